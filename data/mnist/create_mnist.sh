@@ -1,0 +1,34 @@
+#!/bin/sh
+# Makes mnist_train_lmdb and mnist_test_lmdb in this folder, or in the one named, from the files in
+# CREMA_MNIST_DIR (by default: those that get_mnist.sh put here).
+#   data/mnist/create_mnist.sh [OUT_FOLDER]
+# CREMA names the crema program; by default it is looked for in build/bin, then in PATH.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+from=${CREMA_MNIST_DIR:-$here}
+out=${1:-$here}
+crema=${CREMA:-$here/../../build/bin/crema}
+[ -x "$crema" ] || crema=$(command -v crema) || {
+  echo "create_mnist.sh: there is no crema program; build it, or set CREMA to its path" >&2
+  exit 1
+}
+
+file() {  # NAME: the plain file, or the compressed one
+  for candidate in "$from/$1" "$from/$1.gz"; do
+    if [ -f "$candidate" ]; then echo "$candidate"; return; fi
+  done
+  echo "create_mnist.sh: $from has no $1 or $1.gz; run data/mnist/get_mnist.sh, or set" \
+       "CREMA_MNIST_DIR" >&2
+  return 1
+}
+
+make_set() {  # PREFIX DATABASE
+  images=$(file "$1-images-idx3-ubyte")
+  labels=$(file "$1-labels-idx1-ubyte")
+  "$crema" convert mnist "$images" "$labels" "$2"
+}
+
+mkdir -p "$out"
+rm -rf "$out/mnist_train_lmdb" "$out/mnist_test_lmdb"
+make_set train "$out/mnist_train_lmdb"
+make_set t10k "$out/mnist_test_lmdb"

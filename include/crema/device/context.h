@@ -1,0 +1,48 @@
+// What an operation needs to know beside its arguments. There are no globals: two nets on two
+// devices in one process each have their own Context.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "crema/device/device.h"
+
+namespace crema {
+
+// A Context belongs to one net and is used by one thread at a time.
+class Context {
+ public:
+  // `seed` is the root of all random numbers of the net.
+  explicit Context(std::shared_ptr<Device> device, uint64_t seed = 0);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  Device& device() const { return *device_; }
+  const std::shared_ptr<Device>& shared_device() const { return device_; }
+  DeviceKind kind() const { return device_->kind(); }
+
+  uint64_t seed() const { return seed_; }
+
+  // The number of the forward pass that runs now. It lives on the device, so that a recorded
+  // sequence of kernels can be played again with other random numbers.
+  void SetStep(uint64_t step);
+  uint64_t step() const { return host_step_; }
+  const uint64_t* device_step() const { return device_step_; }
+
+  // Working memory on the device, aligned to 64 bytes. It is valid until the next call of
+  // Scratch, so an operation asks once for all it needs. Grows as needed and never shrinks; a net
+  // reserves the largest size before its first pass.
+  void* Scratch(size_t bytes);
+  size_t scratch_bytes() const { return scratch_bytes_; }
+
+ private:
+  std::shared_ptr<Device> device_;
+  uint64_t seed_;
+  uint64_t host_step_ = 0;
+  uint64_t* device_step_ = nullptr;
+  void* scratch_ = nullptr;
+  size_t scratch_bytes_ = 0;
+};
+
+}  // namespace crema

@@ -1,0 +1,134 @@
+// One operation of a net: it says what it needs, then runs forward and backward.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crema/device/context.h"
+#include "crema/layer/filler.h"
+#include "crema/tensor/blob.h"
+
+namespace crema {
+
+namespace proto {
+class LayerParameter;
+}
+
+enum class Phase { kTrain, kTest };
+
+// What the planner may know of a layer, as plain data. Nothing in src/net names a layer type.
+struct LayerTraits {
+  int min_bottoms = 1, max_bottoms = 1;  // -1: any number
+  int min_tops = 1, max_tops = 1;
+  bool may_run_in_place = false;            // top 0 may be the same blob as bottom 0
+  bool is_loss = false;                     // top 0 has loss weight 1 unless told otherwise
+  bool adds_missing_tops = false;           // tops up to min_tops are made where none are named
+  bool backward_needs_bottom_data = true;   // else the bottoms' values may be dropped
+  bool backward_needs_top_data = true;
+  bool accepts_channels_last = false;       // else all bottoms and tops are plain
+  std::vector<int> no_gradient_bottoms;     // labels and the like: a gradient is never sent there
+  bool has_backward = true;                 // false: asking it for a gradient is an error
+  // Every top's values (gradients) are bottom 0's: the net may give them the same memory, and
+  // Forward (Backward) then does nothing; where the memory differs it copies.
+  bool tops_share_bottom_data = false;
+  bool tops_share_bottom_diff = false;
+};
+
+// A parameter (weights, bias, statistics) of a layer.
+struct ParamDecl {
+  Shape shape;
+  FillerSpec filler;
+  bool learned = true;  // false: statistics that the layer itself keeps; the solver leaves them
+};
+
+// What a layer tells for given bottom shapes.
+struct LayerPlan {
+  std::vector<Shape> tops;
+  std::vector<ParamDecl> params;
+  // Tensors that live from Forward to Backward (masks, saved means), kept by the net.
+  struct State {
+    Shape shape;
+    std::optional<DType> dtype;  // none: that of the net
+  };
+  std::vector<State> state;
+  // The most that one Forward or Backward asks of Context::Scratch.
+  size_t scratch_bytes = 0;
+};
+
+// The life of a layer: constructor, Plan (again for every change of shape), Bind, Start (once),
+// then Forward and Backward. All of it happens on one thread.
+class Layer {
+ public:
+  // Reads the options; throws Error (see Fail) where they make no sense.
+  Layer(const proto::LayerParameter& config, Phase phase);
+  virtual ~Layer();
+
+  const std::string& name() const { return name_; }
+  const std::string& type() const { return type_; }
+  Phase phase() const { return phase_; }
+  const proto::LayerParameter& config() const { return *config_; }
+
+  virtual LayerTraits traits() const = 0;
+
+  // Infers everything from the shapes of the bottoms; throws Error where they do not fit.
+  // `dtype` is the net's number type. The params must not change from one call to the next.
+  virtual LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) = 0;
+
+  // Called once when memory is there and before the first Forward.
+  virtual void Start(Context&) {}
+
+  // Computes the tops' values from the bottoms'. On a GPU it only queues work.
+  virtual void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) = 0;
+
+  // Given the tops' gradients, writes (not adds) the gradient of each bottom i with
+  // propagate_down[i], and adds to the gradients of the params for which wants_gradient holds.
+  virtual void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                        const BlobList& bottom);
+
+  // What the passes since the last call found wrong with the layer's input (a label out of range),
+  // as a sentence for an Error; "" where all was well. Kernels cannot throw: they leave bad values
+  // out, note them on the device, and this reads the note. Waits for the device, so it is called
+  // where a number is displayed, and after every pass on the CPU.
+  virtual std::string CheckAfterForward(Context&) { return ""; }
+
+  // For layers that read records from a source: how many records the batches given out so far
+  // have used, and going on from there. Seek comes before the first Forward.
+  virtual std::optional<uint64_t> position() const { return std::nullopt; }
+  virtual void Seek(uint64_t /*records*/) {}
+
+  // Multiply-adds x 2 of one forward pass; 0 where it is not worth counting.
+  virtual double ForwardFlops() const { return 0; }
+
+  // What Plan asked for. wants_gradient[i] is false where param i is frozen.
+  void Bind(BlobList params, std::vector<Tensor> state, std::vector<bool> wants_gradient);
+  const BlobList& params() const { return params_; }
+
+ protected:
+  Blob& param(int i) const { return *params_[i]; }
+  const Tensor& state(int i) const { return state_[i]; }
+  bool wants_gradient(int i) const { return wants_gradient_[i]; }
+
+  // "layer 'conv1' (Convolution)".
+  std::string Title() const;
+  // Throws Error: the title, a colon, the parts.
+  template <class... Parts>
+  [[noreturn]] void Fail(const Parts&... parts) const {
+    ::crema::Fail(Title(), ": ", parts...);
+  }
+
+  // The root of the layer's random numbers; differs between layers of a net.
+  uint64_t random_key() const { return random_key_; }
+
+ private:
+  std::unique_ptr<proto::LayerParameter> config_;
+  std::string name_, type_;
+  Phase phase_;
+  uint64_t random_key_;
+  BlobList params_;
+  std::vector<Tensor> state_;
+  std::vector<bool> wants_gradient_;
+};
+
+}  // namespace crema

@@ -1,0 +1,60 @@
+// A net between its text and its run: layers, the blobs that connect them, and their parameters.
+// The passes of src/net fill it step by step; `crema show` prints it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crema/layer/layer.h"
+
+namespace crema {
+
+struct BlobNode {
+  std::string name;
+  Shape shape;
+  int producer = -1;          // index of the layer that makes it first
+  bool needs_gradient = false;
+  float loss_weight = 0;      // its share in the net's loss, as printed
+  bool is_output = false;     // nobody's bottom: printed as a result
+  int shares_data_with = -1;  // index of an earlier blob whose memory holds the same values
+  int shares_diff_with = -1;
+  bool has_diff = false;      // memory for a gradient is kept
+};
+
+// One parameter blob of one layer. Parameters with the same `param { name }` have one owner.
+struct ParamNode {
+  int layer = -1, index = 0;  // the index-th parameter of that layer
+  std::string shared_name;    // "" where it has none
+  int owner = -1;             // index of the node whose memory it uses; -1: its own
+  ParamDecl decl;
+  float lr_mult = 1, decay_mult = 1;
+  bool wants_gradient = true;
+};
+
+struct LayerNode {
+  std::unique_ptr<Layer> layer;
+  LayerTraits traits;
+  LayerPlan plan;
+  std::vector<int> bottoms, tops;  // indices of blobs
+  std::vector<int> params;         // indices of params
+  std::vector<bool> propagate_down;  // one a bottom
+  // One a top: its share in the net's loss, and whether its gradient begins as that share. In
+  // place the layers of one blob each have their own; a gradient that a reader sends comes first.
+  std::vector<float> loss_weights;
+  std::vector<bool> starts_gradient;
+  bool runs_backward = false;
+};
+
+struct Graph {
+  std::string name;
+  Phase phase = Phase::kTrain;
+  DType dtype = DType::kFloat32;
+  std::vector<LayerNode> layers;
+  std::vector<BlobNode> blobs;
+  std::vector<ParamNode> params;
+  std::vector<int> outputs;  // blobs, sorted by name
+};
+
+}  // namespace crema

@@ -1,0 +1,127 @@
+// A network that is ready to run on one device.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "crema/device/context.h"
+#include "crema/net/graph.h"
+#include "crema/tensor/blob.h"
+
+namespace crema {
+
+namespace proto {
+class NetParameter;
+}
+
+struct NetOptions {
+  DType dtype = DType::kFloat32;
+  uint64_t seed = 1;
+  // false: the net only runs forward and keeps no gradients.
+  bool backward = true;
+  // Parameters of layers with equal names and shapes are those of this net, which must live as
+  // long as the new one.
+  const class Net* share_params_with = nullptr;
+  // The net never runs Backward, and keeps no memory for gradients.
+  bool forward_only = false;
+};
+
+// What happened to the weights of a file.
+struct WeightsReport {
+  std::vector<std::string> copied;    // "conv1 (20 1 5 5; 20)"
+  std::vector<std::string> skipped;   // in the file, but the net has no such layer
+  std::vector<std::string> left_out;  // learned layers of the net that the file does not have
+  // The three lists as a table of several lines.
+  std::string ToString() const;
+};
+
+// Everything is decided in the constructor; Forward and Backward then only run kernels. A Net is
+// used by one thread at a time. Two nets, on one device or on two, do not know of each other
+// unless they share parameters.
+class Net {
+ public:
+  // `config` is in the current format (see schema/upgrade.h); its state chooses the layers by
+  // their include and exclude rules. Throws Error where the net makes no sense.
+  Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
+      const NetOptions& options = {});
+  ~Net();
+  Net(const Net&) = delete;
+  Net& operator=(const Net&) = delete;
+
+  const std::string& name() const { return graph_.name; }
+  Phase phase() const { return graph_.phase; }
+  const Graph& graph() const { return graph_; }
+  Context& context() { return *context_; }
+
+  // One pass over all layers. `step` is the root of the pass's random numbers: equal steps drop
+  // the same units.
+  void Forward(uint64_t step);
+  // Adds to the parameters' gradients.
+  void Backward();
+  void ClearGradients();
+  // The same layer by layer, for timing; layers are numbered in the order of graph().layers.
+  void BeginPass(uint64_t step);
+  void ForwardLayer(int i);
+  void BackwardLayer(int i);
+
+  // The weighted sum of the losses of the last Forward, a scalar on the device.
+  const Tensor& loss() const { return loss_; }
+  // Throws Error where a layer found its input wrong (a label out of range). Waits for the device.
+  void CheckAfterForward();
+
+  // Blobs by their index in graph().blobs, and by name (nullptr where there is none).
+  Blob& blob(int i) const { return *blobs_[i]; }
+  Blob* FindBlob(const std::string& name) const;
+
+  // Parameters by their index in graph().params.
+  Blob& param(int i) const { return *params_[i]; }
+  // All parameters that this net owns, in one buffer, in the net's order.
+  const Tensor& flat_params() const { return flat_params_; }
+  const Tensor& flat_gradients() const { return flat_gradients_; }
+
+  // Copies the weights of a `.caffemodel` by layer name. Throws Error where shapes differ.
+  WeightsReport LoadWeights(const std::string& path);
+  // The net with its weights (and gradients), as Caffe stores it.
+  void ToProto(proto::NetParameter* out, bool with_gradients) const;
+
+  // Records used so far by each layer that reads a source, by layer name.
+  std::vector<std::pair<std::string, uint64_t>> DataPositions() const;
+  // Goes on from there; only before the first Forward. Layers not named start at 0.
+  void SeekData(const std::vector<std::pair<std::string, uint64_t>>& positions);
+
+  // The same, to where each would be after `passes` forward passes.
+  void SeekPasses(uint64_t passes);
+
+  // The compiled plan for people to read, several lines.
+  std::string Describe() const;
+
+  struct Memory {
+    size_t data = 0, gradients = 0, params = 0, param_gradients = 0, state = 0, scratch = 0;
+    size_t Total() const { return data + gradients + params + param_gradients + state + scratch; }
+  };
+  const Memory& memory() const { return memory_; }
+
+ private:
+  void AllocateBlobs();
+  void CheckCanShare(const Net& other) const;
+  void AllocateParams(const Net* other);
+  void FillParams();
+  void BindLayers();
+  BlobList Blobs(const std::vector<int>& indices) const;
+
+  std::unique_ptr<Context> context_;
+  uint64_t seed_;
+  Graph graph_;
+  Memory memory_;
+  std::vector<std::unique_ptr<Blob>> blobs_, params_;
+  std::vector<bool> borrowed_;  // params whose memory belongs to the net shared with
+  std::vector<BlobList> bottoms_, tops_;  // by layer
+  std::map<std::string, int> blob_index_;
+  Tensor flat_params_, flat_gradients_, loss_;
+};
+
+}  // namespace crema

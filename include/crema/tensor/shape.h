@@ -1,0 +1,45 @@
+// The extent of a tensor along each axis, outermost first; images are N x C x H x W.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+namespace crema {
+
+// A value type. Zero axes is a scalar (count 1); an axis may be 0 (an empty batch).
+class Shape {
+ public:
+  Shape() = default;
+  Shape(std::initializer_list<int64_t> dims) : Shape(std::vector<int64_t>(dims)) {}
+  // Throws Error where an axis is negative, there are more than 32 axes, or the count would not
+  // fit in 63 bits.
+  explicit Shape(std::vector<int64_t> dims);
+
+  int rank() const { return static_cast<int>(dims_.size()); }
+  // `axis` may be negative: -1 is the last.
+  int64_t operator[](int axis) const;
+  int64_t& at(int axis);
+  const std::vector<int64_t>& dims() const { return dims_; }
+
+  int64_t count() const { return Count(0, rank()); }
+  // The product of the axes first <= axis < last.
+  int64_t Count(int first, int last) const;
+  int64_t CountFrom(int first) const { return Count(first, rank()); }
+
+  // Turns a possibly negative axis into 0..rank-1; throws Error where it is out of range. `what`
+  // begins the sentence, for example "layer 'fc' (InnerProduct): axis".
+  int CanonicalAxis(int axis, const std::string& what) const;
+
+  bool operator==(const Shape& other) const { return dims_ == other.dims_; }
+  bool operator!=(const Shape& other) const { return dims_ != other.dims_; }
+
+  // "64 1 28 28 (50176)", as Caffe logs it; a scalar is "(1)".
+  std::string ToString() const;
+
+ private:
+  std::vector<int64_t> dims_;
+};
+
+}  // namespace crema

@@ -1,0 +1,85 @@
+// A block of numbers on a device with a shape, a type and a layout.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "crema/base/error.h"
+#include "crema/device/device.h"
+#include "crema/tensor/dtype.h"
+#include "crema/tensor/layout.h"
+#include "crema/tensor/shape.h"
+
+namespace crema {
+
+// Device memory that frees itself; keeps its device alive. Not copyable; shared by pointer.
+class Buffer {
+ public:
+  Buffer(std::shared_ptr<Device> device, size_t bytes);
+  ~Buffer();
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  void* memory() const { return memory_; }
+  size_t bytes() const { return bytes_; }
+  Device& device() const { return *device_; }
+
+ private:
+  std::shared_ptr<Device> device_;
+  size_t bytes_;
+  void* memory_;
+};
+
+// Copies of a Tensor share their memory. An empty Tensor has no memory and may not be read.
+class Tensor {
+ public:
+  Tensor() = default;
+  // Fresh memory, its content unspecified.
+  Tensor(const std::shared_ptr<Device>& device, DType dtype, Shape shape,
+         Layout layout = Layout::kPlain);
+  // A view of `buffer` from byte `offset` on.
+  Tensor(std::shared_ptr<Buffer> buffer, size_t offset, DType dtype, Shape shape,
+         Layout layout = Layout::kPlain);
+
+  bool empty() const { return buffer_ == nullptr; }
+  const Shape& shape() const { return shape_; }
+  DType dtype() const { return dtype_; }
+  Layout layout() const { return layout_; }
+  int64_t count() const { return shape_.count(); }
+  size_t bytes() const { return static_cast<size_t>(count()) * SizeOf(dtype_); }
+  const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
+  Device& device() const { return buffer_->device(); }
+
+  // Device addresses: only kernels and Device's copies may follow them.
+  template <class T>
+  const T* data() const {
+    return static_cast<const T*>(Address(DTypeOf<T>::value));
+  }
+  template <class T>
+  T* mutable_data() const {
+    return static_cast<T*>(Address(DTypeOf<T>::value));
+  }
+  void* raw() const { return Address(dtype_); }
+
+  // The same memory under another shape of the same count.
+  Tensor Reshaped(Shape shape) const;
+
+  // Host copies in memory order; values are converted from and to the tensor's type. They wait
+  // for the device, so they have no place in Forward or Backward.
+  template <class T>
+  std::vector<T> ToHost() const;
+  template <class T>
+  void FromHost(const std::vector<T>& values) const;
+
+ private:
+  void* Address(DType expected) const;
+
+  std::shared_ptr<Buffer> buffer_;
+  size_t offset_ = 0;
+  DType dtype_ = DType::kFloat32;
+  Shape shape_;
+  Layout layout_ = Layout::kPlain;
+};
+
+}  // namespace crema

@@ -1,0 +1,47 @@
+// Makes databases from published data sets and from images: what `crema convert` does.
+//
+// All of these throw Error, and then leave no database behind; they log their progress. Records
+// and keys are those of Caffe's own tools, so Caffe reads the result.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "data/record_source.h"
+
+namespace crema {
+
+// MNIST's IDX files, plain or compressed with gzip. Returns the number of records.
+uint64_t ConvertMnist(const std::string& images, const std::string& labels,
+                      const std::string& database, Backend backend);
+
+// The binary version of CIFAR-10: data_batch_1.bin to data_batch_5.bin and test_batch.bin in
+// `folder`, or in its cifar-10-batches-bin. Makes cifar10_train_BACKEND and cifar10_test_BACKEND
+// in `out_folder`. Each file must hold `images_per_file` images.
+void ConvertCifar10(const std::string& folder, const std::string& out_folder, Backend backend,
+                    int images_per_file = 10000);
+
+struct ImageOptions {
+  int resize_height = 0, resize_width = 0;  // both above 0, or both 0: keep the size
+  bool gray = false;                        // one channel instead of three
+  bool encoded = false;                     // store compressed images
+  // The kind of compressed image, such as "jpg"; empty: that of each file. Implies `encoded`.
+  std::string encode_type;
+  bool check_size = false;  // an image of another size than the first is an error
+  bool shuffle = false;
+  uint64_t seed = 0;        // of the shuffle
+};
+
+// `list_file` has a line "PATH LABEL" for each image, PATH being relative to `root`; the label is
+// a whole number after the last space. Returns the number of records.
+uint64_t ConvertImageSet(const std::string& root, const std::string& list_file,
+                         const std::string& database, Backend backend,
+                         const ImageOptions& options);
+
+// `folder` holds a folder of images for each class. Classes are numbered from 0 in the order of
+// their names, which go into the file classes.txt in the database's folder. Returns the number of
+// records.
+uint64_t ConvertFolder(const std::string& folder, const std::string& database, Backend backend,
+                       const ImageOptions& options);
+
+}  // namespace crema

@@ -1,0 +1,93 @@
+// The binary version of CIFAR-10 (Krizhevsky): records of a label byte, then 3 x 32 x 32 bytes,
+// red, green, blue.
+#include <glog/logging.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "crema.pb.h"
+#include "crema/base/error.h"
+#include "data/convert.h"
+#include "data/record_writer.h"
+
+namespace crema {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kSide = 32;
+constexpr int kImageBytes = 3 * kSide * kSide;
+constexpr int kClasses = 10;
+
+// Checks all files before anything is written.
+void CheckFiles(const std::vector<std::string>& files, int images_per_file) {
+  const uint64_t expected = static_cast<uint64_t>(images_per_file) * (kImageBytes + 1);
+  for (const std::string& file : files) {
+    std::error_code error;
+    const uint64_t size = fs::file_size(file, error);
+    if (error) {
+      Fail(file, ": cannot be read: ", error.message(), "; the folder must hold the *binary* "
+           "version of CIFAR-10 (data/cifar10/get_cifar10.sh fetches it)");
+    }
+    if (size != expected) {
+      Fail(file, ": has ", size, " bytes and should have ", expected, ", ", images_per_file,
+           " images of ", kImageBytes + 1, "; download it anew");
+    }
+  }
+}
+
+// The records go in the order of the files, numbered through.
+void WriteDatabase(const std::vector<std::string>& files, const std::string& database,
+                   Backend backend, int images_per_file) {
+  RecordWriter writer(backend, database);
+  proto::Datum datum;
+  datum.set_channels(3);
+  datum.set_height(kSide);
+  datum.set_width(kSide);
+  for (const std::string& path : files) {
+    std::ifstream file(path, std::ios::binary);
+    for (int i = 0; i < images_per_file; ++i) {
+      char record[kImageBytes + 1];
+      if (!file.read(record, sizeof record)) Fail(path, ": cannot be read to its end");
+      const int label = static_cast<unsigned char>(record[0]);
+      if (label >= kClasses) {
+        Fail(path, ": image ", i, " has the label ", label, "; labels of CIFAR-10 go from 0 to 9, "
+             "so this is another kind of file");
+      }
+      datum.set_label(label);
+      datum.set_data(record + 1, kImageBytes);
+      char key[16];
+      std::snprintf(key, sizeof key, "%05d", static_cast<int>(writer.count()));
+      writer.Put(key, datum.SerializeAsString());
+    }
+    LOG(INFO) << "Processed " << writer.count() << " files.";
+  }
+  writer.Finish();
+}
+
+}  // namespace
+
+void ConvertCifar10(const std::string& folder, const std::string& out_folder, Backend backend,
+                    int images_per_file) {
+  fs::path root = folder;
+  if (fs::is_directory(root / "cifar-10-batches-bin")) root /= "cifar-10-batches-bin";
+  std::vector<std::string> train, test = {(root / "test_batch.bin").string()};
+  for (int i = 1; i <= 5; ++i) {
+    train.push_back((root / Concat("data_batch_", i, ".bin")).string());
+  }
+  CheckFiles(train, images_per_file);
+  CheckFiles(test, images_per_file);
+  std::error_code error;
+  fs::create_directories(out_folder, error);
+  if (error) Fail("the folder '", out_folder, "' cannot be made: ", error.message());
+  const std::string suffix = backend == Backend::kLmdb ? "lmdb" : "leveldb";
+  const fs::path out = out_folder;
+  LOG(INFO) << "Writing Training data";
+  WriteDatabase(train, (out / ("cifar10_train_" + suffix)).string(), backend, images_per_file);
+  LOG(INFO) << "Writing Testing data";
+  WriteDatabase(test, (out / ("cifar10_test_" + suffix)).string(), backend, images_per_file);
+}
+
+}  // namespace crema

@@ -1,0 +1,140 @@
+#include "data/datum.h"
+
+#include <climits>
+#include <cstdio>
+#include <vector>
+
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+
+#include "crema.pb.h"
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+// Keys may hold any bytes.
+std::string Printable(const std::string& key) {
+  constexpr size_t kLongest = 60;
+  std::string text;
+  for (char c : key.substr(0, kLongest)) {
+    char escaped[5] = {c};
+    if (static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) == 127) {
+      std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned char>(c));
+    }
+    text += escaped;
+  }
+  return key.size() > kLongest ? text + "..." : text;
+}
+
+int ReadFlag(ColorMode color) {
+  switch (color) {
+    case ColorMode::kAsStored: return cv::IMREAD_UNCHANGED;
+    case ColorMode::kColor: return cv::IMREAD_COLOR;
+    case ColorMode::kGray: return cv::IMREAD_GRAYSCALE;
+  }
+  return cv::IMREAD_UNCHANGED;
+}
+
+}  // namespace
+
+std::string ImageSize::ToString() const { return Concat(channels, " x ", height, " x ", width); }
+
+std::string NameRecord(const std::string& source_title, const Record& record) {
+  return Concat(source_title, ": record ", record.number, " (key '", Printable(record.key), "')");
+}
+
+struct DatumDecoder::State {
+  ColorMode color;
+  std::string title;
+  proto::Datum datum;
+  cv::Mat decoded;
+  Image image;
+  bool encoded = false;
+
+  void DecodeImage(const Record& record);
+  void CheckValues(const Record& record) const;
+};
+
+// A compressed image; `datum.data` is the file.
+void DatumDecoder::State::DecodeImage(const Record& record) {
+  const std::string& data = datum.data();
+  const auto fail = [&](const auto&... parts) {
+    Fail(NameRecord(title, record), " is marked as a compressed image, but ", parts...);
+  };
+  if (data.empty()) fail("it holds no data; make the database anew");
+  std::string reason;
+  try {
+    const cv::Mat file(1, static_cast<int>(data.size()), CV_8UC1, const_cast<char*>(data.data()));
+    decoded = cv::imdecode(file, ReadFlag(color));
+  } catch (const cv::Exception& exception) {  // for example absurd sizes in the file's header
+    decoded.release();
+    reason = " (" + exception.err + ")";
+  }
+  if (decoded.empty()) {
+    fail("its ", data.size(), " bytes could not be decoded", reason,
+         "; the image file is damaged or of a kind that OpenCV does not read");
+  }
+  if (decoded.depth() != CV_8U) {
+    fail("its pixels are not bytes (OpenCV depth ", decoded.depth(), "); set transform_param { "
+         "force_color: true } or { force_gray: true }, or convert the image to 8 bits");
+  }
+  if (!decoded.isContinuous()) decoded = decoded.clone();
+  image.size = {decoded.channels(), decoded.rows, decoded.cols};
+  image.bytes = decoded.data;
+  image.floats = nullptr;
+  image.interleaved = image.size.channels > 1;
+}
+
+void DatumDecoder::State::CheckValues(const Record& record) const {
+  const ImageSize size = {datum.channels(), datum.height(), datum.width()};
+  if (size.channels <= 0 || size.height <= 0 || size.width <= 0) {
+    Fail(NameRecord(title, record), " says that its size is ", size.ToString(),
+         " (channels x height x width); each must be at least 1, so this is not a Datum as "
+         "`crema convert` and Caffe's tools write it");
+  }
+  // In parts, since the product of three hostile sizes may not fit.
+  const bool bytes = !datum.data().empty();
+  const uint64_t found = bytes ? datum.data().size() : static_cast<uint64_t>(datum.float_data_size());
+  const uint64_t rows = static_cast<uint64_t>(size.channels) * static_cast<uint64_t>(size.height);
+  const uint64_t width = static_cast<uint64_t>(size.width);
+  if (found % width != 0 || found / width != rows) {
+    Fail(NameRecord(title, record), " holds ", found, bytes ? " bytes" : " floats",
+         " but says that its size is ", size.ToString(), " (channels x height x width); make the "
+         "database anew");
+  }
+}
+
+DatumDecoder::DatumDecoder(ColorMode color, std::string source_title)
+    : state_(std::make_unique<State>()) {
+  state_->color = color;
+  state_->title = std::move(source_title);
+}
+DatumDecoder::~DatumDecoder() = default;
+DatumDecoder::DatumDecoder(DatumDecoder&&) noexcept = default;
+
+bool DatumDecoder::was_encoded() const { return state_->encoded; }
+
+const Image& DatumDecoder::Decode(const Record& record) {
+  State& s = *state_;
+  if (record.value.size() > INT_MAX ||
+      !s.datum.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
+    Fail(NameRecord(s.title, record), " is not a Datum message; the database is damaged or was not "
+         "made by `crema convert` or Caffe's tools");
+  }
+  s.encoded = s.datum.encoded();
+  s.image.label = s.datum.label();
+  if (s.encoded) {
+    s.DecodeImage(record);
+    return s.image;
+  }
+  s.CheckValues(record);
+  s.image.size = {s.datum.channels(), s.datum.height(), s.datum.width()};
+  const bool bytes = !s.datum.data().empty();
+  s.image.bytes = bytes ? reinterpret_cast<const uint8_t*>(s.datum.data().data()) : nullptr;
+  s.image.floats = bytes ? nullptr : s.datum.float_data().data();
+  s.image.interleaved = false;
+  return s.image;
+}
+
+}  // namespace crema

@@ -1,0 +1,37 @@
+// Batches from a database: records are decoded and transformed.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/prefetcher.h"
+#include "data/transformer.h"
+
+namespace crema {
+
+// What the batches of one Data layer have in common.
+struct RecordBatchOptions {
+  std::string owner;  // begins the sentences of errors
+  std::shared_ptr<RecordSource> source;
+  std::shared_ptr<const Transformer> transformer;
+  ImageSize size;     // of every transformed record
+  int batch_size = 0;
+  bool with_labels = false;
+  bool shuffle = false;
+  uint64_t seed = 0, key = 0;  // of all random numbers
+  uint64_t rand_skip = 0;      // at the start leave out a random number of records, below this
+  uint64_t position = 0;       // how many records earlier batches have used
+  int workers = 1;
+};
+
+std::unique_ptr<BatchMaker> MakeRecordBatches(const RecordBatchOptions& options);
+
+// The size of a transformed record, and whether records are compressed, as the first one has it.
+struct FirstRecord {
+  ImageSize size;
+  bool encoded;
+};
+FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer);
+
+}  // namespace crema

@@ -1,0 +1,139 @@
+#include "data/record_source.h"
+
+#include <filesystem>
+#include <functional>
+#include <map>
+
+#include <glog/logging.h>
+
+#include "crema/base/error.h"
+#include "data/backends.h"
+
+namespace crema {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Hands out one object a folder for as long as somebody holds it. Opening and closing happen under
+// one lock, so that a folder is never open twice, not even for a moment.
+class OpenSources {
+ public:
+  using Opener = std::function<std::unique_ptr<RecordSource>()>;
+
+  std::shared_ptr<RecordSource> Get(const std::string& id, const Opener& open) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto it = entries_.find(id);
+    if (it == entries_.end()) it = entries_.emplace(id, Entry{open(), 0}).first;
+    ++it->second.users;
+    return {it->second.source.get(), [this, id](RecordSource*) { Release(id); }};
+  }
+
+ private:
+  struct Entry {
+    std::unique_ptr<RecordSource> source;
+    int users;
+  };
+
+  void Release(const std::string& id) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto it = entries_.find(id);
+    if (--it->second.users == 0) entries_.erase(it);
+  }
+
+  std::mutex mutex_;
+  std::map<std::string, Entry> entries_;
+};
+
+// The one place with state of the whole process: the locks of both kinds of database belong to
+// the process. Never destroyed, since sources may be released at exit.
+OpenSources& TheOpenSources() {
+  static OpenSources& sources = *new OpenSources;
+  return sources;
+}
+
+bool Has(const std::string& folder, const char* file) {
+  std::error_code ignored;
+  return fs::exists(fs::path(folder) / file, ignored);
+}
+
+// Throws unless the folder looks like a database of this kind.
+void CheckFolder(Backend backend, const std::string& path) {
+  const std::string title = Concat(ToString(backend), " '", path, "'");
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) {
+    FailDatabase(title, "opened", "there is no such folder; check `source`, which is relative to "
+                 "the folder that the program runs in");
+  }
+  if (error) FailDatabase(title, "opened", error.message());
+  if (status.type() != fs::file_type::directory) {
+    FailDatabase(title, "opened", "it is not a folder; give the folder that holds the database");
+  }
+  const bool lmdb = Has(path, "data.mdb"), leveldb = Has(path, "CURRENT");
+  if (backend == Backend::kLmdb ? lmdb : leveldb) return;
+  if (lmdb) {
+    FailDatabase(title, "opened", "the folder holds an LMDB; set `backend: LMDB` (on the command "
+                 "line --backend=lmdb)");
+  }
+  if (leveldb) {
+    FailDatabase(title, "opened", "the folder holds a LevelDB; set `backend: LEVELDB` (on the "
+                 "command line --backend=leveldb)");
+  }
+  FailDatabase(title, "opened", Concat("the folder holds no database: a file named ",
+               backend == Backend::kLmdb ? "data.mdb" : "CURRENT", " is missing"));
+}
+
+}  // namespace
+
+const char* ToString(Backend backend) { return backend == Backend::kLmdb ? "LMDB" : "LevelDB"; }
+
+Backend ParseBackend(const std::string& name) {
+  if (name == "lmdb") return Backend::kLmdb;
+  if (name == "leveldb") return Backend::kLevelDb;
+  Fail("the database backend '", name, "' is unknown; it must be lmdb or leveldb");
+}
+
+void FailDatabase(const std::string& title, const std::string& what, const std::string& why) {
+  Fail(title, " could not be ", what, ": ", why);
+}
+
+void KeyIndex::Add(std::string_view key) {
+  text_.append(key);
+  ends_.push_back(text_.size());
+}
+
+std::string_view KeyIndex::operator[](uint64_t record) const {
+  const uint64_t begin = record == 0 ? 0 : ends_[record - 1];
+  return std::string_view(text_).substr(begin, ends_[record] - begin);
+}
+
+RecordSource::RecordSource(Backend backend, const std::string& path)
+    : title_(Concat(ToString(backend), " '", path, "'")) {}
+
+const KeyIndex& RecordSource::Keys() {
+  std::call_once(keys_once_, [this] {
+    KeyIndex keys;
+    const std::unique_ptr<RecordCursor> cursor = NewCursor();
+    for (bool more = cursor->First(); more; more = cursor->Next()) keys.Add(cursor->key());
+    keys_ = std::move(keys);
+  });
+  return keys_;
+}
+
+std::shared_ptr<RecordSource> OpenRecordSource(Backend backend, const std::string& path) {
+  if (path.empty()) Fail("a ", ToString(backend), " was to be opened, but its `source` is empty");
+  CheckFolder(backend, path);
+  std::error_code error;
+  const fs::path real = fs::canonical(path, error);
+  if (error) FailDatabase(Concat(ToString(backend), " '", path, "'"), "opened", error.message());
+  return TheOpenSources().Get(Concat(ToString(backend), ":", real.string()), [&] {
+    auto source = backend == Backend::kLmdb ? OpenLmdb(path) : OpenLevelDb(path);
+    if (!source->NewCursor()->First()) {
+      FailDatabase(source->title(), "used", "it has no records; make it anew");
+    }
+    LOG(INFO) << "Opened " << (backend == Backend::kLmdb ? "lmdb " : "leveldb ") << path;
+    return source;
+  });
+}
+
+}  // namespace crema

@@ -1,0 +1,83 @@
+// Databases of records: LMDB and LevelDB folders as Caffe's tools make them, read and written.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace crema {
+
+enum class Backend { kLevelDb, kLmdb };
+
+const char* ToString(Backend backend);  // "LevelDB", "LMDB"
+// "lmdb" or "leveldb"; throws Error for anything else.
+Backend ParseBackend(const std::string& name);
+
+// A place in a database, which is ordered by key (bytes compared as unsigned numbers). Used by one
+// thread at a time; several cursors of one source are independent. Throws Error where the database
+// turns out to be damaged.
+class RecordCursor {
+ public:
+  virtual ~RecordCursor() = default;
+  // These move, and return false where there is no such record; key() and value() then may not be
+  // called.
+  virtual bool First() = 0;
+  virtual bool Next() = 0;
+  virtual bool Find(std::string_view key) = 0;
+  // Valid until the cursor moves.
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+};
+
+// All keys of a database in order.
+class KeyIndex {
+ public:
+  void Add(std::string_view key);
+  uint64_t size() const { return ends_.size(); }
+  std::string_view operator[](uint64_t record) const;
+
+ private:
+  std::string text_;
+  std::vector<uint64_t> ends_;
+};
+
+// A database that is open for reading. It has at least one record. Any thread may call it. Must
+// outlive its cursors.
+class RecordSource {
+ public:
+  RecordSource(Backend backend, const std::string& path);
+  virtual ~RecordSource() = default;
+  RecordSource(const RecordSource&) = delete;
+  RecordSource& operator=(const RecordSource&) = delete;
+
+  const std::string& title() const { return title_; }  // "LMDB 'data/mnist_train_lmdb'"
+
+  virtual std::unique_ptr<RecordCursor> NewCursor() = 0;
+
+  // The number of records where it is known without reading the whole database.
+  virtual std::optional<uint64_t> KnownCount() const { return std::nullopt; }
+
+  // Finds record n by its key. The first call reads all keys; for LevelDB that means the whole
+  // database.
+  const KeyIndex& Keys();
+
+ private:
+  std::string title_;
+  std::once_flag keys_once_;
+  KeyIndex keys_;
+};
+
+// Opens a database. Sources of the same folder are one and the same within a process, as both
+// kinds forbid to open a folder twice. Throws Error where the folder is missing, is of another
+// kind (and says of which), is in use, is empty or is damaged.
+std::shared_ptr<RecordSource> OpenRecordSource(Backend backend, const std::string& path);
+
+// Throws Error: "LMDB 'PATH' could not be WHAT: WHY".
+[[noreturn]] void FailDatabase(const std::string& title, const std::string& what,
+                               const std::string& why);
+
+}  // namespace crema

@@ -1,0 +1,118 @@
+#include "data/record_writer.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A transaction holds this much at most.
+constexpr size_t kBatchRecords = 1000;
+constexpr size_t kBatchBytes = size_t{16} << 20;
+
+std::string WithoutTrailingSlash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+bool Exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::symlink_status(path, ignored).type() != fs::file_type::not_found;
+}
+
+// Makes the folder, or takes over and empties the one of a process that is gone. Returns an open
+// file that holds its lock.
+int TakeFolder(const std::string& folder, const std::string& title) {
+  if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
+    FailDatabase(title, "made", Concat("the folder '", folder, "' cannot be made: ",
+                                       std::strerror(errno)));
+  }
+  const int lock = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock < 0) FailDatabase(title, "made", Concat("'", folder, "': ", std::strerror(errno)));
+  if (flock(lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(lock);
+    FailDatabase(title, "made", "another process is making it just now; wait for that one");
+  }
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    fs::remove_all(entry.path(), ignored);
+  }
+  return lock;
+}
+
+void SyncFolder(const fs::path& folder) {
+  const int file = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  fsync(file);
+  close(file);
+}
+
+}  // namespace
+
+RecordWriter::RecordWriter(Backend backend, const std::string& path)
+    : path_(WithoutTrailingSlash(path)),
+      partial_(path_ + ".partial"),
+      title_(Concat(ToString(backend), " '", path_, "'")) {
+  if (path_.empty()) Fail("the ", ToString(backend), " that is to be made has no name");
+  if (Exists(path_)) {
+    FailDatabase(title_, "made", "something of that name is there already; remove it or choose "
+                 "another name");
+  }
+  lock_ = TakeFolder(partial_, title_);
+  try {
+    sink_ = backend == Backend::kLmdb ? CreateLmdb(partial_, title_)
+                                      : CreateLevelDb(partial_, title_);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(partial_, ignored);
+    close(lock_);
+    throw;
+  }
+}
+
+RecordWriter::~RecordWriter() {
+  if (lock_ < 0) return;
+  sink_.reset();
+  std::error_code ignored;
+  fs::remove_all(partial_, ignored);
+  close(lock_);
+}
+
+void RecordWriter::Put(std::string key, std::string value) {
+  waiting_bytes_ += key.size() + value.size();
+  waiting_.emplace_back(std::move(key), std::move(value));
+  ++count_;
+  if (waiting_.size() >= kBatchRecords || waiting_bytes_ >= kBatchBytes) Flush();
+}
+
+void RecordWriter::Flush() {
+  sink_->Write(waiting_);
+  waiting_.clear();
+  waiting_bytes_ = 0;
+}
+
+void RecordWriter::Finish() {
+  if (count_ == 0) FailDatabase(title_, "made", "there are no records to put into it");
+  Flush();
+  sink_->Close();
+  sink_.reset();
+  if (rename(partial_.c_str(), path_.c_str()) != 0) {
+    FailDatabase(title_, "made", Concat("'", partial_, "' cannot be renamed: ",
+                                        std::strerror(errno)));
+  }
+  close(lock_);
+  lock_ = -1;
+  SyncFolder(fs::path(path_).parent_path());
+}
+
+}  // namespace crema

@@ -1,0 +1,33 @@
+#include "crema/device/context.h"
+
+namespace crema {
+
+Context::Context(std::shared_ptr<Device> device, uint64_t seed)
+    : device_(std::move(device)), seed_(seed) {
+  device_step_ = static_cast<uint64_t*>(device_->Allocate(sizeof(uint64_t)));
+  SetStep(0);
+}
+
+Context::~Context() {
+  device_->Free(device_step_);
+  if (scratch_ != nullptr) device_->Free(scratch_);
+}
+
+void Context::SetStep(uint64_t step) {
+  host_step_ = step;
+  device_->CopyIn(device_step_, &step, sizeof(step));
+}
+
+void* Context::Scratch(size_t bytes) {
+  if (bytes > scratch_bytes_) {
+    device_->Synchronize();
+    if (scratch_ != nullptr) device_->Free(scratch_);
+    scratch_ = nullptr;
+    scratch_bytes_ = 0;
+    scratch_ = device_->Allocate(bytes);
+    scratch_bytes_ = bytes;
+  }
+  return scratch_;
+}
+
+}  // namespace crema

@@ -1,0 +1,61 @@
+#include <cstdlib>
+#include <cstring>
+
+#include "crema/base/error.h"
+#include "crema/device/device.h"
+#include "device/open.h"
+
+namespace crema {
+namespace {
+
+class CpuDevice : public Device {
+ public:
+  DeviceKind kind() const override { return DeviceKind::kCpu; }
+  std::string name() const override { return "CPU"; }
+
+  void* Allocate(size_t bytes) override {
+    const size_t rounded = (bytes + 63) / 64 * 64;
+    void* memory = rounded < bytes ? nullptr : std::aligned_alloc(64, rounded == 0 ? 64 : rounded);
+    if (memory == nullptr) {
+      Fail("out of memory: ", bytes, " bytes could not be allocated on the CPU; use a smaller "
+           "batch size");
+    }
+    return memory;
+  }
+  void Free(void* memory) noexcept override { std::free(memory); }
+
+  void CopyIn(void* to, const void* from, size_t bytes) override { Copy(to, from, bytes); }
+  void CopyOut(void* to, const void* from, size_t bytes) override { Copy(to, from, bytes); }
+  void Copy(void* to, const void* from, size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  void Zero(void* to, size_t bytes) override {
+    if (bytes > 0) std::memset(to, 0, bytes);
+  }
+  void Synchronize() override {}
+};
+
+}  // namespace
+
+const char* ToString(DeviceKind kind) {
+  switch (kind) {
+    case DeviceKind::kCpu: return "CPU";
+    case DeviceKind::kCuda: return "GPU";
+    case DeviceKind::kFake: return "fake GPU";
+  }
+  return "?";
+}
+
+std::shared_ptr<Device> OpenDevice(DeviceKind kind, int index) {
+  switch (kind) {
+    case DeviceKind::kCpu:
+      CREMA_CHECK(index == 0, "there is one CPU device");
+      return std::make_shared<CpuDevice>();
+    case DeviceKind::kCuda: return OpenCudaDevice(index);
+    case DeviceKind::kFake: break;
+  }
+  CREMA_CHECK(false, "the fake device is opened by the tests' own library");
+  return nullptr;
+}
+
+}  // namespace crema

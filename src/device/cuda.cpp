@@ -1,0 +1,246 @@
+#include <cublas_v2.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "crema/base/error.h"
+#include "device/cuda_device.h"
+#include "device/open.h"
+
+namespace crema {
+namespace {
+
+// As NVIDIA advises for Hopper; ample for the others.
+constexpr size_t kCublasWorkspaceBytes = size_t{32} << 20;
+
+std::string Explain(cudaError_t status) {
+  return Concat(cudaGetErrorString(status), " (", cudaGetErrorName(status), ")");
+}
+
+const char* AdviceFor(cudaError_t status) {
+  switch (status) {
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidDeviceFunction:
+      return "; crema was built for other GPU architectures, see CMAKE_CUDA_ARCHITECTURES";
+    case cudaErrorMemoryAllocation: return "; use a smaller batch size";
+    case cudaErrorDevicesUnavailable:
+      return "; another program may use the GPU exclusively, see nvidia-smi";
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchFailure:
+    case cudaErrorAssert:
+      return "; run again under compute-sanitizer to see which kernel is at fault";
+    default: return "";
+  }
+}
+
+std::string VersionText(int version) { return Concat(version / 1000, '.', version % 1000 / 10); }
+
+std::string NoDriver() {
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (driver == 0) return "no NVIDIA driver is installed on this machine";
+  return Concat("the NVIDIA driver supports CUDA ", VersionText(driver),
+                ", but this build of crema needs CUDA ", VersionText(runtime),
+                "; update the driver");
+}
+
+int CountDevices(std::string* why_none) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaSuccess && count > 0) return count;
+  cudaGetLastError();  // so that no later call reports this one
+  if (status == cudaErrorInsufficientDriver) {
+    *why_none = NoDriver();
+  } else if (status == cudaErrorNoDevice || status == cudaSuccess) {
+    *why_none = "no NVIDIA GPU was found; is CUDA_VISIBLE_DEVICES set?";
+  } else {
+    *why_none = "CUDA does not start: " + Explain(status);
+  }
+  return 0;
+}
+
+}  // namespace
+
+StagingBuffer::~StagingBuffer() {
+  for (cudaEvent_t event : done_) {
+    if (event != nullptr) cudaEventDestroy(event);
+  }
+  if (memory_ != nullptr) cudaFreeHost(memory_);
+}
+
+cudaError_t StagingBuffer::Create() {
+  for (cudaEvent_t& event : done_) {
+    if (event != nullptr) continue;
+    const cudaError_t status = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+    if (status != cudaSuccess) return status;
+  }
+  return cudaHostAlloc(reinterpret_cast<void**>(&memory_), 2 * kHalfBytes, cudaHostAllocDefault);
+}
+
+cudaError_t StagingBuffer::NextHalf() {
+  half_ = 1 - half_;
+  used_ = 0;
+  return cudaEventSynchronize(done_[half_]);  // returns at once where nothing was recorded
+}
+
+cudaError_t StagingBuffer::CopyIn(void* to, const void* from, size_t bytes, cudaStream_t stream) {
+  cudaError_t status = memory_ == nullptr ? Create() : cudaSuccess;
+  auto* target = static_cast<char*>(to);
+  auto* source = static_cast<const char*>(from);
+  while (bytes > 0 && status == cudaSuccess) {
+    if (used_ == kHalfBytes) {
+      status = NextHalf();
+      if (status != cudaSuccess) break;
+    }
+    const size_t piece = std::min(bytes, kHalfBytes - used_);
+    char* staged = memory_ + half_ * kHalfBytes + used_;
+    std::memcpy(staged, source, piece);
+    status = cudaMemcpyAsync(target, staged, piece, cudaMemcpyHostToDevice, stream);
+    if (status == cudaSuccess) status = cudaEventRecord(done_[half_], stream);
+    used_ += piece;
+    target += piece;
+    source += piece;
+    bytes -= piece;
+  }
+  return status;
+}
+
+CudaDevice::CudaDevice(int index) : index_(index) {
+  std::string why_none;
+  const int count = CountDevices(&why_none);
+  if (count == 0) Fail("GPU ", index, " was asked for, but ", why_none);
+  if (index < 0 || index >= count) {
+    Fail("GPU ", index, " was asked for, but this machine has ", count,
+         count == 1 ? " (GPU 0)" : Concat(" (GPU 0 to ", count - 1, ")"));
+  }
+  name_ = Concat("GPU ", index);
+  cudaDeviceProp properties;
+  Check(cudaGetDeviceProperties(&properties, index), "asking for its properties");
+  name_ += Concat(" (", properties.name, ")");
+  Check(cudaSetDevice(index_), "selecting it");
+  Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
+  try {
+    reduce_buffer_ = Allocate(kReduceBytes);
+  } catch (const Error&) {
+    cudaStreamDestroy(stream_);
+    throw;
+  }
+}
+
+CudaDevice::~CudaDevice() {
+  cudaSetDevice(index_);
+  cudaStreamSynchronize(stream_);
+  if (cublas_ != nullptr) cublasDestroy(cublas_);
+  cudaFree(cublas_workspace_);
+  cudaFree(reduce_buffer_);
+  cudaStreamDestroy(stream_);
+}
+
+void CudaDevice::Check(cudaError_t status, const std::string& doing) const {
+  if (status == cudaSuccess) return;
+  Fail(name_, ": ", doing, " failed: ", Explain(status), AdviceFor(status));
+}
+
+void CudaDevice::CheckLaunch() const { Check(cudaGetLastError(), "launching a kernel"); }
+
+cudaStream_t CudaDevice::stream() const {
+  Check(cudaSetDevice(index_), "selecting it");
+  return stream_;
+}
+
+void* CudaDevice::Allocate(size_t bytes) {
+  stream();
+  void* memory = nullptr;
+  const cudaError_t status = cudaMalloc(&memory, std::max<size_t>(bytes, 1));
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    size_t free = 0, total = 0;
+    cudaMemGetInfo(&free, &total);
+    Fail(name_, ": out of memory: ", bytes, " bytes were asked for, ", free, " of ", total,
+         " bytes are free; use a smaller batch size");
+  }
+  Check(status, Concat("allocating ", bytes, " bytes"));
+  return memory;
+}
+
+void CudaDevice::Free(void* memory) noexcept {
+  cudaSetDevice(index_);
+  cudaStreamSynchronize(stream_);
+  cudaFree(memory);
+}
+
+void CudaDevice::CopyIn(void* to, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  Check(staging_.CopyIn(to, from, bytes, stream()), Concat("copying ", bytes, " bytes to it"));
+}
+
+void CudaDevice::CopyOut(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) {
+    Check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream()),
+          Concat("copying ", bytes, " bytes from it"));
+  }
+  Synchronize();
+}
+
+void CudaDevice::Copy(void* to, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  Check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream()),
+        Concat("copying ", bytes, " bytes within it"));
+}
+
+void CudaDevice::Zero(void* to, size_t bytes) {
+  if (bytes == 0) return;
+  Check(cudaMemsetAsync(to, 0, bytes, stream()), Concat("clearing ", bytes, " bytes"));
+}
+
+void CudaDevice::Synchronize() {
+  Check(cudaStreamSynchronize(stream()), "waiting for its work");
+}
+
+cublasContext* CudaDevice::cublas() {
+  if (cublas_ != nullptr) return cublas_;
+  stream();
+  if (cublas_workspace_ == nullptr) cublas_workspace_ = Allocate(kCublasWorkspaceBytes);
+  cublasHandle_t handle = nullptr;
+  cublasStatus_t status = cublasCreate(&handle);
+  if (status == CUBLAS_STATUS_SUCCESS) status = cublasSetStream(handle, stream_);
+  if (status == CUBLAS_STATUS_SUCCESS) {  // after SetStream, which takes the workspace away
+    status = cublasSetWorkspace(handle, cublas_workspace_, kCublasWorkspaceBytes);
+  }
+  if (status != CUBLAS_STATUS_SUCCESS) {
+    if (handle != nullptr) cublasDestroy(handle);
+    Fail(name_, ": cuBLAS does not start: ", cublasGetStatusString(status));
+  }
+  cublas_ = handle;
+  return cublas_;
+}
+
+CudaDevice& CudaOf(const Context& ctx) {
+  CREMA_CHECK(ctx.kind() == DeviceKind::kCuda, "a ", ToString(ctx.kind()),
+              " was given a kernel of the GPU");
+  return static_cast<CudaDevice&>(ctx.device());
+}
+
+std::shared_ptr<Device> OpenCudaDevice(int index) { return std::make_shared<CudaDevice>(index); }
+
+std::vector<CudaDeviceInfo> ListCudaDevices() {
+  std::string why_none;
+  std::vector<CudaDeviceInfo> devices;
+  const int count = CountDevices(&why_none);
+  for (int index = 0; index < count; ++index) {
+    cudaDeviceProp properties;
+    if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) continue;
+    devices.push_back({index, properties.name, properties.totalGlobalMem,
+                       properties.multiProcessorCount, properties.major, properties.minor});
+  }
+  return devices;
+}
+
+std::string WhyNoCuda() {
+  std::string why_none;
+  CountDevices(&why_none);
+  return why_none;
+}
+
+}  // namespace crema

@@ -1,0 +1,230 @@
+#include "device/fake.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <iterator>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+constexpr unsigned char kUnset = 0xFF;  // as float or double: NaN; as int: -1
+constexpr size_t kAlignment = 64;
+// A queue this long runs without being waited for, as a real GPU's would; it bounds memory.
+constexpr size_t kMaxQueue = 4096;
+
+size_t PageSize() {
+  static const size_t size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+// guard page | slack, user's bytes, less than kAlignment of slack | guard page
+class Block {
+ public:
+  explicit Block(size_t bytes) : bytes_(bytes) {
+    const size_t page = PageSize();
+    const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    pages_bytes_ = (rounded + page - 1) / page * page;
+    if (pages_bytes_ < bytes) pages_bytes_ = static_cast<size_t>(-1) / 2;  // mmap refuses it
+    void* mapped = mmap(nullptr, pages_bytes_ + 2 * page, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED) {
+      Fail("out of memory: ", bytes, " bytes could not be allocated on the fake GPU; use a "
+           "smaller batch size");
+    }
+    pages_ = static_cast<unsigned char*>(mapped) + page;
+    start_ = pages_ + pages_bytes_ - rounded;
+    Open();
+    std::memset(pages_, kUnset, pages_bytes_);
+    Close();
+  }
+  ~Block() { munmap(pages_ - PageSize(), pages_bytes_ + 2 * PageSize()); }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+
+  unsigned char* start() const { return start_; }
+  size_t bytes() const { return bytes_; }
+
+  // Guard pages and slack included.
+  bool Maps(uintptr_t address) const {
+    const uintptr_t first = reinterpret_cast<uintptr_t>(pages_) - PageSize();
+    return address >= first && address < first + pages_bytes_ + 2 * PageSize();
+  }
+
+  void Open() const { Protect(PROT_READ | PROT_WRITE); }
+  void Close() const { Protect(PROT_NONE); }
+
+  // The guard pages leave up to a page of slack; nobody may have written there. Needs Open.
+  bool SlackIsUntouched() const {
+    for (const unsigned char* p = pages_; p < start_; ++p) {
+      if (*p != kUnset) return false;
+    }
+    for (const unsigned char* p = start_ + bytes_; p < pages_ + pages_bytes_; ++p) {
+      if (*p != kUnset) return false;
+    }
+    return true;
+  }
+
+ private:
+  void Protect(int protection) const {
+    if (pages_bytes_ == 0) return;
+    CREMA_CHECK(mprotect(pages_, pages_bytes_, protection) == 0, "mprotect failed");
+  }
+
+  size_t bytes_, pages_bytes_;
+  unsigned char* pages_;
+  unsigned char* start_;
+};
+
+bool IsMapped(uintptr_t address) {
+  unsigned char resident;
+  void* page = reinterpret_cast<void*>(address / PageSize() * PageSize());
+  return mincore(page, 1, &resident) == 0;
+}
+
+class FakeDevice : public Device {
+ public:
+  ~FakeDevice() override { Flush(); }
+
+  DeviceKind kind() const override { return DeviceKind::kFake; }
+  std::string name() const override { return "fake GPU"; }
+
+  void* Allocate(size_t bytes) override {
+    auto block = std::make_unique<Block>(bytes);
+    void* memory = block->start();
+    blocks_.emplace(reinterpret_cast<uintptr_t>(memory), std::move(block));
+    return memory;
+  }
+
+  // Waits for all work, as cudaFree does.
+  void Free(void* memory) noexcept override {
+    if (memory == nullptr) return;
+    Flush();
+    const auto it = blocks_.find(reinterpret_cast<uintptr_t>(memory));
+    CREMA_CHECK(it != blocks_.end(), "Free of an address that Allocate did not give");
+    it->second->Open();
+    CREMA_CHECK(it->second->SlackIsUntouched(), "a kernel wrote outside a block of ",
+                it->second->bytes(), " bytes");
+    blocks_.erase(it);
+  }
+
+  void CopyIn(void* to, const void* from, size_t bytes) override {
+    if (bytes == 0) return;
+    CheckInside(to, bytes, "CopyIn to");
+    CREMA_CHECK(FindBlock(from) == nullptr, "CopyIn from device memory");
+    const auto* first = static_cast<const unsigned char*>(from);
+    Launch([to, copy = std::vector<unsigned char>(first, first + bytes)] {
+      std::memcpy(to, copy.data(), copy.size());
+    });
+  }
+
+  void CopyOut(void* to, const void* from, size_t bytes) override {
+    if (bytes == 0) return Flush();
+    CheckInside(from, bytes, "CopyOut from");
+    CREMA_CHECK(FindBlock(to) == nullptr, "CopyOut to device memory");
+    Launch([=] { std::memcpy(to, from, bytes); });
+    Flush();
+  }
+
+  void Copy(void* to, const void* from, size_t bytes) override {
+    if (bytes == 0) return;
+    CheckInside(to, bytes, "Copy to");
+    CheckInside(from, bytes, "Copy from");
+    const auto a = reinterpret_cast<uintptr_t>(to), b = reinterpret_cast<uintptr_t>(from);
+    CREMA_CHECK(a + bytes <= b || b + bytes <= a, "Copy between overlapping ranges");
+    Launch([=] { std::memcpy(to, from, bytes); });
+  }
+
+  void Zero(void* to, size_t bytes) override {
+    if (bytes == 0) return;
+    CheckInside(to, bytes, "Zero of");
+    Launch([=] { std::memset(to, 0, bytes); });
+  }
+
+  void Synchronize() override { Flush(); }
+
+  void Launch(std::function<void()> kernel) {
+    CREMA_CHECK(!running_, "a kernel may not queue work");
+    queue_.push_back(std::move(kernel));
+    if (queue_.size() >= kMaxQueue) Flush();
+  }
+
+  void CheckCaptures(const void* closure, size_t bytes) const {
+    for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
+      uintptr_t word;
+      std::memcpy(&word, static_cast<const char*>(closure) + at, sizeof(word));
+      // Where programs, heaps and stacks lie; sanitizers map most of what is below.
+      if (word < uintptr_t{5} << 44 || word >= uintptr_t{1} << 48 || !IsMapped(word)) continue;
+      CREMA_CHECK(OnDevice(word), "a kernel captured the host address ",
+                  reinterpret_cast<void*>(word), " (byte ", at, " of ", bytes, " captured): "
+                  "`this`, a host pointer, a reference, or a plain struct with unset fields");
+    }
+  }
+
+ private:
+  // mprotect is slow, so memory is opened once for all kernels that wait.
+  void Flush() {
+    if (queue_.empty()) return;
+    std::vector<std::function<void()>> queue;
+    queue.swap(queue_);
+    for (const auto& entry : blocks_) entry.second->Open();
+    running_ = true;
+    for (const auto& kernel : queue) kernel();
+    running_ = false;
+    for (const auto& entry : blocks_) entry.second->Close();
+  }
+
+  // The block that starts at or before `address` and holds it or ends right there.
+  const Block* FindBlock(const void* address) const {
+    const auto value = reinterpret_cast<uintptr_t>(address);
+    auto it = blocks_.upper_bound(value);
+    if (it == blocks_.begin()) return nullptr;
+    --it;
+    return value <= it->first + it->second->bytes() ? it->second.get() : nullptr;
+  }
+
+  // A kernel may hold an address a little outside a block, as long as it does not follow it.
+  bool OnDevice(uintptr_t address) const {
+    const auto next = blocks_.upper_bound(address);
+    return (next != blocks_.end() && next->second->Maps(address)) ||
+           (next != blocks_.begin() && std::prev(next)->second->Maps(address));
+  }
+
+  void CheckInside(const void* address, size_t bytes, const char* what) const {
+    const Block* block = FindBlock(address);
+    CREMA_CHECK(block != nullptr, what, " an address that is not on the device");
+    const auto* first = static_cast<const unsigned char*>(address);
+    CREMA_CHECK(bytes <= block->bytes() - static_cast<size_t>(first - block->start()), what, " ",
+                bytes, " bytes that leave a block of ", block->bytes());
+  }
+
+  std::map<uintptr_t, std::unique_ptr<Block>> blocks_;
+  std::vector<std::function<void()>> queue_;
+  bool running_ = false;
+};
+
+FakeDevice& Fake(Device& device) {
+  CREMA_CHECK(device.kind() == DeviceKind::kFake, "a ", ToString(device.kind()),
+              " was given a kernel of the fake GPU");
+  return static_cast<FakeDevice&>(device);
+}
+
+}  // namespace
+
+std::shared_ptr<Device> OpenFakeDevice() { return std::make_shared<FakeDevice>(); }
+
+void LaunchOnFake(Device& device, std::function<void()> kernel) {
+  Fake(device).Launch(std::move(kernel));
+}
+
+void CheckFakeCaptures(Device& device, const void* closure, size_t bytes) {
+  Fake(device).CheckCaptures(closure, bytes);
+}
+
+}  // namespace crema

@@ -1,0 +1,17 @@
+// The CUDA backend of a build without CUDA.
+#include "crema/base/error.h"
+#include "device/open.h"
+
+namespace crema {
+
+std::shared_ptr<Device> OpenCudaDevice(int index) {
+  Fail("GPU ", index, " was asked for, but ", WhyNoCuda());
+}
+
+std::vector<CudaDeviceInfo> ListCudaDevices() { return {}; }
+
+std::string WhyNoCuda() {
+  return "this build of crema has no CUDA support; configure it with -DCREMA_CUDA=ON";
+}
+
+}  // namespace crema

@@ -1,0 +1,140 @@
+#include "crema/layer/filler.h"
+
+#include <cmath>
+
+#include "base/strings.h"
+#include "crema.pb.h"
+#include "crema/base/error.h"
+#include "crema/math/philox.h"
+
+namespace crema {
+namespace {
+
+// Fans as Caffe counts them: a missing axis is 1.
+double Fan(const FillerSpec& spec, const Shape& shape) {
+  const auto axis = [&](int i) { return i < shape.rank() ? shape[i] : 1; };
+  const double count = static_cast<double>(shape.count());
+  const double fan_in = count / static_cast<double>(axis(0));
+  const double fan_out = count / static_cast<double>(axis(1));
+  switch (spec.variance_norm) {
+    case FillerSpec::Norm::kFanIn: return fan_in;
+    case FillerSpec::Norm::kFanOut: return fan_out;
+    case FillerSpec::Norm::kAverage: return (fan_in + fan_out) / 2;
+  }
+  return fan_in;
+}
+
+class Filling {
+ public:
+  Filling(const FillerSpec& spec, const Shape& shape, uint64_t mixed)
+      : spec_(spec), shape_(shape), mixed_(mixed), values_(static_cast<size_t>(shape.count())) {}
+
+  std::vector<float> Run(const std::string& owner) {
+    if (values_.empty()) return values_;
+    if (spec_.type == "constant") values_.assign(values_.size(), spec_.value);
+    if (spec_.type == "uniform") Uniform(spec_.min, spec_.max);
+    if (spec_.type == "gaussian") Gaussian(spec_.mean, spec_.std);
+    if (spec_.type == "xavier") {
+      const auto limit = static_cast<float>(std::sqrt(3.0 / Fan(spec_, shape_)));
+      Uniform(-limit, limit);
+    }
+    if (spec_.type == "msra") {
+      Gaussian(0, static_cast<float>(std::sqrt(2.0 / Fan(spec_, shape_))));
+    }
+    if (spec_.type == "positive_unitball") PositiveUnitball();
+    if (spec_.type == "bilinear") Bilinear(owner);
+    return std::move(values_);
+  }
+
+ private:
+  void Uniform(float min, float max) {
+    for (size_t i = 0; i < values_.size(); ++i) {
+      values_[i] = min + (max - min) * RandomUniform(mixed_, 0, i);
+    }
+  }
+
+  void Gaussian(float mean, float std) {
+    for (size_t i = 0; i < values_.size(); ++i) {
+      values_[i] = mean + std * RandomNormal(mixed_, 0, i);
+    }
+    if (spec_.sparse < 0) return;
+    // Each value is kept with the probability that leaves `sparse` inputs per output.
+    const double outputs = static_cast<double>(shape_[0]);
+    const double keep = static_cast<double>(spec_.sparse) / outputs;
+    for (size_t i = 0; i < values_.size(); ++i) {
+      if (RandomUniform(mixed_, 1, i) >= keep) values_[i] = 0;
+    }
+  }
+
+  // Positive values that sum to 1 over the inputs of each output.
+  void PositiveUnitball() {
+    Uniform(0, 1);
+    const size_t rows = static_cast<size_t>(shape_[0]), dim = values_.size() / rows;
+    for (size_t r = 0; r < rows; ++r) {
+      double sum = 0;
+      for (size_t i = 0; i < dim; ++i) sum += values_[r * dim + i];
+      for (size_t i = 0; i < dim; ++i) {
+        values_[r * dim + i] = static_cast<float>(values_[r * dim + i] / sum);
+      }
+    }
+  }
+
+  // The kernel that makes Deconvolution an interpolation (Long, Shelhamer, Darrell 2015).
+  void Bilinear(const std::string& owner) {
+    if (shape_.rank() != 4 || shape_[2] != shape_[3]) {
+      Fail(owner, ": the bilinear filler needs a 4-D parameter with a square kernel, but the shape "
+           "is ", shape_.ToString());
+    }
+    const int64_t side = shape_[3];
+    const double f = std::ceil(side / 2.0);
+    const double c = (2 * f - 1 - std::fmod(f, 2)) / (2.0 * f);
+    for (size_t i = 0; i < values_.size(); ++i) {
+      const auto x = static_cast<double>(static_cast<int64_t>(i) % side);
+      const auto y = static_cast<double>(static_cast<int64_t>(i) / side % side);
+      values_[i] = static_cast<float>((1 - std::fabs(x / f - c)) * (1 - std::fabs(y / f - c)));
+    }
+  }
+
+  const FillerSpec& spec_;
+  const Shape& shape_;
+  uint64_t mixed_;
+  std::vector<float> values_;
+};
+
+}  // namespace
+
+FillerSpec ToFillerSpec(const proto::FillerParameter& parameter, const std::string& owner) {
+  static const std::vector<std::string> types = {
+      "constant", "uniform", "gaussian", "positive_unitball", "xavier", "msra", "bilinear"};
+  bool known = false;
+  for (const std::string& type : types) known = known || type == parameter.type();
+  if (!known) {
+    const std::string near = Nearest(parameter.type(), types);
+    Fail(owner, ": unknown filler '", parameter.type(), "'; ",
+         near.empty() ? "" : "did you mean '" + near + "'? ", "The fillers are ", Join(types));
+  }
+  if (parameter.sparse() != -1 && parameter.type() != "gaussian") {
+    Fail(owner, ": sparse works with the gaussian filler only, not with '", parameter.type(), "'");
+  }
+  FillerSpec spec;
+  spec.type = parameter.type();
+  spec.value = parameter.value();
+  spec.min = parameter.min();
+  spec.max = parameter.max();
+  spec.mean = parameter.mean();
+  spec.std = parameter.std();
+  spec.sparse = parameter.sparse();
+  switch (parameter.variance_norm()) {
+    case proto::FillerParameter::FAN_IN: spec.variance_norm = FillerSpec::Norm::kFanIn; break;
+    case proto::FillerParameter::FAN_OUT: spec.variance_norm = FillerSpec::Norm::kFanOut; break;
+    case proto::FillerParameter::AVERAGE: spec.variance_norm = FillerSpec::Norm::kAverage; break;
+  }
+  return spec;
+}
+
+std::vector<float> Fill(const FillerSpec& spec, const Shape& shape, uint64_t seed, uint64_t key,
+                        const std::string& owner) {
+  return Filling(spec, shape, MixKeys(seed, key)).Run(owner);
+}
+
+}  // namespace crema

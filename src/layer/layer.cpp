@@ -1,0 +1,33 @@
+#include "crema/layer/layer.h"
+
+#include "base/strings.h"
+#include "crema.pb.h"
+
+namespace crema {
+
+Layer::Layer(const proto::LayerParameter& config, Phase phase)
+    : config_(std::make_unique<proto::LayerParameter>(config)),
+      name_(config.name()),
+      type_(config.type()),
+      phase_(phase),
+      // Names need not differ, tops do.
+      random_key_(StableHash(config.name() + "/" + (config.top_size() > 0 ? config.top(0) : ""))) {}
+
+Layer::~Layer() = default;
+
+void Layer::Backward(Context&, const BlobList&, const std::vector<bool>& propagate_down,
+                     const BlobList&) {
+  for (bool wanted : propagate_down) {
+    if (wanted) Fail("a gradient was asked for, but this layer has none");
+  }
+}
+
+void Layer::Bind(BlobList params, std::vector<Tensor> state, std::vector<bool> wants_gradient) {
+  params_ = std::move(params);
+  state_ = std::move(state);
+  wants_gradient_ = std::move(wants_gradient);
+}
+
+std::string Layer::Title() const { return "layer '" + name_ + "' (" + type_ + ")"; }
+
+}  // namespace crema

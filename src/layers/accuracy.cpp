@@ -1,0 +1,159 @@
+// Accuracy: the share of positions whose label is among the top_k highest scores. A score that is
+// equal to the label's, or a NaN, counts against it.
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "layers/shared/loss_labels.h"
+#include "layers/shared/softmax.h"
+
+namespace crema {
+namespace {
+
+// One number a position.
+template <class T>
+struct Parts {
+  int32_t* label;   // as ReadLabel gives it
+  int32_t* rivals;  // scores that are not below the label's, its own included
+  T* bad;
+};
+
+template <class T>
+void ReadLabels(const Context& ctx, int positions, const LabelRule& rule, const T* label,
+                const Parts<T>& parts) {
+  ForEach(ctx, positions, [=] HD(int64_t i) {
+    const int k = ReadLabel(label[i], rule);
+    parts.label[i] = k;
+    parts.bad[i] = k == kBadLabel ? T(1) : T(0);
+  });
+}
+
+template <class T>
+void CountRivals(const Context& ctx, const ChannelView& view, const T* x, const Parts<T>& parts) {
+  const int64_t channels = view.channels;
+  const int inner = view.inner;
+  const int32_t* label = parts.label;
+  ReduceScores<SumOp, int32_t>(
+      ctx, view,
+      [=] HD(int64_t i, int64_t position) {
+        const int64_t outer = inner == 1 ? position : position / inner;
+        const int64_t k = label[position] < 0 ? 0 : label[position];
+        const T own = x[(outer * channels + k) * inner + (position - outer * inner)];
+        return x[i] < own ? 0 : 1;
+      },
+      parts.rivals);
+}
+
+constexpr int32_t kAllClasses = -1;
+
+// out[c] = hits / labels among the positions whose label is first + c, or 0 where there are none;
+// with kAllClasses as `first`, out[0] is that of all positions. `counts` has room for two numbers
+// an output.
+template <class T>
+void Shares(const Context& ctx, int positions, int32_t first, int outputs, int top_k,
+            const Parts<T>& parts, int32_t* counts, T* out) {
+  const int32_t* label = parts.label;
+  const int32_t* rivals = parts.rivals;
+  ReduceRows<SumOp, int32_t>(
+      ctx, 2 * outputs, positions,
+      [=] HD(int64_t r, int i) {
+        const bool mine = first == kAllClasses ? label[i] >= 0 : label[i] == first + (r >> 1);
+        return mine && ((r & 1) == 0 || rivals[i] <= top_k) ? 1 : 0;
+      },
+      [=] HD(int64_t r, int32_t total) { counts[r] = total; });
+  ForEach(ctx, outputs, [=] HD(int64_t c) {
+    const int32_t labels = counts[2 * c];
+    out[c] = labels == 0 ? T(0) : T(counts[2 * c + 1]) / T(labels);
+  });
+}
+
+class AccuracyLayer : public Layer {
+ public:
+  AccuracyLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    rule_.has_ignored = config.accuracy_param().has_ignore_label() ? 1 : 0;
+    rule_.ignored = config.accuracy_param().ignore_label();
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 2;
+    traits.max_tops = 2;
+    traits.no_gradient_bottoms = {0, 1};
+    traits.has_backward = false;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    const Shape& scores = bottoms[0];
+    const int axis = scores.CanonicalAxis(config().accuracy_param().axis(), Title() + ": axis");
+    view_ = ViewChannels(scores, Layout::kPlain, axis);
+    rule_.classes = view_.channels;
+    CheckShapes(scores, bottoms[1], axis);
+    LayerPlan plan;
+    plan.tops = {Shape{}};
+    if (config().top_size() > 1) plan.tops.push_back(Shape{view_.channels});
+    const int64_t positions = view_.outer * view_.inner;
+    plan.state = {{Shape{2, positions}, DType::kInt32},
+                  {Shape{positions}, std::nullopt},
+                  {Shape{2 * static_cast<int64_t>(view_.channels)}, DType::kInt32}};
+    note_.Plan(&plan.state);
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    note_.Prepare(ctx, state(note_.count_state()));
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, bottom, top));
+  }
+
+  std::string CheckAfterForward(Context& ctx) override {
+    const std::string problem = note_.Read(ctx, state(note_.count_state()),
+                                           state(note_.value_state()), rule_);
+    if (problem.empty()) return "";
+    return Concat(Title(), ": its bottom '", config().bottom(1), "' ", problem);
+  }
+
+ private:
+  void CheckShapes(const Shape& scores, const Shape& labels, int axis) const {
+    const int64_t positions = view_.outer * view_.inner;
+    if (labels.count() != positions) {
+      Fail("the scores have the shape ", scores.ToString(), ", so with axis ", axis,
+           " there must be ", positions, " labels, but the labels have the shape ",
+           labels.ToString());
+    }
+    if (positions > std::numeric_limits<int>::max()) {
+      Fail(positions, " labels are too many; at most ", std::numeric_limits<int>::max(),
+           " are allowed");
+    }
+    const uint32_t top_k = config().accuracy_param().top_k();
+    if (view_.channels == 0 || top_k > static_cast<uint32_t>(view_.channels)) {
+      Fail("top_k is ", top_k, ", but there are ", view_.channels,
+           " classes; top_k must be 1 to the number of classes");
+    }
+  }
+
+  template <class T>
+  void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
+    const int positions = static_cast<int>(view_.outer * view_.inner);
+    const int top_k = static_cast<int>(config().accuracy_param().top_k());
+    const T* label = bottom[1]->data<T>();
+    int32_t* integers = state(0).mutable_data<int32_t>();
+    int32_t* counts = state(2).mutable_data<int32_t>();
+    const Parts<T> parts = {integers, integers + positions, state(1).mutable_data<T>()};
+    ReadLabels(ctx, positions, rule_, label, parts);
+    CountRivals(ctx, view_, bottom[0]->data<T>(), parts);
+    Shares(ctx, positions, kAllClasses, 1, top_k, parts, counts, top[0]->mutable_data<T>());
+    if (top.size() > 1) {
+      Shares(ctx, positions, 0, view_.channels, top_k, parts, counts,
+             top[1]->mutable_data<T>());
+    }
+    NoteBadLabels(ctx, positions, label, parts.bad, state(note_.count_state()),
+                  state(note_.value_state()));
+  }
+
+  LabelRule rule_;
+  ChannelView view_ = {};
+  LabelNote note_;
+};
+
+CREMA_REGISTER_LAYER("Accuracy", AccuracyLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,123 @@
+// Concat: joins its bottoms end to end along one axis.
+#include <limits>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/for_each.h"
+
+namespace crema {
+namespace {
+
+// Copies rows x cols elements between arrays whose rows begin a stride apart.
+template <class T>
+void CopyBlock(const Context& ctx, int64_t rows, int cols, const T* from, int64_t from_stride,
+               T* to, int64_t to_stride) {
+  ForEach(ctx, rows, cols, [=] HD(int64_t r, int c) {
+    to[r * to_stride + c] = from[r * from_stride + c];
+  });
+}
+
+// The share of one bottom in a row of the top, a row being one index of the outer axes.
+int64_t RowLength(const Blob& blob, int axis) {
+  const ChannelView view = ViewChannels(blob.shape(), blob.layout(), axis);
+  return static_cast<int64_t>(view.channels) * view.inner;
+}
+
+template <class T>
+void ConcatForward(const Context& ctx, const BlobList& bottoms, const Blob& top, int axis) {
+  const int64_t rows = ViewChannels(top.shape(), top.layout(), axis).outer;
+  const int64_t stride = RowLength(top, axis);
+  T* out = top.mutable_data<T>();
+  for (const Blob* bottom : bottoms) {
+    const int64_t cols = RowLength(*bottom, axis);
+    if (bottom->data<T>() != out) {
+      CopyBlock<T>(ctx, rows, static_cast<int>(cols), bottom->data<T>(), cols, out, stride);
+    }
+    out += cols;
+  }
+}
+
+template <class T>
+void ConcatBackward(const Context& ctx, const BlobList& bottoms, const Blob& top, int axis,
+                    const std::vector<bool>& propagate_down) {
+  const int64_t rows = ViewChannels(top.shape(), top.layout(), axis).outer;
+  const int64_t stride = RowLength(top, axis);
+  const T* dy = top.diff<T>();
+  for (size_t b = 0; b < bottoms.size(); ++b) {
+    const int64_t cols = RowLength(*bottoms[b], axis);
+    if (propagate_down[b] && bottoms[b]->diff<T>() != dy) {
+      CopyBlock<T>(ctx, rows, static_cast<int>(cols), dy, stride, bottoms[b]->mutable_diff<T>(),
+                   cols);
+    }
+    dy += cols;
+  }
+}
+
+class ConcatLayer : public Layer {
+ public:
+  ConcatLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    const proto::ConcatParameter& param = config.concat_param();
+    if (param.has_axis() && param.has_concat_dim()) {
+      Fail("has both axis and concat_dim, which is its old name; remove concat_dim");
+    }
+    // An unsigned number that is negative as an int was a negative axis in the file.
+    if (param.concat_dim() > static_cast<uint32_t>(std::numeric_limits<int>::max())) {
+      Fail("concat_dim is negative; use axis to count from the last one");
+    }
+    asked_axis_ = param.has_concat_dim() ? static_cast<int>(param.concat_dim()) : param.axis();
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.max_bottoms = -1;
+    traits.backward_needs_bottom_data = false;
+    traits.backward_needs_top_data = false;
+    traits.accepts_channels_last = asked_axis_ == 1;
+    traits.tops_share_bottom_data = traits.tops_share_bottom_diff = config().bottom_size() == 1;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    axis_ = bottoms[0].CanonicalAxis(asked_axis_, Title() + ": axis");
+    std::vector<int64_t> dims = bottoms[0].dims();
+    for (size_t b = 1; b < bottoms.size(); ++b) {
+      CheckFits(bottoms[0], bottoms[b], b);
+      dims[axis_] += bottoms[b][axis_];
+    }
+    LayerPlan plan;
+    plan.tops = {Shape(dims)};
+    if (plan.tops[0].CountFrom(axis_) > std::numeric_limits<int>::max()) {
+      Fail("the result, ", plan.tops[0].ToString(), ", is too large along axis ", axis_);
+    }
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, ConcatForward<T>(ctx, bottom, *top[0], axis_));
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
+                         ConcatBackward<T>(ctx, bottom, *top[0], axis_, propagate_down));
+  }
+
+ private:
+  void CheckFits(const Shape& first, const Shape& other, size_t index) const {
+    bool fits = first.rank() == other.rank();
+    for (int a = 0; fits && a < first.rank(); ++a) {
+      fits = a == axis_ || first[a] == other[a];
+    }
+    if (fits) return;
+    Fail("bottom 0 has the shape ", first.ToString(), " and bottom ", index, " the shape ",
+         other.ToString(), "; they must be equal except along axis ", axis_);
+  }
+
+  int asked_axis_ = 1;
+  int axis_ = 1;
+};
+
+CREMA_REGISTER_LAYER("Concat", ConcatLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,41 @@
+// Input: tops of given shapes whose values the program sets.
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+
+namespace crema {
+namespace {
+
+class InputLayer : public Layer {
+ public:
+  using Layer::Layer;
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 0;
+    traits.max_tops = -1;
+    traits.has_backward = false;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+    const auto& shapes = config().input_param().shape();
+    const int tops = config().top_size();
+    if (shapes.size() != 1 && shapes.size() != tops) {
+      Fail("has ", shapes.size(), " shapes and ", tops, " tops; give one shape for all tops, or "
+           "one for each, as in input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } }");
+    }
+    LayerPlan plan;
+    for (int t = 0; t < tops; ++t) {
+      const auto& dims = shapes.Get(shapes.size() == 1 ? 0 : t).dim();
+      plan.tops.push_back(Shape(std::vector<int64_t>(dims.begin(), dims.end())));
+    }
+    return plan;
+  }
+
+  void Forward(Context&, const BlobList&, const BlobList&) override {}
+};
+
+CREMA_REGISTER_LAYER("Input", InputLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,99 @@
+// Class labels as bottoms: reading them, and noting those that are out of range.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "crema/layer/layer.h"
+#include "crema/math/for_each.h"
+#include "crema/math/reduce.h"
+
+namespace crema {
+inline namespace CREMA_TARGET {
+
+// Which labels count. Plain data for kernels, without gaps between its members.
+struct LabelRule {
+  int classes = 0;      // labels are 0 .. classes - 1
+  int has_ignored = 0;  // 0 or 1
+  int ignored = 0;
+};
+
+constexpr int kIgnoredLabel = -1;
+constexpr int kBadLabel = -2;
+
+// The class that a label stands for (its fraction cut off, as Caffe does), or one of the above.
+template <class T>
+HD inline int ReadLabel(T label, const LabelRule& rule) {
+  constexpr T kLimit = T(2147483648.0);
+  const bool fits = label > -kLimit && label < kLimit;  // false for a NaN
+  const int value = fits ? static_cast<int>(label) : kBadLabel;
+  if (rule.has_ignored != 0 && fits && value == rule.ignored) return kIgnoredLabel;
+  return fits && value >= 0 && value < rule.classes ? value : kBadLabel;
+}
+
+// The states in which a layer keeps what it noted about its labels. The note outlives the forward
+// pass, so that a bad label is found however seldom the host looks.
+class LabelNote {
+ public:
+  // Appends the states; `first` is the index of the first of them. Call it in Plan.
+  void Plan(std::vector<LayerPlan::State>* states) {
+    first_ = static_cast<int>(states->size());
+    states->push_back({Shape{2}, DType::kInt32});   // how many, position of the first
+    states->push_back({Shape{}, std::nullopt});     // the first one's value
+    is_clear_ = false;
+  }
+  int count_state() const { return first_; }
+  int value_state() const { return first_ + 1; }
+
+  // Clears the note before its first use.
+  void Prepare(Context& ctx, const Tensor& counts) {
+    if (!is_clear_) ctx.device().Zero(counts.raw(), counts.bytes());
+    is_clear_ = true;
+  }
+
+  // "holds 3 labels outside ..." or "", and clears the note. Waits for the device.
+  std::string Read(Context& ctx, const Tensor& counts, const Tensor& value,
+                   const LabelRule& rule) {
+    if (!is_clear_) return "";
+    const std::vector<int32_t> noted = counts.ToHost<int32_t>();
+    if (noted[0] == 0) return "";
+    ctx.device().Zero(counts.raw(), counts.bytes());
+    const std::string ignored = rule.has_ignored != 0 ? Concat(" or ignore_label ", rule.ignored) : "";
+    return Concat("holds ", noted[0], noted[0] == 1 ? " label" : " labels", " outside 0..",
+                  rule.classes - 1, ", the first is ", value.ToHost<double>()[0], " at position ",
+                  noted[1], "; labels must be whole numbers from 0 to ", rule.classes - 1, ignored,
+                  ", one for each of the ", rule.classes,
+                  " scores: correct the labels, or the number of outputs of the layer that makes "
+                  "the scores");
+  }
+
+ private:
+  int first_ = 0;
+  bool is_clear_ = false;
+};
+
+// Notes the bad ones among n labels: is_bad[i] is 1 for those, otherwise 0.
+template <class T>
+void NoteBadLabels(const Context& ctx, int n, const T* label, const T* is_bad,
+                   const Tensor& counts, const Tensor& value) {
+  int32_t* noted = counts.mutable_data<int32_t>();
+  T* first_value = value.mutable_data<T>();
+  constexpr int32_t kLast = std::numeric_limits<int32_t>::max();
+  ReduceRows<MaxOp, int32_t>(
+      ctx, 1, n, [=] HD(int64_t, int i) { return is_bad[i] > 0 ? kLast - i : -1; },
+      [=] HD(int64_t, int32_t best) {
+        if (best < 0 || noted[0] > 0) return;
+        noted[1] = kLast - best;
+        first_value[0] = label[kLast - best];
+      });
+  ReduceRows<SumOp, int32_t>(
+      ctx, 1, n, [=] HD(int64_t, int i) { return is_bad[i] > 0 ? 1 : 0; },
+      [=] HD(int64_t, int32_t total) {
+        noted[0] = total > kLast - noted[0] ? kLast : noted[0] + total;
+      });
+}
+
+}  // namespace CREMA_TARGET
+}  // namespace crema

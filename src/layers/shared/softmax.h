@@ -1,0 +1,58 @@
+// The parts of a softmax that layers share. Scores are seen as outer x channels x inner; a position
+// is a pair (outer, inner), numbered outer * inner-extent + inner.
+#pragma once
+
+#include <cmath>
+
+#include "crema/math/for_each.h"
+#include "crema/math/reduce.h"
+#include "crema/tensor/layout.h"
+
+namespace crema {
+inline namespace CREMA_TARGET {
+
+// Calls f(int64_t index, int64_t position, int channel) for every score, index counting in memory
+// order. The rules for f are those of ForEach.
+template <class F>
+void ForEachScore(const Context& ctx, const ChannelView& view, F f) {
+  const int channels = view.channels;
+  const int inner = view.inner;
+  if (inner == 1) {
+    ForEach(ctx, view.outer, channels, [=] HD(int64_t r, int c) { f(r * channels + c, r, c); });
+  } else {
+    ForEach(ctx, view.outer * channels, inner, [=] HD(int64_t r, int c) {
+      f(r * inner + c, r / channels * inner + c, static_cast<int>(r % channels));
+    });
+  }
+}
+
+// out[position] = the reduction by Op over the channels of get(int64_t index, int64_t position).
+template <class Op, class T, class F>
+void ReduceScores(const Context& ctx, const ChannelView& view, F get, T* out) {
+  const int channels = view.channels;
+  const int inner = view.inner;
+  if (inner == 1) {
+    ReduceRows<Op, T>(
+        ctx, view.outer, channels,
+        [=] HD(int64_t r, int c) { return get(r * channels + c, r); },
+        [=] HD(int64_t r, T total) { out[r] = total; });
+    return;
+  }
+  ForEach(ctx, view.outer, inner, [=] HD(int64_t r, int c) {
+    const int64_t position = r * inner + c;
+    T total = Op::template Identity<T>();
+    for (int k = 0; k < channels; ++k) {
+      total = Op::Combine(total, T(get((r * channels + k) * inner + c, position)));
+    }
+    out[position] = total;
+  });
+}
+
+// peak = the largest score of each position.
+template <class T>
+void ScorePeaks(const Context& ctx, const ChannelView& view, const T* x, T* peak) {
+  ReduceScores<MaxOp, T>(ctx, view, [=] HD(int64_t i, int64_t) { return x[i]; }, peak);
+}
+
+}  // namespace CREMA_TARGET
+}  // namespace crema

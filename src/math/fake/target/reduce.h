@@ -1,0 +1,77 @@
+// Reductions on the fake GPU: elements in shuffled order, results too.
+#pragma once
+
+#include <limits>
+
+#include "crema/tensor/layout.h"
+#include "target/for_each.h"
+
+namespace crema {
+inline namespace CREMA_TARGET {
+
+struct SumOp {
+  template <class T>
+  static constexpr T Identity() {
+    return T(0);
+  }
+  template <class T>
+  static T Combine(T a, T b) {
+    return a + b;
+  }
+};
+
+struct MaxOp {
+  template <class T>
+  static constexpr T Identity() {
+    return std::numeric_limits<T>::lowest();
+  }
+  template <class T>
+  static T Combine(T a, T b) {
+    return a > b ? a : b;
+  }
+};
+
+// For each of `groups` results: the reduction of get(group, 0) .. get(group, count - 1).
+template <class Op, class T, class Get, class Store>
+void ReduceShuffled(int64_t groups, int64_t count, const Get& get, const Store& store) {
+  ShuffledOrder group_order(groups);
+  const ShuffledOrder element_order(count);
+  for (int64_t n = groups; n > 0; --n) {
+    const int64_t group = group_order.Next();
+    ShuffledOrder order = element_order;
+    T total = Op::template Identity<T>();
+    for (int64_t m = count; m > 0; --m) {
+      total = Op::Combine(total, static_cast<T>(get(group, order.Next())));
+    }
+    store(group, total);
+  }
+}
+
+template <class Op, class T, class F, class Store>
+void ReduceRows(const Context& ctx, int64_t rows, int cols, F f, Store store) {
+  if (rows <= 0) return;
+  CheckFakeCaptures(ctx.device(), f);
+  CheckFakeCaptures(ctx.device(), store);
+  LaunchOnFake(ctx.device(), [=] {
+    ReduceShuffled<Op, T>(
+        rows, cols, [&](int64_t r, int64_t c) { return f(r, static_cast<int>(c)); }, store);
+  });
+}
+
+template <class Op, class T, class F, class Store>
+void ReduceChannels(const Context& ctx, const ChannelView& view, F f, Store store) {
+  if (view.channels <= 0) return;
+  CheckFakeCaptures(ctx.device(), f);
+  CheckFakeCaptures(ctx.device(), store);
+  LaunchOnFake(ctx.device(), [=] {
+    ReduceShuffled<Op, T>(
+        view.channels, view.outer * view.inner,
+        [&](int64_t c, int64_t i) {
+          return f(i / view.inner, static_cast<int>(c), static_cast<int>(i % view.inner));
+        },
+        [&](int64_t c, T total) { store(static_cast<int>(c), total); });
+  });
+}
+
+}  // namespace CREMA_TARGET
+}  // namespace crema

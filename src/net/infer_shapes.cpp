@@ -1,0 +1,256 @@
+#include <set>
+
+#include "base/strings.h"
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "net/passes.h"
+
+namespace crema {
+
+std::string LayerTitle(const Layer& layer) {
+  return "layer '" + layer.name() + "' (" + layer.type() + ")";
+}
+
+namespace {
+
+class GraphBuilder {
+ public:
+  GraphBuilder(const proto::NetParameter& net, DType dtype, DeviceKind device)
+      : net_(net), device_(device) {
+    graph_.name = net.name();
+    graph_.phase = net.state().phase() == proto::TRAIN ? Phase::kTrain : Phase::kTest;
+    graph_.dtype = dtype;
+  }
+
+  Graph Run() {
+    if (net_.layer_size() == 0) {
+      Fail("the net '", net_.name(), "' has no layers in this phase; check its include and exclude "
+           "rules");
+    }
+    for (const proto::LayerParameter& config : net_.layer()) AddLayer(config);
+    CheckLearnedNames();
+    for (ParamNode& param : graph_.params) {
+      if (param.owner >= 0) FollowOwner(graph_.params[param.owner], &param);
+    }
+    for (const auto& entry : unread_) {
+      graph_.blobs[entry.second].is_output = true;
+      graph_.outputs.push_back(entry.second);
+    }
+    return std::move(graph_);
+  }
+
+ private:
+  // Layers without parameters may have the same name, as in many nets that people use.
+  void CheckLearnedNames() const {
+    std::set<std::string> names;
+    for (const LayerNode& node : graph_.layers) {
+      if (node.params.empty() || names.insert(node.layer->name()).second) continue;
+      Fail("two layers with parameters are named '", node.layer->name(),
+           "'; give them different names, since weights are stored by them");
+    }
+  }
+
+  static void FollowOwner(const ParamNode& owner, ParamNode* param) {
+    param->lr_mult = owner.lr_mult;
+    param->decay_mult = owner.decay_mult;
+    param->wants_gradient = owner.wants_gradient;
+  }
+
+  void AddLayer(const proto::LayerParameter& config) {
+    const Phase phase = !config.has_phase()                ? graph_.phase
+                        : config.phase() == proto::TRAIN ? Phase::kTrain
+                                                         : Phase::kTest;
+    graph_.layers.emplace_back();
+    LayerNode& node = graph_.layers.back();
+    node.layer = CreateLayer(config, phase, device_);
+    node.traits = node.layer->traits();
+    CheckCounts(config, node);
+    std::vector<Shape> shapes;
+    for (const std::string& bottom : config.bottom()) {
+      node.bottoms.push_back(FindBottom(config, bottom));
+      shapes.push_back(graph_.blobs[node.bottoms.back()].shape);
+    }
+    node.plan = Plan(*node.layer, shapes);
+    AddTops(config, &node);
+    AddParams(config, &node);
+  }
+
+  // Errors that come from deeper down (a size that overflows) get the layer's name here.
+  LayerPlan Plan(Layer& layer, const std::vector<Shape>& shapes) {
+    const std::string title = LayerTitle(layer);
+    try {
+      return layer.Plan(shapes, graph_.dtype);
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      if (text.find("layer '") != std::string::npos) throw;
+      Fail(title, ": ", text);
+    }
+  }
+
+  static void CheckCount(const Layer& layer, const char* what, int count, int min, int max) {
+    if (count >= min && (max < 0 || count <= max)) return;
+    const std::string wanted = max < 0      ? Concat("at least ", min)
+                               : min == max ? Concat(min)
+                                            : Concat(min, " to ", max);
+    Fail(LayerTitle(layer), ": has ", count, " ", what, count == 1 ? "" : "s", "; it takes ",
+         wanted);
+  }
+
+  static void CheckCounts(const proto::LayerParameter& config, const LayerNode& node) {
+    const LayerTraits& traits = node.traits;
+    CheckCount(*node.layer, "bottom", config.bottom_size(), traits.min_bottoms, traits.max_bottoms);
+    const int min_tops = traits.adds_missing_tops ? 0 : traits.min_tops;
+    CheckCount(*node.layer, "top", config.top_size(), min_tops, traits.max_tops);
+    if (config.propagate_down_size() > 0 && config.propagate_down_size() != config.bottom_size()) {
+      Fail(LayerTitle(*node.layer), ": has ", config.propagate_down_size(),
+           " propagate_down and ", config.bottom_size(), " bottoms; give one for each, or none");
+    }
+  }
+
+  int FindBottom(const proto::LayerParameter& config, const std::string& bottom) {
+    const auto it = unread_.find(bottom);
+    if (it == unread_.end()) {
+      Fail("layer '", config.name(), "' (", config.type(), "): no layer above makes its bottom '",
+           bottom, "'");
+    }
+    const int index = it->second;
+    unread_.erase(it);
+    return index;
+  }
+
+  void AddTops(const proto::LayerParameter& config, LayerNode* node) {
+    const int named = config.top_size();
+    const int wanted = node->traits.adds_missing_tops ? std::max(named, node->traits.min_tops)
+                                                      : named;
+    CREMA_CHECK(static_cast<int>(node->plan.tops.size()) >= wanted, LayerTitle(*node->layer),
+                " planned ", node->plan.tops.size(), " tops of ", wanted);
+    for (int t = 0; t < wanted; ++t) {
+      const std::string name =
+          t < named ? config.top(t) : Concat("(automatic)_", config.name(), "_", t);
+      const int blob = AddTop(config, *node, t, name);
+      node->tops.push_back(blob);
+      if (t < named) unread_[name] = blob;
+      node->loss_weights.push_back(LossWeight(config, node->traits, t, wanted));
+      graph_.blobs[blob].loss_weight = node->loss_weights.back();
+    }
+  }
+
+  int AddTop(const proto::LayerParameter& config, const LayerNode& node, int t,
+             const std::string& name) {
+    const Shape& shape = node.plan.tops[t];
+    const bool in_place = t < config.bottom_size() && t < config.top_size() &&
+                          config.bottom(t) == name;
+    if (in_place) {
+      if (!node.traits.may_run_in_place) {
+        Fail(LayerTitle(*node.layer), ": cannot run in place; give its top another name than '",
+             name, "'");
+      }
+      BlobNode& blob = graph_.blobs[node.bottoms[t]];
+      CREMA_CHECK(blob.shape == shape, name);
+      blob.shares_data_with = -1;  // or the other readers of that memory would see the change
+      return node.bottoms[t];
+    }
+    if (!made_.insert(name).second) {
+      Fail(LayerTitle(*node.layer), ": its top '", name,
+           "' is already made by another layer; give it another name");
+    }
+    BlobNode blob;
+    blob.name = name;
+    blob.shape = shape;
+    blob.producer = static_cast<int>(graph_.layers.size()) - 1;
+    if (node.traits.tops_share_bottom_data) blob.shares_data_with = node.bottoms[0];
+    if (node.traits.tops_share_bottom_diff) blob.shares_diff_with = node.bottoms[0];
+    graph_.blobs.push_back(blob);
+    return static_cast<int>(graph_.blobs.size()) - 1;
+  }
+
+  // Of `tops` tops.
+  static float LossWeight(const proto::LayerParameter& config, const LayerTraits& traits, int top,
+                          int tops) {
+    if (config.loss_weight_size() > 0 && config.loss_weight_size() != tops) {
+      Fail("layer '", config.name(), "' (", config.type(), "): has ", config.loss_weight_size(),
+           " loss_weight and ", tops, tops == 1 ? " top" : " tops",
+           "; give one for each, or none");
+    }
+    if (top < config.loss_weight_size()) return config.loss_weight(top);
+    return traits.is_loss && top == 0 ? 1.0f : 0.0f;
+  }
+
+  void AddParams(const proto::LayerParameter& config, LayerNode* node) {
+    const int count = static_cast<int>(node->plan.params.size());
+    if (config.param_size() > count) {
+      Fail(LayerTitle(*node->layer), ": has ", config.param_size(), " param entries but only ",
+           count, " parameter blobs; remove some");
+    }
+    for (int p = 0; p < count; ++p) {
+      ParamNode param;
+      param.layer = static_cast<int>(graph_.layers.size()) - 1;
+      param.index = p;
+      param.decl = node->plan.params[p];
+      const bool specified = p < config.param_size();
+      const proto::ParamSpec spec = specified ? config.param(p) : proto::ParamSpec();
+      param.lr_mult = param.decl.learned ? spec.lr_mult() : 0;
+      param.decay_mult = param.decl.learned ? spec.decay_mult() : 0;
+      param.shared_name = spec.name();
+      const int index = static_cast<int>(graph_.params.size());
+      if (!spec.name().empty()) ShareParam(spec, index, &param);
+      param.wants_gradient = param.lr_mult != 0;
+      node->params.push_back(index);
+      graph_.params.push_back(param);
+    }
+  }
+
+  void ShareParam(const proto::ParamSpec& spec, int index, ParamNode* param) {
+    const auto added = owners_.emplace(spec.name(), index);
+    if (added.second) {
+      explicit_lr_[index] = spec.has_lr_mult();
+      explicit_decay_[index] = spec.has_decay_mult();
+      return;
+    }
+    param->owner = added.first->second;
+    ParamNode& owner = graph_.params[param->owner];
+    const Layer& owner_layer = *graph_.layers[owner.layer].layer;
+    const bool permissive = spec.share_mode() == proto::ParamSpec::PERMISSIVE;
+    const bool fits = permissive ? owner.decl.shape.count() == param->decl.shape.count()
+                                 : owner.decl.shape == param->decl.shape;
+    const std::string title = LayerTitle(*graph_.layers.back().layer);
+    if (!fits) {
+      Fail(title, ": cannot share the parameter '", spec.name(), "' of ", LayerTitle(owner_layer),
+           ": its shape is ", param->decl.shape.ToString(), ", the owner's is ",
+           owner.decl.shape.ToString());
+    }
+    MergeMultiplier(title, "lr_mult", spec.has_lr_mult(), spec.lr_mult(),
+                    &explicit_lr_[param->owner], &owner.lr_mult);
+    MergeMultiplier(title, "decay_mult", spec.has_decay_mult(), spec.decay_mult(),
+                    &explicit_decay_[param->owner], &owner.decay_mult);
+    owner.wants_gradient = owner.lr_mult != 0;
+  }
+
+  // The owner takes a multiplier that only a sharer states; two statements must agree.
+  static void MergeMultiplier(const std::string& title, const char* field, bool stated, float value,
+                              bool* owner_stated, float* owner_value) {
+    if (!stated) return;
+    if (*owner_stated && *owner_value != value) {
+      Fail(title, ": its ", field, " of ", value, " for a shared parameter differs from the ",
+           *owner_value, " that another layer states; make them equal");
+    }
+    *owner_stated = true;
+    *owner_value = value;
+  }
+
+  const proto::NetParameter& net_;
+  DeviceKind device_;
+  Graph graph_;
+  std::map<std::string, int> unread_;  // blobs that no layer has read yet
+  std::set<std::string> made_;
+  std::map<std::string, int> owners_;  // shared parameters by name
+  std::map<int, bool> explicit_lr_, explicit_decay_;
+};
+
+}  // namespace
+
+Graph BuildGraph(const proto::NetParameter& net, DType dtype, DeviceKind device) {
+  return GraphBuilder(net, dtype, device).Run();
+}
+
+}  // namespace crema

@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <set>
+
+#include "crema.pb.h"
+#include "net/passes.h"
+
+namespace crema {
+namespace {
+
+bool MaySendGradient(const LayerTraits& traits, int bottom) {
+  return std::find(traits.no_gradient_bottoms.begin(), traits.no_gradient_bottoms.end(), bottom) ==
+         traits.no_gradient_bottoms.end();
+}
+
+// Whether gradients flow down to a bottom. What the net's text says goes first; to force means
+// wherever one can be sent.
+bool Propagates(const LayerNode& node, int bottom, bool needs_gradient, bool force) {
+  const proto::LayerParameter& config = node.layer->config();
+  if (force && node.traits.has_backward && MaySendGradient(node.traits, bottom)) return true;
+  if (config.propagate_down_size() > 0) return config.propagate_down(bottom);
+  return needs_gradient && !force;
+}
+
+// Forward in the graph: whatever depends on a learned parameter wants gradients.
+void MarkDependents(bool force, Graph* graph) {
+  for (LayerNode& node : graph->layers) {
+    bool needed = false;
+    for (size_t b = 0; b < node.bottoms.size(); ++b) {
+      const bool depends = graph->blobs[node.bottoms[b]].needs_gradient;
+      const bool propagates = Propagates(node, static_cast<int>(b), depends, force);
+      needed = needed || (propagates && (depends || force));
+      node.propagate_down.push_back(propagates);
+    }
+    for (int p : node.params) needed = needed || graph->params[p].wants_gradient;
+    node.runs_backward = needed;
+    for (int top : node.tops) graph->blobs[top].needs_gradient = needed;
+  }
+}
+
+// Backward: only what contributes to a loss is computed, unless forced.
+void DropWhatNoLossNeeds(bool force, Graph* graph) {
+  std::set<int> wanted;  // blobs whose gradient comes from above
+  for (auto it = graph->layers.rbegin(); it != graph->layers.rend(); ++it) {
+    LayerNode& node = *it;
+    bool contributes = false;
+    for (size_t t = 0; t < node.tops.size(); ++t) {
+      const bool is_loss = node.loss_weights[t] != 0;
+      // In place the blob has an earlier value too, which this one's readers do not read.
+      const bool from_reader = wanted.erase(node.tops[t]) > 0;
+      node.starts_gradient.push_back(is_loss && !from_reader);
+      contributes = contributes || is_loss || from_reader;
+    }
+    node.runs_backward = node.runs_backward && (contributes || force);
+    for (size_t b = 0; b < node.bottoms.size(); ++b) {
+      node.propagate_down[b] = node.propagate_down[b] && node.runs_backward;
+      if (node.propagate_down[b] && contributes) wanted.insert(node.bottoms[b]);
+    }
+  }
+}
+
+// A net for testing may well compute a loss that has no gradient.
+void DropWhatHasNone(LayerNode* node) {
+  node->runs_backward = node->runs_backward && node->traits.has_backward;
+  for (size_t b = 0; b < node->bottoms.size(); ++b) {
+    const bool may = node->runs_backward && MaySendGradient(node->traits, static_cast<int>(b));
+    node->propagate_down[b] = node->propagate_down[b] && may;
+  }
+}
+
+void CheckGradientsExist(const Graph& graph) {
+  for (const LayerNode& node : graph.layers) {
+    for (size_t b = 0; b < node.bottoms.size(); ++b) {
+      const int bottom = static_cast<int>(b);
+      if (!node.propagate_down[b]) continue;
+      if (node.traits.has_backward && MaySendGradient(node.traits, bottom)) continue;
+      Fail(LayerTitle(*node.layer), ": a gradient is needed for its bottom ", b, ", '",
+           graph.blobs[node.bottoms[b]].name, "', but none can be computed there; set ",
+           "propagate_down to false for it");
+    }
+  }
+}
+
+}  // namespace
+
+void MarkBackward(const proto::NetParameter& net, Graph* graph) {
+  const bool force = net.force_backward();
+  if (force) {
+    for (ParamNode& param : graph->params) param.wants_gradient = param.decl.learned;
+  }
+  MarkDependents(force, graph);
+  DropWhatNoLossNeeds(force, graph);
+  if (graph->phase == Phase::kTrain) CheckGradientsExist(*graph);
+  for (LayerNode& node : graph->layers) {
+    DropWhatHasNone(&node);
+    if (!node.runs_backward) continue;
+    for (int top : node.tops) graph->blobs[top].has_diff = true;
+    for (size_t b = 0; b < node.bottoms.size(); ++b) {
+      if (node.propagate_down[b]) graph->blobs[node.bottoms[b]].has_diff = true;
+    }
+  }
+}
+
+void MarkForwardOnly(Graph* graph) {
+  for (ParamNode& param : graph->params) param.wants_gradient = false;
+  for (LayerNode& node : graph->layers) node.propagate_down.assign(node.bottoms.size(), false);
+}
+
+}  // namespace crema

@@ -1,0 +1,133 @@
+// Copying weights into a net and out of it.
+#include <algorithm>
+
+#include "base/strings.h"
+#include "crema.pb.h"
+#include "crema/net/net.h"
+#include "net/passes.h"
+#include "schema/weights_io.h"
+
+namespace crema {
+namespace {
+
+// Old files pad every shape to four axes with leading ones.
+bool ShapeFits(const SavedBlob& saved, const Shape& shape) {
+  if (!saved.legacy_shape) return Shape(saved.shape) == shape;
+  if (shape.rank() > 4) return false;
+  std::vector<int64_t> padded(4 - shape.rank(), 1);
+  padded.insert(padded.end(), shape.dims().begin(), shape.dims().end());
+  return padded == saved.shape;
+}
+
+void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& path) {
+  const BlobList& params = layer.params();
+  if (saved.blobs.size() != params.size()) {
+    Fail(LayerTitle(layer), ": has ", params.size(), " parameter blobs, but ", path, " holds ",
+         saved.blobs.size(), " for it; if the layers are meant to differ, rename it in the net");
+  }
+  for (size_t i = 0; i < params.size(); ++i) {
+    const SavedBlob& blob = saved.blobs[i];
+    if (!ShapeFits(blob, params[i]->shape())) {
+      Fail(LayerTitle(layer), ": its parameter ", i, " has the shape ",
+           params[i]->shape().ToString(), ", but ", path, " holds ", Shape(blob.shape).ToString(),
+           "; rename the layer in the net to learn it anew, or change the layer to fit");
+    }
+    if (!blob.double_data.empty()) {
+      params[i]->data_tensor().FromHost(blob.double_data);
+    } else {
+      params[i]->data_tensor().FromHost(blob.data);
+    }
+  }
+}
+
+// The layer of the net that has the name of `saved`; nullptr where there is none. Where several
+// have it, at most one has parameters, and the file's others are empty.
+const Layer* FindLayer(const Graph& graph, const SavedLayer& saved) {
+  const Layer* found = nullptr;
+  for (const LayerNode& node : graph.layers) {
+    const Layer& layer = *node.layer;
+    if (layer.name() != saved.name) continue;
+    if (found == nullptr || !node.params.empty()) found = &layer;
+    if (saved.blobs.empty() && layer.type() == saved.type) return &layer;
+  }
+  const bool only_namesake = found != nullptr && saved.blobs.empty() && !found->params().empty();
+  return only_namesake ? nullptr : found;
+}
+
+std::string Shapes(const Layer& layer) {
+  std::vector<std::string> shapes;
+  for (const Blob* param : layer.params()) {
+    std::vector<std::string> dims;
+    for (int64_t dim : param->shape().dims()) dims.push_back(std::to_string(dim));
+    shapes.push_back(Join(dims, "x"));
+  }
+  return layer.name() + " (" + Join(shapes) + ")";
+}
+
+SavedBlob Save(const Blob& blob, bool with_gradient) {
+  SavedBlob saved;
+  saved.shape = blob.shape().dims();
+  const bool is_double = blob.dtype() == DType::kFloat64;
+  const auto copy = [&](const Tensor& from, std::vector<float>* floats,
+                        std::vector<double>* doubles) {
+    if (is_double) *doubles = from.ToHost<double>();
+    *floats = from.ToHost<float>();
+  };
+  copy(blob.data_tensor(), &saved.data, &saved.double_data);
+  if (with_gradient && blob.has_diff()) {
+    copy(blob.diff_tensor(), &saved.diff, &saved.double_diff);
+  }
+  return saved;
+}
+
+}  // namespace
+
+WeightsReport Net::LoadWeights(const std::string& path) {
+  WeightsReport report;
+  std::map<std::string, bool> seen;
+  for (const SavedLayer& saved : ReadWeightsFile(path)) {
+    const Layer* layer = FindLayer(graph_, saved);
+    if (layer == nullptr) {
+      if (!saved.blobs.empty()) report.skipped.push_back(saved.name);
+      continue;
+    }
+    if (saved.blobs.empty() && layer->params().empty()) continue;
+    CopyLayer(saved, *layer, path);
+    seen[saved.name] = true;
+    report.copied.push_back(Shapes(*layer));
+  }
+  for (const LayerNode& node : graph_.layers) {
+    if (!node.params.empty() && !seen[node.layer->name()]) {
+      report.left_out.push_back(Shapes(*node.layer));
+    }
+  }
+  return report;
+}
+
+std::string WeightsReport::ToString() const {
+  const auto rows = [](const char* verdict, const std::vector<std::string>& layers,
+                       const char* why) {
+    std::string text;
+    for (const std::string& layer : layers) text += Concat("\n  ", verdict, "  ", layer, why);
+    return text;
+  };
+  return Concat("Weights: ", copied.size(), " layers copied, ", skipped.size(), " skipped, ",
+                left_out.size(), " left out") +
+         rows("copied  ", copied, "") + rows("skipped ", skipped, ": the net has no such layer") +
+         rows("left out", left_out, ": not in the file, keeps its own first values");
+}
+
+void Net::ToProto(proto::NetParameter* out, bool with_gradients) const {
+  out->Clear();
+  out->set_name(graph_.name);
+  for (const LayerNode& node : graph_.layers) {
+    proto::LayerParameter* layer = out->add_layer();
+    *layer = node.layer->config();
+    layer->clear_blobs();
+    for (const Blob* param : node.layer->params()) {
+      crema::ToProto(Save(*param, with_gradients), with_gradients, layer->add_blobs());
+    }
+  }
+}
+
+}  // namespace crema

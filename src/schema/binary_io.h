@@ -1,0 +1,45 @@
+// Reads and writes whole files: bytes, and protobuf messages in their binary form.
+#pragma once
+
+#include <string>
+
+namespace google::protobuf {
+class Message;
+}
+
+namespace crema {
+
+// All of these throw Error with one sentence that begins with the file's name and gives the
+// system's reason, and may be called from any thread.
+
+// Returns the content of a file, or of a pipe. Refuses folders and more than 2 GiB.
+std::string ReadFileBytes(const std::string& path);
+
+// Reads a file of at most 2 GiB into `out`, whose old content is dropped. `what` says what the
+// file should be, as in "a weights file". Tells truncated files, empty files, and files of another
+// kind apart. After an Error `out` is in an unspecified state.
+//
+// Fields that `out` does not know are kept or dropped as protobuf does; a missing `required` field
+// is accepted.
+void ReadBinaryFile(const std::string& path, const std::string& what,
+                    google::protobuf::Message* out);
+
+// The same for bytes in memory.
+void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
+                const std::string& what, google::protobuf::Message* out);
+
+// Returns the binary form. `what` begins the sentence that is thrown where it would exceed 2 GiB,
+// the limit of the format; it should be the name of the file that is to be written.
+std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what);
+
+// Makes `bytes` the content of the file, so that at any moment, whatever fails or is killed, the
+// path holds either all of the old content or all of the new. When it returns, the new content is
+// on the disk.
+//
+// Writes a temporary file beside the old one, named PATH.tmp.PID.N, and renames it. A symbolic
+// link is followed. Refuses to replace what is not a regular file. Whatever fails, the temporary
+// file is removed and what stood at the path is left as it was; only a failure to write the
+// folder's entry to disk, the last step, is reported with the new content in place.
+void WriteFileAtomically(const std::string& path, const std::string& bytes);
+
+}  // namespace crema

@@ -1,0 +1,446 @@
+#include "schema/text_diagnosis.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <vector>
+
+#include "base/strings.h"
+#include "crema/base/error.h"
+#include "schema/fork_hints.h"
+
+namespace crema {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::io::Tokenizer;
+
+// What the file's author calls the thing that a message describes.
+std::string KindOf(const Descriptor* type) {
+  if (type->name() == "NetParameter") return "a net";
+  if (type->name() == "SolverParameter") return "a solver";
+  return "a " + type->name();
+}
+
+bool IsLayer(const Descriptor* type) {
+  return type->name() == "LayerParameter" || type->name() == "V1LayerParameter";
+}
+
+std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
+
+// Keeps a sentence readable when the file is not.
+std::string Shortened(const std::string& text) {
+  constexpr size_t kLongest = 60;
+  std::string line = text.substr(0, text.find('\n'));
+  if (line.size() > kLongest) line.resize(kLongest);
+  return line.size() < text.size() ? line + "..." : line;
+}
+
+std::string Joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : ", ") + word;
+  return all;
+}
+
+std::vector<std::string> FieldNames(const Descriptor* type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type->field_count(); ++i) names.push_back(type->field(i)->name());
+  return names;
+}
+
+std::vector<std::string> ValueNames(const google::protobuf::EnumDescriptor* type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type->value_count(); ++i) names.push_back(type->value(i)->name());
+  return names;
+}
+
+// Remembers the first mistake that the tokenizer itself finds, such as a stray control character.
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  void AddError(int line, int, const std::string& message) override {
+    if (found) return;
+    found = true;
+    this->line = line;
+    this->message = message;
+  }
+  bool found = false;
+  int line = 0;
+  std::string message;
+};
+
+void SetTextFormat(Tokenizer* tokens) {
+  tokens->set_allow_f_after_float(true);
+  tokens->set_comment_style(Tokenizer::SH_COMMENT_STYLE);
+}
+
+// Returns the value of `name: "..."` in the group whose brace is at the given place, or, for the
+// oldest format, in the group `layer` within it; "" where there is none. The file may be wrong:
+// nothing but braces is looked at on the way.
+std::string NameOfGroup(const std::string& text, int line, int column) {
+  FirstError errors;
+  google::protobuf::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
+  Tokenizer tokens(&input, &errors);
+  SetTextFormat(&tokens);
+  const auto& token = tokens.current();
+  const auto is_before = [&] {
+    return token.line < line || (token.line == line && token.column < column);
+  };
+  do tokens.Next();
+  while (token.type != Tokenizer::TYPE_END && is_before());
+  int depth = 0, inner_layer = 0;
+  std::string last_word, name;
+  for (; token.type != Tokenizer::TYPE_END; tokens.Next()) {
+    if (token.text == "{" || token.text == "<") {
+      if (++depth == 2) inner_layer = last_word == "layer";
+    }
+    if (token.text == "}" || token.text == ">") {
+      if (--depth == 0) break;
+    }
+    const bool is_own = depth == 1 || (depth == 2 && inner_layer);
+    if (token.type == Tokenizer::TYPE_STRING && last_word == "name" && is_own) {
+      Tokenizer::ParseString(token.text, &name);
+      break;
+    }
+    if (token.type == Tokenizer::TYPE_IDENTIFIER) last_word = token.text;
+  }
+  return name;
+}
+
+class Walk {
+ public:
+  Walk(const std::string& text, const std::string& name)
+      : text_(text),
+        name_(name),
+        input_(text.data(), static_cast<int>(text.size())),
+        tokens_(&input_, &errors_) {
+    SetTextFormat(&tokens_);
+  }
+
+  void Run(const Descriptor* type) {
+    scopes_.push_back({"", type, 0, 0, {}});
+    Next();
+    while (!At(Tokenizer::TYPE_END)) Field();
+  }
+
+ private:
+  // A group that is open at the current token.
+  struct Scope {
+    std::string field;
+    const Descriptor* type;
+    int line;  // where it opens; counted from 0, as the column is
+    int column;
+    std::set<const FieldDescriptor*> seen;
+  };
+
+  const Tokenizer::Token& Token() { return tokens_.current(); }
+  bool At(Tokenizer::TokenType type) { return Token().type == type; }
+  bool At(const char* symbol) { return Token().text == symbol; }
+  Scope& Top() { return scopes_.back(); }
+  std::string Found() {
+    return At(Tokenizer::TYPE_END) ? "the end of the file" : Shortened(Token().text);
+  }
+
+  void Next() {
+    tokens_.Next();
+    if (errors_.found) TokenizerMistake();
+  }
+
+  bool TryConsume(const char* symbol) {
+    if (!At(symbol)) return false;
+    Next();
+    return true;
+  }
+
+  void TokenizerMistake() {
+    const unsigned char first = Token().text.empty() ? 0 : Token().text[0];
+    if (first >= 0x80) {
+      Mistake(errors_.line, Where(), "a character that is not ASCII (byte ", int{first},
+              ") stands outside quotes; curly quotes, for example, have to be plain ones");
+    }
+    const bool in_string = first == '"' || first == '\'';
+    if (in_string) Mistake(Token().line, Where(), "the text that begins here has no closing quote");
+    std::string message = errors_.message;
+    if (!message.empty() && message.back() == '.') message.pop_back();
+    if (!message.empty()) message[0] = static_cast<char>(message[0] | 0x20);
+    Mistake(errors_.line, Where(), message);
+  }
+
+  template <class... Parts>
+  [[noreturn]] void Mistake(int line, const Parts&... parts) {
+    Fail(name_, ":", line + 1, ": ", parts...);
+  }
+
+  void Field() {
+    if (scopes_.size() == 1 && (At("}") || At(">"))) {
+      Mistake(Token().line, "there is a ", Quoted(Token().text),
+              " too many: no group is open here");
+    }
+    if (!At(Tokenizer::TYPE_IDENTIFIER)) {
+      Mistake(Token().line, Where(), "expected the name of a field, found ", Found());
+    }
+    const FieldDescriptor* field = Top().type->FindFieldByName(Token().text);
+    if (field == nullptr) UnknownField();
+    const int line = Token().line;
+    Next();
+    if (!field->is_repeated() && !Top().seen.insert(field).second) {
+      Mistake(line, Where(), Quoted(field->name()), " is given twice, but takes one value");
+    }
+    const bool is_group = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (!TryConsume(":") && !is_group) {
+      Mistake(Token().line, Where(), "expected a \":\" and a value after ", Quoted(field->name()),
+              ", found ", Found());
+    }
+    if (field->is_repeated() && TryConsume("[")) {
+      List(field);
+    } else {
+      Value(field);
+    }
+    if (!TryConsume(";")) TryConsume(",");
+  }
+
+  void List(const FieldDescriptor* field) {
+    if (TryConsume("]")) return;
+    while (true) {
+      Value(field);
+      if (TryConsume("]")) return;
+      if (!TryConsume(",")) {
+        Mistake(Token().line, Where(), "expected \",\" or \"]\" in the list ",
+                Quoted(field->name()), ", found ", Found());
+      }
+    }
+  }
+
+  void Value(const FieldDescriptor* field) {
+    switch (field->cpp_type()) {
+      case FieldDescriptor::CPPTYPE_MESSAGE: return Group(field);
+      case FieldDescriptor::CPPTYPE_STRING: return String(field);
+      case FieldDescriptor::CPPTYPE_BOOL: return Bool(field);
+      case FieldDescriptor::CPPTYPE_ENUM: return Enum(field);
+      case FieldDescriptor::CPPTYPE_FLOAT:
+      case FieldDescriptor::CPPTYPE_DOUBLE: return Real(field);
+      case FieldDescriptor::CPPTYPE_INT32:
+        return Integer(field, std::numeric_limits<int32_t>::max(), true);
+      case FieldDescriptor::CPPTYPE_INT64:
+        return Integer(field, std::numeric_limits<int64_t>::max(), true);
+      case FieldDescriptor::CPPTYPE_UINT32:
+        return Integer(field, std::numeric_limits<uint32_t>::max(), false);
+      case FieldDescriptor::CPPTYPE_UINT64:
+        return Integer(field, std::numeric_limits<uint64_t>::max(), false);
+    }
+  }
+
+  void Group(const FieldDescriptor* field) {
+    const char* closing = At("<") ? ">" : "}";
+    if (!At("<") && !At("{")) {
+      Mistake(Token().line, Where(), Quoted(field->name()), " is a group: expected ",
+              Quoted(field->name() + " { ... }"), ", found ", Found());
+    }
+    if (scopes_.size() > static_cast<size_t>(kTextRecursionLimit)) {
+      Mistake(Token().line, "groups are nested more than ", kTextRecursionLimit, " deep");
+    }
+    scopes_.push_back({field->name(), field->message_type(), Token().line, Token().column, {}});
+    Next();
+    while (!At(closing)) {
+      if (At(Tokenizer::TYPE_END)) UnclosedGroup();
+      Field();
+    }
+    scopes_.pop_back();
+    Next();
+  }
+
+  [[noreturn]] void UnclosedGroup() {
+    // The innermost group that is open need not be the one that lacks its brace, but it is the
+    // only one that can be named.
+    Mistake(Token().line, "the file ends inside ", Path(), ", which begins in line ",
+            Top().line + 1, "; a \"}\" is missing");
+  }
+
+  void String(const FieldDescriptor* field) {
+    if (!At(Tokenizer::TYPE_STRING)) {
+      std::string hint;
+      if (At(Tokenizer::TYPE_IDENTIFIER)) hint = "; write " + Quoted(Token().text);
+      if (At(Tokenizer::TYPE_IDENTIFIER) && Top().type->name() == "LayerParameter" &&
+          field->name() == "type") {
+        hint = "; write its type as in type: \"Convolution\", or \"layers\" for \"layer\"";
+      }
+      WrongValue(field, "a text in quotes", hint);
+    }
+    while (At(Tokenizer::TYPE_STRING)) Next();
+  }
+
+  void Bool(const FieldDescriptor* field) {
+    static const char* const kWords[] = {"true", "True", "t", "1", "false", "False", "f", "0"};
+    const std::string& text = Token().text;
+    const auto matches = [&](const char* word) { return text == word; };
+    if (!std::any_of(std::begin(kWords), std::end(kWords), matches)) {
+      WrongValue(field, "true or false", "");
+    }
+    Next();
+  }
+
+  void Enum(const FieldDescriptor* field) {
+    const auto* type = field->enum_type();
+    const std::vector<std::string> names = ValueNames(type);
+    if (At(Tokenizer::TYPE_IDENTIFIER) && type->FindValueByName(Token().text) == nullptr) {
+      const std::string nearest = Nearest(Token().text, names);
+      WrongValue(field, "one of " + Joined(names),
+                 nearest.empty() ? "" : "; did you mean " + nearest + "?");
+    }
+    const bool is_number = At("-") || At(Tokenizer::TYPE_INTEGER);
+    if (is_number) return EnumNumber(field, names);
+    if (!At(Tokenizer::TYPE_IDENTIFIER)) {
+      const bool is_type = At(Tokenizer::TYPE_STRING) && IsLayer(Top().type);
+      WrongValue(field, is_type ? "a word such as CONVOLUTION" : "one of " + Joined(names),
+                 is_type ? "; a type in quotes goes with \"layer\", not with \"layers\"" : "");
+    }
+    Next();
+  }
+
+  void EnumNumber(const FieldDescriptor* field, const std::vector<std::string>& names) {
+    const bool negative = TryConsume("-");
+    uint64_t number = 0;
+    const bool in_range =
+        At(Tokenizer::TYPE_INTEGER) && Tokenizer::ParseInteger(Token().text, 1u << 31, &number);
+    const int64_t value = negative ? -static_cast<int64_t>(number) : static_cast<int64_t>(number);
+    const bool known = in_range && value <= std::numeric_limits<int32_t>::max() &&
+                       field->enum_type()->FindValueByNumber(static_cast<int>(value));
+    if (!known) WrongValue(field, "one of " + Joined(names), "");
+    Next();
+  }
+
+  void Real(const FieldDescriptor* field) {
+    TryConsume("-");
+    // A whole number that begins with 0 would be octal or hexadecimal.
+    const bool is_decimal = Token().text[0] != '0' || Token().text.size() == 1;
+    const bool is_number = At(Tokenizer::TYPE_FLOAT) || (At(Tokenizer::TYPE_INTEGER) && is_decimal);
+    std::string word = Token().text;
+    for (char& c : word) c = static_cast<char>(c | 0x20);
+    const bool is_word =
+        At(Tokenizer::TYPE_IDENTIFIER) && (word == "inf" || word == "infinity" || word == "nan" ||
+                                           word == "inff" || word == "infinityf" || word == "nanf");
+    if (!is_number && !is_word) WrongValue(field, "a decimal number", "");
+    Next();
+  }
+
+  void Integer(const FieldDescriptor* field, uint64_t max, bool is_signed) {
+    const std::string expected = is_signed ? "a whole number" : "a whole number, 0 or more";
+    const bool negative = is_signed && TryConsume("-");
+    if (!At(Tokenizer::TYPE_INTEGER)) WrongValue(field, expected, "");
+    uint64_t number = 0;
+    if (!Tokenizer::ParseInteger(Token().text, max + (negative ? 1 : 0), &number)) {
+      WrongValue(field, Concat(expected, ", at most ", max), "");
+    }
+    Next();
+  }
+
+  [[noreturn]] void WrongValue(const FieldDescriptor* field, const std::string& expected,
+                               const std::string& hint) {
+    const std::string found = At("-") ? "a minus sign" : Found();
+    Mistake(Token().line, Where(), Quoted(field->name()), " takes ", expected, ", found ", found,
+            hint);
+  }
+
+  [[noreturn]] void UnknownField() {
+    const std::string& word = Token().text;
+    Mistake(Token().line, Subject(), " has no field ", Quoted(Shortened(word)), HintFor(word));
+  }
+
+  std::string HintFor(const std::string& word) {
+    const Descriptor* type = Top().type;
+    if (scopes_.size() > 1 && (word == "layer" || word == "layers")) {
+      return "; a \"}\" is probably missing before it";
+    }
+    const std::string fork = ForkOfField(type->name(), word);
+    if (!fork.empty()) return " (" + fork + ")";
+    const std::string other = OtherFileKind(word);
+    if (!other.empty()) return "; " + other;
+    const std::string nearest = Nearest(word, FieldNames(type));
+    return nearest.empty() ? "" : "; did you mean " + Quoted(nearest) + "?";
+  }
+
+  // Nets and solvers are often given in each other's place.
+  std::string OtherFileKind(const std::string& word) {
+    const auto* file = Top().type->file();
+    const auto is_field_of = [&](const char* type) {
+      const Descriptor* descriptor = file->FindMessageTypeByName(type);
+      return descriptor != nullptr && descriptor->FindFieldByName(word) != nullptr;
+    };
+    if (scopes_.size() > 1) return "";
+    if (Top().type->name() == "NetParameter" && is_field_of("SolverParameter")) {
+      return "this looks like a solver file where a net was expected";
+    }
+    if (Top().type->name() == "SolverParameter" && is_field_of("NetParameter")) {
+      return "this looks like a net where a solver file was expected";
+    }
+    return "";
+  }
+
+  // The layer's place in scopes_, or 0 where the current token is in none.
+  size_t LayerScope() {
+    for (size_t i = scopes_.size(); i-- > 1;) {
+      if (IsLayer(scopes_[i].type)) return i;
+    }
+    return 0;
+  }
+
+  std::string LayerWords(size_t layer) {
+    const Scope& scope = scopes_[layer];
+    const std::string name = NameOfGroup(text_, scope.line, scope.column);
+    if (!name.empty()) return "layer " + Quoted(Shortened(name));
+    return Concat("the layer that begins in line ", scope.line + 1);
+  }
+
+  // `convolution_param.weight_filler`, from below the given scope on.
+  std::string FieldPath(size_t from) {
+    std::string path;
+    for (size_t i = from + 1; i < scopes_.size(); ++i) {
+      path += (path.empty() ? "" : ".") + scopes_[i].field;
+    }
+    return path;
+  }
+
+  // What has, or has not, a field: `a net`, `layer "conv1"`, `layer "conv1": pooling_param`.
+  std::string Subject() {
+    const size_t layer = LayerScope();
+    const std::string path = FieldPath(layer);
+    if (layer == 0) return path.empty() ? KindOf(Top().type) : path;
+    return LayerWords(layer) + (path.empty() ? "" : ": " + path);
+  }
+
+  // `layer "conv1", convolution_param`
+  std::string Path() {
+    const size_t layer = LayerScope();
+    const std::string path = FieldPath(layer);
+    if (layer == 0) return path;
+    return LayerWords(layer) + (path.empty() ? "" : ", " + path);
+  }
+
+  // The beginning of a sentence about the current group: `layer "conv1": in convolution_param, `.
+  std::string Where() {
+    const size_t layer = LayerScope();
+    const std::string path = FieldPath(layer);
+    const std::string within = path.empty() ? "" : "in " + path + ", ";
+    return layer == 0 ? within : LayerWords(layer) + ": " + within;
+  }
+
+  const std::string& text_;
+  const std::string& name_;
+  FirstError errors_;
+  google::protobuf::io::ArrayInputStream input_;
+  Tokenizer tokens_;
+  std::vector<Scope> scopes_;
+};
+
+}  // namespace
+
+void DiagnoseText(const std::string& text, const std::string& name, const Descriptor* type) {
+  Walk(text, name).Run(type);
+}
+
+}  // namespace crema

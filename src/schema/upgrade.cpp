@@ -1,0 +1,578 @@
+#include "schema/upgrade.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <filesystem>
+#include <map>
+
+#include "base/strings.h"
+#include "crema.pb.h"
+#include "crema/base/error.h"
+#include "schema/text_reader.h"
+
+namespace crema {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using proto::LayerParameter;
+using proto::NetParameter;
+using proto::V0LayerParameter;
+using proto::V1LayerParameter;
+
+using Notes = std::vector<std::string>;
+
+struct V0Type {
+  const char* name;
+  V1LayerParameter::LayerType type;
+};
+
+const V0Type kV0Types[] = {
+    {"accuracy", V1LayerParameter::ACCURACY},
+    {"bnll", V1LayerParameter::BNLL},
+    {"concat", V1LayerParameter::CONCAT},
+    {"conv", V1LayerParameter::CONVOLUTION},
+    {"data", V1LayerParameter::DATA},
+    {"dropout", V1LayerParameter::DROPOUT},
+    {"euclidean_loss", V1LayerParameter::EUCLIDEAN_LOSS},
+    {"flatten", V1LayerParameter::FLATTEN},
+    {"hdf5_data", V1LayerParameter::HDF5_DATA},
+    {"hdf5_output", V1LayerParameter::HDF5_OUTPUT},
+    {"im2col", V1LayerParameter::IM2COL},
+    {"images", V1LayerParameter::IMAGE_DATA},
+    {"infogain_loss", V1LayerParameter::INFOGAIN_LOSS},
+    {"innerproduct", V1LayerParameter::INNER_PRODUCT},
+    {"lrn", V1LayerParameter::LRN},
+    {"multinomial_logistic_loss", V1LayerParameter::MULTINOMIAL_LOGISTIC_LOSS},
+    {"pool", V1LayerParameter::POOLING},
+    {"relu", V1LayerParameter::RELU},
+    {"sigmoid", V1LayerParameter::SIGMOID},
+    {"softmax", V1LayerParameter::SOFTMAX},
+    {"softmax_loss", V1LayerParameter::SOFTMAX_LOSS},
+    {"split", V1LayerParameter::SPLIT},
+    {"tanh", V1LayerParameter::TANH},
+    {"window_data", V1LayerParameter::WINDOW_DATA},
+};
+
+// Where a field of a V0 layer goes in a V1 layer of a given type.
+struct V0Move {
+  const char* field;
+  const char* type;  // "" is any
+  const char* group;
+  const char* target;
+};
+
+const V0Move kV0Moves[] = {
+    {"num_output", "conv", "convolution_param", "num_output"},
+    {"num_output", "innerproduct", "inner_product_param", "num_output"},
+    {"biasterm", "conv", "convolution_param", "bias_term"},
+    {"biasterm", "innerproduct", "inner_product_param", "bias_term"},
+    {"weight_filler", "conv", "convolution_param", "weight_filler"},
+    {"weight_filler", "innerproduct", "inner_product_param", "weight_filler"},
+    {"bias_filler", "conv", "convolution_param", "bias_filler"},
+    {"bias_filler", "innerproduct", "inner_product_param", "bias_filler"},
+    {"pad", "conv", "convolution_param", "pad"},
+    {"pad", "pool", "pooling_param", "pad"},
+    {"kernelsize", "conv", "convolution_param", "kernel_size"},
+    {"kernelsize", "pool", "pooling_param", "kernel_size"},
+    {"group", "conv", "convolution_param", "group"},
+    {"stride", "conv", "convolution_param", "stride"},
+    {"stride", "pool", "pooling_param", "stride"},
+    {"pool", "pool", "pooling_param", "pool"},
+    {"dropout_ratio", "dropout", "dropout_param", "dropout_ratio"},
+    {"local_size", "lrn", "lrn_param", "local_size"},
+    {"alpha", "lrn", "lrn_param", "alpha"},
+    {"beta", "lrn", "lrn_param", "beta"},
+    {"k", "lrn", "lrn_param", "k"},
+    {"source", "data", "data_param", "source"},
+    {"source", "hdf5_data", "hdf5_data_param", "source"},
+    {"source", "images", "image_data_param", "source"},
+    {"source", "window_data", "window_data_param", "source"},
+    {"source", "infogain_loss", "infogain_loss_param", "source"},
+    {"scale", "", "transform_param", "scale"},
+    {"meanfile", "", "transform_param", "mean_file"},
+    {"cropsize", "", "transform_param", "crop_size"},
+    {"mirror", "", "transform_param", "mirror"},
+    {"batchsize", "data", "data_param", "batch_size"},
+    {"batchsize", "hdf5_data", "hdf5_data_param", "batch_size"},
+    {"batchsize", "images", "image_data_param", "batch_size"},
+    {"batchsize", "window_data", "window_data_param", "batch_size"},
+    {"rand_skip", "data", "data_param", "rand_skip"},
+    {"rand_skip", "images", "image_data_param", "rand_skip"},
+    {"shuffle_images", "images", "image_data_param", "shuffle"},
+    {"new_height", "images", "image_data_param", "new_height"},
+    {"new_width", "images", "image_data_param", "new_width"},
+    {"concat_dim", "concat", "concat_param", "concat_dim"},
+    {"det_fg_threshold", "window_data", "window_data_param", "fg_threshold"},
+    {"det_bg_threshold", "window_data", "window_data_param", "bg_threshold"},
+    {"det_fg_fraction", "window_data", "window_data_param", "fg_fraction"},
+    {"det_context_pad", "window_data", "window_data_param", "context_pad"},
+    {"det_crop_mode", "window_data", "window_data_param", "crop_mode"},
+    {"hdf5_output_param", "hdf5_output", "", "hdf5_output_param"},
+};
+
+struct V1Type {
+  V1LayerParameter::LayerType type;
+  const char* name;
+};
+
+const V1Type kV1Types[] = {
+    {V1LayerParameter::ABSVAL, "AbsVal"},
+    {V1LayerParameter::ACCURACY, "Accuracy"},
+    {V1LayerParameter::ARGMAX, "ArgMax"},
+    {V1LayerParameter::BNLL, "BNLL"},
+    {V1LayerParameter::CONCAT, "Concat"},
+    {V1LayerParameter::CONTRASTIVE_LOSS, "ContrastiveLoss"},
+    {V1LayerParameter::CONVOLUTION, "Convolution"},
+    {V1LayerParameter::DATA, "Data"},
+    {V1LayerParameter::DECONVOLUTION, "Deconvolution"},
+    {V1LayerParameter::DROPOUT, "Dropout"},
+    {V1LayerParameter::DUMMY_DATA, "DummyData"},
+    {V1LayerParameter::ELTWISE, "Eltwise"},
+    {V1LayerParameter::EUCLIDEAN_LOSS, "EuclideanLoss"},
+    {V1LayerParameter::EXP, "Exp"},
+    {V1LayerParameter::FLATTEN, "Flatten"},
+    {V1LayerParameter::HDF5_DATA, "HDF5Data"},
+    {V1LayerParameter::HDF5_OUTPUT, "HDF5Output"},
+    {V1LayerParameter::HINGE_LOSS, "HingeLoss"},
+    {V1LayerParameter::IM2COL, "Im2col"},
+    {V1LayerParameter::IMAGE_DATA, "ImageData"},
+    {V1LayerParameter::INFOGAIN_LOSS, "InfogainLoss"},
+    {V1LayerParameter::INNER_PRODUCT, "InnerProduct"},
+    {V1LayerParameter::LRN, "LRN"},
+    {V1LayerParameter::MEMORY_DATA, "MemoryData"},
+    {V1LayerParameter::MULTINOMIAL_LOGISTIC_LOSS, "MultinomialLogisticLoss"},
+    {V1LayerParameter::MVN, "MVN"},
+    {V1LayerParameter::POOLING, "Pooling"},
+    {V1LayerParameter::POWER, "Power"},
+    {V1LayerParameter::RELU, "ReLU"},
+    {V1LayerParameter::SIGMOID, "Sigmoid"},
+    {V1LayerParameter::SIGMOID_CROSS_ENTROPY_LOSS, "SigmoidCrossEntropyLoss"},
+    {V1LayerParameter::SILENCE, "Silence"},
+    {V1LayerParameter::SLICE, "Slice"},
+    {V1LayerParameter::SOFTMAX, "Softmax"},
+    {V1LayerParameter::SOFTMAX_LOSS, "SoftmaxWithLoss"},
+    {V1LayerParameter::SPLIT, "Split"},
+    {V1LayerParameter::TANH, "TanH"},
+    {V1LayerParameter::THRESHOLD, "Threshold"},
+    {V1LayerParameter::WINDOW_DATA, "WindowData"},
+};
+
+const FieldDescriptor* FieldOf(const Message& message, const std::string& name) {
+  return message.GetDescriptor()->FindFieldByName(name);
+}
+
+// Returns a whole number, truth value or enum value, of a field that is not repeated.
+int64_t GetWhole(const Message& message, const FieldDescriptor* field) {
+  const auto* get = message.GetReflection();
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_UINT32: return get->GetUInt32(message, field);
+    case FieldDescriptor::CPPTYPE_INT32: return get->GetInt32(message, field);
+    case FieldDescriptor::CPPTYPE_BOOL: return get->GetBool(message, field);
+    default: return get->GetEnumValue(message, field);
+  }
+}
+
+// Sets a field, or adds to it where it is repeated.
+void PutWhole(Message* message, const FieldDescriptor* field, int64_t value) {
+  const auto* put = message->GetReflection();
+  const auto size = static_cast<uint32_t>(value);
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return field->is_repeated() ? put->AddUInt32(message, field, size)
+                                  : put->SetUInt32(message, field, size);
+    case FieldDescriptor::CPPTYPE_BOOL: return put->SetBool(message, field, value != 0);
+    default: return put->SetEnumValue(message, field, static_cast<int>(value));
+  }
+}
+
+// Copies a field that is not repeated to one that may be, and may be of another integer type.
+void CopySingle(const Message& from, const FieldDescriptor* field, Message* to,
+                const FieldDescriptor* target) {
+  const auto* get = from.GetReflection();
+  const auto* put = to->GetReflection();
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return put->SetFloat(to, target, get->GetFloat(from, field));
+    case FieldDescriptor::CPPTYPE_STRING:
+      return put->SetString(to, target, get->GetString(from, field));
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return put->MutableMessage(to, target)->CopyFrom(get->GetMessage(from, field));
+    default: return PutWhole(to, target, GetWhole(from, field));
+  }
+}
+
+// Copies a repeated field to one of the same type.
+void CopyRepeated(const Message& from, const FieldDescriptor* field, Message* to,
+                  const FieldDescriptor* target) {
+  const auto* get = from.GetReflection();
+  const auto* put = to->GetReflection();
+  for (int i = 0; i < get->FieldSize(from, field); ++i) {
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT) {
+      put->AddFloat(to, target, get->GetRepeatedFloat(from, field, i));
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+      put->AddString(to, target, get->GetRepeatedString(from, field, i));
+    } else {
+      put->AddMessage(to, target)->CopyFrom(get->GetRepeatedMessage(from, field, i));
+    }
+  }
+}
+
+// Copies to the field of the same name. Returns false where there is none.
+bool CopySameName(const Message& from, const FieldDescriptor* field, Message* to) {
+  const FieldDescriptor* target = FieldOf(*to, field->name());
+  if (target == nullptr || target->is_repeated() != field->is_repeated()) return false;
+  field->is_repeated() ? CopyRepeated(from, field, to, target)
+                       : CopySingle(from, field, to, target);
+  return true;
+}
+
+std::vector<const FieldDescriptor*> FieldsSet(const Message& message) {
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  return fields;
+}
+
+std::string Layer(const std::string& name) { return "layer \"" + name + "\": "; }
+
+// ---- V0 to V1
+
+bool HasV0Layers(const NetParameter& net) {
+  for (const V1LayerParameter& layer : net.layers()) {
+    if (layer.has_layer()) return true;
+  }
+  return false;
+}
+
+// Gives a layer behind a padding layer that layer's padding and its bottom.
+void AbsorbPadding(const std::string& file, const V1LayerParameter& padding,
+                   V1LayerParameter* layer) {
+  const std::string start = file + ": " + Layer(layer->layer().name());
+  const std::string& type = layer->layer().type();
+  if (type != "conv" && type != "pool") {
+    Fail(start, "takes its input from the padding layer \"", padding.layer().name(),
+         "\", which only conv and pool layers may do, not ", type);
+  }
+  if (layer->bottom_size() != 1 || padding.bottom_size() != 1 || padding.top_size() != 1) {
+    Fail(start, "it and the padding layer \"", padding.layer().name(),
+         "\" before it must have one bottom each, and the padding layer one top");
+  }
+  layer->mutable_layer()->set_pad(padding.layer().pad());
+  layer->set_bottom(0, padding.bottom(0));
+}
+
+void MergePaddingLayers(const std::string& file, NetParameter* net) {
+  const NetParameter old = *net;
+  net->clear_layers();
+  std::map<std::string, const V1LayerParameter*> maker;  // of each blob; null for inputs
+  for (const std::string& input : old.input()) maker[input] = nullptr;
+  for (const V1LayerParameter& layer : old.layers()) {
+    V1LayerParameter copy = layer;
+    for (const std::string& bottom : layer.bottom()) {
+      const auto found = maker.find(bottom);
+      if (found == maker.end()) {
+        Fail(file, ": ", Layer(layer.layer().name()), "bottom \"", bottom,
+             "\" is the top of no layer before it");
+      }
+      const V1LayerParameter* source = found->second;
+      if (source == nullptr || source->layer().type() != "padding") continue;
+      AbsorbPadding(file, *source, &copy);
+    }
+    if (layer.layer().type() != "padding") *net->add_layers() = copy;
+    for (const std::string& top : layer.top()) maker[top] = &layer;
+  }
+}
+
+V1LayerParameter::LayerType TypeOfV0Layer(const std::string& file, const V0LayerParameter& layer) {
+  std::vector<std::string> names;
+  for (const V0Type& known : kV0Types) {
+    if (layer.type() == known.name) return known.type;
+    names.push_back(known.name);
+  }
+  const std::string nearest = Nearest(layer.type(), names);
+  Fail(file, ": ", Layer(layer.name()), "the format V0 has no layer type \"", layer.type(), "\"",
+       nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
+}
+
+// Copies one setting to its place in `layer`. Returns false where the type has no use for it.
+bool MoveV0Field(const V0LayerParameter& old, const FieldDescriptor* field,
+                 V1LayerParameter* layer) {
+  for (const V0Move& move : kV0Moves) {
+    const bool is_type = move.type[0] == '\0' || old.type() == move.type;
+    if (field->name() != move.field || !is_type) continue;
+    Message* group = layer;
+    if (move.group[0] != '\0') {
+      group = layer->GetReflection()->MutableMessage(layer, FieldOf(*layer, move.group));
+    }
+    CopySingle(old, field, group, FieldOf(*group, move.target));
+    return true;
+  }
+  return false;
+}
+
+V1LayerParameter UpgradeV0Layer(const std::string& file, const V1LayerParameter& wrapper,
+                                Notes* notes) {
+  if (!wrapper.has_layer()) return wrapper;
+  V1LayerParameter layer;
+  *layer.mutable_bottom() = wrapper.bottom();
+  *layer.mutable_top() = wrapper.top();
+  const V0LayerParameter& old = wrapper.layer();
+  for (const FieldDescriptor* field : FieldsSet(old)) {
+    if (field->name() == "type") {
+      layer.set_type(TypeOfV0Layer(file, old));
+      continue;
+    }
+    // Name, blobs, blobs_lr and weight_decay keep their names; `bottom` is not in V0.
+    const bool is_common = field->is_repeated() || field->name() == "name";
+    const bool used =
+        is_common ? CopySameName(old, field, &layer) : MoveV0Field(old, field, &layer);
+    if (!used) {
+      notes->push_back(Layer(old.name()) + "\"" + field->name() + "\" means nothing to a " +
+                       old.type() + " layer and was left out");
+    }
+  }
+  return layer;
+}
+
+void UpgradeV0(const std::string& file, NetParameter* net, Notes* notes) {
+  if (!HasV0Layers(*net)) return;
+  MergePaddingLayers(file, net);
+  for (V1LayerParameter& layer : *net->mutable_layers()) {
+    layer = UpgradeV0Layer(file, layer, notes);
+  }
+  notes->push_back("layers in the oldest format (V0) were converted");
+}
+
+// ---- Transformations in data parameters
+
+// Moves scale, mean_file, crop_size and mirror to the group that now has them. Returns whether
+// there were any.
+bool MoveTransformations(Message* data, proto::TransformationParameter* transform) {
+  bool moved = false;
+  for (const char* name : {"scale", "mean_file", "crop_size", "mirror"}) {
+    const FieldDescriptor* field = FieldOf(*data, name);
+    if (!data->GetReflection()->HasField(*data, field)) continue;
+    CopySingle(*data, field, transform, FieldOf(*transform, name));
+    data->GetReflection()->ClearField(data, field);
+    moved = true;
+  }
+  return moved;
+}
+
+bool UpgradeDataLayer(V1LayerParameter* layer) {
+  // The group is made only where it is needed.
+  proto::TransformationParameter transform = layer->transform_param();
+  bool moved = false;
+  if (layer->type() == V1LayerParameter::DATA && layer->has_data_param()) {
+    moved = MoveTransformations(layer->mutable_data_param(), &transform);
+  } else if (layer->type() == V1LayerParameter::IMAGE_DATA && layer->has_image_data_param()) {
+    moved = MoveTransformations(layer->mutable_image_data_param(), &transform);
+  } else if (layer->type() == V1LayerParameter::WINDOW_DATA && layer->has_window_data_param()) {
+    moved = MoveTransformations(layer->mutable_window_data_param(), &transform);
+  }
+  if (moved) *layer->mutable_transform_param() = transform;
+  return moved;
+}
+
+void UpgradeTransformations(NetParameter* net, Notes* notes) {
+  bool moved = false;
+  for (V1LayerParameter& layer : *net->mutable_layers()) moved |= UpgradeDataLayer(&layer);
+  if (moved) notes->push_back("transformations in data layers were moved to transform_param");
+}
+
+// ---- V1 to the present format
+
+proto::ParamSpec* ParamAt(LayerParameter* layer, int i) {
+  while (layer->param_size() <= i) layer->add_param();
+  return layer->mutable_param(i);
+}
+
+// The four lists about parameters become one list of groups.
+void UpgradeParams(const V1LayerParameter& old, LayerParameter* layer) {
+  for (int i = 0; i < old.param_size(); ++i) ParamAt(layer, i)->set_name(old.param(i));
+  for (int i = 0; i < old.blob_share_mode_size(); ++i) {
+    const bool strict = old.blob_share_mode(i) == V1LayerParameter::STRICT;
+    ParamAt(layer, i)->set_share_mode(strict ? proto::ParamSpec::STRICT
+                                             : proto::ParamSpec::PERMISSIVE);
+  }
+  for (int i = 0; i < old.blobs_lr_size(); ++i) ParamAt(layer, i)->set_lr_mult(old.blobs_lr(i));
+  for (int i = 0; i < old.weight_decay_size(); ++i) {
+    ParamAt(layer, i)->set_decay_mult(old.weight_decay(i));
+  }
+}
+
+void UpgradeV1Layer(const V1LayerParameter& old, LayerParameter* layer, Notes* notes) {
+  if (old.has_type()) layer->set_type(NameOfV1Type(old.type()));
+  UpgradeParams(old, layer);
+  for (const FieldDescriptor* field : FieldsSet(old)) {
+    const std::string& name = field->name();
+    const bool done = name == "type" || name == "param" || name == "blob_share_mode" ||
+                      name == "blobs_lr" || name == "weight_decay";
+    if (done || CopySameName(old, field, layer)) continue;
+    notes->push_back(Layer(old.name()) + "\"" + name + "\" was left out");
+  }
+}
+
+void UpgradeV1(const std::string& file, NetParameter* net, Notes* notes) {
+  if (net->layers_size() == 0) return;
+  if (net->layer_size() > 0) {
+    Fail(file, ": the net has both \"layer\" (\"", net->layer(0).name(), "\") and \"layers\" (\"",
+         net->layers(0).name(), "\"); write all layers in one of the two formats");
+  }
+  for (const V1LayerParameter& layer : net->layers()) {
+    UpgradeV1Layer(layer, net->add_layer(), notes);
+  }
+  net->clear_layers();
+  notes->push_back("layers in an old format (V1) were converted");
+}
+
+// ---- Inputs
+
+proto::BlobShape ShapeOfInput(const std::string& file, const NetParameter& net, int i) {
+  if (net.input_shape_size() > 0) {
+    if (i < net.input_shape_size()) return net.input_shape(i);
+    Fail(file, ": input \"", net.input(i), "\" has no input_shape: there are ", net.input_size(),
+         " inputs and ", net.input_shape_size(), " shapes");
+  }
+  if (net.input_dim_size() < 4 * (i + 1)) {
+    Fail(file, ": input \"", net.input(i), "\" lacks its size: there are ", net.input_size(),
+         " inputs and ", net.input_dim_size(), " numbers in input_dim, and each input takes 4");
+  }
+  proto::BlobShape shape;
+  for (int k = 4 * i; k < 4 * (i + 1); ++k) shape.add_dim(net.input_dim(k));
+  return shape;
+}
+
+void UpgradeInputs(const std::string& file, NetParameter* net, Notes* notes) {
+  if (net->input_size() == 0) return;
+  // Weights files may name inputs without their shapes; there is nothing to build from them.
+  if (net->input_shape_size() > 0 || net->input_dim_size() > 0) {
+    LayerParameter* layer = net->add_layer();
+    layer->set_name("input");
+    layer->set_type("Input");
+    for (int i = 0; i < net->input_size(); ++i) {
+      layer->add_top(net->input(i));
+      *layer->mutable_input_param()->add_shape() = ShapeOfInput(file, *net, i);
+    }
+    for (int i = net->layer_size() - 1; i > 0; --i) {
+      net->mutable_layer()->SwapElements(i, i - 1);
+    }
+  }
+  net->clear_input();
+  net->clear_input_shape();
+  net->clear_input_dim();
+  notes->push_back("input fields were converted into an Input layer");
+}
+
+// ---- BatchNorm
+
+void UpgradeBatchNorm(NetParameter* net, Notes* notes) {
+  bool changed = false;
+  for (LayerParameter& layer : *net->mutable_layer()) {
+    // Nets of the first version froze the three statistics by hand.
+    if (layer.type() != "BatchNorm" || layer.param_size() != 3) continue;
+    for (proto::ParamSpec& param : *layer.mutable_param()) {
+      changed |= param.lr_mult() != 0 || param.decay_mult() != 0;
+      param.set_lr_mult(0);
+      param.set_decay_mult(0);
+    }
+  }
+  if (changed) notes->push_back("the statistics of BatchNorm layers were made fixed (lr_mult 0)");
+}
+
+void Append(const Notes& more, Notes* notes) {
+  notes->insert(notes->end(), more.begin(), more.end());
+}
+
+const char* NameOfSolverType(proto::SolverParameter::SolverType type) {
+  switch (type) {
+    case proto::SolverParameter::SGD: return "SGD";
+    case proto::SolverParameter::NESTEROV: return "Nesterov";
+    case proto::SolverParameter::ADAGRAD: return "AdaGrad";
+    case proto::SolverParameter::RMSPROP: return "RMSProp";
+    case proto::SolverParameter::ADADELTA: return "AdaDelta";
+    case proto::SolverParameter::ADAM: return "Adam";
+  }
+  return "";
+}
+
+void SettleSnapshotPrefix(const std::string& path, proto::SolverParameter* solver) {
+  const std::filesystem::path file(path);
+  std::error_code ignored;
+  if (!solver->has_snapshot_prefix()) {
+    solver->set_snapshot_prefix(std::filesystem::path(file).replace_extension().string());
+  } else if (std::filesystem::is_directory(solver->snapshot_prefix(), ignored)) {
+    const std::filesystem::path folder(solver->snapshot_prefix());
+    solver->set_snapshot_prefix((folder / file.stem()).string());
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> UpgradeNet(const std::string& name_for_errors, NetParameter* net) {
+  Notes notes;
+  UpgradeV0(name_for_errors, net, &notes);
+  UpgradeTransformations(net, &notes);
+  UpgradeV1(name_for_errors, net, &notes);
+  UpgradeInputs(name_for_errors, net, &notes);
+  UpgradeBatchNorm(net, &notes);
+  return notes;
+}
+
+std::vector<std::string> UpgradeSolver(const std::string& name_for_errors,
+                                       proto::SolverParameter* solver) {
+  Notes notes;
+  if (solver->has_solver_type() && solver->has_type()) {
+    Fail(name_for_errors, ": gives both \"solver_type\" and \"type\"; leave out solver_type");
+  }
+  if (solver->has_solver_type()) {
+    solver->set_type(NameOfSolverType(solver->solver_type()));
+    solver->clear_solver_type();
+    notes.push_back("solver_type was converted into type: \"" + solver->type() + "\"");
+  }
+  if (solver->has_net_param()) {
+    Append(UpgradeNet(name_for_errors, solver->mutable_net_param()), &notes);
+  }
+  if (solver->has_train_net_param()) {
+    Append(UpgradeNet(name_for_errors, solver->mutable_train_net_param()), &notes);
+  }
+  for (NetParameter& net : *solver->mutable_test_net_param()) {
+    Append(UpgradeNet(name_for_errors, &net), &notes);
+  }
+  return notes;
+}
+
+std::vector<std::string> ReadNetText(const std::string& text, const std::string& name_for_errors,
+                                     NetParameter* net) {
+  ReadText(text, name_for_errors, net);
+  return UpgradeNet(name_for_errors, net);
+}
+
+std::vector<std::string> ReadNetFile(const std::string& path, NetParameter* net) {
+  ReadTextFile(path, net);
+  return UpgradeNet(path, net);
+}
+
+std::vector<std::string> ReadSolverFile(const std::string& path, proto::SolverParameter* solver) {
+  ReadTextFile(path, solver);
+  std::vector<std::string> notes = UpgradeSolver(path, solver);
+  SettleSnapshotPrefix(path, solver);
+  return notes;
+}
+
+std::string NameOfV1Type(int type) {
+  for (const V1Type& known : kV1Types) {
+    if (type == known.type) return known.name;
+  }
+  return "";
+}
+
+std::string NameOfV0Type(const std::string& type) {
+  for (const V0Type& known : kV0Types) {
+    if (type == known.name) return NameOfV1Type(known.type);
+  }
+  return "";
+}
+
+}  // namespace crema

@@ -1,0 +1,34 @@
+#include "solvers/update_rule.h"
+
+#include <map>
+
+#include "base/strings.h"
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+using Registry = std::map<DeviceKind, std::map<std::string, UpdateRuleFactory>>;
+
+Registry& TheRegistry() {
+  static Registry registry;
+  return registry;
+}
+
+}  // namespace
+
+void RegisterUpdateRule(const std::string& type, DeviceKind device, UpdateRuleFactory factory) {
+  CREMA_CHECK(TheRegistry()[device].emplace(type, std::move(factory)).second, type,
+              " is registered twice");
+}
+
+std::unique_ptr<UpdateRule> CreateUpdateRule(const std::string& type, DeviceKind device) {
+  const auto& rules = TheRegistry()[device];
+  const auto it = rules.find(type);
+  if (it != rules.end()) return it->second();
+  std::vector<std::string> types;
+  for (const auto& entry : rules) types.push_back(entry.first);
+  Fail("solver: the type '", type, "' is not one that crema has; it has ", Join(types));
+}
+
+}  // namespace crema

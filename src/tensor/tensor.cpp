@@ -1,0 +1,113 @@
+#include "crema/tensor/tensor.h"
+
+#include <limits>
+
+namespace crema {
+
+size_t SizeOf(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat32: return 4;
+    case DType::kFloat64: return 8;
+    case DType::kInt32: return 4;
+  }
+  return 0;
+}
+
+const char* ToString(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat32: return "float32";
+    case DType::kFloat64: return "float64";
+    case DType::kInt32: return "int32";
+  }
+  return "?";
+}
+
+Buffer::Buffer(std::shared_ptr<Device> device, size_t bytes)
+    : device_(std::move(device)), bytes_(bytes), memory_(device_->Allocate(bytes)) {}
+
+Buffer::~Buffer() { device_->Free(memory_); }
+
+namespace {
+
+size_t BytesFor(const Shape& shape, DType dtype) {
+  const auto count = static_cast<uint64_t>(shape.count());
+  if (count > std::numeric_limits<size_t>::max() / 16) {
+    Fail("a blob of shape ", shape.ToString(), " is too large for this machine");
+  }
+  return static_cast<size_t>(count) * SizeOf(dtype);
+}
+
+template <class Stored, class T>
+std::vector<T> Download(const Tensor& tensor) {
+  std::vector<Stored> stored(static_cast<size_t>(tensor.count()));
+  tensor.device().CopyOut(stored.data(), tensor.raw(), tensor.bytes());
+  return std::vector<T>(stored.begin(), stored.end());
+}
+
+template <class Stored, class T>
+void Upload(const Tensor& tensor, const std::vector<T>& values) {
+  const std::vector<Stored> stored(values.begin(), values.end());
+  tensor.device().CopyIn(tensor.raw(), stored.data(), tensor.bytes());
+}
+
+}  // namespace
+
+Tensor::Tensor(const std::shared_ptr<Device>& device, DType dtype, Shape shape, Layout layout)
+    : buffer_(std::make_shared<Buffer>(device, BytesFor(shape, dtype))),
+      dtype_(dtype),
+      shape_(std::move(shape)),
+      layout_(layout) {}
+
+Tensor::Tensor(std::shared_ptr<Buffer> buffer, size_t offset, DType dtype, Shape shape,
+               Layout layout)
+    : buffer_(std::move(buffer)),
+      offset_(offset),
+      dtype_(dtype),
+      shape_(std::move(shape)),
+      layout_(layout) {
+  CREMA_CHECK(offset_ + bytes() <= buffer_->bytes(), "view of ", shape_.ToString(), " at ", offset_,
+              " in a buffer of ", buffer_->bytes(), " bytes");
+}
+
+void* Tensor::Address(DType expected) const {
+  CREMA_CHECK(buffer_ != nullptr, "an empty tensor was read");
+  CREMA_CHECK(expected == dtype_, "read as ", ToString(expected), ", is ", ToString(dtype_));
+  return static_cast<char*>(buffer_->memory()) + offset_;
+}
+
+Tensor Tensor::Reshaped(Shape shape) const {
+  CREMA_CHECK(shape.count() == count(), shape_.ToString(), " to ", shape.ToString());
+  Tensor view = *this;
+  view.shape_ = std::move(shape);
+  return view;
+}
+
+template <class T>
+std::vector<T> Tensor::ToHost() const {
+  switch (dtype_) {
+    case DType::kFloat32: return Download<float, T>(*this);
+    case DType::kFloat64: return Download<double, T>(*this);
+    case DType::kInt32: return Download<int32_t, T>(*this);
+  }
+  return {};
+}
+
+template <class T>
+void Tensor::FromHost(const std::vector<T>& values) const {
+  CREMA_CHECK(static_cast<int64_t>(values.size()) == count(), values.size(), " values for ",
+              shape_.ToString());
+  switch (dtype_) {
+    case DType::kFloat32: return Upload<float>(*this, values);
+    case DType::kFloat64: return Upload<double>(*this, values);
+    case DType::kInt32: return Upload<int32_t>(*this, values);
+  }
+}
+
+template std::vector<float> Tensor::ToHost<float>() const;
+template std::vector<double> Tensor::ToHost<double>() const;
+template std::vector<int32_t> Tensor::ToHost<int32_t>() const;
+template void Tensor::FromHost<float>(const std::vector<float>&) const;
+template void Tensor::FromHost<double>(const std::vector<double>&) const;
+template void Tensor::FromHost<int32_t>(const std::vector<int32_t>&) const;
+
+}  // namespace crema

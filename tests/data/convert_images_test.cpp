@@ -1,0 +1,232 @@
+#include <algorithm>
+#include <set>
+
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "data/convert.h"
+#include "data/databases.h"
+#include "util/layer_runner.h"
+
+namespace crema::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A picture whose content depends on `seed`.
+cv::Mat Picture(int seed, int height = 6, int width = 8, int type = CV_8UC3) {
+  cv::Mat image(height, width, type);
+  for (int i = 0; i < height * width * image.channels(); ++i) {
+    image.data[i] = static_cast<uint8_t>(seed * 53 + i * 11);
+  }
+  return image;
+}
+
+// The bytes of a Datum: channel by channel.
+std::string Planar(const cv::Mat& image) {
+  std::string bytes;
+  for (int c = 0; c < image.channels(); ++c) {
+    for (int p = 0; p < image.rows * image.cols; ++p) {
+      bytes.push_back(static_cast<char>(image.data[p * image.channels() + c]));
+    }
+  }
+  return bytes;
+}
+
+class ConvertImagesTest : public BothBackends {
+ protected:
+  void WritePicture(const std::string& name, const cv::Mat& image) {
+    fs::create_directories(fs::path(temp_ / name).parent_path());
+    ASSERT_TRUE(cv::imwrite(temp_ / name, image));
+  }
+
+  // Three pictures and their list.
+  void WriteSet() {
+    WritePicture("in/a.png", Picture(1));
+    WritePicture("in/sub dir/b c.png", Picture(2));
+    WritePicture("in/g.png", Picture(3, 6, 8, CV_8UC1));
+    WriteAll(temp_ / "list", "a.png 5\r\n\nsub dir/b c.png 3\ng.png -1\n");
+  }
+
+  std::vector<proto::Datum> Run(const ImageOptions& options = {}) {
+    fs::remove_all(temp_ / "db");
+    ConvertImageSet(temp_ / "in", temp_ / "list", temp_ / "db", backend(), options);
+    return ReadDatums(backend(), temp_ / "db");
+  }
+
+  void Refuses(const ImageOptions& options, const std::vector<std::string>& parts) {
+    ExpectError([&] { Run(options); }, parts);
+    EXPECT_FALSE(fs::exists(temp_ / "db"));
+    EXPECT_FALSE(fs::exists(temp_ / "db.partial"));
+  }
+};
+CREMA_ON_BOTH_BACKENDS(ConvertImagesTest);
+
+TEST_P(ConvertImagesTest, StoresPixels) {
+  WriteSet();
+  const auto datums = Run();
+  ASSERT_EQ(datums.size(), 3u);
+  EXPECT_EQ(datums[0].data(), Planar(Picture(1)));
+  EXPECT_EQ(datums[1].data(), Planar(Picture(2)));
+  cv::Mat grey;
+  cv::cvtColor(Picture(3, 6, 8, CV_8UC1), grey, cv::COLOR_GRAY2BGR);
+  EXPECT_EQ(datums[2].data(), Planar(grey));
+  const int labels[] = {5, 3, -1};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(datums[i].label(), labels[i]);
+    EXPECT_EQ(datums[i].channels(), 3);
+    EXPECT_EQ(datums[i].height(), 6);
+    EXPECT_EQ(datums[i].width(), 8);
+    EXPECT_FALSE(datums[i].encoded());
+  }
+  const auto records = ReadDatabase(backend(), temp_ / "db");
+  EXPECT_EQ(records[0].first, "00000000_a.png");
+  EXPECT_EQ(records[1].first, "00000001_sub dir/b c.png");
+}
+
+TEST_P(ConvertImagesTest, GreyAndResized) {
+  WriteSet();
+  ImageOptions options;
+  options.gray = true;
+  EXPECT_EQ(Run(options)[2].data(), Planar(Picture(3, 6, 8, CV_8UC1)));
+  options.resize_height = 3;
+  options.resize_width = 5;
+  cv::Mat resized;
+  cv::resize(Picture(3, 6, 8, CV_8UC1), resized, cv::Size(5, 3));
+  const auto datums = Run(options);
+  EXPECT_EQ(datums[2].data(), Planar(resized));
+  EXPECT_EQ(datums[0].channels(), 1);
+  EXPECT_EQ(datums[0].height(), 3);
+  EXPECT_EQ(datums[0].width(), 5);
+}
+
+TEST_P(ConvertImagesTest, Encoded) {
+  WriteSet();
+  ImageOptions options;
+  options.encoded = true;
+  auto datums = Run(options);
+  EXPECT_TRUE(datums[0].encoded());
+  EXPECT_EQ(datums[0].label(), 5);
+  EXPECT_EQ(datums[0].data(), ReadAll(temp_ / "in/a.png"));  // untouched
+  options.encode_type = "jpg";
+  options.encoded = false;  // implied
+  EXPECT_EQ(Run(options)[0].data().substr(0, 2), "\xff\xd8");
+  options.encode_type = "png";
+  options.resize_height = options.resize_width = 4;
+  const std::string file = Run(options)[0].data();
+  const cv::Mat stored = cv::imdecode(std::vector<uint8_t>(file.begin(), file.end()), -1);
+  EXPECT_EQ(stored.size(), cv::Size(4, 4));
+  options.encode_type = "nonsense";
+  Refuses(options, {"list:1", "a.png"});
+}
+
+TEST_P(ConvertImagesTest, ShufflesTheSameWayEachTime) {
+  std::string list;
+  for (int i = 0; i < 12; ++i) {
+    WritePicture("in/" + std::to_string(i) + ".png", Picture(i, 2, 2));
+    list += std::to_string(i) + ".png " + std::to_string(i) + "\n";
+  }
+  WriteAll(temp_ / "list", list);
+  const auto labels = [&](uint64_t seed) {
+    ImageOptions options;
+    options.shuffle = true;
+    options.seed = seed;
+    std::vector<int> found;
+    for (const auto& datum : Run(options)) found.push_back(datum.label());
+    return found;
+  };
+  const std::vector<int> first = labels(1);
+  EXPECT_EQ(std::set<int>(first.begin(), first.end()).size(), 12u);
+  EXPECT_FALSE(std::is_sorted(first.begin(), first.end()));
+  EXPECT_EQ(labels(1), first);
+  EXPECT_NE(labels(2), first);
+}
+
+TEST_P(ConvertImagesTest, BadImagesAreListed) {
+  WriteSet();
+  const std::string png = ReadAll(temp_ / "in/a.png");
+  WriteAll(temp_ / "in/cut.png", png.substr(0, 30));
+  WriteAll(temp_ / "in/empty.png", "");
+  WriteAll(temp_ / "list", "a.png 1\nnone.png 2\ncut.png 3\ng.png 4\nempty.png 5\n");
+  Refuses({}, {"3 of the images", "list:2: ", "in/none.png", "list:3: ", "in/cut.png", "list:5: ",
+               "in/empty.png"});
+  std::string list;
+  for (int i = 0; i < 500; ++i) list += "none.png 2\n";
+  WriteAll(temp_ / "list", list);
+  Refuses({}, {"10 or more of the images"});
+}
+
+TEST_P(ConvertImagesTest, BadListsAreErrors) {
+  WriteSet();
+  const auto with = [&](const std::string& list, const std::vector<std::string>& parts) {
+    WriteAll(temp_ / "list", list);
+    Refuses({}, parts);
+  };
+  with("a.png 1\na.png\n", {"list:2: 'a.png' does not end with a label"});
+  with("a.png one\n", {"list:1: ", "label"});
+  with("a.png 1.5\n", {"list:1: ", "label"});
+  with("a.png 99999999999\n", {"list:1: ", "label"});
+  with(" 5\n", {"list:1: ", "no path"});
+  with("\n\n", {"lists no images"});
+  ExpectError([&] { ConvertImageSet("", temp_ / "nolist", temp_ / "db", backend(), {}); },
+              {"nolist"});
+  ImageOptions options;
+  options.resize_height = 5;
+  Refuses(options, {"--resize_height=5", "--resize_width=0"});
+}
+
+TEST_P(ConvertImagesTest, CheckSizeStopsAtAnotherSize) {
+  WriteSet();
+  WritePicture("in/large.png", Picture(4, 9, 9));
+  WriteAll(temp_ / "list", "a.png 5\nlarge.png 3\n");
+  EXPECT_EQ(Run().size(), 2u);
+  ImageOptions options;
+  options.check_size = true;
+  fs::remove_all(temp_ / "db");
+  Refuses(options, {"list:2: ", "large.png", "3 x 9 x 9", "3 x 6 x 8"});
+}
+
+TEST_P(ConvertImagesTest, LongPathsMakeKeysThatFit) {
+  const std::string folder = "in/" + std::string(200, 'x') + "/" + std::string(200, 'y') + "/" +
+                             std::string(200, 'z');
+  WritePicture(folder + "/a.png", Picture(1));
+  WriteAll(temp_ / "list", folder.substr(3) + "/a.png 1\n");
+  EXPECT_EQ(Run().size(), 1u);
+}
+
+TEST_P(ConvertImagesTest, AFolderForEachClass) {
+  WritePicture("in/dog/2.png", Picture(2));
+  WritePicture("in/dog/1.png", Picture(1));
+  WritePicture("in/cat/z.jpg", Picture(3));
+  WriteAll(temp_ / "in/cat/notes.txt", "not an image");
+  WriteAll(temp_ / "in/cat/.hidden.png", "not an image");
+  WriteAll(temp_ / "in/README", "not a class");
+  EXPECT_EQ(ConvertFolder(temp_ / "in", temp_ / "db", backend(), {}), 3u);
+  const auto records = ReadDatabase(backend(), temp_ / "db");
+  ASSERT_EQ(records.size(), 3u);
+  EXPECT_EQ(records[0].first, "00000000_cat/z.jpg");
+  EXPECT_EQ(records[1].first, "00000001_dog/1.png");
+  EXPECT_EQ(records[2].first, "00000002_dog/2.png");
+  const auto datums = ReadDatums(backend(), temp_ / "db");
+  EXPECT_EQ(datums[0].label(), 0);
+  EXPECT_EQ(datums[1].label(), 1);
+  EXPECT_EQ(datums[2].data(), Planar(Picture(2)));
+  EXPECT_EQ(ReadAll(temp_ / "db/classes.txt"), "cat\ndog\n");
+}
+
+TEST_P(ConvertImagesTest, BadFoldersAreErrors) {
+  const auto run = [&] { ConvertFolder(temp_ / "in", temp_ / "db", backend(), {}); };
+  ExpectError(run, {"in", "No such file"});
+  fs::create_directories(temp_ / "in");
+  ExpectError(run, {"in", "one a class"});
+  WritePicture("in/dog/1.png", Picture(1));
+  fs::create_directories(temp_ / "in/cat");
+  ExpectError(run, {"in/cat", "holds no image"});
+  WriteAll(temp_ / "in/cat/bad.png", "x");
+  ExpectError(run, {"1 of the images", "in/cat/bad.png"});
+  EXPECT_FALSE(fs::exists(temp_ / "db"));
+}
+
+}  // namespace
+}  // namespace crema::test

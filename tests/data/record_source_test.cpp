@@ -1,0 +1,280 @@
+#include "data/record_source.h"
+
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+#include "data/databases.h"
+#include "data/datum.h"
+#include "util/layer_runner.h"
+
+namespace crema::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+using RecordSourceTest = BothBackends;
+CREMA_ON_BOTH_BACKENDS(RecordSourceTest);
+
+TEST_P(RecordSourceTest, GivesRecordsInKeyOrder) {
+  const std::string path = temp_ / "db";
+  {
+    RecordWriter writer(backend(), path);
+    for (const char* key : {"b", "a", "\xff", "ab", "B"}) writer.Put(key, std::string("v") + key);
+    writer.Finish();
+  }
+  const auto records = ReadDatabase(backend(), path);
+  const std::vector<std::string> expected = {"B", "a", "ab", "b", "\xff"};  // unsigned bytes
+  ASSERT_EQ(records.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(records[i].first, expected[i]);
+    EXPECT_EQ(records[i].second, "v" + expected[i]);
+  }
+}
+
+TEST_P(RecordSourceTest, FindsByKeyAndIndex) {
+  WriteTestDatabase(backend(), temp_ / "db", 25);
+  const auto source = OpenRecordSource(backend(), temp_ / "db");
+  const KeyIndex& keys = source->Keys();
+  ASSERT_EQ(keys.size(), 25u);
+  const auto cursor = source->NewCursor();
+  for (int i : {24, 0, 7}) {
+    EXPECT_EQ(keys[i], TestKey(i));
+    ASSERT_TRUE(cursor->Find(keys[i]));
+    proto::Datum datum;
+    ASSERT_TRUE(datum.ParseFromString(std::string(cursor->value())));
+    EXPECT_EQ(datum.label(), i);
+  }
+  EXPECT_FALSE(cursor->Find("00000003x"));
+  ASSERT_TRUE(cursor->Find(TestKey(23)));
+  EXPECT_TRUE(cursor->Next());
+  EXPECT_FALSE(cursor->Next());
+}
+
+TEST_P(RecordSourceTest, OneFolderIsOpenOnceForAllReaders) {
+  WriteTestDatabase(backend(), temp_ / "db", 10);
+  fs::create_directory_symlink(temp_ / "db", temp_ / "link");
+  auto first = OpenRecordSource(backend(), temp_ / "db");
+  auto second = OpenRecordSource(backend(), temp_ / "link");
+  EXPECT_EQ(first, second);
+  auto cursor = second->NewCursor();
+  first.reset();
+  EXPECT_TRUE(cursor->First());
+  cursor.reset();
+  second.reset();
+  EXPECT_EQ(ReadDatabase(backend(), temp_ / "db").size(), 10u);  // opens it again
+}
+
+TEST_P(RecordSourceTest, ThreadsMayOpenAndCloseAtTheSameTime) {
+  WriteTestDatabase(backend(), temp_ / "db", 3);
+  std::vector<std::thread> threads;
+  std::atomic<int> read{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) read += ReadDatabase(backend(), temp_ / "db").size();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(read, 4 * 20 * 3);
+}
+
+TEST_P(RecordSourceTest, RefusesWhatIsNotADatabaseOfTheKind) {
+  ExpectError([&] { OpenRecordSource(backend(), temp_ / "none"); },
+              {"none", "no such folder", "source"});
+  EXPECT_FALSE(fs::exists(temp_ / "none"));
+  ExpectError([&] { OpenRecordSource(backend(), ""); }, {"source", "empty"});
+  WriteAll(temp_ / "file", "x");
+  ExpectError([&] { OpenRecordSource(backend(), temp_ / "file"); }, {"not a folder"});
+  fs::create_directories(temp_ / "empty");
+  ExpectError([&] { OpenRecordSource(backend(), temp_ / "empty"); }, {"holds no database"});
+
+  const bool lmdb = backend() == Backend::kLmdb;
+  WriteTestDatabase(backend(), temp_ / "db", 2);
+  ExpectError(
+      [&] { OpenRecordSource(lmdb ? Backend::kLevelDb : Backend::kLmdb, temp_ / "db"); },
+      {lmdb ? "holds an LMDB" : "holds a LevelDB", lmdb ? "backend: LMDB" : "backend: LEVELDB"});
+}
+
+TEST_P(RecordSourceTest, RefusesAnEmptyDatabase) {
+  const std::string path = temp_ / "db";
+  fs::create_directories(path);
+  const auto sink = backend() == Backend::kLmdb ? CreateLmdb(path, "x") : CreateLevelDb(path, "x");
+  sink->Write({});
+  sink->Close();
+  ExpectError([&] { OpenRecordSource(backend(), path); }, {path, "no records"});
+}
+
+// Byte k of the transaction number of meta page 0 or 1.
+constexpr size_t kPage = 4096, kTransactionAt = 144, kLastPageAt = 136;
+
+class LmdbTest : public testing::Test {
+ protected:
+  LmdbTest() {
+    // Small records lie in the tree's pages, large ones in runs of pages of their own.
+    WriteTestDatabase(Backend::kLmdb, temp_ / "small", 300, 1, 10, 10);
+    WriteTestDatabase(Backend::kLmdb, temp_ / "large", 20, 3, 60, 60);
+  }
+
+  // A copy of the database with other bytes in its file.
+  std::string With(const std::string& bytes) {
+    const std::string path = temp_ / Concat("copy", copies_++);
+    WriteAll(path + "/data.mdb", bytes);
+    return path;
+  }
+
+  TempFolder temp_;
+  int copies_ = 0;
+};
+
+TEST_F(LmdbTest, ATruncatedFileIsAnErrorAtEveryLength) {
+  for (const char* name : {"small", "large"}) {
+    const std::string whole = ReadAll((temp_ / name) + "/data.mdb");
+    ASSERT_GT(whole.size(), 10 * kPage);
+    const size_t size = whole.size();
+    for (size_t length : {size_t{0}, size_t{1}, size_t{151}, size_t{152}, kPage - 1, kPage,
+                          kPage + 151, kPage + 152, 2 * kPage - 1, 2 * kPage, 2 * kPage + 1,
+                          3 * kPage, size / 2, size - kPage - 1, size - kPage, size - 1}) {
+      SCOPED_TRACE(length);
+      const std::string path = With(whole.substr(0, length));
+      ExpectError([&] { ReadDatabase(Backend::kLmdb, path); }, {path, "truncated"});
+    }
+    EXPECT_GT(ReadDatabase(Backend::kLmdb, With(whole)).size(), 0u);
+  }
+}
+
+TEST_F(LmdbTest, ADamagedHeaderIsAnError) {
+  const std::string whole = ReadAll(temp_ / "small/data.mdb");
+  const auto damaged = [&](size_t at, const std::string& bytes) {
+    std::string copy = whole;
+    copy.replace(at, bytes.size(), bytes);
+    return With(copy);
+  };
+  const auto read = [](const std::string& path) { ReadDatabase(Backend::kLmdb, path); };
+  const std::string nothing(4, '\0'), much(8, '\x7f');
+  ExpectError([&] { read(damaged(16, "oops")); }, {"does not begin as an LMDB file"});
+  ExpectError([&] { read(damaged(40, nothing)); }, {"does not begin as an LMDB file"});
+  ExpectError([&] { read(damaged(kPage + 16, "oops")); }, {"damaged"});
+  ExpectError([&] { read(damaged(20, much)); }, {"could not be opened"});  // version
+  std::string copy = whole;  // a last page that is not there, in the page that counts
+  for (size_t page : {size_t{0}, kPage}) copy.replace(page + kLastPageAt, 8, much);
+  ExpectError([&] { read(With(copy)); }, {"truncated", "should have"});
+}
+
+TEST_F(LmdbTest, OnlyTheLaterMetaPageCounts) {
+  std::string copy = ReadAll(temp_ / "small/data.mdb");
+  uint64_t first, second;
+  std::memcpy(&first, &copy[kTransactionAt], 8);
+  std::memcpy(&second, &copy[kPage + kTransactionAt], 8);
+  ASSERT_NE(first, second);
+  copy.replace((first < second ? 0 : kPage) + kLastPageAt, 8, std::string(8, '\x7f'));
+  EXPECT_EQ(ReadDatabase(Backend::kLmdb, With(copy)).size(), 300u);
+}
+
+TEST_F(LmdbTest, ReadsWhereNothingMayBeWritten) {
+  const std::string path = temp_ / "small";
+  fs::remove(path + "/lock.mdb");
+  fs::permissions(path, static_cast<fs::perms>(0555));
+  // In a process without root's rights.
+  const pid_t child = fork();
+  if (child == 0) {
+    if (getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(3);
+    if (access(path.c_str(), X_OK) != 0) _exit(3);
+    try {
+      _exit(ReadDatabase(Backend::kLmdb, path).size() == 300 ? 0 : 1);
+    } catch (const Error& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      _exit(2);
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  fs::permissions(path, fs::perms::owner_all);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 3) GTEST_SKIP() << "the rights of another user cannot be taken";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+class LevelDbTest : public testing::Test {
+ protected:
+  LevelDbTest() {
+    WriteTestDatabase(Backend::kLevelDb, temp_ / "db", 50, 3, 20, 20);
+    // Opening brings the log's records into a table.
+    ReadDatabase(Backend::kLevelDb, temp_ / "db");
+  }
+  std::string Table() const {
+    for (const auto& entry : fs::directory_iterator(temp_ / "db")) {
+      if (entry.path().extension() == ".ldb") return entry.path().string();
+    }
+    return "";
+  }
+  TempFolder temp_;
+};
+
+TEST_F(LevelDbTest, AMissingTableIsAnError) {
+  ASSERT_NE(Table(), "");
+  fs::remove(Table());
+  ExpectError([&] { ReadDatabase(Backend::kLevelDb, temp_ / "db"); }, {"could not be", "missing"});
+}
+
+TEST_F(LevelDbTest, ADamagedTableIsAnError) {
+  std::string bytes = ReadAll(Table());
+  bytes[bytes.size() / 2] ^= 0x55;
+  WriteAll(Table(), bytes);
+  ExpectError([&] { ReadDatabase(Backend::kLevelDb, temp_ / "db"); }, {"could not be", "Corruption"});
+}
+
+TEST_F(LevelDbTest, ADatabaseThatAnotherProcessHoldsIsAnError) {
+  int ready[2], done[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(done), 0);
+  const pid_t child = fork();
+  char byte = 'x';
+  if (child == 0) {
+    const auto source = OpenRecordSource(Backend::kLevelDb, temp_ / "db");
+    if (write(ready[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1) _exit(1);
+    _exit(0);
+  }
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  ExpectError([&] { OpenRecordSource(Backend::kLevelDb, temp_ / "db"); },
+              {"another process uses it"});
+  ASSERT_EQ(write(done[1], &byte, 1), 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  for (int file : {ready[0], ready[1], done[0], done[1]}) close(file);
+  EXPECT_EQ(status, 0);
+}
+
+// Written by Caffe. LevelDB writes to a folder that it reads, so a copy is used.
+TEST(CaffeLevelDbTest, IsRead) {
+  const char* shared = std::getenv("CREMA_SHARED_DIR");
+  const std::string root = shared != nullptr ? shared : CREMA_SOURCE_DIR "/../shared";
+  const fs::path original =
+      root + "/data/zoo/weights/zhenglilei+yaleB_recognition/yaleb_train_leveldb";
+  if (!fs::exists(original)) GTEST_SKIP() << original << " is not here; set CREMA_SHARED_DIR";
+  const TempFolder temp;
+  fs::create_directories(temp / "db");
+  for (const auto& entry : fs::directory_iterator(original)) {
+    WriteAll((temp / "db/") + entry.path().filename().string(), ReadAll(entry.path().string()));
+  }
+  const auto source = OpenRecordSource(Backend::kLevelDb, temp / "db");
+  const auto cursor = source->NewCursor();
+  DatumDecoder decoder(ColorMode::kAsStored, source->title());
+  Record record;
+  ImageSize size;
+  for (bool more = cursor->First(); more; more = cursor->Next(), ++record.number) {
+    record.key = cursor->key();
+    record.value = cursor->value();
+    const Image& image = decoder.Decode(record);
+    if (record.number == 0) size = image.size;
+    ASSERT_EQ(image.size.ToString(), size.ToString());
+    ASSERT_GE(image.label, 0);
+  }
+  EXPECT_EQ(record.number, source->Keys().size());
+  EXPECT_GT(record.number, 100u);
+}
+
+}  // namespace
+}  // namespace crema::test

@@ -1,0 +1,154 @@
+#include "schema/binary_io.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <vector>
+
+#include "crema.pb.h"
+#include "schema_test_util.h"
+
+namespace crema {
+namespace {
+
+namespace fs = std::filesystem;
+
+size_t FileCount(const fs::path& folder) {
+  return static_cast<size_t>(std::distance(fs::directory_iterator(folder), {}));
+}
+
+proto::NetParameter SomeNet() {
+  proto::NetParameter net;
+  net.set_name("net");
+  for (int i = 0; i < 10; ++i) net.add_layer()->set_name("layer " + std::to_string(i));
+  return net;
+}
+
+TEST(BinaryIo, RoundTrips) {
+  const std::string path = (TestFolder() / "net").string();
+  WriteFileAtomically(path, SerializeToBytes(SomeNet(), path));
+  proto::NetParameter net;
+  net.set_force_backward(true);  // is dropped
+  ReadBinaryFile(path, "a net", &net);
+  EXPECT_EQ(net.SerializeAsString(), SomeNet().SerializeAsString());
+}
+
+std::string ReadError(const std::string& bytes) {
+  return ErrorOf([&] {
+    proto::NetParameter net;
+    ReadBinary(bytes, "f", "a net", &net);
+  });
+}
+
+TEST(BinaryIo, ExplainsWhatCannotBeRead) {
+  EXPECT_EQ(ReadError(""), "f: is empty where a net was expected");
+  EXPECT_EQ(ReadError("name: \"lenet\""), "f: is a text file, not a net");
+  EXPECT_EQ(ReadError("\x89HDF\r\n\x1a\n\1\2"), "f: is an HDF5 file, not a net");
+  EXPECT_TRUE(Contains(ReadError("version https://git-lfs.github.com/spec/v1"), "git lfs pull"));
+  EXPECT_EQ(ReadError("\x07\x80\x80"), "f: is damaged, or is not a net");
+}
+
+// A cut between two fields cannot be told from a shorter net; all others must be.
+TEST(BinaryIo, RecognisesTruncatedFiles) {
+  const std::string whole = SomeNet().SerializeAsString();
+  int refused = 0;
+  for (size_t size = 1; size < whole.size(); ++size) {
+    const std::string error = ReadError(whole.substr(0, size));
+    if (error.empty()) continue;
+    EXPECT_TRUE(Contains(error, Concat("ends in the middle of its data, after ", size, " bytes")))
+        << error;
+    ++refused;
+  }
+  EXPECT_EQ(refused, static_cast<int>(whole.size()) - 1 - 10);
+}
+
+TEST(BinaryIo, ReadFileBytesReadsPipes) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  ASSERT_EQ(write(ends[1], "piped", 5), 5);
+  close(ends[1]);
+  EXPECT_EQ(ReadFileBytes("/dev/fd/" + std::to_string(ends[0])), "piped");
+  close(ends[0]);
+}
+
+TEST(BinaryIo, RefusesFilesOverTheLimitUnread) {
+  const fs::path path = TestFolder() / "large";
+  WriteTestFile(path, "");
+  fs::resize_file(path, 3ull << 30);  // takes no space on the disk
+  const std::string error = ErrorOf([&] { ReadFileBytes(path.string()); });
+  EXPECT_TRUE(Contains(error, "is larger than 2 GiB")) << error;
+}
+
+TEST(WriteFileAtomically, ReplacesAndLeavesNothingElse) {
+  const auto folder = TestFolder();
+  const std::string path = (folder / "file").string();
+  WriteFileAtomically(path, "first");
+  WriteFileAtomically(path, "second");
+  EXPECT_EQ(ReadTestFile(path), "second");
+  WriteFileAtomically(path, "");
+  EXPECT_EQ(ReadTestFile(path), "");
+  EXPECT_EQ(FileCount(folder), 1u);
+}
+
+TEST(WriteFileAtomically, FollowsLinks) {
+  const auto folder = TestFolder();
+  fs::create_directories(folder / "real");
+  WriteTestFile(folder / "real" / "file", "old");
+  fs::create_symlink("real/file", folder / "link");
+  WriteFileAtomically((folder / "link").string(), "new");
+  EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  EXPECT_EQ(ReadTestFile(folder / "real" / "file"), "new");
+  fs::create_symlink("nowhere/file", folder / "broken");
+  EXPECT_NE(ErrorOf([&] { WriteFileAtomically((folder / "broken").string(), "x"); }), "");
+}
+
+TEST(WriteFileAtomically, RefusesWhatIsNoFile) {
+  const auto folder = TestFolder();
+  const std::string pipe_path = (folder / "pipe").string();
+  ASSERT_EQ(mkfifo(pipe_path.c_str(), 0600), 0);
+  EXPECT_EQ(ErrorOf([&] { WriteFileAtomically(pipe_path, "x"); }),
+            pipe_path + ": cannot be written: it is not a regular file");
+  EXPECT_TRUE(fs::is_fifo(pipe_path));
+  EXPECT_EQ(ErrorOf([&] { WriteFileAtomically(folder.string(), "x"); }),
+            folder.string() + ": cannot be written: it is a folder");
+  const std::string lost = (folder / "no" / "such").string();
+  EXPECT_EQ(ErrorOf([&] { WriteFileAtomically(lost, "x"); }),
+            lost + ": cannot be written: No such file or directory (in the folder " +
+                (folder / "no").string() + ")");
+  EXPECT_EQ(FileCount(folder), 1u);
+}
+
+// A file-size limit stands for a full disk: the write fails halfway.
+TEST(WriteFileAtomically, LeavesTheOldFileWhereTheDiskIsFull) {
+  const auto folder = TestFolder();
+  const std::string path = (folder / "file").string();
+  WriteFileAtomically(path, "old");
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  rlimit limit = old_limit;
+  limit.rlim_cur = 4096;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const std::string error = ErrorOf([&] { WriteFileAtomically(path, std::string(100000, 'x')); });
+  setrlimit(RLIMIT_FSIZE, &old_limit);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(error, path + ": cannot be written: File too large");
+  EXPECT_EQ(ReadTestFile(path), "old");
+  EXPECT_EQ(FileCount(folder), 1u);
+}
+
+TEST(WriteFileAtomically, NamesTheReasonOfALockedFolder) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  const auto folder = TestFolder();
+  fs::permissions(folder, fs::perms::owner_read | fs::perms::owner_exec);
+  const std::string path = (folder / "file").string();
+  const std::string error = ErrorOf([&] { WriteFileAtomically(path, "x"); });
+  fs::permissions(folder, fs::perms::owner_all);
+  EXPECT_TRUE(Contains(error, "Permission denied")) << error;
+}
+
+}  // namespace
+}  // namespace crema

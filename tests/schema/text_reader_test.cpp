@@ -1,0 +1,263 @@
+#include "schema/text_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "crema.pb.h"
+#include "schema/fork_hints.h"
+#include "schema/suggest.h"
+#include "schema/text_diagnosis.h"
+#include "schema_test_util.h"
+
+namespace crema {
+namespace {
+
+std::string NetError(const std::string& text) {
+  return ErrorOf([&] {
+    proto::NetParameter net;
+    ReadText(text, "n.prototxt", &net);
+  });
+}
+
+std::string SolverError(const std::string& text) {
+  return ErrorOf([&] {
+    proto::SolverParameter solver;
+    ReadText(text, "s.prototxt", &solver);
+  });
+}
+
+TEST(TextReader, ReadsWhatProtobufReads) {
+  proto::NetParameter net;
+  net.set_name("old");
+  ReadText(
+      "name: 'a' \"b\"  # a comment\n"
+      "input_shape < dim: [1, 0x10, 010] >\n"
+      "layer: { name: \"c\" type: \"Convolution\", loss_weight: -1.5f; loss_weight: inf\n"
+      "  include { phase: 1 } convolution_param { bias_term: f engine: CAFFE } }\n",
+      "n.prototxt", &net);
+  EXPECT_EQ(net.name(), "ab");
+  ASSERT_EQ(net.input_shape(0).dim_size(), 3);
+  EXPECT_EQ(net.input_shape(0).dim(1), 16);
+  EXPECT_EQ(net.input_shape(0).dim(2), 8);
+  EXPECT_EQ(net.layer(0).loss_weight(0), -1.5f);
+  EXPECT_EQ(net.layer(0).include(0).phase(), proto::TEST);
+  EXPECT_FALSE(net.layer(0).convolution_param().bias_term());
+}
+
+TEST(TextReader, AcceptsAnEmptyText) { EXPECT_EQ(NetError(""), ""); }
+
+// Some editors end lines with two characters, and begin files with a mark.
+TEST(TextReader, ReadsTextsFromWindows) {
+  EXPECT_EQ(NetError("\xef\xbb\xbfname: \"n\"\r\nlayer {\r\n  name: \"a\"\r\n}\r\n"), "");
+  EXPECT_EQ(NetError("\xef\xbb\xbfname: \"n\"\r\nlayr { }\r\n"),
+            "n.prototxt:2: a net has no field \"layr\"; did you mean \"layer\"?");
+}
+
+struct Case {
+  const char* text;
+  const char* sentence;
+};
+
+class NetMistakes : public testing::TestWithParam<Case> {};
+
+TEST_P(NetMistakes, GetTheirSentence) { EXPECT_EQ(NetError(GetParam().text), GetParam().sentence); }
+
+const Case kNetMistakes[] = {
+    {"layr { }", "n.prototxt:1: a net has no field \"layr\"; did you mean \"layer\"?"},
+    {"layer {\n name: \"p\"\n pooling_param {\n ceil_mode: false } }",
+     "n.prototxt:4: layer \"p\": pooling_param has no field \"ceil_mode\" (it comes from various "
+     "forks of Caffe; write \"round_mode: FLOOR\" for false, and leave it out for true)"},
+    // The name stands behind the mistake.
+    {"layer { convolution_param { weight_filler { tipe: \"xavier\" } } name: \"c\" }",
+     "n.prototxt:1: layer \"c\": convolution_param.weight_filler has no field \"tipe\"; did you "
+     "mean \"type\"?"},
+    {"layer { name: \"a\" }\nlayer {\n roi_pooling_param { } }",
+     "n.prototxt:3: the layer that begins in line 2 has no field \"roi_pooling_param\" (it comes "
+     "from Fast R-CNN)"},
+    {"layers { layer { name: \"v0\" typ: \"conv\" } }",
+     "n.prototxt:1: layer \"v0\": layer has no field \"typ\"; did you mean \"type\"?"},
+    {"layer { name: \"p\" pooling_param { pool: MAXX } }",
+     "n.prototxt:1: layer \"p\": in pooling_param, \"pool\" takes one of MAX, AVE, STOCHASTIC, "
+     "found MAXX; did you mean MAX?"},
+    {"layer { name: \"p\" pooling_param { pool: 7 } }",
+     "n.prototxt:1: layer \"p\": in pooling_param, \"pool\" takes one of MAX, AVE, STOCHASTIC, "
+     "found 7"},
+    {"layer { name: \"c\" type: CONVOLUTION }",
+     "n.prototxt:1: layer \"c\": \"type\" takes a text in quotes, found CONVOLUTION; write its "
+     "type as in type: \"Convolution\", or \"layers\" for \"layer\""},
+    {"layers { name: \"c\" type: \"Convolution\" }",
+     "n.prototxt:1: layer \"c\": \"type\" takes a word such as CONVOLUTION, found "
+     "\"Convolution\"; a type in quotes goes with \"layer\", not with \"layers\""},
+    {"layer { name: c }",
+     "n.prototxt:1: the layer that begins in line 1: \"name\" takes a text in quotes, found c; "
+     "write \"c\""},
+    {"layer { name: \"i\" inner_product_param { num_output: ten } }",
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes a whole number, 0 or "
+     "more, found ten"},
+    {"layer { name: \"i\" inner_product_param { num_output: -1 } }",
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes a whole number, 0 or "
+     "more, found a minus sign"},
+    {"layer { name: \"i\" inner_product_param { num_output: 4294967296 } }",
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes a whole number, 0 or "
+     "more, at most 4294967295, found 4294967296"},
+    {"layer { name: \"i\" inner_product_param { num_output: 3.0 } }",
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes a whole number, 0 or "
+     "more, found 3.0"},
+    {"layer { name: \"i\" inner_product_param { bias_term: yes } }",
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"bias_term\" takes true or false, found "
+     "yes"},
+    {"layer { name: \"i\" loss_weight: \"1\" }",
+     "n.prototxt:1: layer \"i\": \"loss_weight\" takes a decimal number, found \"1\""},
+    {"layer { name: \"p\" pooling_param { stride: 1\n stride: 2 } }",
+     "n.prototxt:2: layer \"p\": in pooling_param, \"stride\" is given twice, but takes one value"},
+    {"layer { name: \"p\" pooling_param: 3 }",
+     "n.prototxt:1: layer \"p\": \"pooling_param\" is a group: expected \"pooling_param { ... }\", "
+     "found 3"},
+    {"name \"x\"", "n.prototxt:1: expected a \":\" and a value after \"name\", found \"x\""},
+    {"layer { name: \"a\"\n pooling_param { stride: 1\n",
+     "n.prototxt:3: the file ends inside layer \"a\", pooling_param, which begins in line 2; a "
+     "\"}\" is missing"},
+    {"layer { name: \"a\"\nlayer { name: \"b\" } }",
+     "n.prototxt:2: layer \"a\" has no field \"layer\"; a \"}\" is probably missing before it"},
+    {"layer { }\n}", "n.prototxt:2: there is a \"}\" too many: no group is open here"},
+    {"layer { name: \"a\" > }", "n.prototxt:1: layer \"a\": expected the name of a field, found >"},
+    {"layer { name: \"a\n type: \"Data\"\n }",
+     "n.prototxt:1: layer \"a\": the text that begins here has no closing quote"},
+    {"layer { name: \"a",
+     "n.prototxt:1: layer \"a\": the text that begins here has no closing quote"},
+    {"name: \xe2\x80\x9cnet\xe2\x80\x9d",
+     "n.prototxt:1: a character that is not ASCII (byte 226) stands outside quotes; curly quotes, "
+     "for example, have to be plain ones"},
+    {"input_dim: [1, 2",
+     "n.prototxt:1: expected \",\" or \"]\" in the list \"input_dim\", found "
+     "the end of the file"},
+    {"base_lr: 0.1",
+     "n.prototxt:1: a net has no field \"base_lr\"; this looks like a solver file "
+     "where a net was expected"},
+    {"layer { name: \"k\"\n clip_param { min: 0 } }",
+     "n.prototxt:2: layer \"k\": \"max\" has to be given in this group"},
+};
+
+INSTANTIATE_TEST_SUITE_P(All, NetMistakes, testing::ValuesIn(kNetMistakes));
+
+TEST(TextReader, TellsANetFromASolver) {
+  EXPECT_EQ(SolverError("layer { }"),
+            "s.prototxt:1: a solver has no field \"layer\"; this looks like a net where a solver "
+            "file was expected");
+  EXPECT_EQ(SolverError("larc: true"),
+            "s.prototxt:1: a solver has no field \"larc\" (it comes from NVIDIA's Caffe)");
+}
+
+TEST(TextReader, NamesTheLayerOfANetInsideASolver) {
+  EXPECT_EQ(SolverError("net_param { layer { name: \"c\" botom: \"b\" } }"),
+            "s.prototxt:1: layer \"c\" has no field \"botom\"; did you mean \"bottom\"?");
+}
+
+TEST(TextReader, RefusesFilesThatAreNoText) {
+  const auto folder = TestFolder();
+  proto::NetParameter net;
+  const auto error_of = [&](const std::string& path) {
+    return ErrorOf([&] { ReadTextFile(path, &net); });
+  };
+  const std::string absent = (folder / "absent.prototxt").string();
+  EXPECT_EQ(error_of(absent), absent + ": cannot be opened: No such file or directory");
+  EXPECT_EQ(error_of(folder.string()), folder.string() + ": is a folder where a file was expected");
+  const std::string empty = WriteTestFile(folder / "empty", " \n# nothing\n");
+  EXPECT_EQ(error_of(empty), empty + ": is empty: it holds no setting");
+  const std::string binary = WriteTestFile(folder / "binary", std::string("\x0a\x03net\x00", 6));
+  EXPECT_EQ(error_of(binary), binary + ": is a binary file where a text (.prototxt) was expected");
+  const std::string wide = WriteTestFile(folder / "wide", std::string("\xff\xfen\0a\0", 6));
+  EXPECT_EQ(error_of(wide), wide + ": is a text in UTF-16; save it as UTF-8");
+  const std::string page = WriteTestFile(folder / "page", "<!DOCTYPE html>");
+  EXPECT_TRUE(Contains(error_of(page), "is a web page")) << error_of(page);
+  const std::string hdf5 = WriteTestFile(folder / "hdf5", "\x89HDF\r\n\x1a\n....");
+  EXPECT_EQ(error_of(hdf5), hdf5 + ": is an HDF5 file, not a text file");
+}
+
+TEST(TextReader, SurvivesHostileTexts) {
+  std::string deep;
+  for (int i = 0; i < 100000; ++i) deep += "net_param { ";
+  EXPECT_NE(SolverError(deep), "");
+  // No message of ours contains itself; the limit is reached by wrong nesting only.
+  EXPECT_NE(NetError(std::string(100000, '{')), "");
+  EXPECT_NE(NetError(std::string(100000, '[')), "");
+  EXPECT_NE(NetError("name: \"" + std::string(1000000, 'x')), "");
+  EXPECT_LT(NetError("layer { name: \"" + std::string(1000000, 'x') + "\" y: 1 }").size(), 300u);
+  EXPECT_LT(NetError(std::string(1000000, 'x') + ": 1").size(), 300u);
+  EXPECT_NE(NetError(std::string("name: \"a\0b\" x", 13)), "");
+}
+
+// A text with most of what the grammar has.
+const char kSample[] =
+    "name: \"sample\" input: 'data' input_dim: [1, 3, 0x20, 32]\n"
+    "layer { name: \"conv1\" type: \"Convolution\" bottom: \"data\" top: \"conv1\"\n"
+    "  param < lr_mult: 1e-1 > param { decay_mult: -0.5f };\n"
+    "  convolution_param { num_output: 8, kernel_size: 3 bias_term: false\n"
+    "    weight_filler { type: \"gaus\" \"sian\" std: .01 } engine: CAFFE } }  # end\n"
+    "layer: { name: 'loss' include { phase: TRAIN stage: \"a\" } loss_weight: inf }\n"
+    "state { level: -3 }\n";
+
+// Whatever protobuf refuses, the diagnosis must find fault with, and nothing else.
+TEST(TextDiagnosis, AgreesWithProtobufOnDamagedTexts) {
+  std::mt19937 random(7);
+  const std::string sample = kSample;
+  const std::string replacements = "{}<>[]:,;\"'#-.0x1eaT \n";
+  for (int round = 0; round < 4000; ++round) {
+    std::string text = sample;
+    const size_t at = random() % text.size();
+    if (round % 3 == 0) text.erase(at, 1 + random() % 8);
+    if (round % 3 == 1) text[at] = replacements[random() % replacements.size()];
+    if (round % 3 == 2) text.insert(at, 1, replacements[random() % replacements.size()]);
+    proto::NetParameter net;
+    const bool accepted = NetError(text).empty();
+    const std::string found =
+        ErrorOf([&] { DiagnoseText(text, "n.prototxt", net.GetDescriptor()); });
+    ASSERT_EQ(accepted, found.empty()) << text << "\n" << NetError(text) << "\n" << found;
+  }
+}
+
+TEST(TextReader, SampleIsValid) { EXPECT_EQ(NetError(kSample), ""); }
+
+TEST(Suggest, FindsTheNearestWord) {
+  const std::vector<std::string> words = {"kernel_size", "stride", "pad", "MAX"};
+  EXPECT_EQ(Nearest("kernal_size", words), "kernel_size");
+  EXPECT_EQ(Nearest("sride", words), "stride");
+  EXPECT_EQ(Nearest("dap", words), "");
+  EXPECT_EQ(Nearest("apd", words), "pad");
+  EXPECT_EQ(Nearest("max", words), "MAX");
+  EXPECT_EQ(Nearest("momentum", words), "");
+  EXPECT_EQ(Nearest("", words), "");
+}
+
+TEST(ForkHints, KnowLayerTypes) {
+  EXPECT_EQ(ForkOfLayerType("ROIPooling"), "Fast R-CNN");
+  EXPECT_EQ(ForkOfLayerType("Convolution"), "");
+}
+
+// Of the published nets, those of BVLC are all read; those of forks are read, or get a sentence
+// that names the fork.
+TEST(TextReader, ReadsPublishedFiles) {
+  const auto folder = ZooFolder() / "nets";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no published nets at " << folder;
+  int read = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string path = entry.path().string();
+    if (entry.path().extension() != ".prototxt") continue;
+    const bool is_solver = Contains(entry.path().filename().string(), "solver");
+    const std::string error = ErrorOf([&] {
+      proto::NetParameter net;
+      proto::SolverParameter solver;
+      google::protobuf::Message* out = &net;
+      if (is_solver) out = &solver;
+      ReadTextFile(path, out);
+    });
+    const bool may_fail = !Contains(path, "BVLC+caffe") && Contains(error, "it comes from");
+    EXPECT_TRUE(error.empty() || may_fail) << error;
+    read += error.empty();
+  }
+  EXPECT_GT(read, 40);
+}
+
+}  // namespace
+}  // namespace crema

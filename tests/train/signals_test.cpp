@@ -1,0 +1,51 @@
+#include "train/signals.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+namespace crema {
+namespace {
+
+TEST(SignalWatcher, TurnsSignalsIntoActions) {
+  SignalWatcher watcher(Action::kStop, Action::kSnapshot);
+  EXPECT_EQ(watcher.Poll(), Action::kNone);
+  std::raise(SIGINT);
+  EXPECT_EQ(watcher.Poll(), Action::kStop);
+  EXPECT_EQ(watcher.Poll(), Action::kNone);
+  std::raise(SIGHUP);
+  std::raise(SIGHUP);
+  EXPECT_EQ(watcher.Poll(), Action::kSnapshot);
+  EXPECT_EQ(watcher.Poll(), Action::kNone);
+}
+
+TEST(SignalWatcher, TellsOfBothSignals) {
+  SignalWatcher watcher(Action::kSnapshot, Action::kStop);
+  std::raise(SIGHUP);
+  std::raise(SIGINT);
+  EXPECT_EQ(watcher.Poll(), Action::kSnapshot);
+  EXPECT_EQ(watcher.Poll(), Action::kStop);
+  EXPECT_EQ(watcher.Poll(), Action::kNone);
+}
+
+// A signal that does nothing must not hide another one, nor what came before be told of later.
+TEST(SignalWatcher, IgnoredSignalsHideNothing) {
+  {
+    SignalWatcher watcher(Action::kNone, Action::kSnapshot);
+    std::raise(SIGINT);
+    std::raise(SIGHUP);
+    EXPECT_EQ(watcher.Poll(), Action::kSnapshot);
+    std::raise(SIGHUP);
+  }
+  SignalWatcher next(Action::kStop, Action::kSnapshot);
+  EXPECT_EQ(next.Poll(), Action::kNone);
+}
+
+TEST(SignalWatcher, PutsTheOldHandlersBack) {
+  const auto before = std::signal(SIGINT, SIG_IGN);
+  { SignalWatcher watcher(Action::kStop, Action::kNone); }
+  EXPECT_EQ(std::signal(SIGINT, before), SIG_IGN);
+}
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,61 @@
+// What the commands of the tool share.
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "crema/device/device.h"
+#include "crema/net/graph.h"
+
+namespace crema {
+
+namespace proto {
+class NetParameter;
+}
+
+// Wrong usage of the command line: the tool prints it and exits with status 2. Everything else
+// that a user can cause is an Error and exits with status 1.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// One command. Flags are parsed (gflags) before `run` gets the other arguments.
+struct Command {
+  const char* name;
+  const char* arguments;             // as shown in the usage line
+  const char* summary;               // one line
+  const char* details;               // paragraphs for --help; may be ""
+  std::vector<std::string> flags;    // names of the flags it takes
+  int (*run)(const std::vector<std::string>& arguments);
+};
+
+// Each is defined in the file of its name; the result is the exit status.
+int RunTrain(const std::vector<std::string>& arguments);
+int RunTest(const std::vector<std::string>& arguments);
+int RunTime(const std::vector<std::string>& arguments);
+int RunShow(const std::vector<std::string>& arguments);
+int RunDeviceQuery(const std::vector<std::string>& arguments);
+int RunConvert(const std::vector<std::string>& arguments);
+int RunMean(const std::vector<std::string>& arguments);
+
+// The help text and the flags of convert.
+const char* ConvertDetails();
+std::vector<std::string> ConvertFlags();
+
+// Throws UsageError where there are arguments beside the flags.
+void TakesNoArguments(const std::vector<std::string>& arguments);
+
+// The device that --gpu asks for; the CPU where it asks for none.
+std::shared_ptr<Device> DeviceFromFlags();
+
+// Reads --model, upgrades it, and gives it the state of `phase`, --level and --stage.
+proto::NetParameter NetFromFlags(Phase phase);
+// --phase, or `otherwise` where it is not given.
+Phase PhaseFromFlags(Phase otherwise);
+// The words of --stage.
+std::vector<std::string> StagesFromFlags();
+
+}  // namespace crema

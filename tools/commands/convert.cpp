@@ -1,0 +1,120 @@
+// crema convert: makes databases from published data sets and from images.
+#include <gflags/gflags.h>
+
+#include "base/strings.h"
+#include "commands/command.h"
+#include "crema/base/error.h"
+#include "data/convert.h"
+
+DEFINE_string(backend, "lmdb", "The kind of database: lmdb or leveldb");
+DEFINE_int32(resize_height, 0, "Resize images to this height; goes with --resize_width");
+DEFINE_int32(resize_width, 0, "Resize images to this width; goes with --resize_height");
+DEFINE_bool(gray, false, "Make images grey: one channel instead of three");
+DEFINE_bool(encoded, false, "Store compressed images, which are decoded in training");
+DEFINE_string(encode_type, "", "Store compressed images of this type, such as jpg or png");
+DEFINE_bool(check_size, false, "Stop where an image has another size than the first");
+DEFINE_bool(shuffle, false, "Store images in random order; always on for `folder` unless "
+            "--shuffle=false");
+DEFINE_uint64(shuffle_seed, 0, "The order that --shuffle gives depends on this number alone");
+
+namespace crema {
+namespace {
+
+struct Source {
+  const char* name;
+  const char* arguments;
+  size_t count;  // of arguments
+  void (*run)(const std::vector<std::string>& arguments, Backend backend);
+};
+
+ImageOptions OptionsFromFlags() {
+  ImageOptions options;
+  options.resize_height = FLAGS_resize_height;
+  options.resize_width = FLAGS_resize_width;
+  options.gray = FLAGS_gray;
+  options.encoded = FLAGS_encoded;
+  options.encode_type = FLAGS_encode_type;
+  options.check_size = FLAGS_check_size;
+  options.shuffle = FLAGS_shuffle;
+  options.seed = FLAGS_shuffle_seed;
+  return options;
+}
+
+void RunImageSet(const std::vector<std::string>& arguments, Backend backend) {
+  ConvertImageSet(arguments[0], arguments[1], arguments[2], backend, OptionsFromFlags());
+}
+
+// Without a shuffle all of class 0 would come first, and no net learns from that.
+void RunFolder(const std::vector<std::string>& arguments, Backend backend) {
+  ImageOptions options = OptionsFromFlags();
+  if (gflags::GetCommandLineFlagInfoOrDie("shuffle").is_default) options.shuffle = true;
+  ConvertFolder(arguments[0], arguments[1], backend, options);
+}
+
+void RunMnist(const std::vector<std::string>& arguments, Backend backend) {
+  ConvertMnist(arguments[0], arguments[1], arguments[2], backend);
+}
+
+void RunCifar10(const std::vector<std::string>& arguments, Backend backend) {
+  ConvertCifar10(arguments[0], arguments[1], backend);
+}
+
+const std::vector<Source>& Sources() {
+  static const std::vector<Source> sources = {
+      {"mnist", "IMAGES LABELS OUT_DB", 3, RunMnist},
+      {"cifar10", "FOLDER OUT_FOLDER", 2, RunCifar10},
+      {"imageset", "ROOT LISTFILE OUT_DB", 3, RunImageSet},
+      {"folder", "FOLDER OUT_DB", 2, RunFolder},
+  };
+  return sources;
+}
+
+const Source& FindSource(const std::vector<std::string>& arguments) {
+  std::vector<std::string> names;
+  for (const Source& source : Sources()) {
+    if (!arguments.empty() && arguments[0] == source.name) return source;
+    names.push_back(source.name);
+  }
+  const std::string known = "one of " + Join(names);
+  if (arguments.empty()) throw UsageError("crema convert needs a source, " + known);
+  const std::string near = Nearest(arguments[0], names);
+  throw UsageError("crema convert does not know the source '" + arguments[0] + "', only " + known +
+                   (near.empty() ? "" : "; did you mean '" + near + "'?"));
+}
+
+}  // namespace
+
+const char* ConvertDetails() {
+  return
+      "crema convert mnist IMAGES LABELS OUT_DB\n"
+      "    MNIST's IDX files, plain or .gz.\n"
+      "crema convert cifar10 FOLDER OUT_FOLDER\n"
+      "    The binary version of CIFAR-10: FOLDER holds data_batch_1.bin to data_batch_5.bin and\n"
+      "    test_batch.bin. Makes cifar10_train_BACKEND and cifar10_test_BACKEND in OUT_FOLDER.\n"
+      "crema convert imageset ROOT LISTFILE OUT_DB\n"
+      "    Each line of LISTFILE is an image's path below ROOT, a space, and a label (a whole\n"
+      "    number). Paths may have spaces.\n"
+      "crema convert folder FOLDER OUT_DB\n"
+      "    FOLDER holds a folder of images for each class. Classes are numbered from 0 in the\n"
+      "    order of their names, which are written to OUT_DB/classes.txt.\n"
+      "\n"
+      "OUT_DB must not exist. It appears when it is complete; until then it is OUT_DB.partial.\n"
+      "All options but --backend are for imageset and folder.";
+}
+
+std::vector<std::string> ConvertFlags() {
+  return {"backend",    "resize_height", "resize_width", "gray",        "encoded",
+          "encode_type", "check_size",    "shuffle",      "shuffle_seed"};
+}
+
+int RunConvert(const std::vector<std::string>& arguments) {
+  const Source& source = FindSource(arguments);
+  if (arguments.size() != source.count + 1) {
+    throw UsageError(Concat("crema convert ", source.name, " takes ", source.arguments, ", but ",
+                            arguments.size() - 1, " arguments were given"));
+  }
+  source.run({arguments.begin() + 1, arguments.end()}, ParseBackend(FLAGS_backend));
+  return 0;
+}
+
+}  // namespace crema

@@ -1,0 +1,28 @@
+// crema mean: the mean image of a database, and the mean of each channel.
+#include <gflags/gflags.h>
+#include <glog/logging.h>
+
+#include "commands/command.h"
+#include "data/mean.h"
+
+DECLARE_string(backend);
+
+namespace crema {
+
+int RunMean(const std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments.size() > 2) {
+    throw UsageError("crema mean takes a database and the file to write, DB OUT.binaryproto");
+  }
+  const MeanImage mean = ComputeMean(ParseBackend(FLAGS_backend), arguments[0]);
+  if (arguments.size() == 2) {
+    LOG(INFO) << "Write to " << arguments[1];
+    WriteMeanFile(mean, arguments[1]);
+  }
+  LOG(INFO) << "Number of channels: " << mean.channels.size();
+  for (size_t c = 0; c < mean.channels.size(); ++c) {
+    LOG(INFO) << "mean_value channel [" << c << "]: " << mean.channels[c];
+  }
+  return 0;
+}
+
+}  // namespace crema
