@@ -2,12 +2,12 @@
 # Makes cifar10_train_lmdb, cifar10_test_lmdb and mean.binaryproto in this folder, or in the one
 # named, from the binary files in CREMA_CIFAR10_DIR (by default: those of get_cifar10.sh).
 #   data/cifar10/create_cifar10.sh [OUT_FOLDER]
-# CREMA names the crema program; by default it is looked for in build/bin, then in PATH.
+# CREMA names the crema program; by default it is looked for in build/release/bin, then in PATH.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 from=${CREMA_CIFAR10_DIR:-$here}
 out=${1:-$here}
-crema=${CREMA:-$here/../../build/bin/crema}
+crema=${CREMA:-$here/../../build/release/bin/crema}
 [ -x "$crema" ] || crema=$(command -v crema) || {
   echo "create_cifar10.sh: there is no crema program; build it, or set CREMA to its path" >&2
   exit 1

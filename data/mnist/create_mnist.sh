@@ -2,12 +2,12 @@
 # Makes mnist_train_lmdb and mnist_test_lmdb in this folder, or in the one named, from the files in
 # CREMA_MNIST_DIR (by default: those that get_mnist.sh put here).
 #   data/mnist/create_mnist.sh [OUT_FOLDER]
-# CREMA names the crema program; by default it is looked for in build/bin, then in PATH.
+# CREMA names the crema program; by default it is looked for in build/release/bin, then in PATH.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 from=${CREMA_MNIST_DIR:-$here}
 out=${1:-$here}
-crema=${CREMA:-$here/../../build/bin/crema}
+crema=${CREMA:-$here/../../build/release/bin/crema}
 [ -x "$crema" ] || crema=$(command -v crema) || {
   echo "create_mnist.sh: there is no crema program; build it, or set CREMA to its path" >&2
   exit 1

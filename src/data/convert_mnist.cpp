@@ -2,9 +2,11 @@
 #include <glog/logging.h>
 #include <zlib.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -27,20 +29,16 @@ class IdxFile {
     std::error_code error;
     size_ = std::filesystem::file_size(path_, error);
     if (error) Fail(path_, ": cannot be read: ", error.message());
-    file_ = gzopen(path_.c_str(), "rb");
+    file_.reset(gzopen(path_.c_str(), "rb"));
     if (file_ == nullptr) Fail(path_, ": cannot be read: ", std::strerror(errno));
-    gzbuffer(file_, 1 << 17);
+    gzbuffer(file_.get(), 1 << 17);
     const uint32_t found = ReadNumber();
     if (found == magic) return;
     const bool swapped = found == kImageMagic || found == kLabelMagic;
-    gzclose(file_);
     Fail(path_, ": is not an IDX file of ", what, ": it begins with the number ", found,
          " and should begin with ", magic,
          swapped ? "; give the images first and the labels second" : "");
   }
-  ~IdxFile() { gzclose(file_); }
-  IdxFile(const IdxFile&) = delete;
-  IdxFile& operator=(const IdxFile&) = delete;
 
   const std::string& path() const { return path_; }
 
@@ -51,10 +49,10 @@ class IdxFile {
   }
 
   void Read(void* to, uint64_t bytes) {
-    const int got = gzread(file_, to, static_cast<unsigned>(bytes));
+    const int got = gzread(file_.get(), to, static_cast<unsigned>(bytes));
     if (got >= 0 && static_cast<uint64_t>(got) == bytes) return;
     int code = Z_OK;
-    const char* reason = gzerror(file_, &code);
+    const char* reason = gzerror(file_.get(), &code);
     if (code != Z_OK && code != Z_BUF_ERROR) Fail(path_, ": cannot be read: ", reason);
     Fail(path_, ": is truncated; copy or download it anew");
   }
@@ -63,7 +61,7 @@ class IdxFile {
   // header has been read.
   void CheckSize(uint64_t header_bytes, uint64_t items, uint64_t item_bytes) {
     const uint64_t expected = header_bytes + items * item_bytes;
-    const bool plain = gzdirect(file_) != 0;
+    const bool plain = gzdirect(file_.get()) != 0;
     if (plain ? size_ == expected : expected / kMaxGzipRatio <= size_) return;
     Fail(path_, ": its header says ", items, " items of ", item_bytes, " bytes, which makes ",
          expected, " bytes in all, but the file has ", size_, plain ? "" : " compressed",
@@ -72,13 +70,17 @@ class IdxFile {
 
   void CheckEnd() {
     char byte;
-    if (gzread(file_, &byte, 1) != 0) Fail(path_, ": is longer than its header says, or damaged");
+    if (gzread(file_.get(), &byte, 1) != 0) Fail(path_, ": is longer than its header says, or damaged");
   }
 
  private:
+  struct Closer {
+    void operator()(gzFile file) const { gzclose(file); }
+  };
+
   std::string path_;
   uint64_t size_ = 0;
-  gzFile file_ = nullptr;
+  std::unique_ptr<gzFile_s, Closer> file_;
 };
 
 }  // namespace

@@ -1,7 +1,8 @@
-// LMDB: one file, data.mdb, that is mapped into memory. Its first two pages are "meta" pages, which
-// are written in turn; the one with the higher transaction number counts.
+// LMDB: one file, data.mdb. Its first two pages are "meta" pages, which are written in turn; the
+// one with the higher transaction number counts.
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,34 +12,18 @@
 
 #include "crema/base/error.h"
 #include "data/backends.h"
+#include "data/lmdb_tree.h"
 
 namespace crema {
 namespace {
 
-// What is needed of a meta page, as LMDB 0.9 lays it out on 64-bit machines.
-struct Meta {
-  uint32_t magic;
-  uint32_t page_size;
-  uint64_t last_page;
-  uint64_t transaction;
-};
-
-constexpr size_t kMetaBytes = 152;
-constexpr uint32_t kMagic = 0xBEEFC0DE;
-
-template <class T>
-T Load(const char* from) {
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-
 // Returns false where the file ends before.
-bool ReadMeta(int file, uint64_t offset, Meta* meta) {
-  char bytes[kMetaBytes];
-  if (pread(file, bytes, sizeof bytes, static_cast<off_t>(offset)) != kMetaBytes) return false;
-  *meta = {Load<uint32_t>(bytes + 16), Load<uint32_t>(bytes + 40), Load<uint64_t>(bytes + 136),
-           Load<uint64_t>(bytes + 144)};
+bool ReadMeta(int file, uint64_t offset, LmdbMeta* meta) {
+  char bytes[LmdbMeta::kBytes];
+  if (pread(file, bytes, sizeof bytes, static_cast<off_t>(offset)) != LmdbMeta::kBytes) {
+    return false;
+  }
+  *meta = LmdbMeta::Parse(bytes);
   return true;
 }
 
@@ -53,39 +38,44 @@ struct FileHandle {
   }
 };
 
-// Returns the size of data.mdb. Throws where it holds fewer pages than it says: LMDB would map
-// them all the same, and die by SIGBUS on the first touch.
-uint64_t CheckFile(const std::string& title, const std::string& path) {
-  const FileHandle file{open((path + "/data.mdb").c_str(), O_RDONLY | O_CLOEXEC)};
+// The part of data.mdb that counts now.
+struct Snapshot {
+  uint64_t size;
+  LmdbMeta metas[2];
+  const LmdbMeta& latest() const { return metas[metas[1].transaction > metas[0].transaction]; }
+};
+
+[[noreturn]] void FailTruncated(const std::string& title, const std::string& found) {
+  FailDatabase(title, "opened", "data.mdb is truncated: " + found + "; copy or make it anew");
+}
+
+// Throws where the file holds fewer pages than it says: the first touch of a missing page would
+// end the process by SIGBUS.
+Snapshot ReadSnapshot(const std::string& title, int file) {
+  Snapshot shot;
   struct stat status;
-  if (file.number < 0 || fstat(file.number, &status) != 0) {
-    FailDatabase(title, "opened", std::strerror(errno));
-  }
-  const uint64_t size = static_cast<uint64_t>(status.st_size);
-  Meta first, second;
-  if (!ReadMeta(file.number, 0, &first)) {
-    FailDatabase(title, "opened", Concat("data.mdb is truncated: it has only ", size,
-                 " bytes; copy or make it anew"));
-  }
-  if (first.magic != kMagic || !IsPageSize(first.page_size)) {
+  if (fstat(file, &status) != 0) FailDatabase(title, "opened", std::strerror(errno));
+  shot.size = static_cast<uint64_t>(status.st_size);
+  LmdbMeta& first = shot.metas[0];
+  LmdbMeta& second = shot.metas[1];
+  if (!ReadMeta(file, 0, &first)) FailTruncated(title, Concat("it has only ", shot.size, " bytes"));
+  if (first.magic != LmdbMeta::kMagic || !IsPageSize(first.page_size)) {
     FailDatabase(title, "opened", "data.mdb does not begin as an LMDB file of a 64-bit machine "
                  "does; copy or make it anew");
   }
-  if (!ReadMeta(file.number, first.page_size, &second)) {
-    FailDatabase(title, "opened", Concat("data.mdb is truncated: it has only ", size,
-                 " bytes; copy or make it anew"));
+  if (!ReadMeta(file, first.page_size, &second)) {
+    FailTruncated(title, Concat("it has only ", shot.size, " bytes"));
   }
-  if (second.magic != kMagic || second.page_size != first.page_size) {
+  if (second.magic != LmdbMeta::kMagic || second.page_size != first.page_size) {
     FailDatabase(title, "opened", "data.mdb is damaged: its second page is not what it should be; "
                  "copy or make it anew");
   }
-  const uint64_t last_page = (second.transaction > first.transaction ? second : first).last_page;
-  if (size / first.page_size <= last_page) {
-    FailDatabase(title, "opened", Concat("data.mdb is truncated: it has ", size / first.page_size,
-                 " pages of ", first.page_size, " bytes and should have ", last_page + 1,
-                 "; copy or make it anew"));
+  const uint64_t pages = shot.size / first.page_size, last_page = shot.latest().last_page;
+  if (pages <= last_page) {
+    FailTruncated(title, Concat("it has ", pages, " pages of ", first.page_size,
+                                " bytes and should have ", last_page + 1));
   }
-  return size;
+  return shot;
 }
 
 struct EnvCloser {
@@ -100,87 +90,81 @@ EnvPtr NewEnv() {
   return EnvPtr(env);
 }
 
-class LmdbCursor : public RecordCursor {
+// A file in memory.
+class Mapping {
  public:
-  // The title and `env` outlive the cursor.
-  LmdbCursor(MDB_env* env, const std::string& title, uint64_t file_size)
-      : title_(title), file_size_(file_size) {
-    MDB_dbi dbi = 0;
-    Check(mdb_txn_begin(env, nullptr, MDB_RDONLY, &transaction_));
-    int rc = mdb_dbi_open(transaction_, nullptr, 0, &dbi);
-    if (rc == 0) rc = mdb_cursor_open(transaction_, dbi, &cursor_);
-    if (rc != 0) mdb_txn_abort(transaction_);
-    Check(rc);
+  Mapping() = default;
+  ~Mapping() {
+    if (memory_ != MAP_FAILED) munmap(memory_, size_);
   }
-  ~LmdbCursor() override {
-    mdb_cursor_close(cursor_);
-    mdb_txn_abort(transaction_);
-  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
 
-  bool First() override { return Move(MDB_FIRST); }
-  bool Next() override { return Move(MDB_NEXT); }
-  bool Find(std::string_view key) override {
-    key_ = {key.size(), const_cast<char*>(key.data())};
-    return Move(MDB_SET_KEY);
+  // Returns whether it worked; errno says why not.
+  bool Map(int file, uint64_t size) {
+    size_ = size;
+    memory_ = mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
+    return memory_ != MAP_FAILED;
   }
-  std::string_view key() const override { return View(key_); }
-  std::string_view value() const override { return View(value_); }
+  const char* memory() const { return static_cast<const char*>(memory_); }
 
  private:
-  static std::string_view View(const MDB_val& value) {
-    return {static_cast<const char*>(value.mv_data), value.mv_size};
-  }
-  void Check(int rc) const {
-    if (rc != 0) FailDatabase(title_, "read", mdb_strerror(rc));
-  }
-  bool Move(MDB_cursor_op operation) {
-    const int rc = mdb_cursor_get(cursor_, &key_, &value_, operation);
-    if (rc == MDB_NOTFOUND) return false;
-    Check(rc);
-    if (value_.mv_size > file_size_) {
-      FailDatabase(title_, "read", "data.mdb is damaged: it has a record that is larger than the "
-                   "file; copy or make it anew");
-    }
-    return true;
-  }
-
-  const std::string& title_;
-  uint64_t file_size_;
-  MDB_txn* transaction_ = nullptr;
-  MDB_cursor* cursor_ = nullptr;
-  MDB_val key_ = {}, value_ = {};
+  void* memory_ = MAP_FAILED;
+  uint64_t size_ = 0;
 };
 
+// The lmdb library only holds a read transaction, so that writers leave the pages of this snapshot
+// alone; the pages are read by LmdbTreeCursor.
 class LmdbSource : public RecordSource {
  public:
   explicit LmdbSource(const std::string& path) : RecordSource(Backend::kLmdb, path) {
-    file_size_ = CheckFile(title(), path);
-    int rc = Open(path, MDB_RDONLY | MDB_NOTLS);
-    // A folder where no lock file can be made; nobody writes to it either.
-    if (rc == EACCES || rc == EPERM || rc == EROFS) {
-      rc = Open(path, MDB_RDONLY | MDB_NOTLS | MDB_NOLOCK);
+    const FileHandle file{open((path + "/data.mdb").c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.number < 0) FailDatabase(title(), "opened", std::strerror(errno));
+    HoldSnapshot(path, ReadSnapshot(title(), file.number).size);
+    const Snapshot shot = ReadSnapshot(title(), file.number);
+    const size_t held = mdb_txn_id(transaction_.get());
+    const bool second = shot.metas[1].transaction == held;
+    if (!second && shot.metas[0].transaction != held) {
+      FailDatabase(title(), "opened", "another process is writing to it; try again when it is done");
     }
-    if (rc != 0) FailDatabase(title(), "opened", mdb_strerror(rc));
-    MDB_stat stat;
-    mdb_env_stat(env_.get(), &stat);
-    count_ = stat.ms_entries;
+    tree_ = {nullptr, shot.metas[second], title()};
+    if (!map_.Map(file.number, shot.size)) FailDatabase(title(), "opened", std::strerror(errno));
+    tree_.memory = map_.memory();
   }
 
   std::unique_ptr<RecordCursor> NewCursor() override {
-    return std::make_unique<LmdbCursor>(env_.get(), title(), file_size_);
+    return std::make_unique<LmdbTreeCursor>(&tree_);
   }
-  std::optional<uint64_t> KnownCount() const override { return count_; }
+  std::optional<uint64_t> KnownCount() const override { return tree_.meta.entries; }
 
  private:
-  int Open(const std::string& path, unsigned flags) {
+  struct TransactionCloser {
+    void operator()(MDB_txn* transaction) const { mdb_txn_abort(transaction); }
+  };
+
+  void HoldSnapshot(const std::string& path, uint64_t file_size) {
+    int rc = Open(path, file_size, MDB_RDONLY | MDB_NOTLS);
+    // A folder where no lock file can be made; nobody writes to it either.
+    if (rc == EACCES || rc == EPERM || rc == EROFS) {
+      rc = Open(path, file_size, MDB_RDONLY | MDB_NOTLS | MDB_NOLOCK);
+    }
+    MDB_txn* transaction = nullptr;
+    if (rc == 0) rc = mdb_txn_begin(env_.get(), nullptr, MDB_RDONLY, &transaction);
+    if (rc != 0) FailDatabase(title(), "opened", mdb_strerror(rc));
+    transaction_.reset(transaction);
+  }
+
+  int Open(const std::string& path, uint64_t file_size, unsigned flags) {
     env_ = NewEnv();
     // Only what there is: Caffe's files ask for a terabyte of addresses.
-    mdb_env_set_mapsize(env_.get(), file_size_);
+    mdb_env_set_mapsize(env_.get(), file_size);
     return mdb_env_open(env_.get(), path.c_str(), flags, 0664);
   }
 
   EnvPtr env_;
-  uint64_t file_size_ = 0, count_ = 0;
+  std::unique_ptr<MDB_txn, TransactionCloser> transaction_;  // closed before env_
+  Mapping map_;
+  LmdbTree tree_ = {};
 };
 
 constexpr size_t kFirstMapBytes = size_t{64} << 20;

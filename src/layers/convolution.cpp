@@ -69,8 +69,9 @@ void ChooseTasks(ConvSizes* s, DType dtype) {
 }
 
 template <class T>
-void FillChannels(const Context& ctx, int channels, int inner, const T* bias, T* y) {
-  ForEach(ctx, channels, inner, [=] HD(int64_t c, int i) { y[c * inner + i] = bias[c]; });
+void FillChannels(const Context& ctx, int channels, int64_t inner, const T* bias, T* y) {
+  ForEach(ctx, channels, static_cast<int>(inner),
+          [=] HD(int64_t c, int i) { y[c * inner + i] = bias[c]; });
 }
 
 // `bias` may be null.
@@ -84,7 +85,7 @@ void ForwardImage(const Context& ctx, const ConvSizes& s, const T* x, const T* w
   }
   const int64_t m = s.m(), n = s.n(), k = s.k();
   // The product adds to the bias that is there already.
-  if (bias != nullptr) FillChannels(ctx, s.outputs, static_cast<int>(n), bias, y);
+  if (bias != nullptr) FillChannels(ctx, s.outputs, n, bias, y);
   for (int g = 0; g < s.groups; ++g) {
     Gemm<T>(ctx, Transpose::kNo, Transpose::kNo, m, n, k, 1, weight + g * m * k,
             unfolded + g * k * n, bias != nullptr ? 1 : 0, y + g * m * n);
@@ -135,10 +136,10 @@ void BottomGradient(const Context& ctx, const ConvSizes& s, const T* weight, con
 
 // sum[i] += part 0 [i] + part 1 [i] + ...
 template <class T>
-void AddParts(const Context& ctx, int64_t count, int parts, const T* part, T* sum) {
+void AddParts(const Context& ctx, int64_t count, int64_t parts, const T* part, T* sum) {
   ForEach(ctx, count, [=] HD(int64_t i) {
     T total = part[i];
-    for (int p = 1; p < parts; ++p) total += part[p * count + i];
+    for (int64_t p = 1; p < parts; ++p) total += part[p * count + i];
     sum[i] += total;
   });
 }

@@ -17,8 +17,8 @@ struct ProductSizes {
 
 template <class T>
 void FillRows(const Context& ctx, const ProductSizes& s, const T* bias, T* y) {
-  const int cols = s.outputs;
-  ForEach(ctx, s.rows, cols, [=] HD(int64_t r, int c) { y[r * cols + c] = bias[c]; });
+  const int64_t cols = s.outputs;
+  ForEach(ctx, s.rows, s.outputs, [=] HD(int64_t r, int c) { y[r * cols + c] = bias[c]; });
 }
 
 // `bias` may be null.
@@ -45,9 +45,9 @@ void WeightGradient(const Context& ctx, const ProductSizes& s, const T* x, const
 
 template <class T>
 void BiasGradient(const Context& ctx, const ProductSizes& s, const T* dy, T* d_bias) {
-  const int outputs = s.outputs;
+  const int64_t outputs = s.outputs;
   ReduceChannels<SumOp, T>(
-      ctx, ChannelView{s.rows, outputs, 1},
+      ctx, ChannelView{s.rows, s.outputs, 1},
       [=] HD(int64_t r, int c, int) { return dy[r * outputs + c]; },
       [=] HD(int c, T total) { d_bias[c] += total; });
 }

@@ -16,55 +16,59 @@ struct LrnSizes {
   int64_t images = 0;
   int channels = 0, height = 0, width = 0;
   int half = 0;  // neighbours on either side
+
+  int64_t Count() const { return images * channels * height * width; }
 };
 
-// s^-beta. The usual beta has a form that vectorises, which pow has not.
-template <class T>
+// Functions of one number, given to kernels as types. s^-beta: the usual beta has a form that
+// vectorises, which pow has not.
 struct PowThreeQuarters {
-  HD T operator()(T s) const {
+  template <class T>
+  HD static T Of(T s, T) {
     using std::sqrt;
     const T root = sqrt(s);
     return 1 / (root * sqrt(root));
   }
 };
-template <class T>
 struct PowAny {
-  T beta;
-  HD T operator()(T s) const {
+  template <class T>
+  HD static T Of(T s, T beta) {
     using std::pow;
     return pow(s, -beta);
   }
 };
-
-template <class T>
 struct Identity {
-  HD T operator()(T v) const { return v; }
+  template <class T>
+  HD static T Of(T v) {
+    return v;
+  }
 };
-template <class T>
 struct Square {
-  HD T operator()(T v) const { return v * v; }
+  template <class T>
+  HD static T Of(T v) {
+    return v * v;
+  }
 };
 
-// out = start + weight * the sum of term(in) over the neighbouring channels.
-template <class T, class Term>
-void SumAcross(const Context& ctx, const LrnSizes& s, Term term, const T* in, T start, T weight,
-               T* out) {
-  const int plane = s.height * s.width, channels = s.channels, half = s.half;
-  ForEach(ctx, s.images * channels, plane, [=] HD(int64_t r, int c) {
+// out = start + weight * the sum of Term(in) over the neighbouring channels.
+template <class Term, class T>
+void SumAcross(const Context& ctx, const LrnSizes& s, const T* in, T start, T weight, T* out) {
+  const int64_t plane = int64_t{s.height} * s.width;
+  const int channels = s.channels, half = s.half;
+  ForEach(ctx, s.images * channels, static_cast<int>(plane), [=] HD(int64_t r, int c) {
     const int channel = static_cast<int>(r % channels);
     const int first = channel < half ? -channel : -half;
     const int last = channel + half < channels ? half : channels - 1 - channel;
     const T* row = in + r * plane;
     T sum = 0;
-    for (int j = first; j <= last; ++j) sum += term(row[int64_t{j} * plane + c]);
+    for (int j = first; j <= last; ++j) sum += Term::Of(row[j * plane + c]);
     out[r * plane + c] = start + weight * sum;
   });
 }
 
 // The same over a square within the channel.
-template <class T, class Term>
-void SumWithin(const Context& ctx, const LrnSizes& s, Term term, const T* in, T start, T weight,
-               T* out) {
+template <class Term, class T>
+void SumWithin(const Context& ctx, const LrnSizes& s, const T* in, T start, T weight, T* out) {
   const int height = s.height, width = s.width, half = s.half;
   ForEach(ctx, s.images * s.channels * height, width, [=] HD(int64_t r, int c) {
     const int row = static_cast<int>(r % height);
@@ -75,68 +79,49 @@ void SumWithin(const Context& ctx, const LrnSizes& s, Term term, const T* in, T 
     const T* at = in + r * width + c;
     T sum = 0;
     for (int i = top; i <= bottom; ++i) {
-      for (int j = left; j <= right; ++j) sum += term(at[int64_t{i} * width + j]);
+      for (int j = left; j <= right; ++j) sum += Term::Of(at[int64_t{i} * width + j]);
     }
     out[r * width + c] = start + weight * sum;
   });
 }
 
-template <class T, class Pow>
-void Normalize(const Context& ctx, int64_t count, Pow pow, const T* x, const T* scale, T* y) {
-  ForEach(ctx, count, [=] HD(int64_t i) { y[i] = x[i] * pow(scale[i]); });
-}
-
-// What neighbours add: dy x s^(-beta - 1).
-template <class T, class Pow>
-void Ratios(const Context& ctx, int64_t count, Pow pow, const T* x, const T* scale, const T* dy,
-            T* ratio) {
-  ForEach(ctx, count, [=] HD(int64_t i) {
-    const T s = scale[i];
-    ratio[i] = dy[i] * x[i] * pow(s) / s;
-  });
-}
-
-// dx holds the sums of the ratios before.
-template <class T, class Pow>
-void Finish(const Context& ctx, int64_t count, Pow pow, const T* x, const T* scale, const T* dy,
-            T factor, T* dx) {
-  ForEach(ctx, count, [=] HD(int64_t i) {
-    dx[i] = dy[i] * pow(scale[i]) - factor * x[i] * dx[i];
-  });
-}
-
 struct LrnOptions {
   bool within = false;
-  float k = 1, alpha_over_n = 1, beta = 0.75f;
+  float k = 1, beta = 0.75f;
+  double alpha_over_n = 1;
 };
 
-template <class T, class Term>
-void Sum(const Context& ctx, const LrnSizes& s, bool within, Term term, const T* in, T start,
-         T weight, T* out) {
-  if (within) {
-    SumWithin(ctx, s, term, in, start, weight, out);
+template <class Term, class T>
+void Sum(const Context& ctx, const LrnSizes& s, const LrnOptions& o, const T* in, T start, T weight,
+         T* out) {
+  if (o.within) {
+    SumWithin<Term>(ctx, s, in, start, weight, out);
   } else {
-    SumAcross(ctx, s, term, in, start, weight, out);
+    SumAcross<Term>(ctx, s, in, start, weight, out);
   }
 }
 
-template <class T>
-void LrnForward(const Context& ctx, const LrnSizes& s, const LrnOptions& o, int64_t count,
-                const T* x, T* scale, T* y) {
-  Sum<T>(ctx, s, o.within, Square<T>(), x, o.k, o.alpha_over_n, scale);
-  if (o.beta == 0.75f) {
-    Normalize(ctx, count, PowThreeQuarters<T>(), x, scale, y);
-  } else {
-    Normalize(ctx, count, PowAny<T>{o.beta}, x, scale, y);
-  }
+template <class Pow, class T>
+void LrnForward(const Context& ctx, const LrnSizes& s, const LrnOptions& o, const T* x, T* scale,
+                T* y) {
+  const T beta = o.beta;
+  Sum<Square, T>(ctx, s, o, x, o.k, T(o.alpha_over_n), scale);
+  ForEach(ctx, s.Count(), [=] HD(int64_t i) { y[i] = x[i] * Pow::Of(scale[i], beta); });
 }
 
-template <class T, class Pow>
-void LrnBackward(const Context& ctx, const LrnSizes& s, const LrnOptions& o, Pow pow,
-                 int64_t count, const T* x, const T* scale, const T* dy, T* ratio, T* dx) {
-  Ratios(ctx, count, pow, x, scale, dy, ratio);
-  Sum<T>(ctx, s, o.within, Identity<T>(), ratio, 0, 1, dx);
-  Finish<T>(ctx, count, pow, x, scale, dy, 2 * T(o.alpha_over_n) * T(o.beta), dx);
+// `ratio` is scratch; dx holds the sums of the ratios for a while.
+template <class Pow, class T>
+void LrnBackward(const Context& ctx, const LrnSizes& s, const LrnOptions& o, const T* x,
+                 const T* scale, const T* dy, T* ratio, T* dx) {
+  const T beta = o.beta, factor = 2 * T(o.alpha_over_n) * beta;
+  ForEach(ctx, s.Count(), [=] HD(int64_t i) {
+    const T v = scale[i];
+    ratio[i] = dy[i] * x[i] * Pow::Of(v, beta) / v;
+  });
+  Sum<Identity, T>(ctx, s, o, ratio, 0, 1, dx);
+  ForEach(ctx, s.Count(), [=] HD(int64_t i) {
+    dx[i] = dy[i] * Pow::Of(scale[i], beta) - factor * x[i] * dx[i];
+  });
 }
 
 class LrnLayer : public Layer {
@@ -147,7 +132,7 @@ class LrnLayer : public Layer {
     if (p.local_size() % 2 == 0 || p.local_size() > (1u << 24)) {
       Fail("local_size is ", p.local_size(), ", but must be odd");
     }
-    const float size = static_cast<float>(p.local_size());
+    const double size = p.local_size();
     sizes_.half = static_cast<int>(p.local_size() / 2);
     options_.within = p.norm_region() == proto::LRNParameter::WITHIN_CHANNEL;
     options_.k = options_.within ? 1 : p.k();
@@ -182,32 +167,33 @@ class LrnLayer : public Layer {
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         LrnForward<T>(ctx, sizes_, options_, bottom[0]->count(),
-                                       bottom[0]->data<T>(), state(0).mutable_data<T>(),
-                                       top[0]->mutable_data<T>()));
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, {
+      const T* x = bottom[0]->data<T>();
+      T *scale = state(0).mutable_data<T>(), *y = top[0]->mutable_data<T>();
+      if (options_.beta == 0.75f) {
+        LrnForward<PowThreeQuarters>(ctx, sizes_, options_, x, scale, y);
+      } else {
+        LrnForward<PowAny>(ctx, sizes_, options_, x, scale, y);
+      }
+    });
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
+      const T *x = bottom[0]->data<T>(), *scale = state(0).data<T>(), *dy = top[0]->diff<T>();
+      T* ratio = static_cast<T*>(ctx.Scratch(sizes_.Count() * sizeof(T)));
+      T* dx = bottom[0]->mutable_diff<T>();
       if (options_.beta == 0.75f) {
-        RunBackward<T>(ctx, PowThreeQuarters<T>(), *top[0], *bottom[0]);
+        LrnBackward<PowThreeQuarters>(ctx, sizes_, options_, x, scale, dy, ratio, dx);
       } else {
-        RunBackward<T>(ctx, PowAny<T>{options_.beta}, *top[0], *bottom[0]);
+        LrnBackward<PowAny>(ctx, sizes_, options_, x, scale, dy, ratio, dx);
       }
     });
   }
 
  private:
-  template <class T, class Pow>
-  void RunBackward(Context& ctx, Pow pow, const Blob& top, const Blob& bottom) const {
-    T* ratio = static_cast<T*>(ctx.Scratch(bottom.count() * sizeof(T)));
-    LrnBackward<T>(ctx, sizes_, options_, pow, bottom.count(), bottom.data<T>(),
-                   state(0).data<T>(), top.diff<T>(), ratio, bottom.mutable_diff<T>());
-  }
-
   LrnSizes sizes_;
   LrnOptions options_;
 };

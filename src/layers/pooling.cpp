@@ -2,6 +2,7 @@
 // channel. STOCHASTIC: Zeiler and Fergus, "Stochastic pooling for regularization of deep
 // convolutional neural networks", 2013.
 #include <algorithm>
+#include <limits>
 
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
@@ -35,12 +36,10 @@ HD inline int PaddedExtent(const PoolAxis& a, int window) {
   return extent > 1 ? extent : 1;
 }
 
-// The windows that cover a pixel. Kernel and stride are compile-time numbers, or 0: those of `a`.
-template <int kKernel, int kStride>
+// The windows that cover a pixel.
 HD inline PoolRange Covering(const PoolAxis& a, int pixel) {
-  const int kernel = kKernel > 0 ? kKernel : a.kernel, stride = kStride > 0 ? kStride : a.stride;
   const int at = pixel + a.pad;
-  const int first = at < kernel ? 0 : (at - kernel) / stride + 1, last = at / stride + 1;
+  const int first = at < a.kernel ? 0 : (at - a.kernel) / a.stride + 1, last = at / a.stride + 1;
   return {first, last < a.out ? last : a.out};
 }
 
@@ -57,8 +56,8 @@ PoolRange WholeColumns(const PoolAxis& a) {
   return {std::min(first, a.out), std::max(std::min(first, a.out), last)};
 }
 
-// Columns [0, whole.first) and [whole.last, out) are counted through by 0 <= c < BorderCount.
-int BorderCount(const PoolAxis& a, PoolRange whole) { return a.out - (whole.last - whole.first); }
+// Columns [0, whole.first) and [whole.last, cols) are counted through by 0 <= c < BorderCount.
+int BorderCount(int cols, PoolRange whole) { return cols - (whole.last - whole.first); }
 HD inline int BorderColumn(PoolRange whole, int c) {
   return c < whole.first ? c : c + (whole.last - whole.first);
 }
@@ -71,20 +70,27 @@ void MaxForwardWhole(const Context& ctx, const PoolSizes& s, PoolRange whole, co
                      int32_t* mask) {
   const PoolAxis h = s.h, w = s.w;
   const int start = whole.first * kStride - w.pad;
+  const T lowest = std::numeric_limits<T>::lowest();
   ForEach(ctx, s.planes * h.out, whole.last - whole.first, [=] HD(int64_t r, int c) {
     const int64_t plane = r / h.out;
     const int row = static_cast<int>(r % h.out) * kStride - h.pad;
     const T* in = x + plane * h.in * w.in;
     const int left = start + c * kStride;
-    const int top = row > 0 ? row : 0;
-    int32_t best_at = top * w.in + left;
-    T best = in[best_at];
+    T best = lowest;
     for (int i = 0; i < kKernel; ++i) {
       const int near = row + i > 0 ? row + i : 0, line = near < h.in ? near : h.in - 1;
       for (int j = 0; j < kKernel; ++j) {
         const T v = in[line * w.in + left + j];
-        best_at = v > best ? line * w.in + left + j : best_at;
         best = v > best ? v : best;
+      }
+    }
+    // In a pass of its own, which vectorises; backwards, so that the first of equal values stays.
+    int32_t best_at = (row > 0 ? row : 0) * w.in + left;
+    for (int i = kKernel - 1; i >= 0; --i) {
+      const int near = row + i > 0 ? row + i : 0, line = near < h.in ? near : h.in - 1;
+      for (int j = kKernel - 1; j >= 0; --j) {
+        const int32_t at = line * w.in + left + j;
+        best_at = in[at] == best ? at : best_at;
       }
     }
     y[r * w.out + whole.first + c] = best;
@@ -97,16 +103,18 @@ template <class T>
 void MaxForwardAny(const Context& ctx, const PoolSizes& s, PoolRange whole, const T* x, T* y,
                    int32_t* mask) {
   const PoolAxis h = s.h, w = s.w;
-  ForEach(ctx, s.planes * h.out, BorderCount(w, whole), [=] HD(int64_t r, int c) {
+  const T lowest = std::numeric_limits<T>::lowest();
+  ForEach(ctx, s.planes * h.out, BorderCount(w.out, whole), [=] HD(int64_t r, int c) {
     const int column = BorderColumn(whole, c);
     const PoolRange rows = Window(h, static_cast<int>(r % h.out)), cols = Window(w, column);
     const T* in = x + r / h.out * h.in * w.in;
-    int32_t best_at = -1;
-    T best = 0;
+    const bool empty = rows.first >= rows.last || cols.first >= cols.last;
+    int32_t best_at = empty ? -1 : rows.first * w.in + cols.first;
+    T best = empty ? T(0) : lowest;
     for (int i = rows.first; i < rows.last; ++i) {
       for (int j = cols.first; j < cols.last; ++j) {
         const T v = in[i * w.in + j];
-        if (best_at < 0 || v > best) {
+        if (v > best) {
           best = v;
           best_at = i * w.in + j;
         }
@@ -120,7 +128,7 @@ void MaxForwardAny(const Context& ctx, const PoolSizes& s, PoolRange whole, cons
 template <class T>
 void AverageForwardAny(const Context& ctx, const PoolSizes& s, PoolRange whole, const T* x, T* y) {
   const PoolAxis h = s.h, w = s.w;
-  ForEach(ctx, s.planes * h.out, BorderCount(w, whole), [=] HD(int64_t r, int c) {
+  ForEach(ctx, s.planes * h.out, BorderCount(w.out, whole), [=] HD(int64_t r, int c) {
     const int column = BorderColumn(whole, c), row = static_cast<int>(r % h.out);
     const PoolRange rows = Window(h, row), cols = Window(w, column);
     const T* in = x + r / h.out * h.in * w.in;
@@ -145,8 +153,8 @@ void AverageForwardWhole(const Context& ctx, const PoolSizes& s, PoolRange whole
     T sum = 0;
     for (int i = 0; i < kKernel; ++i) {
       const int near = row + i > 0 ? row + i : 0, line = near < h.in ? near : h.in - 1;
-      const T inside = line == row + i ? T(1) : T(0);
-      for (int j = 0; j < kKernel; ++j) sum += inside * in[line * w.in + j];
+      const bool inside = line == row + i;
+      for (int j = 0; j < kKernel; ++j) sum += inside ? in[line * w.in + j] : T(0);
     }
     y[r * w.out + whole.first + c] = sum / size;
   });
@@ -201,40 +209,109 @@ void StochasticTest(const Context& ctx, const PoolSizes& s, const T* x, T* y) {
   });
 }
 
-// Each pixel gathers from the windows that cover it.
+// Backward, each pixel gathers from the windows that cover it. Where kernel and stride are known,
+// the pixels of a row are taken `stride` at a time: with b = pixel + pad over stride, only the
+// windows b, b - 1 ... b - (kTouched - 1) can cover them, so that all loops have fixed limits.
+// Blocks are whole where all these pixels and windows exist; `whole` counts them.
+template <int kKernel, int kStride>
+constexpr int kTouched = (kKernel + kStride - 1) / kStride;
+
+template <int kKernel, int kStride>
+PoolRange WholeBlocks(const PoolAxis& a) {
+  const int first = std::max(kTouched<kKernel, kStride> - 1, (a.pad + a.stride - 1) / a.stride);
+  return {first, std::max(first, std::min(a.out, (a.in + a.pad) / a.stride))};
+}
+
+// The pixels of whole blocks.
+PoolRange BlockPixels(const PoolAxis& a, PoolRange whole) {
+  if (whole.first == whole.last) return {0, 0};
+  return {whole.first * a.stride - a.pad, whole.last * a.stride - a.pad};
+}
+
 template <int kKernel, int kStride, class T>
-void MaskBackward(const Context& ctx, const PoolSizes& s, const T* dy, const int32_t* mask, T* dx) {
+void MaskBackwardWhole(const Context& ctx, const PoolSizes& s, PoolRange whole, const T* dy,
+                       const int32_t* mask, T* dx) {
+  constexpr int kWindows = kTouched<kKernel, kStride>;
   const PoolAxis h = s.h, w = s.w;
-  ForEach(ctx, s.planes * h.in, w.in, [=] HD(int64_t r, int c) {
-    const int row = static_cast<int>(r % h.in), at = row * w.in + c;
+  ForEach(ctx, s.planes * h.in, whole.last - whole.first, [=] HD(int64_t r, int c) {
+    const int row = static_cast<int>(r % h.in), block = whole.first + c;
+    const int left = block * kStride - w.pad;
+    T sum[kStride] = {};
+    for (int i = kWindows - 1; i >= 0; --i) {
+      const int line = (row + h.pad) / kStride - i;
+      const bool exists = line >= 0 && line < h.out;
+      // No window has taken pixel -2.
+      const int32_t at = exists ? row * w.in + left : -2 - kStride;
+      const int64_t first = (r / h.in * h.out + (exists ? line : 0)) * w.out + block;
+      for (int j = kWindows - 1; j >= 0; --j) {
+        const int32_t taken = mask[first - j];
+        const T gradient = dy[first - j];
+        for (int p = 0; p < kStride; ++p) sum[p] += taken == at + p ? gradient : T(0);
+      }
+    }
+    for (int p = 0; p < kStride; ++p) dx[r * w.in + left + p] = sum[p];
+  });
+}
+
+template <class T>
+void MaskBackwardAny(const Context& ctx, const PoolSizes& s, PoolRange done, const T* dy,
+                     const int32_t* mask, T* dx) {
+  const PoolAxis h = s.h, w = s.w;
+  ForEach(ctx, s.planes * h.in, BorderCount(w.in, done), [=] HD(int64_t r, int c) {
+    const int row = static_cast<int>(r % h.in), column = BorderColumn(done, c);
     const int64_t plane = r / h.in * h.out * w.out;
-    const PoolRange rows = Covering<kKernel, kStride>(h, row);
-    const PoolRange cols = Covering<kKernel, kStride>(w, c);
+    const PoolRange rows = Covering(h, row), cols = Covering(w, column);
     T sum = 0;
     for (int i = rows.first; i < rows.last; ++i) {
       for (int j = cols.first; j < cols.last; ++j) {
         const int64_t window = plane + i * w.out + j;
-        sum += mask[window] == at ? dy[window] : T(0);
+        if (mask[window] == row * w.in + column) sum += dy[window];
       }
     }
-    dx[r * w.in + c] = sum;
+    dx[r * w.in + column] = sum;
   });
 }
 
 template <int kKernel, int kStride, class T>
-void AverageBackward(const Context& ctx, const PoolSizes& s, const T* dy, T* dx) {
+void AverageBackwardWhole(const Context& ctx, const PoolSizes& s, PoolRange whole, const T* dy,
+                          T* dx) {
+  constexpr int kWindows = kTouched<kKernel, kStride>;
   const PoolAxis h = s.h, w = s.w;
-  ForEach(ctx, s.planes * h.in, w.in, [=] HD(int64_t r, int c) {
+  ForEach(ctx, s.planes * h.in, whole.last - whole.first, [=] HD(int64_t r, int c) {
+    const int at = static_cast<int>(r % h.in) + h.pad, block = whole.first + c;
+    const int left = block * kStride - w.pad;
+    T sum[kStride] = {};
+    for (int i = kWindows - 1; i >= 0; --i) {
+      const int line = at / kStride - i;
+      const bool covers = line >= 0 && line < h.out && at - line * kStride < kKernel;
+      const int64_t first = (r / h.in * h.out + (covers ? line : 0)) * w.out + block;
+      const int height = PaddedExtent(h, line);
+      for (int j = kWindows - 1; j >= 0; --j) {
+        const T share = dy[first - j] / static_cast<T>(height * PaddedExtent(w, block - j));
+        for (int p = 0; p < kStride; ++p) {
+          sum[p] += covers && j * kStride + p < kKernel ? share : T(0);
+        }
+      }
+    }
+    for (int p = 0; p < kStride; ++p) dx[r * w.in + left + p] = sum[p];
+  });
+}
+
+template <class T>
+void AverageBackwardAny(const Context& ctx, const PoolSizes& s, PoolRange done, const T* dy,
+                        T* dx) {
+  const PoolAxis h = s.h, w = s.w;
+  ForEach(ctx, s.planes * h.in, BorderCount(w.in, done), [=] HD(int64_t r, int c) {
+    const int column = BorderColumn(done, c);
     const int64_t plane = r / h.in * h.out * w.out;
-    const PoolRange rows = Covering<kKernel, kStride>(h, static_cast<int>(r % h.in));
-    const PoolRange cols = Covering<kKernel, kStride>(w, c);
+    const PoolRange rows = Covering(h, static_cast<int>(r % h.in)), cols = Covering(w, column);
     T sum = 0;
     for (int i = rows.first; i < rows.last; ++i) {
       for (int j = cols.first; j < cols.last; ++j) {
         sum += dy[plane + i * w.out + j] / (PaddedExtent(h, i) * PaddedExtent(w, j));
       }
     }
-    dx[r * w.in + c] = sum;
+    dx[r * w.in + column] = sum;
   });
 }
 
@@ -243,8 +320,8 @@ void MaskToTop(const Context& ctx, int64_t count, const int32_t* mask, T* top) {
   ForEach(ctx, count, [=] HD(int64_t i) { top[i] = static_cast<T>(mask[i]); });
 }
 
-// Runs the statement with kKernel and kStride set to the windows' numbers where they are square
-// and common, else to 0.
+// Where the windows are square and common, runs the statement with their kKernel and kStride; else
+// does nothing.
 #define CREMA_POOL_DISPATCH(sizes, ...)                        \
   do {                                                         \
     const int common = CommonWindow(sizes);                    \
@@ -256,9 +333,6 @@ void MaskToTop(const Context& ctx, int64_t count, const int32_t* mask, T* top) {
       __VA_ARGS__;                                             \
     } else if (common == 31) {                                 \
       constexpr int kKernel = 3, kStride = 1;                  \
-      __VA_ARGS__;                                             \
-    } else {                                                   \
-      constexpr int kKernel = 0, kStride = 0;                  \
       __VA_ARGS__;                                             \
     }                                                          \
   } while (false)
@@ -274,10 +348,8 @@ template <class T>
 void MaxForward(const Context& ctx, const PoolSizes& s, const T* x, T* y, int32_t* mask) {
   PoolRange whole{0, 0};
   CREMA_POOL_DISPATCH(s, {
-    if (kKernel > 0) {
-      whole = WholeColumns(s.w);
-      MaxForwardWhole<kKernel, kStride>(ctx, s, whole, x, y, mask);
-    }
+    whole = WholeColumns(s.w);
+    MaxForwardWhole<kKernel, kStride>(ctx, s, whole, x, y, mask);
   });
   MaxForwardAny(ctx, s, whole, x, y, mask);
 }
@@ -286,12 +358,30 @@ template <class T>
 void AverageForward(const Context& ctx, const PoolSizes& s, const T* x, T* y) {
   PoolRange whole{0, 0};
   CREMA_POOL_DISPATCH(s, {
-    if (kKernel > 0) {
-      whole = WholeColumns(s.w);
-      AverageForwardWhole<kKernel, kStride>(ctx, s, whole, x, y);
-    }
+    whole = WholeColumns(s.w);
+    AverageForwardWhole<kKernel, kStride>(ctx, s, whole, x, y);
   });
   AverageForwardAny(ctx, s, whole, x, y);
+}
+
+template <class T>
+void MaskBackward(const Context& ctx, const PoolSizes& s, const T* dy, const int32_t* mask, T* dx) {
+  PoolRange whole{0, 0};
+  CREMA_POOL_DISPATCH(s, {
+    whole = WholeBlocks<kKernel, kStride>(s.w);
+    MaskBackwardWhole<kKernel, kStride>(ctx, s, whole, dy, mask, dx);
+  });
+  MaskBackwardAny(ctx, s, BlockPixels(s.w, whole), dy, mask, dx);
+}
+
+template <class T>
+void AverageBackward(const Context& ctx, const PoolSizes& s, const T* dy, T* dx) {
+  PoolRange whole{0, 0};
+  CREMA_POOL_DISPATCH(s, {
+    whole = WholeBlocks<kKernel, kStride>(s.w);
+    AverageBackwardWhole<kKernel, kStride>(ctx, s, whole, dy, dx);
+  });
+  AverageBackwardAny(ctx, s, BlockPixels(s.w, whole), dy, dx);
 }
 
 // The number of windows along an axis; below 1 where none fits.
@@ -374,9 +464,9 @@ class PoolingLayer : public Layer {
       T* dx = bottom[0]->mutable_diff<T>();
       if (HasMask()) {
         const int32_t* mask = state(0).data<int32_t>();
-        CREMA_POOL_DISPATCH(sizes_, MaskBackward<kKernel, kStride>(ctx, sizes_, dy, mask, dx));
+        MaskBackward(ctx, sizes_, dy, mask, dx);
       } else {
-        CREMA_POOL_DISPATCH(sizes_, AverageBackward<kKernel, kStride>(ctx, sizes_, dy, dx));
+        AverageBackward(ctx, sizes_, dy, dx);
       }
     });
   }

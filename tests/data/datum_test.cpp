@@ -101,6 +101,8 @@ TEST(DatumDecoderTest, ErrorsNameTheRecordAndWhatIsWrong) {
   proto::Datum datum = TestDatum(1, 3, 4, 5);
   datum.mutable_data()->pop_back();
   fails(datum, {"59 bytes", "3 x 4 x 5"});
+  datum.mutable_data()->append("xy");
+  fails(datum, {"61 bytes"});
   datum.clear_data();
   fails(datum, {"0 floats", "3 x 4 x 5"});
   datum.add_float_data(1);

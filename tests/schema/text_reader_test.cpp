@@ -6,7 +6,7 @@
 
 #include "crema.pb.h"
 #include "schema/fork_hints.h"
-#include "schema/suggest.h"
+#include "base/strings.h"
 #include "schema/text_diagnosis.h"
 #include "schema_test_util.h"
 

@@ -34,7 +34,7 @@ class SnapshotTest : public testing::Test {
   void SetUp() override { folder_ = TestFolder(); }
   std::string Path(const std::string& name) const { return (folder_ / name).string(); }
   proto::SolverParameter Solver(const std::string& more = "") const {
-    return ParseSolver(TinySolver(folder_) + more);
+    return ParseSolver(TinySolver(folder_), more);
   }
   // The sentence that resuming from `state` gives.
   std::string ResumeError(const std::string& state, const std::string& more = "") const {

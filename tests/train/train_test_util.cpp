@@ -51,9 +51,11 @@ void MakeImages(const std::string& path, int count, int channels, int size, int 
   writer.Finish();
 }
 
-proto::SolverParameter ParseSolver(const std::string& text) {
-  proto::SolverParameter solver;
+proto::SolverParameter ParseSolver(const std::string& text, const std::string& more) {
+  proto::SolverParameter solver, changes;
   ReadText(text, "solver", &solver);
+  ReadText(more, "solver", &changes);
+  solver.MergeFrom(changes);
   UpgradeSolver("solver", &solver);
   return solver;
 }

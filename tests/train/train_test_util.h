@@ -45,8 +45,9 @@ std::string WithoutSpeed(const std::string& line);
 // A database of `count` images whose pixels and labels (below `classes`) depend on the record.
 void MakeImages(const std::string& path, int count, int channels, int size, int classes);
 
-// A solver of the given text, with nets inside in the current format.
-proto::SolverParameter ParseSolver(const std::string& text);
+// A solver of the given text, with nets inside in the current format. What `more` gives takes the
+// place of, or is added to, what `text` gives.
+proto::SolverParameter ParseSolver(const std::string& text, const std::string& more = "");
 
 std::unique_ptr<Trainer> MakeTrainer(const proto::SolverParameter& solver,
                                      const std::string& resume_from = "",

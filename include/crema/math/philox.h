@@ -1,6 +1,7 @@
 // Counted random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as
 // easy as 1, 2, 3", 2011). A number is a function of (seed, key, step, index), so it is the same
-// on every device, for any number of threads, and after any resume.
+// on every device, for any number of threads, and after any resume. What is constexpr may be called
+// from kernels and from the host; RandomNormal from the target's own side only.
 #pragma once
 
 #include <cmath>
@@ -16,7 +17,7 @@ struct Philox4 {
 };
 
 // The raw generator: counter (c0..c3) under key (k0, k1).
-HD inline Philox4 Philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0,
+constexpr Philox4 Philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0,
                          uint32_t k1) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t p0 = uint64_t{0xD2511F53u} * c0;
@@ -32,7 +33,7 @@ HD inline Philox4 Philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uin
 }
 
 // Mixes seed and key into one 64-bit generator key (the finaliser of MurmurHash3).
-HD inline uint64_t MixKeys(uint64_t seed, uint64_t key) {
+constexpr uint64_t MixKeys(uint64_t seed, uint64_t key) {
   uint64_t x = seed ^ (key + 0x9E3779B97F4A7C15ull + (seed << 6) + (seed >> 2));
   x = (x ^ (x >> 33)) * 0xFF51AFD7ED558CCDull;
   x = (x ^ (x >> 33)) * 0xC4CEB9FE1A85EC53ull;
@@ -40,7 +41,7 @@ HD inline uint64_t MixKeys(uint64_t seed, uint64_t key) {
 }
 
 // 32 random bits; `mixed` is MixKeys(seed, key).
-HD inline uint32_t RandomBits(uint64_t mixed, uint64_t step, uint64_t index) {
+constexpr uint32_t RandomBits(uint64_t mixed, uint64_t step, uint64_t index) {
   const uint64_t block = index >> 2;
   const Philox4 out = Philox(static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
                              static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32),
@@ -49,12 +50,12 @@ HD inline uint32_t RandomBits(uint64_t mixed, uint64_t step, uint64_t index) {
 }
 
 // Uniform in [0, 1), a multiple of 2^-24.
-HD inline float RandomUniform(uint64_t mixed, uint64_t step, uint64_t index) {
+constexpr float RandomUniform(uint64_t mixed, uint64_t step, uint64_t index) {
   return static_cast<float>(RandomBits(mixed, step, index) >> 8) * (1.0f / 16777216.0f);
 }
 
 // Uniform integer in [0, n), n >= 1 (the bias of n / 2^32 is below what training can notice).
-HD inline uint32_t RandomBelow(uint64_t mixed, uint64_t step, uint64_t index, uint32_t n) {
+constexpr uint32_t RandomBelow(uint64_t mixed, uint64_t step, uint64_t index, uint32_t n) {
   return static_cast<uint32_t>((uint64_t{RandomBits(mixed, step, index)} * n) >> 32);
 }
 

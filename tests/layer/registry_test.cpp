@@ -1,0 +1,53 @@
+#include "crema/layer/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "crema.pb.h"
+#include "util/layer_runner.h"
+
+namespace crema::test {
+namespace {
+
+proto::LayerParameter Config(const std::string& type) {
+  proto::LayerParameter config;
+  config.set_name("here");
+  config.set_type(type);
+  return config;
+}
+
+class RegistryTest : public LayerTest {};
+CREMA_ON_ALL_DEVICES(RegistryTest);
+
+TEST_P(RegistryTest, MakesLayersOfEachDevice) {
+  const std::vector<std::string> types = LayerTypes(device());
+  EXPECT_TRUE(std::is_sorted(types.begin(), types.end()));
+  EXPECT_TRUE(std::binary_search(types.begin(), types.end(), "ReLU"));
+  const std::unique_ptr<Layer> layer = CreateLayer(Config("ReLU"), Phase::kTest, device());
+  EXPECT_EQ(layer->name(), "here");
+  EXPECT_EQ(layer->type(), "ReLU");
+  EXPECT_EQ(layer->phase(), Phase::kTest);
+}
+
+// The same files are compiled for each target.
+TEST_P(RegistryTest, DevicesHaveTheSameLayers) {
+  EXPECT_EQ(LayerTypes(device()), LayerTypes(DeviceKind::kCpu));
+}
+
+TEST(RegistryErrorTest, UnknownTypes) {
+  const auto create = [](const std::string& type) {
+    return [type] { CreateLayer(Config(type), Phase::kTrain, DeviceKind::kCpu); };
+  };
+  ExpectError(create("Relu"), {"layer 'here'", "'Relu'", "did you mean 'ReLU'"});
+  ExpectError(create(""), {"layer 'here'", "no type"});
+  ExpectError(create("Xyzzyplugh"), {"'Xyzzyplugh'", "does not know"});
+  ExpectError(create("PriorBox"), {"PriorBox", "SSD"});
+}
+
+TEST(RegistryDeathTest, OneTypeTwice) {
+  EXPECT_DEATH(RegisterLayer("ReLU", DeviceKind::kCpu, {}), "registered twice");
+}
+
+}  // namespace
+}  // namespace crema::test
