@@ -87,7 +87,7 @@ class Filling {
     }
     const int64_t side = shape_[3];
     const double f = std::ceil(side / 2.0);
-    const double c = (2 * f - 1 - std::fmod(f, 2)) / (2.0 * f);
+    const double c = static_cast<double>(side - 1) / (2 * f);
     for (size_t i = 0; i < values_.size(); ++i) {
       const auto x = static_cast<double>(static_cast<int64_t>(i) % side);
       const auto y = static_cast<double>(static_cast<int64_t>(i) / side % side);

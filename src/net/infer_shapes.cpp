@@ -219,20 +219,21 @@ class GraphBuilder {
            ": its shape is ", param->decl.shape.ToString(), ", the owner's is ",
            owner.decl.shape.ToString());
     }
-    MergeMultiplier(title, "lr_mult", spec.has_lr_mult(), spec.lr_mult(),
+    const std::string of = Concat(title, ": the shared parameter '", spec.name(), "' has ");
+    MergeMultiplier(of + "an lr_mult", spec.has_lr_mult(), spec.lr_mult(),
                     &explicit_lr_[param->owner], &owner.lr_mult);
-    MergeMultiplier(title, "decay_mult", spec.has_decay_mult(), spec.decay_mult(),
+    MergeMultiplier(of + "a decay_mult", spec.has_decay_mult(), spec.decay_mult(),
                     &explicit_decay_[param->owner], &owner.decay_mult);
     owner.wants_gradient = owner.lr_mult != 0;
   }
 
   // The owner takes a multiplier that only a sharer states; two statements must agree.
-  static void MergeMultiplier(const std::string& title, const char* field, bool stated, float value,
-                              bool* owner_stated, float* owner_value) {
+  static void MergeMultiplier(const std::string& what, bool stated, float value, bool* owner_stated,
+                              float* owner_value) {
     if (!stated) return;
     if (*owner_stated && *owner_value != value) {
-      Fail(title, ": its ", field, " of ", value, " for a shared parameter differs from the ",
-           *owner_value, " that another layer states; make them equal");
+      Fail(what, " of ", value, " here and of ", *owner_value,
+           " in an earlier layer; make them equal");
     }
     *owner_stated = true;
     *owner_value = value;

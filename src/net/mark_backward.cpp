@@ -59,11 +59,13 @@ void DropWhatNoLossNeeds(bool force, Graph* graph) {
 }
 
 // A net for testing may well compute a loss that has no gradient.
-void DropWhatHasNone(LayerNode* node) {
-  node->runs_backward = node->runs_backward && node->traits.has_backward;
-  for (size_t b = 0; b < node->bottoms.size(); ++b) {
-    const bool may = node->runs_backward && MaySendGradient(node->traits, static_cast<int>(b));
-    node->propagate_down[b] = node->propagate_down[b] && may;
+void DropWhatHasNone(Graph* graph) {
+  for (LayerNode& node : graph->layers) {
+    node.runs_backward = node.runs_backward && node.traits.has_backward;
+    for (size_t b = 0; b < node.bottoms.size(); ++b) {
+      const bool may = node.runs_backward && MaySendGradient(node.traits, static_cast<int>(b));
+      node.propagate_down[b] = node.propagate_down[b] && may;
+    }
   }
 }
 
@@ -88,10 +90,10 @@ void MarkBackward(const proto::NetParameter& net, Graph* graph) {
     for (ParamNode& param : graph->params) param.wants_gradient = param.decl.learned;
   }
   MarkDependents(force, graph);
+  if (graph->phase == Phase::kTest) DropWhatHasNone(graph);
   DropWhatNoLossNeeds(force, graph);
-  if (graph->phase == Phase::kTrain) CheckGradientsExist(*graph);
+  CheckGradientsExist(*graph);
   for (LayerNode& node : graph->layers) {
-    DropWhatHasNone(&node);
     if (!node.runs_backward) continue;
     for (int top : node.tops) graph->blobs[top].has_diff = true;
     for (size_t b = 0; b < node.bottoms.size(); ++b) {

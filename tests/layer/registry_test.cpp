@@ -30,9 +30,19 @@ TEST_P(RegistryTest, MakesLayersOfEachDevice) {
   EXPECT_EQ(layer->phase(), Phase::kTest);
 }
 
+// Without those that tests register for themselves.
+std::vector<std::string> ShippedTypes(DeviceKind device) {
+  std::vector<std::string> types = LayerTypes(device);
+  const auto of_tests = [](const std::string& type) {
+    return type.find("OfTests") != std::string::npos;
+  };
+  types.erase(std::remove_if(types.begin(), types.end(), of_tests), types.end());
+  return types;
+}
+
 // The same files are compiled for each target.
 TEST_P(RegistryTest, DevicesHaveTheSameLayers) {
-  EXPECT_EQ(LayerTypes(device()), LayerTypes(DeviceKind::kCpu));
+  EXPECT_EQ(ShippedTypes(device()), ShippedTypes(DeviceKind::kCpu));
 }
 
 TEST(RegistryErrorTest, UnknownTypes) {
