@@ -88,6 +88,16 @@ bool IsMapped(uintptr_t address) {
   return mincore(page, 1, &resident) == 0;
 }
 
+// Whether a captured word lies where Linux puts programs, heaps and stacks (0x55... and 0x7f...).
+// An int or a float beside padding, which may hold half of an older pointer, must not look like
+// one: hence not in the heap of AddressSanitizer (0x60...), whose addresses have few random bits,
+// and not with a small number in the lower half.
+bool MayBeHostAddress(uintptr_t word) {
+  const uintptr_t top = word >> 40;
+  const bool plausible = (top >= 0x55 && top <= 0x57) || (top >= 0x7e && top <= 0x7f);
+  return plausible && static_cast<uint32_t>(word) >= uint32_t{1} << 20;
+}
+
 class FakeDevice : public Device {
  public:
   ~FakeDevice() override { Flush(); }
@@ -159,10 +169,7 @@ class FakeDevice : public Device {
     for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
       uintptr_t word;
       std::memcpy(&word, static_cast<const char*>(closure) + at, sizeof(word));
-      // Where programs, heaps and stacks lie; sanitizers map most of what is below.
-      if (word < uintptr_t{5} << 44 || word >= uintptr_t{1} << 48 || !IsMapped(word)) continue;
-      // A small int before padding, which may hold half of an older pointer.
-      if (static_cast<uint32_t>(word) < uint32_t{1} << 20) continue;
+      if (!MayBeHostAddress(word) || !IsMapped(word)) continue;
       CREMA_CHECK(OnDevice(word), "a kernel captured the host address ",
                   reinterpret_cast<void*>(word), " (byte ", at, " of ", bytes, " captured): "
                   "`this`, a host pointer, a reference, or a plain struct with unset fields");
