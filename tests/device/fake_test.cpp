@@ -122,11 +122,14 @@ TEST_F(FakeDeviceDeathTest, CapturedHostPointersEndTheProcess) {
   double on_stack[8] = {};
   const auto on_heap = std::make_unique<double[]>(8);
   EXPECT_DEATH(primitives().AddLine(ctx, 8, on_stack, y), "captured the host address");
-  EXPECT_DEATH(primitives().AddLine(ctx, 8, on_heap.get(), y), "captured the host address");
   EXPECT_DEATH(primitives().AddGrid(ctx, 2, 4, y, on_stack), "captured the host address");
-  const FakeDeviceTest* self = this;
-  EXPECT_DEATH(CheckFakeCaptures(*device_, [self](int64_t) { return self; }),
-               "captured the host address");
+  // The heap of AddressSanitizer is left out, see fake.cpp.
+  if (reinterpret_cast<uintptr_t>(on_heap.get()) >> 44 != 6) {
+    EXPECT_DEATH(primitives().AddLine(ctx, 8, on_heap.get(), y), "captured the host address");
+    const FakeDeviceTest* self = this;
+    EXPECT_DEATH(CheckFakeCaptures(*device_, [self](int64_t) { return self; }),
+                 "captured the host address");
+  }
   device_->Free(y);
 }
 
