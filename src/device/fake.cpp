@@ -89,9 +89,8 @@ bool IsMapped(uintptr_t address) {
 }
 
 // Whether a captured word lies where Linux puts programs, heaps and stacks (0x55... and 0x7f...).
-// An int or a float beside padding, which may hold half of an older pointer, must not look like
-// one: hence not in the heap of AddressSanitizer (0x60...), whose addresses have few random bits,
-// and not with a small number in the lower half.
+// Two ints side by side must not look like one: hence not in the heap of AddressSanitizer
+// (0x60...), whose addresses have few random bits, and not with a small number in the lower half.
 bool MayBeHostAddress(uintptr_t word) {
   const uintptr_t top = word >> 40;
   const bool plausible = (top >= 0x55 && top <= 0x57) || (top >= 0x7e && top <= 0x7f);

@@ -1,6 +1,7 @@
 #include "device/fake.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "math/primitives.h"
 #include "util/layer_runner.h"
@@ -117,6 +118,7 @@ TEST_F(FakeDeviceDeathTest, UseAfterFreeEndsTheProcess) {
 }
 
 TEST_F(FakeDeviceDeathTest, CapturedHostPointersEndTheProcess) {
+  if (!CREMA_CHECKS_CAPTURES) GTEST_SKIP() << "this compiler cannot clear padding";
   Context ctx(device_);
   double* y = Numbers(8);
   double on_stack[8] = {};
@@ -131,6 +133,19 @@ TEST_F(FakeDeviceDeathTest, CapturedHostPointersEndTheProcess) {
                  "captured the host address");
   }
   device_->Free(y);
+}
+
+// An int beside the upper half of a host address that was there before.
+TEST_F(FakeDeviceTest, PaddingIsNoCapture) {
+  struct alignas(8) Padded {
+    int value;
+  };
+  char on_stack = 0;
+  const auto address = reinterpret_cast<uintptr_t>(&on_stack);
+  Padded padded;
+  std::memcpy(&padded, &address, sizeof(padded));
+  const auto kernel = [padded](int64_t) { return padded.value; };
+  CheckFakeCaptures(*device_, kernel);
 }
 
 TEST_F(FakeDeviceTest, NumbersAndDeviceAddressesMayBeCaptured) {
