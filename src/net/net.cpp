@@ -16,13 +16,9 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
   const proto::NetParameter net = InsertSplits(FilterLayers(config));
   graph_ = BuildGraph(net, options.dtype, device->kind());
   if (options.backward) {
-    if (options.forward_only) {
-    MarkForwardOnly(&graph_);
-  } else {
     MarkBackward(net, &graph_);
-  }
   } else {
-    for (LayerNode& node : graph_.layers) node.propagate_down.assign(node.bottoms.size(), false);
+    MarkForwardOnly(&graph_);
   }
   context_ = std::make_unique<Context>(std::move(device), options.seed);
   AllocateBlobs();

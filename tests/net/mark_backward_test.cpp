@@ -202,7 +202,7 @@ TEST(MarkBackwardTest, ALossThroughALayerWithoutGradientIsAnErrorInTraining) {
 TEST(MarkBackwardTest, AForwardOnlyNetKeepsNoGradients) {
   const std::string text = kInputs + Product("p", "x", "s", 3) + kLoss;
   NetOptions options;
-  options.forward_only = true;
+  options.backward = false;
   Net net(ParseNet(text), OpenTestDevice(DeviceKind::kCpu), options);
   EXPECT_EQ(net.memory().gradients, 0u);
   EXPECT_EQ(net.memory().param_gradients, 0u);

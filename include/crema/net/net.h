@@ -21,13 +21,11 @@ class NetParameter;
 struct NetOptions {
   DType dtype = DType::kFloat32;
   uint64_t seed = 1;
-  // false: the net only runs forward and keeps no gradients.
+  // false: the net never runs Backward, and keeps no memory for gradients.
   bool backward = true;
   // Parameters of layers with equal names and shapes are those of this net, which must live as
   // long as the new one.
   const class Net* share_params_with = nullptr;
-  // The net never runs Backward, and keeps no memory for gradients.
-  bool forward_only = false;
 };
 
 // What happened to the weights of a file.
