@@ -1,8 +1,11 @@
 # Everything that crema needs. Each miss names the Debian and Ubuntu package.
 find_package(Threads REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS CXX)
+if(NOT CREMA_FUZZ)  # the readers do no arithmetic, and clang's OpenMP is another package
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+endif()
 find_package(Protobuf REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
 
 function(crema_find_library variable package)
@@ -24,9 +27,30 @@ crema_find_library(LEVELDB libleveldb-dev NAMES leveldb HEADER leveldb/db.h)
 crema_find_library(GLOG libgoogle-glog-dev NAMES glog HEADER glog/logging.h)
 crema_find_library(GFLAGS libgflags-dev NAMES gflags HEADER gflags/gflags.h)
 
+# oneDNN may be missing: the build then goes without its engine. CREMA_ONEDNN is its version, 2 or 3,
+# or 0.
+set(CREMA_ONEDNN 0)
+option(CREMA_WITH_ONEDNN "Build the layers that oneDNN runs, where it is installed" ON)
+find_library(ONEDNN_LIBRARY NAMES dnnl)
+find_path(ONEDNN_INCLUDE NAMES oneapi/dnnl/dnnl_version.h)
+if(CREMA_WITH_ONEDNN AND ONEDNN_LIBRARY AND ONEDNN_INCLUDE)
+  file(STRINGS ${ONEDNN_INCLUDE}/oneapi/dnnl/dnnl_version.h line
+    REGEX "define DNNL_VERSION_MAJOR +[0-9]+")
+  string(REGEX MATCH "[0-9]+" CREMA_ONEDNN "${line}")
+endif()
+if(CREMA_ONEDNN EQUAL 2 OR CREMA_ONEDNN EQUAL 3)
+  add_library(crema::ONEDNN UNKNOWN IMPORTED)
+  set_target_properties(crema::ONEDNN PROPERTIES
+    IMPORTED_LOCATION ${ONEDNN_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${ONEDNN_INCLUDE})
+else()
+  set(CREMA_ONEDNN 0)
+  message(STATUS "Building without oneDNN, which makes convolutions several times faster; "
+    "to have it: apt install libdnnl-dev")
+endif()
+
 if(CREMA_CUDA)
   find_package(CUDAToolkit 13 REQUIRED)
 endif()
-if(CREMA_TESTS)
+if(CREMA_TESTS AND NOT CREMA_FUZZ)
   find_package(GTest REQUIRED)
 endif()

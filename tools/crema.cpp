@@ -1,5 +1,6 @@
 // The command-line tool: picks a command, parses its flags, and turns errors into exit statuses:
-// 0 success, 1 an error of the user's, told in one sentence, 2 wrong usage.
+// 0 success, 1 an error of the user's, told in one sentence, 2 wrong usage (train: 143 where SIGTERM
+// stopped it).
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
@@ -21,25 +22,34 @@ const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
       {"train", "--solver=FILE [options]", "train a net, or go on training it",
        "The solver file names the net, the learning rate, the tests and the snapshots.\n"
-       "Ctrl-C (SIGINT) stops after the iteration and saves a snapshot; SIGHUP saves one and\n"
-       "goes on.",
-       {"solver", "snapshot", "weights", "gpu", "level", "stage", "sigint_effect", "sighup_effect"},
+       "Ctrl-C (SIGINT) and SIGTERM stop after the iteration and save a snapshot; SIGHUP saves one\n"
+       "and goes on. --resume=auto goes on from the newest whole snapshot.\n"
+       "Exit status: 0 done or stopped by Ctrl-C, 1 an error, 2 wrong usage, 143 stopped by SIGTERM.",
+       {"solver", "snapshot", "resume", "weights", "gpu", "engine", "level", "stage",
+        "sigint_effect", "sighup_effect", "sigterm_effect", "no_fuse", "metrics", "tensorboard", "histograms"},
        RunTrain},
       {"test", "--model=FILE --weights=FILE [options]", "score a trained net",
        "Runs the net in phase TEST and prints the mean of its outputs over all batches.",
-       {"model", "weights", "iterations", "gpu", "level", "stage"},
+       {"model", "weights", "iterations", "gpu", "engine", "level", "stage", "no_fuse"},
        RunTest},
-      {"time", "--model=FILE [options]", "measure a net's speed, layer by layer", "",
-       {"model", "iterations", "gpu", "phase", "level", "stage"},
+      {"time", "--model=FILE [options]", "measure a net's speed, layer by layer",
+       "In phase TRAIN, the usual one: training with SGD, momentum and weight decay, as whole\n"
+       "iterations and by layer. In phase TEST: forward passes of a net that keeps no gradients.\n"
+       "GFLOP/s are also given as shares of what a matrix product (sgemm) reaches here and now.",
+       {"model", "dummy_data", "iterations", "json", "gpu", "engine", "phase", "level", "stage", "no_fuse"},
        RunTime},
       {"show", "--model=FILE [options]", "print a net's compiled plan",
        "For each layer: its engine, memory layout, blobs and their shapes, parameters.",
-       {"model", "gpu", "phase", "level", "stage"},
+       {"model", "dummy_data", "gpu", "engine", "phase", "level", "stage", "no_fuse"},
        RunShow},
       {"device_query", "[--gpu=ID,...]", "list the GPUs that can be used", "", {"gpu"},
        RunDeviceQuery},
       {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images",
        ConvertDetails(), ConvertFlags(), RunConvert},
+      {"plot", "LOG_OR_METRICS... [--out=FILE]", "draw training curves",
+       "Reads logs of crema and of Caffe, and files of train --metrics. Several are overlaid.",
+       {"out", "x", "metric", "smooth"},
+       RunPlot},
       {"mean", "DB OUT.binaryproto [options]", "compute the mean image of a database", "",
        {"backend"}, RunMean},
   };
@@ -59,7 +69,8 @@ void PrintUsage(std::ostream& out) {
   for (const Command& command : Commands()) {
     out << "  " << std::left << std::setw(14) << command.name << command.summary << "\n";
   }
-  out << "  " << std::setw(14) << "help" << "this page, `crema help COMMAND` or `crema help layers`\n"
+  out << "  " << std::setw(14) << "help" << "this page; `crema help NAME` is one on a command, a layer, solver, "
+      << "net or layer\n"
       << "\ncrema COMMAND --help tells more about a command.\n";
 }
 
@@ -78,17 +89,17 @@ void PrintHelp(const Command& command) {
 }
 
 int RunHelp(const std::vector<std::string>& arguments) {
+  const Command* command = arguments.empty() ? nullptr : FindCommand(arguments[0]);
   if (arguments.empty()) {
     PrintUsage(std::cout);
-    return 0;
-  }
-  if (arguments[0] == "layers") {
+    PrintLayerList();
+  } else if (arguments[0] == "layers") {
     for (const std::string& type : LayerTypes(DeviceKind::kCpu)) std::cout << type << "\n";
-    return 0;
+  } else if (command != nullptr) {
+    PrintHelp(*command);
+  } else {
+    PrintManual(arguments);
   }
-  const Command* command = FindCommand(arguments[0]);
-  if (command == nullptr) throw UsageError("there is no help on '" + arguments[0] + "'");
-  PrintHelp(*command);
   return 0;
 }
 

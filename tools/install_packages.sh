@@ -5,16 +5,17 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build python3
   protobuf-compiler libprotobuf-dev
-  libopenblas-dev
-  liblmdb-dev libleveldb-dev
+  libopenblas-dev libdnnl-dev
+  liblmdb-dev libleveldb-dev libhdf5-dev
   libopencv-dev
   libgoogle-glog-dev libgflags-dev zlib1g-dev
   libgtest-dev libgmock-dev
+  clang libclang-rt-dev
 )
 
 if ! command -v apt-get >/dev/null; then
   echo "No apt-get here, so nothing is installed. crema needs a C++17 compiler, CMake 3.22, Ninja," \
-    "Python 3, protobuf, OpenBLAS, LMDB, LevelDB, OpenCV 4, glog, gflags, zlib and GoogleTest."
+    "Python 3, protobuf, OpenBLAS, oneDNN, LMDB, LevelDB, HDF5, OpenCV 4, glog, gflags, zlib and GoogleTest."
   exit 0
 fi
 

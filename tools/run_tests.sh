@@ -2,9 +2,11 @@
 # Installs what is missing, builds, and runs every test:
 #   release  the build that people use
 #   asan     with AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+#   fuzz     each reader of files for a minute on damaged files (tests/fuzz), where clang and its
+#            libFuzzer are found
 #   cuda     with the layers compiled for the GPU too, where nvcc is found; on a machine without a
 #            GPU its tests run on the CPU
-# usage: tools/run_tests.sh [release|asan|cuda]...   (default: all that can run here)
+# usage: tools/run_tests.sh [release|asan|fuzz|cuda]...   (default: all that can run here)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,7 +20,7 @@ find_nvcc() { command -v nvcc || ls "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" 2>/
 
 wanted=("$@")
 if (($# == 0)); then
-  wanted=(release asan)
+  wanted=(release asan fuzz)
   if find_nvcc >/dev/null; then wanted+=(cuda); else echo "No nvcc here: the CUDA build is left out."; fi
 fi
 
@@ -47,6 +49,22 @@ run_suite() {
     --output-junit "$PWD/$results/$preset.xml"
 }
 
+has_fuzzer() {
+  echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+    clang++ -x c++ - -fsanitize=fuzzer,address,undefined -o "$results/probe" >/dev/null 2>&1
+}
+
+run_fuzz() {
+  if ! has_fuzzer; then
+    echo "No clang++ with libFuzzer here: the fuzz targets are left out."
+    return
+  fi
+  step "fuzz: building with $cores jobs"
+  cmake --preset fuzz && cmake --build build/fuzz -j "$cores" || return 1
+  step "fuzz: running each target for 60 seconds, two at a time"
+  tests/fuzz/run.sh build/fuzz 60
+}
+
 step "packages"
 tools/install_packages.sh
 
@@ -56,20 +74,23 @@ failed=()
 for suite in "${wanted[@]}"; do
   case $suite in
     release | asan) run_suite "$suite" || failed+=("$suite") ;;
+    fuzz) run_fuzz || failed+=(fuzz) ;;
     cuda)
       # One architecture is enough to see that everything compiles.
       CUDACXX=${CUDACXX:-$(find_nvcc)} run_suite cuda -DCMAKE_CUDA_ARCHITECTURES=90-real \
         -DCREMA_V3=OFF || failed+=(cuda)
       ;;
     *)
-      echo "usage: tools/run_tests.sh [release|asan|cuda]..." >&2
+      echo "usage: tools/run_tests.sh [release|asan|fuzz|cuda]..." >&2
       exit 2
       ;;
   esac
 done
 
 step "summary"
-python3 tools/summarize_tests.py "${wanted[@]/#/$results/}"
+suites=()
+for suite in "${wanted[@]}"; do [[ $suite == fuzz ]] || suites+=("$results/$suite"); done
+((${#suites[@]} == 0)) || python3 tools/summarize_tests.py "${suites[@]}"
 if ((${#failed[@]} > 0)); then
   echo "FAILED: ${failed[*]}"
   exit 1

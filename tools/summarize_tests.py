@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts the tests of ctest's JUnit files and says why some were skipped.
+"""Counts the tests of ctest's JUnit files and says which failed and why some were skipped.
 
 Usage: summarize_tests.py RESULTS/SUITE...   (reads SUITE.xml)
 
@@ -16,9 +16,10 @@ REASON = re.compile(r":\d+: Skipped\n(.*)")
 
 
 def summarize(path):
-    """Counts of a file: passed, failed, skipped; and a Counter of the reasons."""
-    passed = failed = skipped = 0
+    """Of a file: counts (passed, failed, skipped), a Counter of reasons, and who failed."""
+    passed = skipped = 0
     reasons = Counter()
+    failed = []
     for case in ElementTree.parse(path).getroot().iter("testcase"):
         if case.find("skipped") is not None:
             skipped += 1
@@ -27,8 +28,8 @@ def summarize(path):
         elif case.get("status") == "run" and case.find("failure") is None:
             passed += 1
         else:
-            failed += 1
-    return (passed, failed, skipped), reasons
+            failed.append(case.get("name"))
+    return (passed, len(failed), skipped), reasons, failed
 
 
 def line(counts):
@@ -42,11 +43,13 @@ def main():
         if not path.is_file():
             print(f"{path.stem}: did not come to its tests")
             continue
-        counts, reasons = summarize(path)
+        counts, reasons, failed = summarize(path)
         total = [a + b for a, b in zip(total, counts)]
         print(f"{path.stem}: {line(counts)}")
         for reason, count in reasons.most_common():
             print(f"    {count} skipped: {reason}")
+        for test in failed:
+            print(f"    failed: {test}")
     print(line(total))
 
 

@@ -15,6 +15,11 @@ namespace crema {
 uint64_t ConvertMnist(const std::string& images, const std::string& labels,
                       const std::string& database, Backend backend);
 
+// As many pairs of images as there are images, each drawn at random: 2 channels, one an image, and
+// the label 1 where both show the same digit, else 0. For training siamese nets.
+uint64_t ConvertMnistPairs(const std::string& images, const std::string& labels,
+                           const std::string& database, Backend backend, uint64_t seed = 0);
+
 // The binary version of CIFAR-10: data_batch_1.bin to data_batch_5.bin and test_batch.bin in
 // `folder`, or in its cifar-10-batches-bin. Makes cifar10_train_BACKEND and cifar10_test_BACKEND
 // in `out_folder`. Each file must hold `images_per_file` images.

@@ -1,129 +1,75 @@
-// The IDX format (LeCun): big-endian numbers magic, count, extents; then bytes.
 #include <glog/logging.h>
-#include <zlib.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <memory>
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "crema/math/philox.h"
 #include "data/convert.h"
+#include "data/mnist_files.h"
 #include "data/record_writer.h"
 
 namespace crema {
 namespace {
 
-constexpr uint32_t kImageMagic = 2051, kLabelMagic = 2049;
-// An image larger than this is a damaged header.
-constexpr uint64_t kMaxImageBytes = uint64_t{1} << 28;
-// gzip cannot compress better than this.
-constexpr uint64_t kMaxGzipRatio = 1032;
-
-// zlib reads plain files as they are.
-class IdxFile {
- public:
-  IdxFile(std::string path, uint32_t magic, const char* what) : path_(std::move(path)) {
-    std::error_code error;
-    size_ = std::filesystem::file_size(path_, error);
-    if (error) Fail(path_, ": cannot be read: ", error.message());
-    file_.reset(gzopen(path_.c_str(), "rb"));
-    if (file_ == nullptr) Fail(path_, ": cannot be read: ", std::strerror(errno));
-    gzbuffer(file_.get(), 1 << 17);
-    const uint32_t found = ReadNumber();
-    if (found == magic) return;
-    const bool swapped = found == kImageMagic || found == kLabelMagic;
-    Fail(path_, ": is not an IDX file of ", what, ": it begins with the number ", found,
-         " and should begin with ", magic,
-         swapped ? "; give the images first and the labels second" : "");
-  }
-
-  const std::string& path() const { return path_; }
-
-  uint32_t ReadNumber() {
-    unsigned char bytes[4];
-    Read(bytes, sizeof bytes);
-    return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
-  }
-
-  void Read(void* to, uint64_t bytes) {
-    const int got = gzread(file_.get(), to, static_cast<unsigned>(bytes));
-    if (got >= 0 && static_cast<uint64_t>(got) == bytes) return;
-    int code = Z_OK;
-    const char* reason = gzerror(file_.get(), &code);
-    if (code != Z_OK && code != Z_BUF_ERROR) Fail(path_, ": cannot be read: ", reason);
-    Fail(path_, ": is truncated; copy or download it anew");
-  }
-
-  // Throws where the file cannot hold what its header says, or holds more. To be called when the
-  // header has been read.
-  void CheckSize(uint64_t header_bytes, uint64_t items, uint64_t item_bytes) {
-    const uint64_t expected = header_bytes + items * item_bytes;
-    const bool plain = gzdirect(file_.get()) != 0;
-    if (plain ? size_ == expected : expected / kMaxGzipRatio <= size_) return;
-    Fail(path_, ": its header says ", items, " items of ", item_bytes, " bytes, which makes ",
-         expected, " bytes in all, but the file has ", size_, plain ? "" : " compressed",
-         "; copy or download it anew");
-  }
-
-  void CheckEnd() {
-    char byte;
-    if (gzread(file_.get(), &byte, 1) != 0) Fail(path_, ": is longer than its header says, or damaged");
-  }
-
- private:
-  struct Closer {
-    void operator()(gzFile file) const { gzclose(file); }
-  };
-
-  std::string path_;
-  uint64_t size_ = 0;
-  std::unique_ptr<gzFile_s, Closer> file_;
-};
-
-}  // namespace
-
-uint64_t ConvertMnist(const std::string& images_path, const std::string& labels_path,
-                      const std::string& database, Backend backend) {
-  IdxFile images(images_path, kImageMagic, "images"), labels(labels_path, kLabelMagic, "labels");
-  const uint32_t count = images.ReadNumber(), label_count = labels.ReadNumber();
-  const uint64_t rows = images.ReadNumber(), columns = images.ReadNumber();
-  if (count != label_count) {
-    Fail(images.path(), " has ", count, " images, but ", labels.path(), " has ", label_count,
-         " labels; give files that belong together");
-  }
-  if (rows == 0 || columns == 0 || rows * columns > kMaxImageBytes) {
-    Fail(images.path(), ": its header says ", rows, " rows and ", columns,
-         " columns; the file is damaged");
-  }
-  images.CheckSize(16, count, rows * columns);
-  labels.CheckSize(8, count, 1);
-  LOG(INFO) << "A total of " << count << " items.";
-  LOG(INFO) << "Rows: " << rows << " Cols: " << columns;
-
+// Writes `count` records of the shape in `datum`; `make` fills in values and label of each.
+template <class Make>
+uint64_t WriteRecords(Backend backend, const std::string& database, uint32_t count,
+                      proto::Datum datum, Make make) {
   RecordWriter writer(backend, database);
-  proto::Datum datum;
-  datum.set_channels(1);
-  datum.set_height(static_cast<int>(rows));
-  datum.set_width(static_cast<int>(columns));
-  datum.mutable_data()->resize(rows * columns);
+  const int64_t values = int64_t{datum.channels()} * datum.height() * datum.width();
+  datum.mutable_data()->resize(static_cast<size_t>(values));
   for (uint32_t i = 0; i < count; ++i) {
-    unsigned char label;
-    images.Read(&(*datum.mutable_data())[0], rows * columns);
-    labels.Read(&label, 1);
-    datum.set_label(label);
+    make(i, &datum);
     char key[16];
     std::snprintf(key, sizeof key, "%08u", i);
     writer.Put(key, datum.SerializeAsString());
     if ((i + 1) % 10000 == 0) LOG(INFO) << "Processed " << i + 1 << " files.";
   }
-  images.CheckEnd();
-  labels.CheckEnd();
   writer.Finish();
   if (count % 10000 != 0) LOG(INFO) << "Processed " << count << " files.";
   return writer.count();
+}
+
+proto::Datum DatumFor(const MnistFiles& files, int channels) {
+  proto::Datum datum;
+  datum.set_channels(channels);
+  datum.set_height(files.rows());
+  datum.set_width(files.columns());
+  return datum;
+}
+
+}  // namespace
+
+uint64_t ConvertMnist(const std::string& images, const std::string& labels,
+                      const std::string& database, Backend backend) {
+  MnistFiles files(images, labels);
+  return WriteRecords(backend, database, files.count(), DatumFor(files, 1),
+                      [&](uint32_t, proto::Datum* datum) {
+                        int label;
+                        files.Read(&(*datum->mutable_data())[0], &label);
+                        datum->set_label(label);
+                      });
+}
+
+uint64_t ConvertMnistPairs(const std::string& images, const std::string& labels,
+                           const std::string& database, Backend backend, uint64_t seed) {
+  MnistFiles files(images, labels);
+  const uint64_t bytes = files.image_bytes();
+  std::string pixels;
+  std::vector<int> label(files.count());
+  for (uint32_t i = 0; i < files.count(); ++i) {
+    pixels.resize((i + 1) * bytes);  // as much as the file has really held so far
+    files.Read(&pixels[i * bytes], &label[i]);
+  }
+  return WriteRecords(backend, database, files.count(), DatumFor(files, 2),
+                      [&](uint32_t i, proto::Datum* datum) {
+                        const uint32_t a = RandomBelow(seed, 0, 2 * uint64_t{i}, files.count());
+                        const uint32_t b = RandomBelow(seed, 0, 2 * uint64_t{i} + 1, files.count());
+                        datum->mutable_data()->replace(0, bytes, pixels, a * bytes, bytes);
+                        datum->mutable_data()->replace(bytes, bytes, pixels, b * bytes, bytes);
+                        datum->set_label(label[a] == label[b] ? 1 : 0);
+                      });
 }
 
 }  // namespace crema

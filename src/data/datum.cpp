@@ -9,6 +9,7 @@
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "data/image_header.h"
 
 namespace crema {
 namespace {
@@ -63,6 +64,8 @@ void DatumDecoder::State::DecodeImage(const Record& record) {
     Fail(NameRecord(title, record), " is marked as a compressed image, but ", parts...);
   };
   if (data.empty()) fail("it holds no data; make the database anew");
+  const std::string doubt = ImplausibleSize(data);
+  if (!doubt.empty()) fail(doubt, "; the image file is damaged");
   std::string reason;
   try {
     const cv::Mat file(1, static_cast<int>(data.size()), CV_8UC1, const_cast<char*>(data.data()));

@@ -1,5 +1,7 @@
 #include "data/record_batches.h"
 
+#include <glog/logging.h>
+
 #include <utility>
 
 #include "crema/base/error.h"
@@ -77,6 +79,11 @@ FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transfor
   const Record record = {0, 0, std::string(cursor->key()), std::string(cursor->value())};
   DatumDecoder decoder(transformer.color(), source.title());
   const ImageSize size = decoder.Decode(record).size;
+  if (!decoder.was_encoded() && transformer.color() != ColorMode::kAsStored) {
+    LOG(WARNING) << source.title() << ": its records hold pixels, not compressed images; "
+                 << (transformer.color() == ColorMode::kColor ? "force_color" : "force_gray")
+                 << " has no effect on them";
+  }
   const auto name = [&] { return NameRecord(source.title(), record); };
   return {transformer.OutputSize(size, name), decoder.was_encoded()};
 }

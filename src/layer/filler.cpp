@@ -1,14 +1,23 @@
 #include "crema/layer/filler.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "crema/math/host_tasks.h"
 #include "crema/math/philox.h"
 
 namespace crema {
 namespace {
+
+// As RandomNormal makes it of the same two words.
+float NormalOf(uint32_t first, uint32_t second) {
+  const double u = (first + 1.0) * (1.0 / 4294967296.0);
+  const double v = second * (1.0 / 4294967296.0);
+  return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * v));
+}
 
 // Fans as Caffe counts them: a missing axis is 1.
 double Fan(const FillerSpec& spec, const Shape& shape) {
@@ -47,16 +56,41 @@ class Filling {
   }
 
  private:
+  // Calls f(block, first, count) for all blocks of random words, the values from `first` on being
+  // made of each, on several threads: large nets have many weights.
+  template <class F>
+  void ForBlocks(size_t values_per_block, const F& f) {
+    const size_t blocks = (values_.size() + values_per_block - 1) / values_per_block;
+    constexpr size_t kBlocksPerTask = 1 << 14;
+    HostTasks(static_cast<int>((blocks + kBlocksPerTask - 1) / kBlocksPerTask), [&](int task) {
+      const size_t begin = static_cast<size_t>(task) * kBlocksPerTask;
+      for (size_t b = begin; b < std::min(blocks, begin + kBlocksPerTask); ++b) {
+        const size_t first = b * values_per_block;
+        f(Block(b), first, std::min(values_per_block, values_.size() - first));
+      }
+    });
+  }
+
+  // The words of the indices 4 * block .. 4 * block + 3, see RandomBits.
+  Philox4 Block(uint64_t block) const {
+    return Philox(static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0,
+                  static_cast<uint32_t>(mixed_), static_cast<uint32_t>(mixed_ >> 32));
+  }
+
   void Uniform(float min, float max) {
-    for (size_t i = 0; i < values_.size(); ++i) {
-      values_[i] = min + (max - min) * RandomUniform(mixed_, 0, i);
-    }
+    ForBlocks(4, [&](const Philox4& random, size_t first, size_t count) {
+      for (size_t j = 0; j < count; ++j) {
+        values_[first + j] = min + (max - min) * (static_cast<float>(random.word[j] >> 8) * (1.0f / 16777216.0f));
+      }
+    });
   }
 
   void Gaussian(float mean, float std) {
-    for (size_t i = 0; i < values_.size(); ++i) {
-      values_[i] = mean + std * RandomNormal(mixed_, 0, i);
-    }
+    ForBlocks(2, [&](const Philox4& random, size_t first, size_t count) {
+      for (size_t j = 0; j < count; ++j) {
+        values_[first + j] = mean + std * NormalOf(random.word[2 * j], random.word[2 * j + 1]);
+      }
+    });
     if (spec_.sparse < 0) return;
     // Each value is kept with the probability that leaves `sparse` inputs per output.
     const double outputs = static_cast<double>(shape_[0]);

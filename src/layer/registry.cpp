@@ -1,6 +1,8 @@
 #include "crema/layer/registry.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -16,11 +18,51 @@ Registry& TheRegistry() {
   return registry;
 }
 
+using EngineRegistry = std::map<DeviceKind, std::map<std::string, std::vector<EngineEntry>>>;
+
+EngineRegistry& TheEngines() {
+  static EngineRegistry engines;
+  return engines;
+}
+
+// Caffe's layer that runs a class of the user's Python modules.
+[[noreturn]] void FailPython(const proto::LayerParameter& config) {
+  const proto::PythonParameter& python = config.python_param();
+  Fail("layer '", config.name(), "' (Python, ", python.module(), ".", python.layer(),
+       "): crema cannot run layers written in Python yet; replace it by built-in layers (see `crema "
+       "help`), write it in C++ as docs/adding_a_layer.md shows, or leave it out of this phase by "
+       "an include rule");
+}
+
 }  // namespace
 
 void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory factory) {
   const bool added = TheRegistry()[device].emplace(type, std::move(factory)).second;
   CREMA_CHECK(added, "layer type ", type, " is registered twice for the ", ToString(device));
+}
+
+void RegisterEngine(const std::string& engine, const std::string& type, DeviceKind device,
+                    LayerFactory factory, WhyNot why_not) {
+  std::vector<EngineEntry>& entries = TheEngines()[device][type];
+  const bool is_new = std::none_of(entries.begin(), entries.end(),
+                                   [&](const EngineEntry& e) { return e.engine == engine; });
+  CREMA_CHECK(is_new, engine, " registers ", type, " twice for the ", ToString(device));
+  entries.push_back({engine, std::move(factory), std::move(why_not)});
+}
+
+const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind device) {
+  static const std::vector<EngineEntry> none;
+  const auto& types = TheEngines()[device];
+  const auto it = types.find(type);
+  return it == types.end() ? none : it->second;
+}
+
+std::vector<std::string> EngineNames(DeviceKind device) {
+  std::set<std::string> names = {"CAFFE"};
+  for (const auto& type : TheEngines()[device]) {
+    for (const EngineEntry& entry : type.second) names.insert(entry.engine);
+  }
+  return {names.begin(), names.end()};
 }
 
 std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase phase,
@@ -29,6 +71,7 @@ std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase ph
   const auto it = factories.find(config.type());
   if (it != factories.end()) return it->second(config, phase);
   if (config.type().empty()) Fail("layer '", config.name(), "' has no type; add type: \"...\"");
+  if (config.type() == "Python") FailPython(config);
   const std::string fork = ForkOfLayerType(config.type());
   const std::string near = Nearest(config.type(), LayerTypes(device));
   Fail("layer '", config.name(), "' has the type '", config.type(), "', which crema does not know",
@@ -38,7 +81,9 @@ std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase ph
 
 std::vector<std::string> LayerTypes(DeviceKind device) {
   std::vector<std::string> types;
-  for (const auto& entry : TheRegistry()[device]) types.push_back(entry.first);
+  for (const auto& entry : TheRegistry()[device]) {
+    if (entry.first[0] != '(') types.push_back(entry.first);
+  }
   return types;
 }
 

@@ -65,11 +65,11 @@ void Shares(const Context& ctx, int positions, int32_t first, int outputs, int t
   });
 }
 
-class AccuracyLayer : public Layer {
+class AccuracyLayer : public LabelledLayer {
  public:
-  AccuracyLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
-    rule_.has_ignored = config.accuracy_param().has_ignore_label() ? 1 : 0;
-    rule_.ignored = config.accuracy_param().ignore_label();
+  AccuracyLayer(const proto::LayerParameter& config, Phase phase) : LabelledLayer(config, phase) {
+    rule().has_ignored = config.accuracy_param().has_ignore_label() ? 1 : 0;
+    rule().ignored = config.accuracy_param().ignore_label();
   }
 
   LayerTraits traits() const override {
@@ -85,7 +85,6 @@ class AccuracyLayer : public Layer {
     const Shape& scores = bottoms[0];
     const int axis = scores.CanonicalAxis(config().accuracy_param().axis(), Title() + ": axis");
     view_ = ViewChannels(scores, Layout::kPlain, axis);
-    rule_.classes = view_.channels;
     CheckShapes(scores, bottoms[1], axis);
     LayerPlan plan;
     plan.tops = {Shape{}};
@@ -94,34 +93,18 @@ class AccuracyLayer : public Layer {
     plan.state = {{Shape{2, positions}, DType::kInt32},
                   {Shape{positions}, std::nullopt},
                   {Shape{2 * static_cast<int64_t>(view_.channels)}, DType::kInt32}};
-    note_.Plan(&plan.state);
+    PlanLabels(view_.channels, &plan.state);
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    note_.Prepare(ctx, state(note_.count_state()));
+    NewLabels(ctx);
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, bottom, top));
-  }
-
-  std::string CheckAfterForward(Context& ctx) override {
-    const std::string problem = note_.Read(ctx, state(note_.count_state()),
-                                           state(note_.value_state()), rule_);
-    if (problem.empty()) return "";
-    return Concat(Title(), ": its bottom '", config().bottom(1), "' ", problem);
   }
 
  private:
   void CheckShapes(const Shape& scores, const Shape& labels, int axis) const {
-    const int64_t positions = view_.outer * view_.inner;
-    if (labels.count() != positions) {
-      Fail("the scores have the shape ", scores.ToString(), ", so with axis ", axis,
-           " there must be ", positions, " labels, but the labels have the shape ",
-           labels.ToString());
-    }
-    if (positions > std::numeric_limits<int>::max()) {
-      Fail(positions, " labels are too many; at most ", std::numeric_limits<int>::max(),
-           " are allowed");
-    }
+    CheckLabels(scores, labels, axis, view_.outer * view_.inner, false);
     const uint32_t top_k = config().accuracy_param().top_k();
     if (view_.channels == 0 || top_k > static_cast<uint32_t>(view_.channels)) {
       Fail("top_k is ", top_k, ", but there are ", view_.channels,
@@ -137,20 +120,17 @@ class AccuracyLayer : public Layer {
     int32_t* integers = state(0).mutable_data<int32_t>();
     int32_t* counts = state(2).mutable_data<int32_t>();
     const Parts<T> parts = {integers, integers + positions, state(1).mutable_data<T>()};
-    ReadLabels(ctx, positions, rule_, label, parts);
+    ReadLabels(ctx, positions, rule(), label, parts);
     CountRivals(ctx, view_, bottom[0]->data<T>(), parts);
     Shares(ctx, positions, kAllClasses, 1, top_k, parts, counts, top[0]->mutable_data<T>());
     if (top.size() > 1) {
       Shares(ctx, positions, 0, view_.channels, top_k, parts, counts,
              top[1]->mutable_data<T>());
     }
-    NoteBadLabels(ctx, positions, label, parts.bad, state(note_.count_state()),
-                  state(note_.value_state()));
+    NoteBad(ctx, positions, label, parts.bad);
   }
 
-  LabelRule rule_;
   ChannelView view_ = {};
-  LabelNote note_;
 };
 
 CREMA_REGISTER_LAYER("Accuracy", AccuracyLayer);

@@ -3,9 +3,12 @@
 // Parameters: a running sum of means, one of variances, and the weight of both. A training pass
 // makes each sum S into moving_average_fraction * S + the batch's value, the weight's value being
 // 1 and the variance's being the unbiased one. Use divides the sums by the weight.
+//
+// A Scale and a ReLU that follow are done in the same passes over memory.
 #include <cmath>
 
 #include "crema.pb.h"
+#include "crema/layer/fusible.h"
 #include "crema/layer/registry.h"
 #include "crema/math/reduce.h"
 #include "layers/shared/channel_wise.h"
@@ -13,19 +16,26 @@
 namespace crema {
 namespace {
 
-// One number a channel: what is subtracted from x, and what it is then multiplied by.
+// Numbers of each channel that forward makes and backward uses: xhat = (x - mean) *
+// inverse_deviation, and the result, before the ReLU, (x - mean) * factor + offset.
 template <class T>
 struct Moments {
-  T* mean;
-  T* inverse_deviation;
+  T *mean, *inverse_deviation, *factor, *offset;
 };
 
 // The parameters.
 template <class T>
 struct Running {
-  T* mean;
-  T* variance;
-  T* weight;
+  T *mean, *variance, *weight;
+};
+
+// What was fused, as addresses of its parameters and their gradients; null where there is none or
+// it is not wanted. `slope` is the ReLU's; 1 where there is no ReLU.
+template <class T>
+struct Affine {
+  const T *scale = nullptr, *bias = nullptr;
+  T *scale_diff = nullptr, *bias_diff = nullptr;
+  T slope = 1;
 };
 
 // Two passes, in double: the variance is summed over differences from the mean.
@@ -76,53 +86,93 @@ void StoredMoments(const Context& ctx, int channels, float eps, const Moments<T>
 }
 
 template <class T>
-void Normalize(const Context& ctx, const ChannelView& view, const Moments<T>& moments, const T* x,
-               T* y) {
+void Normalize(const Context& ctx, const ChannelView& view, const Moments<T>& moments,
+               const Affine<T>& affine, const T* x, T* y) {
+  const T *scale = affine.scale, *bias = affine.bias;
+  const T slope = affine.slope;
   const T* mean = moments.mean;
-  const T* factor = moments.inverse_deviation;
-  ForEachInChannels(ctx, view,
-                    [=] HD(int64_t i, int c) { y[i] = (x[i] - mean[c]) * factor[c]; });
+  T* factor = moments.factor;
+  T* offset = moments.offset;
+  ForEach(ctx, view.channels, [=] HD(int64_t c) {
+    factor[c] = moments.inverse_deviation[c] * (scale == nullptr ? T(1) : scale[c]);
+    offset[c] = bias == nullptr ? T(0) : bias[c];
+  });
+  ForEachInChannels(ctx, view, [=] HD(int64_t i, int c) {
+    const T value = (x[i] - mean[c]) * factor[c] + offset[c];
+    y[i] = value > 0 ? value : value * slope;
+  });
 }
 
+// The gradient of a layer that uses stored statistics and is not fused; it needs no x.
 template <class T>
 void StoredBackward(const Context& ctx, const ChannelView& view, const Moments<T>& moments,
                     const T* dy, T* dx) {
-  const T* factor = moments.inverse_deviation;
+  const T* factor = moments.factor;
   ForEachInChannels(ctx, view, [=] HD(int64_t i, int c) { dx[i] = dy[i] * factor[c]; });
 }
 
-// dx = (dy - mean(dy) - mean(dy * y) * y) / deviation, with y made from x again. `means` has room
-// for two numbers a channel. dx may be dy.
+// With g the gradient before the ReLU: sums[c] = the mean of g, sums[channels + c] = the mean of
+// g * xhat, over the deviation once more. Adds to the gradients of the scale and the bias.
 template <class T>
-void BatchBackward(const Context& ctx, const ChannelView& view, const Moments<T>& moments,
-                   const T* x, const T* dy, T* dx, T* means) {
+void GradientMeans(const Context& ctx, const ChannelView& view, const Moments<T>& moments,
+                   const Affine<T>& affine, const T* x, const T* dy, T* means) {
   const int channels = view.channels;
   const int inner = view.inner;
   const double count = static_cast<double>(view.outer * inner);
-  const T* mean = moments.mean;
-  const T* factor = moments.inverse_deviation;
-  T* mean_dy = means;
-  T* mean_dy_y = means + channels;
-  ReduceChannels<SumOp, double>(
-      ctx, view,
-      [=] HD(int64_t o, int c, int i) {
-        return static_cast<double>(dy[(o * channels + c) * inner + i]);
-      },
-      [=] HD(int c, double total) { mean_dy[c] = static_cast<T>(total / count); });
+  const T *mean = moments.mean, *deviation = moments.inverse_deviation;
+  const T *factor = moments.factor, *offset = moments.offset;
+  const T slope = affine.slope;
+  T *scale_diff = affine.scale_diff, *bias_diff = affine.bias_diff;
   ReduceChannels<SumOp, double>(
       ctx, view,
       [=] HD(int64_t o, int c, int i) {
         const int64_t at = (o * channels + c) * inner + i;
-        return static_cast<double>(dy[at] * (x[at] - mean[c]));
+        const T value = (x[at] - mean[c]) * factor[c] + offset[c];
+        return static_cast<double>(value > 0 ? dy[at] : dy[at] * slope);
       },
-      [=] HD(int c, double total) { mean_dy_y[c] = static_cast<T>(total / count * factor[c]); });
+      [=] HD(int c, double total) {
+        if (bias_diff != nullptr) bias_diff[c] += static_cast<T>(total);
+        means[c] = static_cast<T>(total / count);
+      });
+  ReduceChannels<SumOp, double>(
+      ctx, view,
+      [=] HD(int64_t o, int c, int i) {
+        const int64_t at = (o * channels + c) * inner + i;
+        const T centred = x[at] - mean[c];
+        const T g = centred * factor[c] + offset[c] > 0 ? dy[at] : dy[at] * slope;
+        return static_cast<double>(g * centred);
+      },
+      [=] HD(int c, double total) {
+        const double gradient = total * deviation[c];
+        if (scale_diff != nullptr) scale_diff[c] += static_cast<T>(gradient);
+        means[channels + c] = static_cast<T>(gradient / count * deviation[c]);
+      });
+}
+
+// dx = (g - mean(g) - mean(g * xhat) * xhat) * factor with statistics of the batch, g * factor with
+// stored ones. dx may be dy.
+template <class T>
+void AffineBackward(const Context& ctx, const ChannelView& view, const Moments<T>& moments,
+                    const Affine<T>& affine, bool stored, const T* means, const T* x, const T* dy,
+                    T* dx) {
+  const int channels = view.channels;
+  const T *mean = moments.mean, *factor = moments.factor, *offset = moments.offset;
+  const T slope = affine.slope;
+  if (stored) {
+    ForEachInChannels(ctx, view, [=] HD(int64_t i, int c) {
+      const T value = (x[i] - mean[c]) * factor[c] + offset[c];
+      dx[i] = (value > 0 ? dy[i] : dy[i] * slope) * factor[c];
+    });
+    return;
+  }
   ForEachInChannels(ctx, view, [=] HD(int64_t i, int c) {
-    const T y = (x[i] - mean[c]) * factor[c];
-    dx[i] = (dy[i] - mean_dy[c] - mean_dy_y[c] * y) * factor[c];
+    const T centred = x[i] - mean[c];
+    const T g = centred * factor[c] + offset[c] > 0 ? dy[i] : dy[i] * slope;
+    dx[i] = (g - means[c] - means[channels + c] * centred) * factor[c];
   });
 }
 
-class BatchNormLayer : public Layer {
+class BatchNormLayer : public Layer, public Fusible {
  public:
   BatchNormLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::BatchNormParameter& param = config.batch_norm_param();
@@ -139,16 +189,41 @@ class BatchNormLayer : public Layer {
 
   LayerTraits traits() const override {
     LayerTraits traits;
-    traits.may_run_in_place = true;
-    traits.backward_needs_bottom_data = !uses_stored_;
+    traits.may_run_in_place = !(IsFused() && runs_backward_);
+    traits.backward_needs_bottom_data = !KeepsInput() && (!uses_stored_ || IsFused());
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
     return traits;
   }
 
+  // A Scale of the channels, and then a ReLU.
+  bool Absorb(const Follower& next) override {
+    const Layer& layer = *next.layer;
+    const proto::ScaleParameter& scale = layer.config().scale_param();
+    const bool is_scale = layer.type() == "Scale" && layer.config().bottom_size() == 1 &&
+                          scale.axis() == 1 && scale.num_axes() == 1 && rank_ > 1;
+    if (is_scale && !IsFused()) {
+      scale_ = next.layer;
+    } else if (layer.type() == "ReLU" && relu_ == nullptr) {
+      relu_ = next.layer;
+    } else {
+      return false;
+    }
+    runs_backward_ = next.backward;
+    return true;
+  }
+
+  void BindFollower(const Layer& follower, const BlobList& params,
+                    const std::vector<bool>& wants_gradient) override {
+    if (&follower != scale_) return;
+    scale_params_ = params;
+    scale_wants_ = wants_gradient;
+  }
+
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
     if (bottoms[0].rank() == 0) Fail("its bottom is a scalar; it needs at least one axis");
     const ChannelView view = ViewChannels(bottoms[0], Layout::kPlain);
+    rank_ = bottoms[0].rank();
     const Shape per_channel{view.channels};
     ParamDecl statistics;
     statistics.shape = per_channel;
@@ -157,7 +232,7 @@ class BatchNormLayer : public Layer {
     plan.tops = {bottoms[0]};
     plan.params = {statistics, statistics, statistics};
     plan.params[2].shape = Shape{1};
-    plan.state = {{per_channel, {}}, {per_channel, {}}};
+    plan.state = {{Shape{4, view.channels}, {}}};
     if (KeepsInput()) plan.state.push_back({bottoms[0], {}});
     plan.scratch_bytes = ScratchBytes(view, dtype);
     return plan;
@@ -170,13 +245,17 @@ class BatchNormLayer : public Layer {
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
-    if (!propagate_down[0] || bottom[0]->count() == 0) return;
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, RunBackward<T>(ctx, *top[0], *bottom[0]));
+    if (bottom[0]->count() == 0) return;
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
+                         RunBackward<T>(ctx, *top[0], propagate_down[0], *bottom[0]));
   }
 
  private:
-  // In place the output, and whatever later layers make of it, is written over the input.
-  bool KeepsInput() const { return in_place_ && !uses_stored_; }
+  bool IsFused() const { return scale_ != nullptr || relu_ != nullptr; }
+
+  // In place the output, and whatever later layers make of it, is written over the input. Fused
+  // layers get another place for it.
+  bool KeepsInput() const { return in_place_ && !uses_stored_ && !IsFused(); }
 
   static ChannelView View(const Blob& x) { return ViewChannels(x.shape(), x.layout()); }
 
@@ -185,17 +264,34 @@ class BatchNormLayer : public Layer {
   }
 
   template <class T>
-  Moments<T> SavedMoments() const {
-    return {state(0).mutable_data<T>(), state(1).mutable_data<T>()};
+  Moments<T> SavedMoments(int channels) const {
+    T* first = state(0).mutable_data<T>();
+    return {first, first + channels, first + 2 * channels, first + 3 * channels};
+  }
+
+  template <class T>
+  Affine<T> Fused() const {
+    Affine<T> affine;
+    if (relu_ != nullptr) affine.slope = relu_->config().relu_param().negative_slope();
+    if (scale_ == nullptr) return affine;
+    affine.scale = scale_params_[0]->data<T>();
+    if (scale_wants_[0]) affine.scale_diff = scale_params_[0]->mutable_diff<T>();
+    if (scale_params_.size() < 2) return affine;
+    affine.bias = scale_params_[1]->data<T>();
+    if (scale_wants_[1]) affine.bias_diff = scale_params_[1]->mutable_diff<T>();
+    return affine;
   }
 
   template <class T>
   void Run(Context& ctx, const Blob& bottom, const Blob& top) {
     const proto::BatchNormParameter& options = config().batch_norm_param();
     const ChannelView view = View(bottom);
-    const Moments<T> moments = SavedMoments<T>();
-    const Running<T> running = {param(0).mutable_data<T>(), param(1).mutable_data<T>(),
-                                param(2).mutable_data<T>()};
+    const Moments<T> moments = SavedMoments<T>(view.channels);
+    // Written to in training only: mutable_data announces a change.
+    const Running<T> running = {const_cast<T*>(param(0).data<T>()),
+                                const_cast<T*>(param(1).data<T>()),
+                                const_cast<T*>(param(2).data<T>())};
+    if (!uses_stored_) param(0).data_tensor().buffer()->AnnounceChange();
     if (uses_stored_) {
       StoredMoments<T>(ctx, view.channels, options.eps(), moments, running);
     } else {
@@ -204,25 +300,39 @@ class BatchNormLayer : public Layer {
     }
     if (KeepsInput()) {
       const Tensor& input = bottom.data_tensor();
-      ctx.device().Copy(state(2).raw(), input.raw(), input.bytes());
+      ctx.device().Copy(state(1).raw(), input.raw(), input.bytes());
     }
-    Normalize<T>(ctx, view, moments, bottom.data<T>(), top.mutable_data<T>());
+    Normalize<T>(ctx, view, moments, Fused<T>(), bottom.data<T>(), top.mutable_data<T>());
   }
 
   template <class T>
-  void RunBackward(Context& ctx, const Blob& top, const Blob& bottom) {
+  void RunBackward(Context& ctx, const Blob& top, bool propagates, const Blob& bottom) {
     const ChannelView view = View(bottom);
-    const Moments<T> moments = SavedMoments<T>();
+    const Moments<T> moments = SavedMoments<T>(view.channels);
+    const Affine<T> affine = Fused<T>();
     const T* dy = top.diff<T>();
-    T* dx = bottom.mutable_diff<T>();
-    if (uses_stored_) return StoredBackward<T>(ctx, view, moments, dy, dx);
-    const T* x = KeepsInput() ? state(2).data<T>() : bottom.data<T>();
+    T* dx = propagates ? bottom.mutable_diff<T>() : nullptr;
+    if (uses_stored_ && !IsFused()) {
+      if (propagates) StoredBackward<T>(ctx, view, moments, dy, dx);
+      return;
+    }
+    const T* x = KeepsInput() ? state(1).data<T>() : bottom.data<T>();
     T* means = static_cast<T*>(ctx.Scratch(ScratchBytes(view, bottom.dtype())));
-    BatchBackward<T>(ctx, view, moments, x, dy, dx, means);
+    GradientMeans<T>(ctx, view, moments, affine, x, dy, means);
+    if (propagates) {
+      AffineBackward<T>(ctx, view, moments, affine, uses_stored_, means, x, dy, dx);
+    }
   }
 
   bool uses_stored_ = false;
   bool in_place_ = false;
+  int rank_ = 0;
+  // Layers whose work this one does.
+  const Layer* scale_ = nullptr;
+  const Layer* relu_ = nullptr;
+  BlobList scale_params_;
+  std::vector<bool> scale_wants_;
+  bool runs_backward_ = false;
 };
 
 CREMA_REGISTER_LAYER("BatchNorm", BatchNormLayer);

@@ -3,25 +3,10 @@
 
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "layers/shared/copy_block.h"
 
 namespace crema {
 namespace {
-
-// Copies rows x cols elements between arrays whose rows begin a stride apart.
-template <class T>
-void CopyBlock(const Context& ctx, int64_t rows, int cols, const T* from, int64_t from_stride,
-               T* to, int64_t to_stride) {
-  ForEach(ctx, rows, cols, [=] HD(int64_t r, int c) {
-    to[r * to_stride + c] = from[r * from_stride + c];
-  });
-}
-
-// The share of one bottom in a row of the top, a row being one index of the outer axes.
-int64_t RowLength(const Blob& blob, int axis) {
-  const ChannelView view = ViewChannels(blob.shape(), blob.layout(), axis);
-  return static_cast<int64_t>(view.channels) * view.inner;
-}
 
 template <class T>
 void ConcatForward(const Context& ctx, const BlobList& bottoms, const Blob& top, int axis) {

@@ -6,6 +6,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "data/record_batches.h"
+#include "layers/shared/upload.h"
 
 namespace crema {
 namespace {
@@ -22,18 +23,6 @@ int WorkersFor(DeviceKind kind, bool encoded) {
   if (kind != DeviceKind::kCuda) return encoded ? 2 : 1;
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(cores / 2, 1, encoded ? 8 : 4);
-}
-
-// Fills a top from host memory.
-void Upload(Context& ctx, const std::vector<float>& values, const Blob& top) {
-  CREMA_CHECK(static_cast<int64_t>(values.size()) == top.count(), values.size(), " values for ",
-              top.shape().ToString());
-  if (top.dtype() == DType::kFloat32) {
-    ctx.device().CopyIn(top.mutable_data<float>(), values.data(), values.size() * sizeof(float));
-  } else {
-    const std::vector<double> wide(values.begin(), values.end());
-    ctx.device().CopyIn(top.mutable_data<double>(), wide.data(), wide.size() * sizeof(double));
-  }
 }
 
 class DataLayer : public Layer {
@@ -85,6 +74,7 @@ class DataLayer : public Layer {
   }
 
   std::optional<uint64_t> position() const override { return position_; }
+  std::optional<double> waited_seconds() const override { return prefetcher_->waited_seconds(); }
 
   void Seek(uint64_t records) override {
     position_ = records;

@@ -1,6 +1,8 @@
 // Dropout: in training y = x * m / (1 - ratio), where m is 0 with probability ratio and else 1;
 // in testing y = x (Srivastava et al.: "Dropout: a simple way to prevent neural networks from
 // overfitting", 2014). No mask is stored: backward draws the same counted random numbers again.
+#include <cmath>
+
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
@@ -9,25 +11,51 @@
 namespace crema {
 namespace {
 
-// Philox gives four words at a time, so four elements are worked on together.
+// Philox gives four words at a time, so four elements are worked on together: written out, for a
+// loop within the kernel would keep the compiler from vectorising. A uniform number is the upper 24
+// bits of a word, and is compared as a whole number.
 template <class T>
 void DropoutPass(const Context& ctx, const Blob& like, const T* in, T* out, float ratio,
                  uint64_t mixed) {
-  const int64_t count = like.count();
-  const uint64_t* step_address = ctx.device_step();
+  const int64_t count = like.count(), blocks = count / 4;
+  const uint64_t* step = ctx.device_step();
   const T scale = static_cast<T>(1.0 / (1.0 - ratio));
-  ForEach(ctx, (count + 3) / 4, [=] HD(int64_t block) {
-    const uint64_t step = *step_address, counter = static_cast<uint64_t>(block);
+  const uint32_t kept = static_cast<uint32_t>(std::ceil(ratio * 16777216.0));
+  ForEach(ctx, blocks, [=] HD(int64_t block) {
+    const uint64_t counter = static_cast<uint64_t>(block), s = *step;
     const Philox4 random =
         Philox(static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32),
-               static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32),
+               static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32),
                static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32));
-    for (int j = 0; j < 4; ++j) {
-      const int64_t i = block * 4 + j;
-      if (i >= count) break;
-      const float uniform = static_cast<float>(random.word[j] >> 8) * (1.0f / 16777216.0f);
-      out[i] = uniform >= ratio ? in[i] * scale : T(0);
-    }
+    const T* x = in + block * 4;
+    const T y0 = x[0] * scale, y1 = x[1] * scale, y2 = x[2] * scale, y3 = x[3] * scale;
+    T* y = out + block * 4;
+    y[0] = (random.word[0] >> 8) >= kept ? y0 : T(0);
+    y[1] = (random.word[1] >> 8) >= kept ? y1 : T(0);
+    y[2] = (random.word[2] >> 8) >= kept ? y2 : T(0);
+    y[3] = (random.word[3] >> 8) >= kept ? y3 : T(0);
+  });
+  ForEach(ctx, count - blocks * 4, [=] HD(int64_t r) {
+    const int64_t i = blocks * 4 + r;
+    const uint32_t bits = RandomBits(mixed, *step, static_cast<uint64_t>(i));
+    out[i] = (bits >> 8) >= kept ? in[i] * scale : T(0);
+  });
+}
+
+// Elements have the numbers of Caffe's order, so that the layout does not change who is dropped.
+template <class T>
+void DropoutChannelsLast(const Context& ctx, const Blob& like, const T* in, T* out, float ratio,
+                         uint64_t mixed) {
+  const ChannelView view = ViewChannels(like.shape(), Layout::kPlain);
+  const int64_t channels = view.channels, inner = view.inner;
+  const uint64_t* step = ctx.device_step();
+  const T scale = static_cast<T>(1.0 / (1.0 - ratio));
+  const uint32_t kept = static_cast<uint32_t>(std::ceil(ratio * 16777216.0));
+  ForEach(ctx, view.outer * inner, view.channels, [=] HD(int64_t r, int c) {
+    const int64_t plain = (r / inner * channels + c) * inner + r % inner;
+    const uint32_t bits = RandomBits(mixed, *step, static_cast<uint64_t>(plain));
+    const int64_t at = r * channels + c;
+    out[at] = (bits >> 8) >= kept ? in[at] * scale : T(0);
   });
 }
 
@@ -71,9 +99,12 @@ class DropoutLayer : public Layer {
   // Both passes multiply by the same factors.
   template <class T>
   void Pass(Context& ctx, const Blob& like, const T* in, T* out) const {
-    if (phase() == Phase::kTrain) {
-      DropoutPass<T>(ctx, like, in, out, config().dropout_param().dropout_ratio(),
-                     MixKeys(ctx.seed(), random_key()));
+    const float ratio = config().dropout_param().dropout_ratio();
+    const uint64_t mixed = MixKeys(ctx.seed(), random_key());
+    if (phase() == Phase::kTrain && like.layout() == Layout::kChannelsLast) {
+      DropoutChannelsLast<T>(ctx, like, in, out, ratio, mixed);
+    } else if (phase() == Phase::kTrain) {
+      DropoutPass<T>(ctx, like, in, out, ratio, mixed);
     } else if (in != out) {
       ctx.device().Copy(out, in, like.count() * sizeof(T));
     }

@@ -14,6 +14,7 @@ class InputLayer : public Layer {
     traits.min_bottoms = traits.max_bottoms = 0;
     traits.max_tops = -1;
     traits.has_backward = false;
+    traits.tops_take_any_shape = true;
     return traits;
   }
 

@@ -1,25 +1,76 @@
 # One line a layer. Each file is compiled for the CPU, for CUDA (in a CUDA build), and for the
 # fake GPU of the tests.
 set(CREMA_LAYER_SOURCES
+  layers/absval.cpp
   layers/accuracy.cpp
+  layers/argmax.cpp
   layers/batch_norm.cpp
+  layers/batch_reindex.cpp
+  layers/bias.cpp
+  layers/bnll.cpp
+  layers/change_layout.cpp
+  layers/clip.cpp
   layers/concat.cpp
+  layers/contrastive_loss.cpp
   layers/convolution.cpp
+  layers/crop.cpp
   layers/data.cpp
+  layers/deconvolution.cpp
   layers/dropout.cpp
   layers/dummy_data.cpp
   layers/eltwise.cpp
+  layers/elu.cpp
+  layers/embed.cpp
+  layers/euclidean_loss.cpp
+  layers/exp.cpp
+  layers/filter.cpp
   layers/flatten.cpp
+  layers/hdf5_data.cpp
+  layers/hdf5_output.cpp
+  layers/hinge_loss.cpp
+  layers/im2col.cpp
+  layers/image_data.cpp
+  layers/infogain_loss.cpp
   layers/inner_product.cpp
   layers/input.cpp
+  layers/log.cpp
   layers/lrn.cpp
+  layers/lstm.cpp
+  layers/lstm_unit.cpp
+  layers/memory_data.cpp
+  layers/multinomial_logistic_loss.cpp
+  layers/mvn.cpp
+  layers/parameter.cpp
   layers/pooling.cpp
+  layers/power.cpp
+  layers/prelu.cpp
+  layers/reduction.cpp
   layers/relu.cpp
+  layers/reshape.cpp
+  layers/rnn.cpp
   layers/scale.cpp
+  layers/sigmoid.cpp
+  layers/sigmoid_cross_entropy_loss.cpp
+  layers/silence.cpp
+  layers/slice.cpp
   layers/softmax.cpp
   layers/softmax_loss.cpp
   layers/split.cpp
+  layers/spp.cpp
+  layers/swish.cpp
+  layers/tanh.cpp
+  layers/threshold.cpp
+  layers/tile.cpp
+  layers/window_data.cpp
   # not layers, but compiled in the same way
   math/vector_ops.cpp
+  solvers/adadelta.cpp
+  solvers/adagrad.cpp
+  solvers/adam.cpp
+  solvers/adamw.cpp
+  solvers/local_rate_kernels.cpp
+  solvers/nesterov.cpp
+  solvers/rmsprop.cpp
+  solvers/sag.cpp
   solvers/sgd.cpp
 )

@@ -7,7 +7,6 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
-#include "layers/shared/engine.h"
 
 namespace crema {
 namespace {
@@ -85,8 +84,68 @@ void SumWithin(const Context& ctx, const LrnSizes& s, const T* in, T start, T we
   });
 }
 
+// The same in channels-last; of the first and last pixel of each line only, or of all.
+template <class Term, class T>
+void SumWithinLast(const Context& ctx, const LrnSizes& s, bool edges, const T* in, T start, T weight,
+                   T* out) {
+  const int height = s.height, width = s.width, half = s.half;
+  const int64_t channels = s.channels;
+  const int pixels = edges ? 2 : width, step = edges ? width - 1 : 1;
+  ForEach(ctx, s.images * height * pixels, s.channels, [=] HD(int64_t k, int c) {
+    const int column = static_cast<int>(k % pixels) * step;
+    const int row = static_cast<int>(k / pixels % height);
+    const int64_t r = k / pixels * width + column;
+    const int top = row < half ? -row : -half;
+    const int bottom = row + half < height ? half : height - 1 - row;
+    const int left = column < half ? -column : -half;
+    const int right = column + half < width ? half : width - 1 - column;
+    const T* at = in + r * channels + c;
+    T sum = 0;
+    for (int i = top; i <= bottom; ++i) {
+      for (int j = left; j <= right; ++j) {
+        sum += Term::Of(at[(int64_t{i} * width + j) * channels]);
+      }
+    }
+    out[r * channels + c] = start + weight * sum;
+  });
+}
+
+// Squares of 3 x 3 around all other pixels: with fixed limits the loop along a line, over pixels and
+// channels, vectorises.
+template <class Term, class T>
+void SumInner3x3Last(const Context& ctx, const LrnSizes& s, const T* in, T start, T weight,
+                     T* out) {
+  const int height = s.height, channels = s.channels;
+  const int64_t line = int64_t{s.width} * s.channels;
+  ForEach(ctx, s.images * height, (s.width - 2) * channels, [=] HD(int64_t r, int c) {
+    const int row = static_cast<int>(r % height);
+    const T* image = in + (r - row) * line;
+    T sum = 0;
+    for (int i = -1; i <= 1; ++i) {
+      const int low = row + i > 0 ? row + i : 0, near = low < height ? low : height - 1;
+      const T share = static_cast<T>(near == row + i);  // a line beside the image counts as 0
+      const T* at = image + near * line + c;
+      sum += share * (Term::Of(at[0]) + Term::Of(at[channels]) + Term::Of(at[2 * channels]));
+    }
+    out[r * line + channels + c] = start + weight * sum;
+  });
+}
+
+template <class Term, class T>
+void SumAcrossLast(const Context& ctx, const LrnSizes& s, const T* in, T start, T weight, T* out) {
+  const int channels = s.channels, half = s.half;
+  ForEach(ctx, s.images * s.height * s.width, channels, [=] HD(int64_t r, int c) {
+    const int first = c < half ? 0 : c - half;
+    const int last = c + half < channels ? c + half : channels - 1;
+    const T* row = in + r * channels;
+    T sum = 0;
+    for (int j = first; j <= last; ++j) sum += Term::Of(row[j]);
+    out[r * channels + c] = start + weight * sum;
+  });
+}
+
 struct LrnOptions {
-  bool within = false;
+  bool within = false, channels_last = false;
   float k = 1, beta = 0.75f;
   double alpha_over_n = 1;
 };
@@ -94,7 +153,14 @@ struct LrnOptions {
 template <class Term, class T>
 void Sum(const Context& ctx, const LrnSizes& s, const LrnOptions& o, const T* in, T start, T weight,
          T* out) {
-  if (o.within) {
+  if (o.channels_last && o.within) {
+    const bool fixed = s.half == 1 && s.width > 2 && s.channels > 0 &&
+                       s.width < (1 << 30) / s.channels;
+    if (fixed) SumInner3x3Last<Term>(ctx, s, in, start, weight, out);
+    SumWithinLast<Term>(ctx, s, fixed, in, start, weight, out);
+  } else if (o.channels_last) {
+    SumAcrossLast<Term>(ctx, s, in, start, weight, out);
+  } else if (o.within) {
     SumWithin<Term>(ctx, s, in, start, weight, out);
   } else {
     SumAcross<Term>(ctx, s, in, start, weight, out);
@@ -128,7 +194,6 @@ class LrnLayer : public Layer {
  public:
   LrnLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::LRNParameter& p = config.lrn_param();
-    RequireEngine(p.engine(), Title());
     if (p.local_size() % 2 == 0 || p.local_size() > (1u << 24)) {
       Fail("local_size is ", p.local_size(), ", but must be odd");
     }
@@ -143,6 +208,7 @@ class LrnLayer : public Layer {
   LayerTraits traits() const override {
     LayerTraits traits;
     traits.backward_needs_top_data = false;
+    traits.accepts_channels_last = true;
     return traits;
   }
 
@@ -155,6 +221,7 @@ class LrnLayer : public Layer {
     if (bottom.CountFrom(2) > (int64_t{1} << 30) || bottom[1] > (int64_t{1} << 30)) {
       Fail("the images of the input ", bottom.ToString(), " are too large");
     }
+    options_.channels_last = layout() == Layout::kChannelsLast;
     sizes_.images = bottom[0];
     sizes_.channels = static_cast<int>(bottom[1]);
     sizes_.height = static_cast<int>(bottom[2]);

@@ -1,10 +1,8 @@
 // Scale: y = x * s + b. s, and b of its shape, is a learned parameter or (s only) the second
 // bottom; it covers the axes of x from `axis` on and is repeated over the others.
-#include <limits>
-
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "crema/math/reduce.h"
+#include "layers/shared/broadcast.h"
 #include "layers/shared/channel_wise.h"
 
 namespace crema {
@@ -40,18 +38,6 @@ void ScaleGradient(const Context& ctx, const ChannelView& view, const T* x, cons
       });
 }
 
-template <class T>
-void BiasGradient(const Context& ctx, const ChannelView& view, const T* dy, T* bias_diff) {
-  const int channels = view.channels;
-  const int inner = view.inner;
-  ReduceChannels<SumOp, double>(
-      ctx, view,
-      [=] HD(int64_t o, int c, int i) {
-        return static_cast<double>(dy[(o * channels + c) * inner + i]);
-      },
-      [=] HD(int c, double total) { bias_diff[c] += static_cast<T>(total); });
-}
-
 class ScaleLayer : public Layer {
  public:
   ScaleLayer(const proto::LayerParameter& config, Phase phase)
@@ -79,11 +65,10 @@ class ScaleLayer : public Layer {
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& x = bottoms[0];
-    const Shape scale = learns_scale_ ? LearnedShape(x) : bottoms[1];
-    // A scalar goes with any axis.
-    axis_ = scale.rank() == 0 ? 0 : CanonicalAxis(x);
-    CheckFits(x, scale);
-    scale_rank_ = scale.rank();
+    const proto::ScaleParameter& param = config().scale_param();
+    const Shape scale =
+        learns_scale_ ? LearnedOperand(x, param.axis(), param.num_axes(), Title()) : bottoms[1];
+    place_ = PlaceOperand(x, scale, param.axis(), "factor", Title());
     View(x, Layout::kPlain);
     LayerPlan plan;
     plan.tops = {x};
@@ -111,35 +96,8 @@ class ScaleLayer : public Layer {
   }
 
  private:
-  int CanonicalAxis(const Shape& x) const {
-    return x.CanonicalAxis(config().scale_param().axis(), Title() + ": axis");
-  }
-
-  Shape LearnedShape(const Shape& x) const {
-    const int num_axes = config().scale_param().num_axes();
-    const int axis = CanonicalAxis(x);
-    if (num_axes < -1 || axis + num_axes > x.rank()) {
-      Fail("num_axes is ", num_axes, " with axis ", axis, ", but its bottom has the shape ",
-           x.ToString(), "; num_axes must be 0 to ", x.rank() - axis, ", or -1 for all");
-    }
-    const auto first = x.dims().begin() + axis;
-    return Shape(std::vector<int64_t>(first, num_axes < 0 ? x.dims().end() : first + num_axes));
-  }
-
-  void CheckFits(const Shape& x, const Shape& scale) const {
-    bool fits = axis_ + scale.rank() <= x.rank();
-    for (int a = 0; fits && a < scale.rank(); ++a) fits = x[axis_ + a] == scale[a];
-    if (fits) return;
-    Fail("the factor has the shape ", scale.ToString(), ", which does not equal the extents from "
-         "axis ", axis_, " on of its bottom, whose shape is ", x.ToString());
-  }
-
-  // The factor's elements are the channels.
   ChannelView View(const Shape& x, Layout layout) const {
-    if (layout == Layout::kChannelsLast) return ViewChannels(x, layout);
-    const int64_t channels = x.Count(axis_, axis_ + scale_rank_);
-    return ViewChannels(Shape{x.Count(0, axis_), channels, x.CountFrom(axis_ + scale_rank_)},
-                        Layout::kPlain);
+    return ViewOperand(x, layout, place_);
   }
 
   bool WantsScaleGradient(const BlobList& bottom) const {
@@ -164,7 +122,7 @@ class ScaleLayer : public Layer {
     const Blob& scale = ScaleBlob(bottom);
     const T* dy = top.diff<T>();
     if (config().scale_param().bias_term() && wants_gradient(bias_index())) {
-      BiasGradient<T>(ctx, view, dy, param(bias_index()).template mutable_diff<T>());
+      SumToOperand<T>(ctx, view, dy, true, param(bias_index()).template mutable_diff<T>());
     }
     if (learns_scale_ ? wants_gradient(0) : propagate_down[1]) {
       const T* x = in_place_ ? state(0).template data<T>() : bottom[0]->data<T>();
@@ -178,8 +136,7 @@ class ScaleLayer : public Layer {
 
   const bool learns_scale_;
   bool in_place_ = false;
-  int axis_ = 1;
-  int scale_rank_ = 0;
+  OperandPlace place_;
   FillerSpec filler_, bias_filler_;
 };
 

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "base/strings.h"
-#include "crema/net/net.h"
+#include "crema/net/compile.h"
 
 namespace crema {
 namespace {
@@ -70,6 +70,12 @@ std::string ParamShapes(const Graph& graph, const LayerNode& node) {
 
 std::string Notes(const Graph& graph, const LayerNode& node) {
   std::vector<std::string> notes;
+  if (node.absorbed_by >= 0) {
+    return Concat("done by '", graph.layers[node.absorbed_by].layer->name(), "'");
+  }
+  for (int follower : node.absorbed) {
+    notes.push_back(Concat("does '", graph.layers[follower].layer->name(), "' too"));
+  }
   if (!node.tops.empty() && !node.bottoms.empty() && node.tops[0] == node.bottoms[0]) {
     notes.push_back("in place");
   }
@@ -81,41 +87,69 @@ std::string Notes(const Graph& graph, const LayerNode& node) {
       notes.push_back(Concat("loss weight ", graph.blobs[top].loss_weight));
     }
   }
+  if (!node.engine_note.empty()) notes.push_back(node.engine_note);
   return notes.empty() ? "-" : Join(notes);
+}
+
+std::string Bytes(size_t bytes) { return BytesToString(static_cast<double>(bytes)); }
+
+// What the blobs that a layer makes, and its notes, take by themselves; "-" for views of others.
+std::vector<std::string> BytesOf(const Graph& graph, const LayerNode& node, int layer) {
+  size_t values = 0, gradients = 0, state = 0;
+  for (int top : node.tops) {
+    const BlobNode& blob = graph.blobs[top];
+    if (blob.producer != layer || node.absorbed_by >= 0) continue;
+    const size_t bytes = static_cast<size_t>(blob.shape.count()) * SizeOf(graph.dtype);
+    const bool shares_diff =
+        blob.shares_diff_with >= 0 && graph.blobs[blob.shares_diff_with].has_diff;
+    if (blob.shares_data_with < 0) values += bytes;
+    if (blob.has_diff && !shares_diff) gradients += bytes;
+  }
+  for (const LayerPlan::State& kept : node.plan.state) {
+    state += static_cast<size_t>(kept.shape.count()) * SizeOf(kept.dtype.value_or(graph.dtype));
+  }
+  std::vector<std::string> cells;
+  for (size_t bytes : {values, gradients, state}) cells.push_back(bytes == 0 ? "-" : Bytes(bytes));
+  return cells;
+}
+
+std::string DescribeMemory(const NetMemory& memory) {
+  return Concat("memory of a pass: ", Bytes(memory.arena + memory.kept), " for values (",
+                Bytes(memory.data), ") and gradients (", Bytes(memory.gradients),
+                "); sharing saves ", Bytes(memory.Saved()), "\nlayer state ", Bytes(memory.state),
+                ", scratch ", Bytes(memory.scratch), ", parameters ", Bytes(memory.params),
+                ", their gradients ", Bytes(memory.param_gradients), ", in all ",
+                Bytes(memory.Total()), "\n");
 }
 
 }  // namespace
 
-std::string Net::Describe() const {
+std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std::string& device) {
   Table table;
   table.Row({"layer", "type", "engine", "layout", "bottoms -> tops", "top shapes", "parameters",
-             "backward", "notes"});
-  for (const LayerNode& node : graph_.layers) {
-    const Layout layout =
-        node.tops.empty() ? Layout::kPlain : blobs_[node.tops[0]]->layout();
-    table.Row({node.layer->name(), node.layer->type(), "CAFFE", crema::ToString(layout),
-               Arrow(graph_, node), TopShapes(graph_, node), ParamShapes(graph_, node),
-               node.runs_backward ? "yes" : "no", Notes(graph_, node)});
+             "backward", "values", "gradients", "state", "notes"});
+  for (size_t l = 0; l < graph.layers.size(); ++l) {
+    const LayerNode& node = graph.layers[l];
+    const std::vector<std::string> bytes = BytesOf(graph, node, static_cast<int>(l));
+    table.Row({node.layer->name(), node.layer->type(), node.engine,
+               ToString(node.layer->layout()), Arrow(graph, node), TopShapes(graph, node),
+               ParamShapes(graph, node),
+               node.runs_backward ? "yes" : "no", bytes[0], bytes[1], bytes[2],
+               Notes(graph, node)});
   }
   int64_t learned = 0;
   double flops = 0;
-  for (const ParamNode& param : graph_.params) {
+  for (const ParamNode& param : graph.params) {
     if (param.owner < 0 && param.decl.learned) learned += param.decl.shape.count();
   }
-  for (const LayerNode& node : graph_.layers) flops += node.layer->ForwardFlops();
+  for (const LayerNode& node : graph.layers) flops += node.layer->ForwardFlops();
   std::ostringstream out;
-  out << "net '" << graph_.name << "', phase " << (graph_.phase == Phase::kTrain ? "TRAIN" : "TEST")
-      << ", " << crema::ToString(graph_.dtype) << ", on the " << context_->device().name() << "\n"
+  out << "net '" << graph.name << "', phase " << (graph.phase == Phase::kTrain ? "TRAIN" : "TEST")
+      << ", " << ToString(graph.dtype) << ", on the " << device << "\n"
       << table.ToString() << "outputs:";
-  for (int output : graph_.outputs) out << " " << graph_.blobs[output].name;
+  for (int output : graph.outputs) out << " " << graph.blobs[output].name;
   out << "\nlearned parameters: " << learned << "; forward pass: " << flops / 1e9 << " GFLOP\n"
-      << "memory: values " << BytesToString(static_cast<double>(memory_.data)) << ", gradients "
-      << BytesToString(static_cast<double>(memory_.gradients)) << ", parameters "
-      << BytesToString(static_cast<double>(memory_.params)) << ", their gradients "
-      << BytesToString(static_cast<double>(memory_.param_gradients)) << ", layer state "
-      << BytesToString(static_cast<double>(memory_.state)) << ", scratch "
-      << BytesToString(static_cast<double>(memory_.scratch)) << ", total "
-      << BytesToString(static_cast<double>(memory_.Total())) << "\n";
+      << DescribeMemory(memory);
   return out.str();
 }
 

@@ -11,6 +11,16 @@ std::string LayerTitle(const Layer& layer) {
   return "layer '" + layer.name() + "' (" + layer.type() + ")";
 }
 
+LayerPlan PlanLayer(Layer& layer, const std::vector<Shape>& bottoms, DType dtype) {
+  try {
+    return layer.Plan(bottoms, dtype);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    if (text.find("layer '") != std::string::npos) throw;
+    Fail(LayerTitle(layer), ": ", text);
+  }
+}
+
 namespace {
 
 class GraphBuilder {
@@ -62,29 +72,21 @@ class GraphBuilder {
                                                          : Phase::kTest;
     graph_.layers.emplace_back();
     LayerNode& node = graph_.layers.back();
-    node.layer = CreateLayer(config, phase, device_);
-    node.traits = node.layer->traits();
-    CheckCounts(config, node);
     std::vector<Shape> shapes;
     for (const std::string& bottom : config.bottom()) {
       node.bottoms.push_back(FindBottom(config, bottom));
       shapes.push_back(graph_.blobs[node.bottoms.back()].shape);
     }
-    node.plan = Plan(*node.layer, shapes);
+    EngineChoice choice =
+        CreateByEngine(net_.engine(), {config, phase, graph_.dtype, shapes}, device_);
+    node.layer = std::move(choice.layer);
+    node.engine = choice.engine;
+    node.engine_note = choice.note;
+    node.traits = node.layer->traits();
+    CheckCounts(config, node);
+    node.plan = PlanLayer(*node.layer, shapes, graph_.dtype);
     AddTops(config, &node);
     AddParams(config, &node);
-  }
-
-  // Errors that come from deeper down (a size that overflows) get the layer's name here.
-  LayerPlan Plan(Layer& layer, const std::vector<Shape>& shapes) {
-    const std::string title = LayerTitle(layer);
-    try {
-      return layer.Plan(shapes, graph_.dtype);
-    } catch (const Error& error) {
-      const std::string text = error.what();
-      if (text.find("layer '") != std::string::npos) throw;
-      Fail(title, ": ", text);
-    }
   }
 
   static void CheckCount(const Layer& layer, const char* what, int count, int min, int max) {

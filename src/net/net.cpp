@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "crema.pb.h"
+#include "crema/layer/carries_state.h"
 #include "crema/math/vector_ops.h"
 #include "net/passes.h"
 #include "schema/weights_io.h"
@@ -12,46 +13,41 @@ namespace crema {
 
 Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
          const NetOptions& options)
-    : seed_(options.seed) {
-  const proto::NetParameter net = InsertSplits(FilterLayers(config));
-  graph_ = BuildGraph(net, options.dtype, device->kind());
-  if (options.backward) {
-    MarkBackward(net, &graph_);
-  } else {
-    MarkForwardOnly(&graph_);
+    : seed_(options.seed),
+      debug_info_(config.debug_info()),
+      check_memory_(options.check_memory) {
+  CompileOptions compile = options;
+  if (debug_info_) {  // which looks at every blob
+    compile.keep_blobs = true;
+    compile.fuse = false;
   }
+  graph_ = CompileNet(config, device->kind(), compile);
   context_ = std::make_unique<Context>(std::move(device), options.seed);
-  AllocateBlobs();
+  arena_ = options.share_memory_with == nullptr ? std::make_shared<Arena>()
+                                                : options.share_memory_with->arena_;
+  PlaceBlobs();
+  CREMA_CHECK(options.share_memory_with == nullptr ||
+                  options.share_memory_with->context_->shared_device() == context_->shared_device(),
+              "nets on two devices share memory");
+  for (size_t i = 0; i < graph_.blobs.size(); ++i) {
+    blob_index_[graph_.blobs[i].name] = static_cast<int>(i);
+  }
+  loss_ = Tensor(context_->shared_device(), graph_.dtype, Shape{});
+  VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
   AllocateParams(options.share_params_with);
   FillParams();
+  for (const LayerNode& node : graph_.layers) {
+    bottoms_.push_back(Blobs(node.bottoms));
+    tops_.push_back(Blobs(node.tops));
+  }
+  states_.resize(graph_.layers.size());
   BindLayers();
+  for (const LayerNode& node : graph_.layers) {
+    if (node.absorbed_by < 0) node.layer->Start(*context_);
+  }
 }
 
 Net::~Net() = default;
-
-void Net::AllocateBlobs() {
-  const MemoryPlan plan = PlanMemory(graph_);
-  const auto& device = context_->shared_device();
-  const auto data = std::make_shared<Buffer>(device, plan.data_bytes);
-  const auto diff = std::make_shared<Buffer>(device, plan.diff_bytes);
-  // Gradients that no layer writes stay zero.
-  device->Zero(data->memory(), data->bytes());
-  device->Zero(diff->memory(), diff->bytes());
-  for (size_t i = 0; i < graph_.blobs.size(); ++i) {
-    const BlobNode& node = graph_.blobs[i];
-    Tensor values(data, plan.data_offset[i], graph_.dtype, node.shape);
-    Tensor gradient;
-    if (plan.diff_offset[i] >= 0) {
-      gradient = Tensor(diff, plan.diff_offset[i], graph_.dtype, node.shape);
-    }
-    blobs_.push_back(std::make_unique<Blob>(node.name, values, gradient));
-    blob_index_[node.name] = static_cast<int>(i);
-  }
-  loss_ = Tensor(device, graph_.dtype, Shape{});
-  VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
-  memory_.data = plan.data_bytes;
-  memory_.gradients = plan.diff_bytes;
-}
 
 namespace {
 
@@ -84,7 +80,6 @@ void Net::CheckCanShare(const Net& other) const {
 
 void Net::AllocateParams(const Net* other) {
   if (other != nullptr) CheckCanShare(*other);
-  const auto size = static_cast<int64_t>(SizeOf(graph_.dtype));
   std::vector<int64_t> offsets(graph_.params.size(), -1);
   std::vector<int> lenders(graph_.params.size(), -1);
   int64_t bytes = 0;
@@ -100,16 +95,14 @@ void Net::AllocateParams(const Net* other) {
     }
     if (lenders[i] >= 0 || node.owner >= 0) continue;
     offsets[i] = bytes;
-    bytes += AlignUp(node.decl.shape.count() * size);
+    bytes += static_cast<int64_t>(ParamBytes(node, graph_.dtype));
     any_gradient = any_gradient || node.wants_gradient;
   }
   const auto& device = context_->shared_device();
-  const Shape flat{bytes / size};
+  const Shape flat{bytes / static_cast<int64_t>(SizeOf(graph_.dtype))};
   flat_params_ = Tensor(device, graph_.dtype, flat);
   device->Zero(flat_params_.raw(), flat_params_.bytes());
-  // A net for testing, or one that only borrows, keeps no gradients.
-  const bool keeps_gradients = any_gradient && std::any_of(
-      graph_.layers.begin(), graph_.layers.end(), [](const auto& l) { return l.runs_backward; });
+  const bool keeps_gradients = any_gradient && KeepsParamGradients(graph_);
   flat_gradients_ = Tensor(device, graph_.dtype, keeps_gradients ? flat : Shape{0});
   for (size_t i = 0; i < graph_.params.size(); ++i) {
     const ParamNode& node = graph_.params[i];
@@ -135,6 +128,10 @@ void Net::AllocateParams(const Net* other) {
   ClearGradients();
 }
 
+std::string Net::Describe() const {
+  return DescribePlan(graph_, memory_, context_->device().name());
+}
+
 void Net::FillParams() {
   for (size_t i = 0; i < graph_.params.size(); ++i) {
     const ParamNode& node = graph_.params[i];
@@ -153,37 +150,15 @@ BlobList Net::Blobs(const std::vector<int>& indices) const {
   return list;
 }
 
-void Net::BindLayers() {
-  size_t scratch = 0;
-  for (LayerNode& node : graph_.layers) {
-    bottoms_.push_back(Blobs(node.bottoms));
-    tops_.push_back(Blobs(node.tops));
-    BlobList params;
-    std::vector<bool> wants;
-    for (int p : node.params) {
-      params.push_back(params_[p].get());
-      wants.push_back(graph_.params[p].wants_gradient && params_[p]->has_diff());
-    }
-    std::vector<Tensor> state;
-    for (const LayerPlan::State& wanted : node.plan.state) {
-      state.emplace_back(context_->shared_device(), wanted.dtype.value_or(graph_.dtype),
-                         wanted.shape);
-      memory_.state += state.back().bytes();
-    }
-    scratch = std::max(scratch, node.plan.scratch_bytes);
-    node.layer->Bind(params, state, wants);
-  }
-  memory_.scratch = scratch;
-  if (scratch > 0) context_->Scratch(scratch);
-  for (LayerNode& node : graph_.layers) node.layer->Start(*context_);
-}
-
 void Net::BeginPass(uint64_t step) {
+  FollowArena();
   context_->SetStep(step);
   VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
 }
 
 void Net::ForwardLayer(int i) {
+  if (graph_.layers[i].absorbed_by >= 0) return;
+  if (graph_.layers[i].traits.shapes_depend_on_data) FollowData(i);
   graph_.layers[i].layer->Forward(*context_, bottoms_[i], tops_[i]);
   const LayerNode& node = graph_.layers[i];
   for (size_t t = 0; t < node.tops.size(); ++t) {
@@ -191,30 +166,44 @@ void Net::ForwardLayer(int i) {
     VectorOpsFor(context_->kind())
         .AddScaledSum(*context_, tops_[i][t]->data_tensor(), node.loss_weights[t], loss_);
   }
+  LeaveStep(ForwardStep(i));
 }
 
 void Net::Forward(uint64_t step) {
   BeginPass(step);
-  for (size_t i = 0; i < graph_.layers.size(); ++i) ForwardLayer(static_cast<int>(i));
+  if (debug_info_) LogInputs();
+  for (int i = 0; i < static_cast<int>(graph_.layers.size()); ++i) {
+    ForwardLayer(i);
+    if (debug_info_) LogForward(i);
+  }
 }
 
 void Net::BackwardLayer(int i) {
   const LayerNode& node = graph_.layers[i];
   if (!node.runs_backward) return;
+  for (int t : plan_->unsent[i]) {
+    const Tensor& gradient = tops_[i][t]->diff_tensor();
+    context_->device().Zero(gradient.raw(), gradient.bytes());
+  }
   for (size_t t = 0; t < node.tops.size(); ++t) {
     if (!node.starts_gradient[t]) continue;
     VectorOpsFor(context_->kind())
         .Fill(*context_, tops_[i][t]->diff_tensor(), node.loss_weights[t]);
   }
   node.layer->Backward(*context_, tops_[i], node.propagate_down, bottoms_[i]);
+  LeaveStep(BackwardStep(graph_, i));
 }
 
 void Net::Backward() {
-  for (int i = static_cast<int>(graph_.layers.size()) - 1; i >= 0; --i) BackwardLayer(i);
+  for (int i = static_cast<int>(graph_.layers.size()) - 1; i >= 0; --i) {
+    BackwardLayer(i);
+    if (debug_info_ && graph_.layers[i].runs_backward) LogBackward(i);
+  }
+  if (debug_info_) LogParameterNorms();
 }
 
 void Net::ClearGradients() {
-  context_->device().Zero(flat_gradients_.raw(), flat_gradients_.bytes());
+  VectorOpsFor(context_->kind()).Fill(*context_, flat_gradients_, 0);
 }
 
 void Net::CheckAfterForward() {
@@ -224,9 +213,17 @@ void Net::CheckAfterForward() {
   }
 }
 
+Layer* Net::FindLayer(const std::string& name) const {
+  for (const LayerNode& node : graph_.layers) {
+    if (node.layer->name() == name) return node.layer.get();
+  }
+  return nullptr;
+}
+
 Blob* Net::FindBlob(const std::string& name) const {
   const auto it = blob_index_.find(name);
-  return it == blob_index_.end() ? nullptr : blobs_[it->second].get();
+  const bool is_there = it != blob_index_.end() && plan_->data[it->second].offset >= 0;
+  return is_there ? blobs_[it->second].get() : nullptr;
 }
 
 std::vector<std::pair<std::string, uint64_t>> Net::DataPositions() const {
@@ -238,11 +235,36 @@ std::vector<std::pair<std::string, uint64_t>> Net::DataPositions() const {
   return positions;
 }
 
+std::vector<std::pair<std::string, std::vector<Tensor>>> Net::CarriedStates() const {
+  std::vector<std::pair<std::string, std::vector<Tensor>>> states;
+  for (const LayerNode& node : graph_.layers) {
+    const auto* carries = dynamic_cast<const CarriesState*>(node.layer.get());
+    if (carries != nullptr) states.emplace_back(node.layer->name(), carries->carried());
+  }
+  return states;
+}
+
+std::optional<double> Net::WaitedSeconds() const {
+  std::optional<double> total;
+  for (const LayerNode& node : graph_.layers) {
+    const std::optional<double> waited = node.layer->waited_seconds();
+    if (waited.has_value()) total = total.value_or(0) + *waited;
+  }
+  return total;
+}
+
+uint64_t Net::RecordsOfPass(const std::string& layer) const {
+  for (const LayerNode& node : graph_.layers) {
+    if (node.layer->name() != layer || !node.layer->position().has_value()) continue;
+    return static_cast<uint64_t>(graph_.blobs[node.tops[0]].shape[0]);
+  }
+  return 0;
+}
+
 void Net::SeekPasses(uint64_t passes) {
   for (LayerNode& node : graph_.layers) {
     if (!node.layer->position().has_value()) continue;
-    const auto batch = static_cast<uint64_t>(graph_.blobs[node.tops[0]].shape[0]);
-    node.layer->Seek(passes * batch);
+    node.layer->Seek(passes * RecordsOfPass(node.layer->name()));
   }
 }
 

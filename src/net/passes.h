@@ -1,9 +1,12 @@
 // The passes that turn a net's text into a graph that can run. Each is one file.
 #pragma once
 
+#include <algorithm>
 #include <map>
 
-#include "crema/net/graph.h"
+#include "crema/layer/registry.h"
+#include "crema/net/compile.h"
+#include "crema/tensor/param_block.h"
 
 namespace crema {
 
@@ -18,25 +21,115 @@ proto::NetParameter FilterLayers(const proto::NetParameter& net);
 // insert_splits.cpp: gives every blob with several readers a Split layer, named as Caffe does.
 proto::NetParameter InsertSplits(const proto::NetParameter& net);
 
+// choose_engines.cpp: creates the layer by the engine that the net's or the layer's text names, or
+// by the fastest that can take it. Throws Error where a named one is not in the build or cannot.
+struct EngineChoice {
+  std::unique_ptr<Layer> layer;
+  std::string engine, note;  // why not another one, or ""
+};
+EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& query,
+                            DeviceKind device);
+
 // infer_shapes.cpp: creates the layers, connects them and infers all shapes.
 Graph BuildGraph(const proto::NetParameter& net, DType dtype, DeviceKind device);
+
+// plan_layout.cpp: which layers run in channels-last: those that need it, and behind them those
+// that take it. Puts layers in that change the layout where two others do not agree on it.
+void PlanLayout(DeviceKind device, Graph* graph);
+
+// infer_again.cpp: infers the shapes of all layers from number `first` on anew, after those of the
+// blobs they read have changed. Tops that take any shape keep theirs. Throws Error where a layer
+// does not accept its bottoms or would need other parameters; some shapes are then new, some old.
+void InferShapesAgain(size_t first, Graph* graph);
+
+// fuse.cpp: lets layers take over the work of those that follow them, where they can.
+void FuseLayers(Graph* graph);
+// Takes away what a layer that does not run asked for.
+void NeedNothing(LayerNode* node);
 
 // mark_backward.cpp: decides which layers run backward and which blobs get gradients.
 void MarkBackward(const proto::NetParameter& net, Graph* graph);
 // The same for a net that only runs forward: none.
 void MarkForwardOnly(Graph* graph);
 
-// plan_memory.cpp: where each blob's values and gradients lie, in bytes from the start of two
-// arenas. Blobs that share have the offset of the one they share with; -1: no memory.
+// A pass has two steps a layer: layer i runs forward in step i, and backward, the last one first,
+// in the steps that follow. A life is from one step to another, both included.
+inline int ForwardStep(size_t layer) { return static_cast<int>(layer); }
+inline int BackwardStep(const Graph& graph, size_t layer) {
+  return static_cast<int>(2 * graph.layers.size() - 1 - layer);
+}
+struct Life {
+  int first = -1, last = -1;
+  bool empty() const { return first < 0; }
+  void Include(int step) {
+    first = empty() ? step : std::min(first, step);
+    last = std::max(last, step);
+  }
+  bool Meets(const Life& other) const { return first <= other.last && other.first <= last; }
+};
+
+// lifetimes.cpp: when the values (gradients) of each blob are needed, from the traits. A blob whose
+// values lie where those of an earlier one do has that one as its root; others are their own root.
+struct BlobLives {
+  std::vector<int> root;    // by blob; -1: no memory
+  std::vector<Life> lives;  // by blob, of roots
+  std::vector<bool> kept;   // of roots: the memory keeps its values to the next pass
+  int64_t separate = 0;     // bytes of all that are no views of others
+};
+BlobLives LivesOfValues(const Graph& graph);
+BlobLives LivesOfGradients(const Graph& graph);
+// By layer: the tops whose gradient the layer will read although nobody sends one.
+std::vector<std::vector<int>> FindUnsentGradients(const Graph& graph);
+
+// place_pieces.cpp: gives each piece an offset such that no two whose lives meet overlap. Returns
+// the bytes that all take together.
+struct MemoryPiece {
+  int64_t bytes = 0;
+  Life life;
+  int64_t offset = -1;
+};
+int64_t PlacePieces(std::vector<MemoryPiece>* pieces);
+
+// plan_memory.cpp: where each blob's values and gradient lie, in bytes from the start of the arena,
+// whose parts have several users in a pass, or of the memory that keeps its values.
+struct Place {
+  int64_t offset = -1;  // -1: no memory
+  bool kept = false;
+};
 struct MemoryPlan {
-  std::vector<int64_t> data_offset, diff_offset;  // by blob
-  int64_t data_bytes = 0, diff_bytes = 0;
+  std::vector<Place> data, diff;         // by blob
+  std::vector<std::vector<int>> unsent;  // by layer, see FindUnsentGradients
+  std::vector<MemoryPiece> pieces;       // of the arena
+  NetMemory memory;                      // without parameters
 };
 MemoryPlan PlanMemory(const Graph& graph);
+
+// The memory that nets which run in turn share. It grows where one of them needs more; what it
+// held is then lost.
+struct Arena {
+  std::shared_ptr<Buffer> buffer;
+};
 
 // Offsets in buffers are multiples of this, in bytes.
 constexpr int64_t kAlignment = 64;
 inline int64_t AlignUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+// What one parameter takes in the buffer of all, in bytes.
+inline size_t ParamBytes(const ParamNode& param, DType dtype) {
+  const int64_t blocks = (param.decl.shape.count() + kParamBlock - 1) / kParamBlock;
+  return static_cast<size_t>(blocks * kParamBlock) * SizeOf(dtype);
+}
+
+// What a tensor takes there.
+inline int64_t AlignedBytes(const Shape& shape, DType dtype) {
+  return AlignUp(shape.count() * static_cast<int64_t>(SizeOf(dtype)));
+}
+
+// compile.cpp: false for a net for testing, and for one that only borrows its parameters.
+bool KeepsParamGradients(const Graph& graph);
+
+// The plan of one layer. Errors that come from deeper down (a size that overflows) get its name.
+LayerPlan PlanLayer(Layer& layer, const std::vector<Shape>& bottoms, DType dtype);
 
 // "layer 'conv1' (Convolution)".
 std::string LayerTitle(const Layer& layer);

@@ -1,36 +1,82 @@
+// Who lies where: the values and gradients of blobs.
 #include "net/passes.h"
 
 namespace crema {
 namespace {
 
-int64_t BytesOf(const BlobNode& blob, DType dtype) {
-  return AlignUp(blob.shape.count() * static_cast<int64_t>(SizeOf(dtype)));
-}
+class Planner {
+ public:
+  explicit Planner(const Graph& graph) : graph_(graph) {}
+
+  MemoryPlan Run() {
+    plan_.memory.data = AddBlobs(LivesOfValues(graph_), &plan_.data);
+    plan_.memory.gradients = AddBlobs(LivesOfGradients(graph_), &plan_.diff);
+    for (const LayerNode& node : graph_.layers) AddLayer(node);
+    plan_.memory.arena = static_cast<size_t>(PlacePieces(&plan_.pieces));
+    for (const auto& [place, piece] : waiting_) place->offset = plan_.pieces[piece].offset;
+    plan_.unsent = FindUnsentGradients(graph_);
+    return std::move(plan_);
+  }
+
+ private:
+  // `place` gets the piece's offset when all pieces have one.
+  void AddPiece(int64_t bytes, const Life& life, Place* place) {
+    if (bytes == 0) {
+      place->offset = 0;
+      return;
+    }
+    plan_.pieces.push_back({bytes, life});
+    waiting_.emplace_back(place, plan_.pieces.size() - 1);
+  }
+
+  // Memory that keeps its values.
+  Place Keep(int64_t bytes) {
+    const Place place{static_cast<int64_t>(plan_.memory.kept), true};
+    plan_.memory.kept += static_cast<size_t>(bytes);
+    return place;
+  }
+
+  // Returns the bytes that the blobs would take if none gave its memory to another.
+  size_t AddBlobs(const BlobLives& all, std::vector<Place>* places) {
+    const size_t blobs = graph_.blobs.size();
+    std::vector<size_t> piece(blobs);  // of roots in the arena
+    places->resize(blobs);
+    for (size_t i = 0; i < blobs; ++i) {
+      if (all.root[i] != static_cast<int>(i)) continue;
+      const int64_t bytes = AlignedBytes(graph_.blobs[i].shape, graph_.dtype);
+      if (all.kept[i]) {
+        (*places)[i] = Keep(bytes);
+      } else {
+        AddPiece(bytes, all.lives[i], &(*places)[i]);
+      }
+      piece[i] = plan_.pieces.size() - 1;
+    }
+    for (size_t i = 0; i < blobs; ++i) {
+      const int root = all.root[i];
+      if (root < 0 || root == static_cast<int>(i)) continue;
+      (*places)[i] = (*places)[root];
+      const bool waits = (*places)[root].offset < 0;
+      if (waits) waiting_.emplace_back(&(*places)[i], piece[root]);
+    }
+    return static_cast<size_t>(all.separate);
+  }
+
+  // What a layer notes for its backward pass lives as long as the net.
+  void AddLayer(const LayerNode& node) {
+    for (const LayerPlan::State& state : node.plan.state) {
+      plan_.memory.state += static_cast<size_t>(state.shape.count()) *
+                            SizeOf(state.dtype.value_or(graph_.dtype));
+    }
+    plan_.memory.scratch = std::max(plan_.memory.scratch, node.plan.scratch_bytes);
+  }
+
+  const Graph& graph_;
+  MemoryPlan plan_;
+  std::vector<std::pair<Place*, size_t>> waiting_;  // for the offset of a piece
+};
 
 }  // namespace
 
-MemoryPlan PlanMemory(const Graph& graph) {
-  MemoryPlan plan;
-  for (const BlobNode& blob : graph.blobs) {
-    const int64_t bytes = BytesOf(blob, graph.dtype);
-    if (blob.shares_data_with >= 0) {
-      plan.data_offset.push_back(plan.data_offset[blob.shares_data_with]);
-    } else {
-      plan.data_offset.push_back(plan.data_bytes);
-      plan.data_bytes += bytes;
-    }
-    const bool shares_diff =
-        blob.shares_diff_with >= 0 && graph.blobs[blob.shares_diff_with].has_diff;
-    if (!blob.has_diff) {
-      plan.diff_offset.push_back(-1);
-    } else if (shares_diff) {
-      plan.diff_offset.push_back(plan.diff_offset[blob.shares_diff_with]);
-    } else {
-      plan.diff_offset.push_back(plan.diff_bytes);
-      plan.diff_bytes += bytes;
-    }
-  }
-  return plan;
-}
+MemoryPlan PlanMemory(const Graph& graph) { return Planner(graph).Run(); }
 
 }  // namespace crema

@@ -27,6 +27,7 @@ void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& p
   }
   for (size_t i = 0; i < params.size(); ++i) {
     const SavedBlob& blob = saved.blobs[i];
+    if (blob.data.empty() && blob.shape.empty()) continue;  // shares another layer's, in HDF5
     if (!ShapeFits(blob, params[i]->shape())) {
       Fail(LayerTitle(layer), ": its parameter ", i, " has the shape ",
            params[i]->shape().ToString(), ", but ", path, " holds ", Shape(blob.shape).ToString(),
@@ -42,7 +43,7 @@ void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& p
 
 // The layer of the net that has the name of `saved`; nullptr where there is none. Where several
 // have it, at most one has parameters, and the file's others are empty.
-const Layer* FindLayer(const Graph& graph, const SavedLayer& saved) {
+const Layer* FindNamesake(const Graph& graph, const SavedLayer& saved) {
   const Layer* found = nullptr;
   for (const LayerNode& node : graph.layers) {
     const Layer& layer = *node.layer;
@@ -80,13 +81,18 @@ SavedBlob Save(const Blob& blob, bool with_gradient) {
   return saved;
 }
 
+bool OwnsParams(const LayerNode& node, const Graph& graph) {
+  return std::any_of(node.params.begin(), node.params.end(),
+                     [&](int p) { return graph.params[p].owner < 0; });
+}
+
 }  // namespace
 
 WeightsReport Net::LoadWeights(const std::string& path) {
   WeightsReport report;
   std::map<std::string, bool> seen;
   for (const SavedLayer& saved : ReadWeightsFile(path)) {
-    const Layer* layer = FindLayer(graph_, saved);
+    const Layer* layer = FindNamesake(graph_, saved);
     if (layer == nullptr) {
       if (!saved.blobs.empty()) report.skipped.push_back(saved.name);
       continue;
@@ -97,7 +103,7 @@ WeightsReport Net::LoadWeights(const std::string& path) {
     report.copied.push_back(Shapes(*layer));
   }
   for (const LayerNode& node : graph_.layers) {
-    if (!node.params.empty() && !seen[node.layer->name()]) {
+    if (OwnsParams(node, graph_) && !seen[node.layer->name()]) {
       report.left_out.push_back(Shapes(*node.layer));
     }
   }
@@ -121,6 +127,7 @@ void Net::ToProto(proto::NetParameter* out, bool with_gradients) const {
   out->Clear();
   out->set_name(graph_.name);
   for (const LayerNode& node : graph_.layers) {
+    if (node.made_by_pass) continue;
     proto::LayerParameter* layer = out->add_layer();
     *layer = node.layer->config();
     layer->clear_blobs();

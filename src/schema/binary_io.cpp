@@ -7,13 +7,16 @@
 #include <google/protobuf/wire_format_lite.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <system_error>
 
 #include "crema/base/error.h"
@@ -41,12 +44,6 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
 
   int get() const { return fd_; }
-  // Returns what close() does; some file systems report a full disk only then.
-  int Close() {
-    const int fd = fd_;
-    fd_ = -1;
-    return close(fd);
-  }
 
  private:
   int fd_;
@@ -126,12 +123,6 @@ std::string FollowLinks(const std::string& path) {
   return target;
 }
 
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // Returns 0, or the error code.
 int WriteAll(int fd, const std::string& bytes) {
   size_t done = 0;
@@ -155,13 +146,11 @@ int SyncToDisk(int fd) {
   return 0;
 }
 
-// Returns 0, or the error code.
-int WriteNewFile(int fd, const std::string& bytes) {
-  Descriptor file(fd);
-  int code = WriteAll(fd, bytes);
-  if (code == 0) code = SyncToDisk(fd);
-  if (file.Close() != 0 && code == 0) code = errno;
-  return code;
+// A name is safe only once its folder is on the disk. Folders that may be written but not read
+// cannot be opened for this. Returns 0, or the error code.
+int SyncFolderOf(const std::string& path) {
+  const Descriptor folder(OpenRetrying(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY));
+  return folder.get() < 0 ? 0 : SyncToDisk(folder.get());
 }
 
 void CheckReplaceable(const std::string& path) {
@@ -171,12 +160,37 @@ void CheckReplaceable(const std::string& path) {
   if (!S_ISREG(info.st_mode)) Fail(path, ": cannot be written: it is not a regular file");
 }
 
-std::string TemporaryName(const std::string& path) {
+constexpr char kTemporary[] = ".tmp.";
+
+// Opens a new file beside `target`. A run that was killed may have left one of the same name: in a
+// container every run has the same process number.
+int OpenTemporary(const std::string& target, std::string* temporary) {
   static std::atomic<uint64_t> count{0};
-  return Concat(path, ".tmp.", getpid(), ".", count++);
+  int fd;
+  do {
+    *temporary = Concat(target, kTemporary, getpid(), ".", count++);
+    fd = OpenRetrying(temporary->c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
+  } while (fd < 0 && errno == EEXIST);
+  return fd;
+}
+
+// Whether `name` is one that OpenTemporary gives, for a target that `is_target` knows.
+bool IsTemporary(const std::string& name,
+                 const std::function<bool(const std::string&)>& is_target) {
+  const size_t at = name.rfind(kTemporary);
+  if (at == std::string::npos) return false;
+  const std::string numbers = name.substr(at + sizeof kTemporary - 1);
+  const bool fits = !numbers.empty() && numbers.find_first_not_of("0123456789.") == std::string::npos;
+  return fits && is_target(name.substr(0, at));
 }
 
 }  // namespace
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
 
 std::string ReadFileBytes(const std::string& path) {
   Descriptor file(OpenRetrying(path.c_str(), O_RDONLY));
@@ -229,26 +243,97 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
   return bytes;
 }
 
-void WriteFileAtomically(const std::string& path, const std::string& bytes) {
-  const std::string target = FollowLinks(path);
-  CheckReplaceable(target);
-  const std::string temporary = TemporaryName(target);
-  const int fd = OpenRetrying(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
-  if (fd < 0) {
-    Fail(path, ": cannot be written: ", Reason(errno), " (in the folder ", FolderOf(target), ")");
+PendingFile::PendingFile(const std::string& path, const std::string& bytes)
+    : path_(path), target_(FollowLinks(path)) {
+  CheckReplaceable(target_);
+  fd_ = OpenTemporary(target_, &temporary_);
+  if (fd_ < 0) {
+    Fail(path, ": cannot be written: ", Reason(errno), " (in the folder ", FolderOf(target_), ")");
   }
-  int code = WriteNewFile(fd, bytes);
-  if (code == 0 && rename(temporary.c_str(), target.c_str()) != 0) code = errno;
+  flock(fd_, LOCK_SH | LOCK_NB);  // tells RemoveStaleTemporaries that somebody is at work
+  int code = WriteAll(fd_, bytes);
+  if (code == 0) code = SyncToDisk(fd_);
+  if (code == 0) return;
+  Discard();
+  Fail(path, ": cannot be written: ", Reason(code));
+}
+
+PendingFile::~PendingFile() { Discard(); }
+
+void PendingFile::Discard() {
+  if (fd_ < 0) return;
+  close(fd_);
+  fd_ = -1;
+  unlink(temporary_.c_str());
+}
+
+void PendingFile::Commit() {
+  int code = rename(temporary_.c_str(), target_.c_str()) == 0 ? 0 : errno;
   if (code != 0) {
-    unlink(temporary.c_str());
-    Fail(path, ": cannot be written: ", Reason(code));
+    Discard();
+    Fail(path_, ": cannot be written: ", Reason(code));
   }
-  // The new name is safe only once the folder is. Folders that may be written but not read cannot
-  // be opened for this.
-  Descriptor folder(OpenRetrying(FolderOf(target).c_str(), O_RDONLY | O_DIRECTORY));
-  if (folder.get() < 0) return;
-  code = SyncToDisk(folder.get());
-  if (code != 0) Fail(path, ": was written, but may not be on the disk yet: ", Reason(code));
+  close(fd_);  // what could fail has failed in fsync
+  fd_ = -1;
+  code = SyncFolderOf(target_);
+  if (code != 0) Fail(path_, ": was written, but may not be on the disk yet: ", Reason(code));
+}
+
+void WriteFileAtomically(const std::string& path, const std::string& bytes) {
+  PendingFile(path, bytes).Commit();
+}
+
+void RemoveFile(const std::string& path) {
+  if (unlink(path.c_str()) != 0) {
+    if (errno == ENOENT) return;
+    Fail(path, ": cannot be removed: ", Reason(errno));
+  }
+  const int code = SyncFolderOf(path);
+  if (code != 0) Fail(path, ": was removed, but may come back: ", Reason(code));
+}
+
+std::vector<std::string> RemoveStaleTemporaries(
+    const std::string& folder, const std::function<bool(const std::string&)>& is_target) {
+  std::vector<std::string> removed;
+  for (const std::string& name : FileNames(folder)) {
+    if (!IsTemporary(name, is_target)) continue;
+    const std::string path = folder + "/" + name;
+    const Descriptor file(OpenRetrying(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    if (file.get() < 0 || flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    if (unlink(path.c_str()) == 0) removed.push_back(path);
+  }
+  return removed;
+}
+
+std::vector<std::string> FileNames(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code failed;
+  auto entry = std::filesystem::directory_iterator(folder, failed);
+  while (!failed && entry != std::filesystem::directory_iterator()) {
+    names.push_back(entry->path().filename().string());
+    entry.increment(failed);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+FileSum SumOfFile(const std::string& path) {
+  const Descriptor file(OpenRetrying(path.c_str(), O_RDONLY));
+  if (file.get() < 0) Fail(path, ": cannot be opened: ", Reason(errno));
+  std::vector<char> block(1 << 20);
+  FileSum sum;
+  while (true) {
+    const ssize_t count = ReadRetrying(file.get(), block.data(), block.size());
+    if (count < 0) Fail(path, ": cannot be read: ", Reason(errno));
+    if (count == 0) return sum;
+    sum.bytes += static_cast<uint64_t>(count);
+    sum.checksum = ChecksumOf(block.data(), static_cast<size_t>(count), sum.checksum);
+  }
+}
+
+uint32_t ChecksumOf(const void* data, size_t bytes, uint32_t before) {
+  if (bytes == 0) return before;  // crc32_z(before, nullptr, 0) begins anew
+  return static_cast<uint32_t>(crc32_z(before, static_cast<const unsigned char*>(data), bytes));
 }
 
 }  // namespace crema

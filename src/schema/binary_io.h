@@ -1,7 +1,11 @@
 // Reads and writes whole files: bytes, and protobuf messages in their binary form.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace google::protobuf {
 class Message;
@@ -41,5 +45,49 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
 // file is removed and what stood at the path is left as it was; only a failure to write the
 // folder's entry to disk, the last step, is reported with the new content in place.
 void WriteFileAtomically(const std::string& path, const std::string& bytes);
+
+// The two halves of WriteFileAtomically, for files that have to appear together: the constructor
+// brings the bytes to the disk under the temporary name, and Commit, which hardly can fail any
+// more, gives them their own. Without Commit the temporary file is removed again.
+class PendingFile {
+ public:
+  PendingFile(const std::string& path, const std::string& bytes);
+  ~PendingFile();
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+
+  void Commit();
+
+ private:
+  void Discard();
+
+  std::string path_, target_, temporary_;
+  int fd_ = -1;  // kept open for its lock
+};
+
+// Removes a file, for good when it returns. That it is not there is no error.
+void RemoveFile(const std::string& path);
+
+// Removes the temporary files that killed processes have left in a folder, for the targets (names
+// without the folder) that `is_target` knows; files that a living process is writing stay. Returns
+// the paths removed.
+std::vector<std::string> RemoveStaleTemporaries(
+    const std::string& folder, const std::function<bool(const std::string&)>& is_target);
+
+// The names in a folder, sorted; none where it cannot be read.
+std::vector<std::string> FileNames(const std::string& folder);
+
+// "a/b" of "a/b/c", "." of "c".
+std::string FolderOf(const std::string& path);
+
+// Size and CRC-32 of a file of any size.
+struct FileSum {
+  uint64_t bytes = 0;
+  uint32_t checksum = 0;
+};
+FileSum SumOfFile(const std::string& path);
+
+// CRC-32 of some bytes, going on from that of what stands before them.
+uint32_t ChecksumOf(const void* data, size_t bytes, uint32_t before = 0);
 
 }  // namespace crema

@@ -381,6 +381,22 @@ void UpgradeTransformations(NetParameter* net, Notes* notes) {
   if (moved) notes->push_back("transformations in data layers were moved to transform_param");
 }
 
+// Caffe passes over a transformation in its old place in silence where the format is the present.
+void NoteUselessTransformations(const NetParameter& net, Notes* notes) {
+  for (const LayerParameter& layer : net.layer()) {
+    const bool is_data = layer.type() == "Data" && layer.has_data_param();
+    if (!is_data && !(layer.type() == "ImageData" && layer.has_image_data_param())) continue;
+    const Message& data = is_data ? static_cast<const Message&>(layer.data_param())
+                                  : static_cast<const Message&>(layer.image_data_param());
+    for (const char* name : {"scale", "mean_file", "crop_size", "mirror"}) {
+      if (!data.GetReflection()->HasField(data, FieldOf(data, name))) continue;
+      notes->push_back(Layer(layer.name()) + "\"" + name + "\" has no effect in " +
+                       (is_data ? "data_param" : "image_data_param") +
+                       ", as in Caffe; move it to transform_param");
+    }
+  }
+}
+
 // ---- V1 to the present format
 
 proto::ParamSpec* ParamAt(LayerParameter* layer, int i) {
@@ -493,6 +509,7 @@ const char* NameOfSolverType(proto::SolverParameter::SolverType type) {
     case proto::SolverParameter::RMSPROP: return "RMSProp";
     case proto::SolverParameter::ADADELTA: return "AdaDelta";
     case proto::SolverParameter::ADAM: return "Adam";
+    case proto::SolverParameter::SAG: return "SAG";
   }
   return "";
 }
@@ -515,6 +532,7 @@ std::vector<std::string> UpgradeNet(const std::string& name_for_errors, NetParam
   UpgradeV0(name_for_errors, net, &notes);
   UpgradeTransformations(net, &notes);
   UpgradeV1(name_for_errors, net, &notes);
+  NoteUselessTransformations(*net, &notes);
   UpgradeInputs(name_for_errors, net, &notes);
   UpgradeBatchNorm(net, &notes);
   return notes;

@@ -9,6 +9,7 @@
 #include "crema/base/error.h"
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"
+#include "schema/hdf5_weights.h"
 #include "schema/upgrade.h"
 #include "weights.pb.h"
 
@@ -88,7 +89,7 @@ void DecodeRaw(int type, const std::string& bytes, const std::string& name,
   }
 }
 
-// Works for proto::BlobProto and weights::Blob.
+// These work for proto::BlobProto and weights::Blob.
 template <class P>
 SavedBlob Shaped(const P& from) {
   SavedBlob blob;
@@ -132,9 +133,24 @@ void CheckCounts(const SavedBlob& blob, const std::string& name) {
   }
 }
 
+template <class P>
+bool SaysNoShape(const P& from) {
+  const bool old_form = from.has_num() || from.has_channels() || from.has_height() ||
+                        from.has_width();
+  return !from.has_shape() && !old_form;
+}
+
+// Caffe writes a scalar as one value without any shape.
+void MakeScalar(SavedBlob* blob) {
+  if (blob->data.size() != 1) return;
+  blob->shape.clear();
+  blob->legacy_shape = false;
+}
+
 // Empties `from`, so that a large file is not held twice.
 SavedBlob TakeBlob(weights::Blob* from, const std::string& name) {
   SavedBlob blob = Shaped(*from);
+  const bool says_no_shape = SaysNoShape(*from);
   if (from->has_raw_data()) {
     DecodeRaw(from->raw_data_type(), from->raw_data(), name, &blob.data, &blob.double_data);
   } else {
@@ -146,6 +162,7 @@ SavedBlob TakeBlob(weights::Blob* from, const std::string& name) {
     CopyDiff(*from, &blob);
   }
   *from = weights::Blob();
+  if (says_no_shape) MakeScalar(&blob);
   CheckCounts(blob, name);
   return blob;
 }
@@ -193,13 +210,10 @@ bool IsHdf5File(const std::string& path) {
 }
 
 std::vector<SavedLayer> ReadWeightsFile(const std::string& path) {
+  if (IsHdf5File(path)) return ReadHdf5Weights(path);
   weights::Net net;
   {
     const std::string bytes = ReadFileBytes(path);
-    if (IsHdf5(bytes)) {
-      Fail(path, ": is an HDF5 file, which cannot be read as weights yet; have the program that ",
-           "wrote it save in binary form (snapshot_format: BINARYPROTO)");
-    }
     if (!bytes.empty()) CheckIsNoState(path, bytes);
     ReadBinary(bytes, path, "a weights file (.caffemodel)", &net);
   }
@@ -228,6 +242,7 @@ SavedBlob FromProto(const proto::BlobProto& blob, const std::string& name_for_er
   SavedBlob saved = Shaped(blob);
   CopyData(blob, &saved);
   CopyDiff(blob, &saved);
+  if (SaysNoShape(blob)) MakeScalar(&saved);
   CheckCounts(saved, name_for_errors);
   return saved;
 }

@@ -1,4 +1,5 @@
-// The learning rate as a function of the iteration (lr_policy).
+// What changes with the iteration by a rule: the learning rate (lr_policy), the momentum
+// (momentum_policy) and the weight decay (weight_decay_policy). Formulas: docs/solvers.md.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +10,24 @@ namespace proto {
 class SolverParameter;
 }
 
-// Throws Error where the policy is unknown or one of its numbers is missing or out of range.
+// Throws Error where a policy is unknown or one of its numbers is missing or out of range.
 void CheckLearningRate(const proto::SolverParameter& solver);
 
-// The rate of iteration `iteration` (from 0). `solver` has passed CheckLearningRate.
-double LearningRate(const proto::SolverParameter& solver, int64_t iteration);
+// In all that follows, iterations count from 0 and `solver` has passed CheckLearningRate.
+
+// Whether the rate of this iteration still comes from warmup_iter or rampup_interval.
+bool WarmsUp(const proto::SolverParameter& solver, int64_t iteration);
+
+// `plateau_steps`: how often the policy "plateau" has lowered the rate (see solvers/plateau.h).
+double LearningRate(const proto::SolverParameter& solver, int64_t iteration,
+                    int plateau_steps = 0);
 
 // How many steps the policies step and multistep have taken; 0 for the others.
 int LearningRateSteps(const proto::SolverParameter& solver, int64_t iteration);
+
+// `rate` is the learning rate of the same iteration.
+double Momentum(const proto::SolverParameter& solver, int64_t iteration, double rate);
+
+double WeightDecay(const proto::SolverParameter& solver, int64_t iteration);
 
 }  // namespace crema

@@ -1,6 +1,5 @@
 // How a solver turns gradients into new weights. One file a rule; like the layers, each is
-// compiled once a device and registers itself:
-//   CREMA_REGISTER_UPDATE_RULE("SGD", SgdRule);
+// compiled once a device and registers itself (see fused_update.h).
 #pragma once
 
 #include <functional>
@@ -9,23 +8,32 @@
 #include <vector>
 
 #include "crema/device/context.h"
-#include "crema/tensor/blob.h"
+#include "crema/tensor/tensor.h"
 #include "target/target.h"
 
 namespace crema {
 
-// What one parameter blob needs for one update. The gradient is first scaled, then clipped, then
-// divided by iter_size, then regularised, in Caffe's order.
+// What a rule needs for one update of neighbouring parameters. The gradient is first clipped, then
+// divided by iter_size, then regularised, in Caffe's order. Which numbers a rule reads is its own
+// business; their names are those of SolverParameter.
 struct UpdateStep {
-  double rate = 0;            // learning rate * lr_mult
-  double momentum = 0;
-  double decay = 0;           // weight_decay * decay_mult
-  bool l1 = false;            // decay of sign(w) instead of w
-  double gradient_scale = 1;  // 1 / iter_size
-  // Gradient clipping: where it is not empty, a scalar on the device holding the sum of squares
-  // of all gradients, which are scaled down so that its root is at most `clip`.
-  Tensor sum_of_squares;
-  double clip = 0;
+  // Flat buffers of equal type and size, see tensor/param_block.h. Of `history` there are as many
+  // as the rule keeps.
+  Tensor weights, gradients;
+  std::vector<Tensor> history;
+  // For each block of them: what `rate` and `decay` are multiplied with.
+  Tensor rate_mults, decay_mults;
+  // The blocks to update.
+  int64_t first_block = 0, blocks = 0;
+
+  int64_t iteration = 0;  // from 0
+  double rate = 0;
+  double momentum = 0, momentum2 = 0, rms_decay = 0, delta = 0;
+  double decay = 0;
+  bool l1 = false;  // decay of sign(w) instead of w
+  // A scalar on the device by which the gradient is multiplied: 1 / iter_size, less where
+  // gradients are clipped.
+  Tensor gradient_factor;
 };
 
 class UpdateRule {
@@ -33,9 +41,9 @@ class UpdateRule {
   virtual ~UpdateRule() = default;
   // Tensors as large as the parameters that the rule keeps from one update to the next.
   virtual int history_count() const = 0;
-  // Updates the values of `param` and its histories in one pass; queues work only.
-  virtual void Update(const Context& ctx, const Blob& param, const std::vector<Tensor>& history,
-                      const UpdateStep& step) const = 0;
+  // Updates weights and histories in one pass; queues work only. Weights of
+  // zero with a gradient of zero stay zero (where delta is not 0).
+  virtual void Update(const Context& ctx, const UpdateStep& step) const = 0;
 };
 
 using UpdateRuleFactory = std::function<std::unique_ptr<UpdateRule>()>;
@@ -52,8 +60,3 @@ struct UpdateRuleRegistration {
 };
 
 }  // namespace crema
-
-#define CREMA_REGISTER_UPDATE_RULE(type, Class)                    \
-  static const ::crema::UpdateRuleRegistration registration_of_##Class( \
-      type, CREMA_TARGET_DEVICE,                                   \
-      []() -> std::unique_ptr<::crema::UpdateRule> { return std::make_unique<Class>(); })

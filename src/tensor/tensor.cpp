@@ -37,17 +37,46 @@ size_t BytesFor(const Shape& shape, DType dtype) {
   return static_cast<size_t>(count) * SizeOf(dtype);
 }
 
+// Calls f(place in Caffe's order, place in memory) for every element.
+template <class F>
+void ForEachPlace(const Tensor& tensor, F f) {
+  const ChannelView view = ViewChannels(tensor.shape(), Layout::kPlain);
+  const auto channels = static_cast<size_t>(view.channels), inner = static_cast<size_t>(view.inner);
+  for (size_t o = 0; o < static_cast<size_t>(view.outer); ++o) {
+    for (size_t c = 0; c < channels; ++c) {
+      for (size_t i = 0; i < inner; ++i) {
+        f((o * channels + c) * inner + i, (o * inner + i) * channels + c);
+      }
+    }
+  }
+}
+
+bool IsPermuted(const Tensor& tensor) {
+  return tensor.layout() == Layout::kChannelsLast && tensor.shape().rank() > 2;
+}
+
 template <class Stored, class T>
 std::vector<T> Download(const Tensor& tensor) {
   std::vector<Stored> stored(static_cast<size_t>(tensor.count()));
   tensor.device().CopyOut(stored.data(), tensor.raw(), tensor.bytes());
-  return std::vector<T>(stored.begin(), stored.end());
+  if (!IsPermuted(tensor)) return std::vector<T>(stored.begin(), stored.end());
+  std::vector<T> values(stored.size());
+  ForEachPlace(tensor, [&](size_t plain, size_t memory) {
+    values[plain] = static_cast<T>(stored[memory]);
+  });
+  return values;
 }
 
 template <class Stored, class T>
 void Upload(const Tensor& tensor, const std::vector<T>& values) {
-  const std::vector<Stored> stored(values.begin(), values.end());
+  std::vector<Stored> stored(values.begin(), values.end());
+  if (IsPermuted(tensor)) {
+    ForEachPlace(tensor, [&](size_t plain, size_t memory) {
+      stored[memory] = static_cast<Stored>(values[plain]);
+    });
+  }
   tensor.device().CopyIn(tensor.raw(), stored.data(), tensor.bytes());
+  tensor.buffer()->AnnounceChange();
 }
 
 }  // namespace

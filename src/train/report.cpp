@@ -1,5 +1,7 @@
 #include "train/report.h"
 
+#include <glog/logging.h>
+
 #include <cmath>
 
 #include "crema/base/error.h"
@@ -29,6 +31,45 @@ std::string FormatOutput(const OutputElement& output) {
                    FormatNumber(output.loss_weight * output.value), " loss)");
   }
   return text;
+}
+
+void LogObserver::OnStart(const TrainStart& start) {
+  LOG(INFO) << "Solving " << start.net;
+  LOG(INFO) << "Learning Rate Policy: " << start.lr_policy;
+}
+
+void LogObserver::OnDisplay(const TrainPoint& point) {
+  if (point.last) {
+    LOG(INFO) << "Iteration " << point.iteration << ", loss = " << FormatNumber(point.loss);
+    return;
+  }
+  const double rate =
+      static_cast<double>(point.iterations) / (point.seconds > 0 ? point.seconds : 1);
+  LOG(INFO) << "Iteration " << point.iteration << " (" << FormatNumber(rate) << " iter/s, "
+            << FormatNumber(point.seconds) << "s/" << display_
+            << " iters), loss = " << FormatNumber(point.loss);
+  if (point.waited.has_value()) {  // a line of its own, which programs for Caffe's logs pass over
+    LOG(INFO) << "    Waited for data: " << FormatNumber(std::round(1000 * *point.waited) / 10)
+              << " % of the time";
+  }
+  int number = 0;
+  for (const OutputElement& output : point.outputs) {
+    LOG(INFO) << "    Train net output #" << number++ << ": " << FormatOutput(output);
+  }
+  LOG(INFO) << "Iteration " << point.iteration
+            << ", lr = " << FormatNumber(point.learning_rate);
+}
+
+void LogObserver::OnTestStart(int64_t iteration, int net) {
+  LOG(INFO) << "Iteration " << iteration << ", Testing net (#" << net << ")";
+}
+
+void LogObserver::OnTest(const TestPoint& point) {
+  if (point.loss.has_value()) LOG(INFO) << "Test loss: " << FormatNumber(*point.loss);
+  int number = 0;
+  for (const OutputElement& output : point.outputs) {
+    LOG(INFO) << "    Test net output #" << number++ << ": " << FormatOutput(output);
+  }
 }
 
 }  // namespace crema

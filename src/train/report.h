@@ -5,23 +5,31 @@
 #include <vector>
 
 #include "crema/net/net.h"
+#include "crema/train/observer.h"
 
 namespace crema {
 
 // As a C++ stream prints a float, but never "-nan".
 std::string FormatNumber(double value);
 
-// One element of one output blob of a net.
-struct OutputElement {
-  std::string blob;
-  float loss_weight;
-  double value;
-};
-
 // All elements of all outputs, in the net's order. Waits for the device.
 std::vector<OutputElement> ReadOutputs(const Net& net);
 
 // "accuracy = 0.99", or "loss = 0.03 (* 1 = 0.03 loss)".
 std::string FormatOutput(const OutputElement& output);
+
+// Writes Caffe's lines to the log. `display` is the solver's.
+class LogObserver : public TrainObserver {
+ public:
+  explicit LogObserver(int display) : display_(display) {}
+
+  void OnStart(const TrainStart& start) override;
+  void OnDisplay(const TrainPoint& point) override;
+  void OnTestStart(int64_t iteration, int net) override;
+  void OnTest(const TestPoint& point) override;
+
+ private:
+  int display_;
+};
 
 }  // namespace crema

@@ -6,17 +6,24 @@
 
 #include "base/strings.h"
 #include "crema.pb.h"
+#include "crema/math/vector_ops.h"
 #include "crema/train/trainer.h"
+#include "device/room.h"
 #include "schema/upgrade.h"
 #include "solvers/learning_rate.h"
+#include "solvers/local_rates.h"
+#include "solvers/param_table.h"
+#include "solvers/plateau.h"
 #include "solvers/update_rule.h"
-#include "train/state_io.h"
+#include "train/detection.h"
+#include "train/memory_check.h"
+#include "train/report.h"
+#include "train/snapshot_files.h"
 
 namespace crema {
 namespace {
 
-void MergeState(proto::Phase phase, const proto::NetState* solver_state,
-                proto::NetParameter* net) {
+void MergeState(proto::Phase phase, const proto::NetState* solver_state, proto::NetParameter* net) {
   proto::NetState state;
   state.set_phase(phase);
   state.MergeFrom(net->state());
@@ -44,24 +51,69 @@ uint64_t ChooseSeed(const proto::SolverParameter& solver, const proto::SolverSta
   return seed;
 }
 
+// The numbers with which a rule makes no sense.
+void CheckUpdateNumbers(const proto::SolverParameter& s) {
+  const auto check_share = [&](const char* field, double share) {
+    if (share >= 0 && share < 1) return;
+    Fail("solver: ", field, " is ", share, "; it must be at least 0 and less than 1");
+  };
+  const bool adam = s.type() == "Adam" || s.type() == "AdamW";
+  const bool plain = s.type() == "AdaGrad" || s.type() == "RMSProp";
+  if (plain && s.momentum() != 0) {
+    Fail("solver: momentum is ", s.momentum(), ", but ", s.type(), " has none; remove it");
+  }
+  if (adam || s.type() == "AdaDelta" || s.type() == "SAG") check_share("momentum", s.momentum());
+  if (s.type() == "RMSProp") check_share("rms_decay", s.rms_decay());
+  if (adam) check_share("momentum2", s.momentum2());
+  check_share("ema_decay", s.ema_decay());
+}
+
+// Fields of other Caffes that leave no choice here.
+void CheckForkFields(const proto::SolverParameter& s) {
+  if (s.solver_data_type() != proto::SolverParameter::FLOAT) {
+    Fail("solver: solver_data_type is ", proto::SolverParameter::DataType_Name(s.solver_data_type()),
+         ", but crema keeps weights and histories as FLOAT only; remove it");
+  }
+  if (s.has_store_blobs_in_old_format() && !s.store_blobs_in_old_format()) {
+    Fail("solver: store_blobs_in_old_format is false, but crema writes weights only as BVLC's Caffe "
+         "reads them; remove it");
+  }
+  if (s.eval_type() != "classification" && s.eval_type() != "detection") {
+    Fail("solver: eval_type is '", s.eval_type(), "'; use \"classification\" or \"detection\"");
+  }
+  ParseApVersion(s.ap_version());
+}
+
 }  // namespace
 
 Trainer::Trainer(const proto::SolverParameter& solver, const TrainOptions& options)
     : solver_(std::make_unique<proto::SolverParameter>(solver)), options_(options) {
   if (options_.device == nullptr) options_.device = OpenDevice(DeviceKind::kCpu);
   CheckOptions();
+  AddObserver(std::make_shared<LogObserver>(solver_->display()));
   rule_ = CreateUpdateRule(solver_->type(), options_.device->kind());
   CheckSnapshotFolder();
   proto::SolverState state;
   const bool resume = !options_.resume_from.empty();
   if (resume) ReadSolverState(options_.resume_from, &state);
   seed_ = ChooseSeed(*solver_, resume ? &state : nullptr);
+  ReadTrainNet();
+  ReadTestNets();
+  CheckRoom();
   BuildTrainNet();
   BuildTestNets();
+  FindBestOutput();
   LoadWeights();
   AllocateHistory();
+  MakeParamTable();
+  MakeSchedule();
+  MakeAverage();
   loss_window_ = Tensor(options_.device, options_.dtype, Shape{solver_->average_loss()});
-  sum_of_squares_ = Tensor(options_.device, options_.dtype, Shape{1});
+  non_finite_ = Tensor(options_.device, DType::kFloat64, Shape{1});
+  non_finite_.FromHost(std::vector<double>{-1});
+  gradient_factor_ = Tensor(options_.device, options_.dtype, Shape{1});
+  VectorOpsFor(options_.device->kind())
+      .Fill(net_->context(), gradient_factor_, 1.0 / solver_->iter_size());
   if (resume) Restore(state);
 }
 
@@ -70,22 +122,22 @@ Trainer::~Trainer() = default;
 void Trainer::CheckOptions() const {
   const proto::SolverParameter& s = *solver_;
   CheckLearningRate(s);
+  CheckUpdateNumbers(s);
+  CheckLocalRates(s);
+  CheckForkFields(s);
   if (s.average_loss() < 1) Fail("solver: average_loss is ", s.average_loss(), "; use 1 or more");
   if (s.iter_size() < 1) Fail("solver: iter_size is ", s.iter_size(), "; use 1 or more");
   if (s.max_iter() < 0) Fail("solver: max_iter is ", s.max_iter(), "; use 0 or more");
   if (s.test_interval() < 0 || s.display() < 0 || s.snapshot() < 0) {
     Fail("solver: test_interval, display and snapshot must not be negative");
   }
+  if (s.snapshot_keep() < 0) Fail("solver: snapshot_keep is ", s.snapshot_keep(), "; use 0 or more");
   if (s.regularization_type() != "L2" && s.regularization_type() != "L1") {
     Fail("solver: regularization_type is '", s.regularization_type(), "'; use \"L2\" or \"L1\"");
   }
-  if (s.snapshot_format() != proto::SolverParameter::BINARYPROTO) {
-    Fail("solver: snapshot_format HDF5 is not supported yet; use BINARYPROTO");
-  }
-  if (s.debug_info()) Fail("solver: debug_info is not supported yet; remove it");
 }
 
-void Trainer::BuildTrainNet() {
+void Trainer::ReadTrainNet() {
   const proto::SolverParameter& s = *solver_;
   const int given = s.has_net() + s.has_net_param() + s.has_train_net() + s.has_train_net_param();
   if (given != 1) {
@@ -97,22 +149,41 @@ void Trainer::BuildTrainNet() {
   if (s.has_train_net()) ReadNet(s.train_net(), &config);
   if (s.has_net_param()) config = s.net_param();
   if (s.has_train_net_param()) config = s.train_net_param();
+  MergeState(proto::TRAIN, &s.train_state(), &config);
+  if (!options_.engine.empty()) config.set_engine(options_.engine);
+  train_config_ = std::make_unique<proto::NetParameter>(config);
+}
+
+void Trainer::CheckRoom() const {
+  TrainingPlan plan;
+  plan.train = train_config_.get();
+  for (const auto& config : test_configs_) plan.tests.push_back(config.get());
+  plan.dtype = options_.dtype;
+  plan.device = options_.device->kind();
+  plan.histories = rule_->history_count() + (solver_->ema_decay() > 0 ? 1 : 0);
+  CheckMemory(plan, options_.memory_limit > 0 ? options_.memory_limit
+                                              : MemoryOfDevice(*options_.device));
+}
+
+void Trainer::BuildTrainNet() {
+  const proto::SolverParameter& s = *solver_;
   LOG(INFO) << "Creating training net"
             << (s.has_net() || s.has_train_net()
                     ? " from net file: " + (s.has_net() ? s.net() : s.train_net())
                     : "");
-  MergeState(proto::TRAIN, &s.train_state(), &config);
   NetOptions options;
   options.dtype = options_.dtype;
+  options.fuse = options_.fuse && !solver_->debug_info();  // which shows every layer
+  options.keep_blobs = solver_->debug_info();
   options.seed = seed_;
-  net_ = std::make_unique<Net>(config, options_.device, options);
+  net_ = std::make_unique<Net>(*train_config_, options_.device, options);
   LOG(INFO) << "The training net\n" << net_->Describe();
-  const bool learns = !net_->flat_gradients().shape().dims().empty() &&
-                      net_->flat_gradients().count() > 0;
+  const bool learns =
+      !net_->flat_gradients().shape().dims().empty() && net_->flat_gradients().count() > 0;
   if (!learns) LOG(WARNING) << "No parameter of the training net depends on a loss";
 }
 
-void Trainer::BuildTestNets() {
+void Trainer::ReadTestNets() {
   const proto::SolverParameter& s = *solver_;
   const bool generic = s.has_net() || s.has_net_param();
   const int own = s.test_net_param_size() + s.test_net_size();
@@ -128,38 +199,48 @@ void Trainer::BuildTestNets() {
     Fail("solver: test_iter is given but test_interval is not; add test_interval");
   }
   for (const proto::NetParameter& param : s.test_net_param()) {
-    proto::NetParameter config = param;
-    AddTestNet(&config, "test_net_param");
+    ReadTestNet(param, "test_net_param");
   }
   for (const std::string& path : s.test_net()) {
     proto::NetParameter config;
     ReadNet(path, &config);
-    AddTestNet(&config, "test_net file: " + path);
+    ReadTestNet(config, "test_net file: " + path);
   }
-  while (test_nets() < total) {
+  while (static_cast<int>(test_configs_.size()) < total) {
     proto::NetParameter config;
     if (s.has_net()) ReadNet(s.net(), &config);
     if (s.has_net_param()) config = s.net_param();
-    AddTestNet(&config, s.has_net() ? "net file: " + s.net() : "net_param");
+    ReadTestNet(config, s.has_net() ? "net file: " + s.net() : "net_param");
   }
 }
 
-void Trainer::AddTestNet(proto::NetParameter* config, const std::string& source) {
-  const int number = test_nets();
+void Trainer::ReadTestNet(proto::NetParameter config, const std::string& source) {
+  const auto number = static_cast<int>(test_configs_.size());
   if (solver_->test_iter(number) < 1) {
     Fail("solver: test_iter is ", solver_->test_iter(number), "; use 1 or more");
   }
-  LOG(INFO) << "Creating test net (#" << number << ") specified by " << source;
   const bool has_state = solver_->test_state_size() > 0;
-  MergeState(proto::TEST, has_state ? &solver_->test_state(number) : nullptr, config);
+  MergeState(proto::TEST, has_state ? &solver_->test_state(number) : nullptr, &config);
+  if (!options_.engine.empty()) config.set_engine(options_.engine);
+  test_configs_.push_back(std::make_unique<proto::NetParameter>(std::move(config)));
+  test_sources_.push_back(source);
+}
+
+void Trainer::BuildTestNets() {
   NetOptions options;
   options.dtype = options_.dtype;
+  options.fuse = options_.fuse && !solver_->debug_info();  // which shows every layer
+  options.keep_blobs = solver_->debug_info();
   options.seed = seed_;
   options.backward = false;
-  options.share_params_with = net_.get();
-  test_nets_.push_back(std::make_unique<Net>(*config, options_.device, options));
-  LOG(INFO) << "The test net (#" << number << ")\n" << test_nets_.back()->Describe();
-  tests_done_.push_back(0);
+  options.share_params_with = options.share_memory_with = net_.get();
+  for (size_t i = 0; i < test_configs_.size(); ++i) {
+    LOG(INFO) << "Creating test net (#" << i << ") specified by " << test_sources_[i];
+    test_nets_.push_back(std::make_unique<Net>(*test_configs_[i], options_.device, options));
+    test_nets_.back()->SetDebugInfo(solver_->debug_info());
+    LOG(INFO) << "The test net (#" << i << ")\n" << test_nets_.back()->Describe();
+    tests_done_.push_back(0);
+  }
 }
 
 void Trainer::LoadWeights() {

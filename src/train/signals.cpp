@@ -8,39 +8,50 @@
 namespace crema {
 namespace {
 
-std::atomic<bool> got_sigint{false}, got_sighup{false}, watching{false};
+struct Watched {
+  int signal;
+  std::atomic<bool> came;
+  struct sigaction old;
+};
+Watched watched[] = {{SIGTERM, {false}, {}}, {SIGINT, {false}, {}}, {SIGHUP, {false}, {}}};
+std::atomic<bool> watching{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler must not lock");
 
-struct sigaction old_sigint, old_sighup;
-
 void Remember(int signal) {
-  if (signal == SIGINT) got_sigint = true;
-  if (signal == SIGHUP) got_sighup = true;
+  for (Watched& entry : watched) {
+    if (entry.signal == signal) entry.came = true;
+  }
 }
 
 }  // namespace
 
-SignalWatcher::SignalWatcher(Action on_sigint, Action on_sighup)
-    : on_sigint_(on_sigint), on_sighup_(on_sighup) {
+SignalWatcher::SignalWatcher(Action on_sigint, Action on_sighup, Action on_sigterm)
+    : on_sigint_(on_sigint), on_sighup_(on_sighup), on_sigterm_(on_sigterm) {
   CREMA_CHECK(!watching.exchange(true), "two signal watchers");
-  got_sigint = got_sighup = false;
   struct sigaction action = {};
   action.sa_handler = Remember;
   action.sa_flags = SA_RESTART;
   sigfillset(&action.sa_mask);
-  sigaction(SIGINT, &action, &old_sigint);
-  sigaction(SIGHUP, &action, &old_sighup);
+  for (Watched& entry : watched) {
+    entry.came = false;
+    sigaction(entry.signal, &action, &entry.old);
+  }
 }
 
 SignalWatcher::~SignalWatcher() {
-  sigaction(SIGINT, &old_sigint, nullptr);
-  sigaction(SIGHUP, &old_sighup, nullptr);
+  for (Watched& entry : watched) sigaction(entry.signal, &entry.old, nullptr);
   watching = false;
 }
 
 Action SignalWatcher::Poll() {
-  if (got_sigint.exchange(false) && on_sigint_ != Action::kNone) return on_sigint_;
-  if (got_sighup.exchange(false)) return on_sighup_;
+  for (Watched& entry : watched) {
+    const Action action = entry.signal == SIGTERM  ? on_sigterm_
+                          : entry.signal == SIGINT ? on_sigint_
+                                                   : on_sighup_;
+    if (!entry.came.exchange(false) || action == Action::kNone) continue;
+    if (action == Action::kStop) stopped_by_ = entry.signal;
+    return action;
+  }
   return Action::kNone;
 }
 

@@ -1,23 +1,27 @@
-// Turns SIGINT and SIGHUP into actions of the trainer.
+// Turns SIGINT, SIGHUP and SIGTERM into actions of the trainer.
 #pragma once
 
 #include "crema/train/trainer.h"
 
 namespace crema {
 
-// While it lives the two signals no longer end the process. At most one at a time.
+// While it lives the three signals no longer end the process. At most one at a time.
 class SignalWatcher {
  public:
-  SignalWatcher(Action on_sigint, Action on_sighup);
+  SignalWatcher(Action on_sigint, Action on_sighup, Action on_sigterm);
   ~SignalWatcher();
   SignalWatcher(const SignalWatcher&) = delete;
   SignalWatcher& operator=(const SignalWatcher&) = delete;
 
-  // The action of a signal that came since the last call; SIGINT first.
+  // The action of a signal that came since the last call; SIGTERM first, then SIGINT.
   Action Poll();
 
+  // The signal whose action was the last kStop; 0 where there was none.
+  int stopped_by() const { return stopped_by_; }
+
  private:
-  Action on_sigint_, on_sighup_;
+  Action on_sigint_, on_sighup_, on_sigterm_;
+  int stopped_by_ = 0;
 };
 
 }  // namespace crema

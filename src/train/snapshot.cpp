@@ -1,7 +1,6 @@
 // Snapshots: writing them, and going on from one.
 #include <fcntl.h>
 #include <glog/logging.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,69 +9,47 @@
 #include "crema.pb.h"
 #include "crema/train/trainer.h"
 #include "schema/binary_io.h"
+#include "schema/hdf5_weights.h"
 #include "schema/weights_io.h"
 #include "solvers/learning_rate.h"
 #include "solvers/update_rule.h"
-#include "train/state_io.h"
+#include "train/carried_state.h"
+#include "train/snapshot_files.h"
 
 namespace crema {
 namespace {
 
-bool FileExists(const std::string& path) {
-  struct stat info;
-  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
-}
-
-bool EndsWith(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
-}
-
-// The weights file of a state, as it is named there or, where that is gone, beside the state.
-std::string FindWeights(const std::string& learned_net, const std::string& state_path) {
-  if (FileExists(learned_net)) return learned_net;
-  const std::string name = learned_net.substr(learned_net.rfind('/') + 1);
-  const std::string beside = FolderOf(state_path) + name;
-  if (FileExists(beside)) return beside;
-  Fail(state_path, ": its weights file ", learned_net, " is missing, also as ", beside,
-       "; put it beside the state");
+// Whether the file has the weights that a state with this progress belongs to.
+bool HasWeights(const std::string& path, const proto::SolverProgress& progress) {
+  try {
+    const FileSum sum = SumOfFile(path);
+    return sum.bytes == progress.weights_bytes() && sum.checksum == progress.weights_checksum();
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 }  // namespace
 
-void ReadSolverState(const std::string& path, proto::SolverState* state) {
-  if (EndsWith(path, ".caffemodel")) {
-    Fail(path, ": is a weights file, but resuming needs a .solverstate; to start from weights "
-         "alone use --weights=", path);
-  }
-  if (IsHdf5File(path)) Fail(path, ": HDF5 solver states are not supported yet");
-  ReadBinaryFile(path, "a solver state", state);
-  if (!state->has_iter() || state->learned_net().empty() || state->iter() < 0) {
-    Fail(path, ": is not a solver state, or is damaged: it names no iteration or no weights file");
-  }
-}
-
-std::string Trainer::SnapshotName(const std::string& extension) const {
-  return Concat(solver_->snapshot_prefix(), "_iter_", iteration_, extension);
+bool Trainer::InHdf5() const {
+  return solver_->snapshot_format() == proto::SolverParameter::HDF5;
 }
 
 void Trainer::CheckSnapshotFolder() const {
-  if (solver_->snapshot() == 0 && !solver_->snapshot_after_train()) return;
+  const bool on_the_way = solver_->snapshot() > 0 || !solver_->snapshot_best().empty();
+  if (!on_the_way && !solver_->snapshot_after_train()) return;
   if (solver_->snapshot_prefix().empty()) {
     Fail("solver: snapshots are to be written, but snapshot_prefix is missing; set it, or set "
          "snapshot_after_train: false and no snapshot");
   }
+  RemoveStaleSnapshotFiles(solver_->snapshot_prefix());
   // Only making a file shows it for certain, for a superuser and for network folders too.
-  const std::string probe = Concat(SnapshotName(".tmp."), getpid());
+  const std::string probe = Concat(solver_->snapshot_prefix(), "_iter_0.tmp.", getpid());
   const int fd = open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) {
     const std::string reason = std::strerror(errno);
     Fail("solver: snapshots cannot be written to the folder ", FolderOf(solver_->snapshot_prefix()),
-         " (snapshot_prefix: '", solver_->snapshot_prefix(), "'): ", reason,
+         "/ (snapshot_prefix: '", solver_->snapshot_prefix(), "'): ", reason,
          "; make the folder, or change snapshot_prefix");
   }
   close(fd);
@@ -80,20 +57,70 @@ void Trainer::CheckSnapshotFolder() const {
 }
 
 void Trainer::Snapshot() {
-  const std::string weights_path = SnapshotName(".caffemodel");
-  LOG(INFO) << "Snapshotting to binary proto file " << weights_path;
-  proto::NetParameter weights;
-  net_->ToProto(&weights, solver_->snapshot_diff());
-  WriteFileAtomically(weights_path, SerializeToBytes(weights, weights_path));
-  SaveState(weights_path);
+  CheckHealth();
+  CheckWeightsFinite();
+  WriteSnapshot();
+  last_snapshot_ = iteration_;
+  if (solver_->snapshot_keep() == 0) return;
+  if (kept_.empty() || kept_.back() != iteration_) kept_.push_back(iteration_);
+  RemoveOldSnapshots();
 }
 
-void Trainer::SaveState(const std::string& weights_path) const {
-  const std::string path = SnapshotName(".solverstate");
-  LOG(INFO) << "Snapshotting solver state to binary proto file " << path;
+// What is wrong with the weights ends the training; that they cannot be written now does not.
+void Trainer::TrySnapshot() {
+  CheckHealth();
+  if (solver_->stop_at_non_finite()) CheckWeightsFinite();
+  try {
+    Snapshot();
+  } catch (const std::exception& error) {  // also that there is no memory for it
+    LOG(WARNING) << "The snapshot of iteration " << iteration_ << " was not saved, and training goes "
+                 << "on without it: " << error.what();
+  }
+}
+
+// After training: `stepped` tells whether this run got any further. A snapshot that was due has been
+// tried already, but the last one is worth another try, and an error.
+bool Trainer::WantsLastSnapshot(bool stepped) const {
+  if (last_snapshot_ == iteration_) return false;
+  if (best_net_ >= 0) return true;  // the last test may be the best
+  const bool due = solver_->snapshot() > 0 && iteration_ % solver_->snapshot() == 0;
+  return due ? stepped : solver_->snapshot_after_train();
+}
+
+// Both files are on the disk before the first one gets its name, so that a full disk, or an end in
+// the middle, leaves what was there. An older state of the same name goes first where its weights
+// are about to: a state must never be seen with weights that are not its own.
+void Trainer::WriteSnapshot() {
+  const SnapshotPaths paths = PathsOf(solver_->snapshot_prefix(), iteration_, InHdf5());
+  const char* format = InHdf5() ? "HDF5" : "binary proto";
+  LOG(INFO) << "Snapshotting to " << format << " file " << paths.weights;
+  const std::string weights_bytes = WeightsBytes(paths.weights);
+  PendingFile weights(paths.weights, weights_bytes);
+  LOG(INFO) << "Snapshotting solver state to " << format << " file " << paths.state;
+  proto::SolverState state = State();
+  state.set_learned_net(paths.weights);
+  proto::SolverProgress* progress = state.mutable_progress();
+  progress->set_weights_bytes(weights_bytes.size());
+  progress->set_weights_checksum(ChecksumOf(weights_bytes.data(), weights_bytes.size()));
+  PendingFile state_file(paths.state, StateBytes(paths.state, &state));
+  if (!HasWeights(paths.weights, *progress)) RemoveFile(paths.state);
+  weights.Commit();
+  state_file.Commit();
+}
+
+std::string Trainer::WeightsBytes(const std::string& path) {
+  proto::NetParameter weights;
+  const bool shown = shows_average_;
+  ShowAverage(true);  // where there is one
+  net_->ToProto(&weights, solver_->snapshot_diff());
+  ShowAverage(shown);
+  return InHdf5() ? Hdf5WeightsBytes(weights, path) : SerializeToBytes(weights, path);
+}
+
+// All of it but the weights' part.
+proto::SolverState Trainer::State() const {
   proto::SolverState state;
   state.set_iter(static_cast<int>(iteration_));
-  state.set_learned_net(weights_path);
   // The step that the last update used, as Caffe counts it.
   const int64_t last = std::max<int64_t>(0, iteration_ - 1);
   state.set_current_step(LearningRateSteps(*solver_, last));
@@ -114,18 +141,25 @@ void Trainer::SaveState(const std::string& weights_path) const {
     progress->add_data_layer(layer);
     progress->add_data_position(position);
   }
-  WriteFileAtomically(path, SerializeToBytes(state, path));
+  SaveUpdateState(&state);
+  SaveCarried(*net_, "", progress);
+  for (int i = 0; i < test_nets(); ++i) SaveCarried(*test_nets_[i], Concat(i, "/"), progress);
+  AddBookkeeping(progress);
+  return state;
 }
 
+// Of the iterations before this one, those that are test_offset plus a multiple of the interval.
 int64_t Trainer::TestsBefore(int64_t iteration) const {
-  if (solver_->test_interval() == 0 || iteration == 0) return 0;
-  const int64_t with_first = (iteration - 1) / solver_->test_interval() + 1;
-  return with_first - (solver_->test_initialization() ? 0 : 1);
+  const int64_t interval = solver_->test_interval();
+  if (interval == 0 || iteration == 0) return 0;
+  const int64_t first = (solver_->test_offset() % interval + interval) % interval;
+  const int64_t tests = iteration > first ? (iteration - 1 - first) / interval + 1 : 0;
+  return tests - (first == 0 && !solver_->test_initialization() ? 1 : 0);
 }
 
 void Trainer::Restore(const proto::SolverState& state) {
   const std::string& path = options_.resume_from;
-  const std::string weights = FindWeights(state.learned_net(), path);
+  const std::string weights = FindWeights(state, path);
   LOG(INFO) << "Resuming from " << path << ", weights from " << weights;
   const WeightsReport report = net_->LoadWeights(weights);
   if (!report.left_out.empty()) {
@@ -155,7 +189,9 @@ void Trainer::Restore(const proto::SolverState& state) {
       histories[i].FromHost(blob.data);
     }
   }
+  RestoreUpdateState(state);
   RestoreProgress(state);
+  RestoreBookkeeping(state.progress());
 }
 
 void Trainer::RestoreProgress(const proto::SolverState& state) {
@@ -176,6 +212,10 @@ void Trainer::RestoreProgress(const proto::SolverState& state) {
   for (size_t i = 0; i < test_nets_.size() && state.has_progress(); ++i) {
     tests_done_[i] = TestsBefore(iteration_);
     test_nets_[i]->SeekPasses(static_cast<uint64_t>(tests_done_[i]) * solver_->test_iter(i));
+  }
+  RestoreCarried(progress, "", options_.resume_from, *net_);
+  for (int i = 0; i < test_nets(); ++i) {
+    RestoreCarried(progress, Concat(i, "/"), options_.resume_from, *test_nets_[i]);
   }
   const int window = solver_->average_loss();
   const int saved = progress.recent_losses_size();

@@ -8,9 +8,12 @@
 
 #include "crema.pb.h"
 #include "crema/math/vector_ops.h"
-#include "solvers/learning_rate.h"
+#include "solvers/local_rates.h"
+#include "solvers/param_table.h"
+#include "solvers/plateau.h"
 #include "solvers/update_rule.h"
 #include "train/report.h"
+#include "train/test_totals.h"
 
 namespace crema {
 namespace {
@@ -23,26 +26,32 @@ double Now() {
 }  // namespace
 
 bool Trainer::Train() {
-  LOG(INFO) << "Solving " << net_->name();
-  LOG(INFO) << "Learning Rate Policy: " << solver_->lr_policy();
+  for (auto& observer : observers_) {
+    observer->OnStart({net_->name(), solver_->lr_policy(), iteration_});
+  }
   stop_ = false;  // Step may have nothing to do
+  const int64_t began = iteration_;
   if (iteration_ < solver_->max_iter()) Step(solver_->max_iter() - iteration_);
-  const bool just_saved = solver_->snapshot() > 0 && iteration_ % solver_->snapshot() == 0;
-  if (solver_->snapshot_after_train() && !just_saved) Snapshot();
+  CheckHealth();
+  if (WantsLastSnapshot(iteration_ > began)) Snapshot();
   if (stop_) {
     LOG(INFO) << "Optimization stopped early.";
     return false;
   }
   // A last look at the trained net: the loop shows each iteration's state before its update.
   FinalDisplay();
-  if (solver_->test_interval() > 0 && iteration_ % solver_->test_interval() == 0) TestAll();
+  if (IsTestIteration()) TestAll();
   LOG(INFO) << "Optimization Done.";
   return true;
 }
 
+bool Trainer::IsTestIteration() const {
+  const int interval = solver_->test_interval();
+  return interval > 0 && (iteration_ - solver_->test_offset()) % interval == 0;
+}
+
 bool Trainer::ShouldTest() const {
-  return solver_->test_interval() > 0 && iteration_ % solver_->test_interval() == 0 &&
-         (iteration_ > 0 || solver_->test_initialization());
+  return IsTestIteration() && (iteration_ > 0 || solver_->test_initialization());
 }
 
 bool Trainer::Step(int64_t iterations) {
@@ -54,15 +63,17 @@ bool Trainer::Step(int64_t iterations) {
     if (ShouldTest() && !TestAll()) break;
     const bool display = solver_->display() > 0 && iteration_ % solver_->display() == 0;
     RunIteration(display);
+    rate_ = NextRate();
     if (display) {
       const double now = Now();
       Display(now - started);
       started = now;
     }
-    ApplyUpdate(display);
+    ShowParameters();
+    ApplyUpdate();
     const Action action = Poll();
     const bool due = solver_->snapshot() > 0 && iteration_ % solver_->snapshot() == 0;
-    if (due || action == Action::kSnapshot) Snapshot();
+    if (due || action == Action::kSnapshot) TrySnapshot();
     if (action == Action::kStop) stop_ = true;
     if (stop_) break;
   }
@@ -71,6 +82,8 @@ bool Trainer::Step(int64_t iterations) {
 
 // Forward and backward for iter_size batches.
 void Trainer::RunIteration(bool display) {
+  net_->SetDebugInfo(display && solver_->debug_info());
+  last_run_ = iteration_;
   net_->ClearGradients();
   const int passes = solver_->iter_size();
   for (int pass = 0; pass < passes; ++pass) {
@@ -81,7 +94,10 @@ void Trainer::RunIteration(bool display) {
     AddToLossSlot(1.0 / passes);
     net_->Backward();
   }
+  NoteNonFinite();
   ++losses_;
+  // On a GPU looking would wait for the device, so it is done only where we wait anyhow.
+  if (display || net_->context().kind() == DeviceKind::kCpu) CheckFinite();
 }
 
 Tensor Trainer::LossSlot() const {
@@ -113,16 +129,25 @@ double Trainer::SmoothedLoss() const {
 }
 
 void Trainer::Display(double seconds) {
-  const double rate =
-      static_cast<double>(iteration_ - last_display_) / (seconds > 0 ? seconds : 1);
-  LOG(INFO) << "Iteration " << iteration_ << " (" << FormatNumber(rate) << " iter/s, "
-            << FormatNumber(seconds) << "s/" << solver_->display()
-            << " iters), loss = " << FormatNumber(SmoothedLoss());
+  TrainPoint point;
+  point.iteration = iteration_;
+  point.loss = SmoothedLoss();
+  point.outputs = ReadOutputs(*net_);
+  point.learning_rate = rate_;
+  point.seconds = seconds;
+  point.iterations = iteration_ - last_display_;
+  point.waited = WaitedShare(seconds);
   last_display_ = iteration_;
-  int number = 0;
-  for (const OutputElement& output : ReadOutputs(*net_)) {
-    LOG(INFO) << "    Train net output #" << number++ << ": " << FormatOutput(output);
-  }
+  for (auto& observer : observers_) observer->OnDisplay(point);
+}
+
+// Of the time since the last display.
+std::optional<double> Trainer::WaitedShare(double seconds) {
+  const std::optional<double> waited = net_->WaitedSeconds();
+  if (!waited.has_value()) return std::nullopt;
+  const double share = seconds > 0 ? (*waited - waited_before_) / seconds : 0;
+  waited_before_ = *waited;
+  return share;
 }
 
 void Trainer::FinalDisplay() {
@@ -131,72 +156,91 @@ void Trainer::FinalDisplay() {
   VectorOpsFor(net_->context().kind()).Fill(net_->context(), LossSlot(), 0);
   AddToLossSlot(1);
   ++losses_;
-  LOG(INFO) << "Iteration " << iteration_ << ", loss = " << FormatNumber(SmoothedLoss());
+  TrainPoint point;
+  point.iteration = iteration_;
+  point.loss = SmoothedLoss();
+  point.outputs = ReadOutputs(*net_);
+  point.last = true;
+  for (auto& observer : observers_) observer->OnDisplay(point);
 }
 
-void Trainer::ApplyUpdate(bool display) {
-  const double rate = LearningRate(*solver_, iteration_);
-  if (display) LOG(INFO) << "Iteration " << iteration_ << ", lr = " << FormatNumber(rate);
+void Trainer::ShowParameters() {
+  for (auto& observer : observers_) {
+    if (!observer->WantsParameters(iteration_)) continue;
+    observer->OnParameters(iteration_, *net_, 1.0 / solver_->iter_size());
+  }
+}
+
+void Trainer::ApplyUpdate() {
   const Context& ctx = net_->context();
-  const Graph& graph = net_->graph();
-  UpdateStep step;
-  step.momentum = solver_->momentum();
-  step.l1 = solver_->regularization_type() == "L1";
-  step.gradient_scale = 1.0 / solver_->iter_size();
+  UpdateStep step = NextStep();
   if (solver_->clip_gradients() >= 0) {
-    step.clip = solver_->clip_gradients();
-    step.sum_of_squares = sum_of_squares_;
-    VectorOpsFor(ctx.kind()).SumOfSquares(ctx, net_->flat_gradients(), sum_of_squares_);
+    VectorOpsFor(ctx.kind())
+        .ClipFactor(ctx, net_->flat_gradients(), solver_->clip_gradients(),
+                    1.0 / solver_->iter_size(), gradient_factor_);
   }
-  for (size_t i = 0; i < graph.params.size(); ++i) {
-    const ParamNode& param = graph.params[i];
-    if (param.owner >= 0 || !net_->param(i).has_diff() || param.lr_mult == 0) continue;
-    step.rate = rate * param.lr_mult;
-    step.decay = solver_->weight_decay() * param.decay_mult;
-    rule_->Update(ctx, net_->param(i), history_[i], step);
-  }
+  if (local_rates_ != nullptr) local_rates_->Apply(ctx, &step);
+  table_->Update(ctx, *rule_, step);
   ++iteration_;
+  UpdateAverage();
 }
 
 bool Trainer::TestAll() {
+  CheckHealth();
   for (int i = 0; i < test_nets() && !stop_; ++i) {
     const std::vector<double> means = Test(i);
     if (stop_) {
       LOG(INFO) << "Test interrupted.";
       return false;
     }
-    const std::vector<OutputElement> outputs = ReadOutputs(*test_nets_[i]);
-    for (size_t k = 0; k < means.size(); ++k) {
-      const OutputElement mean{outputs[k].blob, outputs[k].loss_weight, means[k]};
-      LOG(INFO) << "    Test net output #" << k << ": " << FormatOutput(mean);
-    }
+    NoteBest(i, means);
   }
   return !stop_;
 }
 
 std::vector<double> Trainer::Test(int i) {
-  LOG(INFO) << "Iteration " << iteration_ << ", Testing net (#" << i << ")";
+  for (auto& observer : observers_) observer->OnTestStart(iteration_, i);
+  TestPoint point;
+  point.iteration = iteration_;
+  point.net = i;
+  bool whole = false;
+  ShowAverage(true);
+  try {
+    whole = RunTest(i, &point);
+  } catch (...) {
+    ShowAverage(false);
+    throw;
+  }
+  ShowAverage(false);
+  if (!whole) return {};
+  for (auto& observer : observers_) observer->OnTest(point);
+  std::vector<double> values;
+  for (const OutputElement& output : point.outputs) values.push_back(output.value);
+  if (i == plateau_net_) plateau_value_ = values[plateau_element_];
+  return values;
+}
+
+// false: stopped on the way.
+bool Trainer::RunTest(int i, TestPoint* point) {
   Net& net = *test_nets_[i];
   const int batches = solver_->test_iter(i);
   const int64_t first_step = tests_done_[i]++ * batches;
-  std::vector<double> sums;
+  TestTotals totals(*solver_);
   double loss = 0;
   for (int batch = 0; batch < batches; ++batch) {
     for (Action action = Poll(); action != Action::kNone; action = Poll()) {
-      if (action == Action::kSnapshot) Snapshot();
+      if (action == Action::kSnapshot) TrySnapshot();
       if (action == Action::kStop) stop_ = true;
     }
-    if (stop_) return {};
+    if (stop_) return false;
     net.Forward(static_cast<uint64_t>(first_step + batch));
-    const std::vector<OutputElement> outputs = ReadOutputs(net);
+    totals.Add(net);
     net.CheckAfterForward();
-    sums.resize(outputs.size(), 0);
-    for (size_t k = 0; k < outputs.size(); ++k) sums[k] += outputs[k].value;
     if (solver_->test_compute_loss()) loss += net.loss().ToHost<double>()[0];
   }
-  if (solver_->test_compute_loss()) LOG(INFO) << "Test loss: " << FormatNumber(loss / batches);
-  for (double& sum : sums) sum /= batches;
-  return sums;
+  if (solver_->test_compute_loss()) point->loss = loss / batches;
+  point->outputs = totals.Results();
+  return true;
 }
 
 }  // namespace crema

@@ -87,6 +87,38 @@ TEST_P(ConvertMnistTest, CompressedFiles) {
       {"cut.gz", "truncated"});
 }
 
+// Image i is known by its first pixel, 60 * i mod 256, and its label is i mod 10.
+TEST_P(ConvertMnistTest, Pairs) {
+  WriteAll(temp_ / "images", Images(60, 3, 4));
+  WriteAll(temp_ / "labels", Labels(60));
+  ConvertMnistPairs(temp_ / "images", temp_ / "labels", temp_ / "pairs", backend(), 1);
+  ConvertMnistPairs(temp_ / "images", temp_ / "labels", temp_ / "other", backend(), 2);
+  const auto records = ReadDatabase(backend(), temp_ / "pairs");
+  ASSERT_EQ(records.size(), 60u);
+  EXPECT_NE(records, ReadDatabase(backend(), temp_ / "other"));
+  const std::string pixels = Images(60, 3, 4).substr(16);
+  int similar = 0;
+  for (const auto& record : records) {
+    proto::Datum datum;
+    ASSERT_TRUE(datum.ParseFromString(record.second));
+    EXPECT_EQ(datum.channels(), 2);
+    ASSERT_EQ(datum.data().size(), 24u);
+    int digit[2];
+    for (int side : {0, 1}) {
+      int found = -1;
+      for (int i = 0; i < 60; ++i) {
+        if (pixels.substr(12 * i, 12) == datum.data().substr(12 * side, 12)) found = i;
+      }
+      ASSERT_GE(found, 0);
+      digit[side] = found % 10;
+    }
+    EXPECT_EQ(datum.label(), digit[0] == digit[1]);
+    similar += datum.label();
+  }
+  EXPECT_GT(similar, 0);
+  EXPECT_LT(similar, 30);
+}
+
 TEST_P(ConvertMnistTest, RefusesBadFiles) {
   const std::string images = Images(12, 3, 4), labels = Labels(12);
   Refuses(labels, images, {"images", "begins with the number 2049", "2051", "images first"});

@@ -205,6 +205,18 @@ TEST_P(RecordBatchesTest, RandSkipMovesTheStart) {
   EXPECT_GT(starts.size(), 8u);
 }
 
+TEST_P(RecordBatchesTest, WarnsWherePixelsHaveTheirColours) {
+  for (const char* option : {"force_color", "force_gray"}) {
+    testing::internal::CaptureStderr();
+    SetTransform(std::string(option) + ": true");
+    const std::string log = testing::internal::GetCapturedStderr();
+    EXPECT_NE(log.find(std::string(option) + " has no effect"), std::string::npos) << log;
+  }
+  testing::internal::CaptureStderr();
+  SetTransform("");
+  EXPECT_EQ(testing::internal::GetCapturedStderr().find("no effect"), std::string::npos);
+}
+
 TEST_P(RecordBatchesTest, ARecordOfAnotherSizeIsAnError) {
   std::vector<proto::Datum> datums;
   for (int i = 0; i < 12; ++i) datums.push_back(TestDatum(i, 3, 8, i == 7 ? 10 : 9));

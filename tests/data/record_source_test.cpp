@@ -10,6 +10,7 @@
 #include "data/databases.h"
 #include "data/datum.h"
 #include "util/layer_runner.h"
+#include "util/paths.h"
 
 namespace crema::test {
 namespace {
@@ -249,10 +250,8 @@ TEST_F(LevelDbTest, ADatabaseThatAnotherProcessHoldsIsAnError) {
 
 // Written by Caffe. LevelDB writes to a folder that it reads, so a copy is used.
 TEST(CaffeLevelDbTest, IsRead) {
-  const char* shared = std::getenv("CREMA_SHARED_DIR");
-  const std::string root = shared != nullptr ? shared : CREMA_SOURCE_DIR "/../shared";
   const fs::path original =
-      root + "/data/zoo/weights/zhenglilei+yaleB_recognition/yaleb_train_leveldb";
+      SharedFolder() / "data/zoo/weights/zhenglilei+yaleB_recognition/yaleb_train_leveldb";
   if (!fs::exists(original)) GTEST_SKIP() << original << " is not here; set CREMA_SHARED_DIR";
   const TempFolder temp;
   fs::create_directories(temp / "db");

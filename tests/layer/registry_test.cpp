@@ -53,6 +53,15 @@ TEST(RegistryErrorTest, UnknownTypes) {
   ExpectError(create(""), {"layer 'here'", "no type"});
   ExpectError(create("Xyzzyplugh"), {"'Xyzzyplugh'", "does not know"});
   ExpectError(create("PriorBox"), {"PriorBox", "SSD"});
+  ExpectError(create("ImageLabelmapData"), {"ImageLabelmapData", "HED"});
+}
+
+TEST(RegistryErrorTest, PythonLayersSayWhatToDo) {
+  proto::LayerParameter config = Config("Python");
+  config.mutable_python_param()->set_module("pyloss");
+  config.mutable_python_param()->set_layer("Euclidean");
+  ExpectError([&] { CreateLayer(config, Phase::kTrain, DeviceKind::kCpu); },
+              {"layer 'here' (Python, pyloss.Euclidean)", "in C++", "docs/adding_a_layer.md"});
 }
 
 TEST(RegistryDeathTest, OneTypeTwice) {

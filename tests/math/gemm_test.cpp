@@ -31,8 +31,9 @@ std::vector<double> Naive(const Product& p, const std::vector<double>& a,
 }
 
 void GemmTest::Check(const Product& p, DType dtype) {
-  SCOPED_TRACE(Concat(ToString(dtype), ' ', p.m, " x ", p.n, " x ", p.k, p.transpose_a ? " A^T" : "",
-                      p.transpose_b ? " B^T" : "", " alpha ", p.alpha, " beta ", p.beta));
+  SCOPED_TRACE(Concat(ToString(dtype), ' ', p.m, " x ", p.n, " x ", p.k,
+                      p.transpose_a ? " A^T" : "", p.transpose_b ? " B^T" : "", " alpha ", p.alpha,
+                      " beta ", p.beta));
   const std::vector<double> a = RandomValues(p.m * p.k, 1), b = RandomValues(p.k * p.n, 2);
   std::vector<double> c = RandomValues(p.m * p.n, 3);
   if (p.beta == 0) c.assign(c.size(), std::numeric_limits<double>::quiet_NaN());
@@ -45,13 +46,25 @@ void GemmTest::Check(const Product& p, DType dtype) {
 
 // The last two are over the size from which the CPU cuts into tiles, by rows and by columns.
 TEST_P(GemmTest, AllTransposesAndSizes) {
-  const int64_t sizes[][3] = {{1, 1, 1},   {3, 5, 7},    {1, 9, 4},     {17, 1, 9},
+  const int64_t sizes[][3] = {{1, 1, 1},   {3, 5, 7},    {1, 9, 4},      {17, 1, 9},
                               {17, 33, 9}, {64, 64, 64}, {257, 129, 65}, {37, 301, 211}};
   for (const auto& size : sizes) {
     for (int transposes = 0; transposes < 4; ++transposes) {
       const bool ta = (transposes & 1) != 0, tb = (transposes & 2) != 0;
       Check({ta, tb, size[0], size[1], size[2], 1, 0}, DType::kFloat32);
       Check({ta, tb, size[0], size[1], size[2], -1.5, 0.5}, DType::kFloat64);
+    }
+  }
+}
+
+// A small batch against a large matrix, which the CPU reads without BLAS: products as those of an
+// InnerProduct layer forward and backward. No size is a multiple of a vector or of a tile.
+TEST_P(GemmTest, FewRows) {
+  for (const int64_t rows : {1, 2, 3, 4, 5, 16, 17}) {
+    for (const double beta : {0.0, 1.0}) {
+      Check({false, true, rows, 131, 517, 1, beta}, DType::kFloat32);
+      Check({false, false, rows, 4101, 19, 1, beta}, DType::kFloat32);
+      Check({true, false, 131, 517, rows, 1, beta}, DType::kFloat32);
     }
   }
 }
@@ -71,8 +84,8 @@ TEST_P(GemmTest, TakesEmptySizes) {
       const bool ta = (transposes & 1) != 0, tb = (transposes & 2) != 0;
       Check({ta, tb, 0, 4, 5, 1, 0}, dtype);
       Check({ta, tb, 3, 0, 5, 1, 0}, dtype);
-      Check({ta, tb, 3, 4, 0, 1, 0}, dtype);   // all zeros, though C held NaN
-      Check({ta, tb, 3, 4, 0, 1, 2}, dtype);   // C doubles
+      Check({ta, tb, 3, 4, 0, 1, 0}, dtype);  // all zeros, though C held NaN
+      Check({ta, tb, 3, 4, 0, 1, 2}, dtype);  // C doubles
     }
   }
 }
@@ -86,6 +99,21 @@ TEST_P(GemmTest, IsReproducible) {
     ExpectSameBitsForAnyThreads([&] {
       const Tensor c = Fresh(p.m * p.n, DType::kFloat32);
       primitives().Gemm(ctx(), p, wide ? b : a, wide ? a : b, c);
+      return c.ToHost<double>();
+    });
+  }
+}
+
+TEST_P(GemmTest, FewRowsAreReproducible) {
+  const Product products[] = {{false, true, 3, 301, 411, 1, 0},
+                              {false, false, 3, 9001, 19, 1, 0},
+                              {true, false, 301, 411, 3, 1, 1}};
+  for (const Product& p : products) {
+    const Tensor a = Upload(RandomValues(p.m * p.k), DType::kFloat32);
+    const Tensor b = Upload(RandomValues(p.k * p.n), DType::kFloat32);
+    ExpectSameBitsForAnyThreads([&] {
+      const Tensor c = Upload(RandomValues(p.m * p.n, 2), DType::kFloat32);
+      primitives().Gemm(ctx(), p, a, b, c);
       return c.ToHost<double>();
     });
   }

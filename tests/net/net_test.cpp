@@ -113,8 +113,8 @@ TEST_P(NetTest, ANetMayBorrowTheParametersOfAnother) {
   const Net borrower(ParseNet(kNet + Product("own", "q", "own", 2), proto::TEST), on, options);
   test::SetParam(owner, "p", 1, {1, 2, 3, 4, 5});
   EXPECT_EQ(ReadParam(borrower, "p", 1), (std::vector<double>{1, 2, 3, 4, 5}));
-  // Its own layer's parameters only: 3 x 2 and 2, each rounded up to 64 bytes.
-  EXPECT_EQ(borrower.memory().params, 128u);
+  // Its own layer's parameters only: 3 x 2 and 2, each rounded up to 64 elements.
+  EXPECT_EQ(borrower.memory().params, 2 * 64 * sizeof(float));
   EXPECT_EQ(borrower.memory().param_gradients, 0u);
 }
 

@@ -27,12 +27,14 @@ struct MakeNetOptions {
   DType dtype = DType::kFloat64;
   uint64_t seed = 1;
   proto::Phase phase = proto::TRAIN;
+  bool keep_blobs = true;  // for tests that look at them
 };
 
 inline std::unique_ptr<Net> MakeNet(const std::string& text, const MakeNetOptions& options = {}) {
   NetOptions net_options;
   net_options.dtype = options.dtype;
   net_options.seed = options.seed;
+  net_options.keep_blobs = options.keep_blobs;
   return std::make_unique<Net>(ParseNet(text, options.phase), OpenTestDevice(options.device),
                                net_options);
 }

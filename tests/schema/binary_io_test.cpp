@@ -140,6 +140,50 @@ TEST(WriteFileAtomically, LeavesTheOldFileWhereTheDiskIsFull) {
   EXPECT_EQ(FileCount(folder), 1u);
 }
 
+// In a container each run has the same process number as the one before, which was killed.
+TEST(WriteFileAtomically, PassesByTheTemporaryFilesOfOthers) {
+  const auto folder = TestFolder();
+  const std::string path = (folder / "file").string();
+  std::string last;
+  {
+    const PendingFile pending(path, "x");
+    for (const auto& entry : fs::directory_iterator(folder)) last = entry.path().string();
+  }
+  const size_t dot = last.rfind('.');
+  const std::string next = last.substr(0, dot + 1) + std::to_string(std::stoi(last.substr(dot + 1)) + 1);
+  WriteTestFile(next, "of another");
+  WriteFileAtomically(path, "new");
+  EXPECT_EQ(ReadTestFile(path), "new");
+  EXPECT_EQ(ReadTestFile(next), "of another");
+}
+
+TEST(PendingFile, AppearsWithCommitOnly) {
+  const auto folder = TestFolder();
+  const std::string path = (folder / "file").string();
+  WriteTestFile(path, "old");
+  { const PendingFile dropped(path, "new"); }
+  EXPECT_EQ(ReadTestFile(path), "old");
+  EXPECT_EQ(FileCount(folder), 1u);
+  PendingFile pending(path, "new");
+  EXPECT_EQ(ReadTestFile(path), "old");
+  pending.Commit();
+  EXPECT_EQ(ReadTestFile(path), "new");
+  EXPECT_EQ(FileCount(folder), 1u);
+}
+
+// The check value of the CRC-32 that zlib and gzip use.
+TEST(BinaryIo, Checksums) {
+  const std::string digits = "123456789";
+  EXPECT_EQ(ChecksumOf(digits.data(), 9), 0xcbf43926u);
+  EXPECT_EQ(ChecksumOf(digits.data() + 4, 5, ChecksumOf(digits.data(), 4)), 0xcbf43926u);
+  EXPECT_EQ(ChecksumOf(nullptr, 0, 5), 5u);
+  const std::string path = (TestFolder() / "file").string(), large(3000000, 'x');
+  WriteTestFile(path, large);
+  EXPECT_EQ(SumOfFile(path).bytes, large.size());
+  EXPECT_EQ(SumOfFile(path).checksum, ChecksumOf(large.data(), large.size()));
+  EXPECT_NE(ErrorOf([&] { SumOfFile(path + ".none"); }), "");
+}
+
 TEST(WriteFileAtomically, NamesTheReasonOfALockedFolder) {
   if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
   const auto folder = TestFolder();

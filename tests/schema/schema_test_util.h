@@ -3,17 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 
 #include "crema/base/error.h"
-
-#ifndef CREMA_SOURCE_DIR
-#define CREMA_SOURCE_DIR "."
-#endif
+#include "util/paths.h"
 
 namespace crema {
 
@@ -57,10 +53,7 @@ inline std::string ReadTestFile(const std::filesystem::path& path) {
 
 // The folder of published nets and weights. It need not exist.
 inline std::filesystem::path ZooFolder() {
-  const char* shared = std::getenv("CREMA_SHARED_DIR");
-  const std::filesystem::path root =
-      shared != nullptr ? shared : std::filesystem::path(CREMA_SOURCE_DIR) / ".." / "shared";
-  return root / "data" / "zoo";
+  return SharedFolder() / "data" / "zoo";
 }
 
 }  // namespace crema

@@ -145,8 +145,9 @@ TEST(TextReader, TellsANetFromASolver) {
   EXPECT_EQ(SolverError("layer { }"),
             "s.prototxt:1: a solver has no field \"layer\"; this looks like a net where a solver "
             "file was expected");
-  EXPECT_EQ(SolverError("larc: true"),
-            "s.prototxt:1: a solver has no field \"larc\" (it comes from NVIDIA's Caffe)");
+  EXPECT_EQ(SolverError("engine: 'MKL2017'"),
+            "s.prototxt:1: a solver has no field \"engine\" (it comes from Intel's Caffe; leave it "
+            "out)");
 }
 
 TEST(TextReader, NamesTheLayerOfANetInsideASolver) {

@@ -168,6 +168,21 @@ TEST(UpgradeNet, NotesUselessV0Settings) {
   EXPECT_EQ(notes[0], "layer \"r\": \"kernelsize\" means nothing to a relu layer and was left out");
 }
 
+TEST(UpgradeNet, NotesTransformationsThatHaveNoEffect) {
+  proto::NetParameter net;
+  const std::string text =
+      "layer { name: \"d\" type: \"Data\" data_param { scale: 0.5 } transform_param { scale: 2 } }"
+      "layer { name: \"i\" type: \"ImageData\" image_data_param { mirror: true batch_size: 2 } }"
+      "layer { name: \"w\" type: \"WindowData\" window_data_param { crop_size: 9 } }";
+  const std::vector<std::string> notes = ReadNetText(text, "n", &net);
+  EXPECT_EQ(notes, (std::vector<std::string>{
+                       "layer \"d\": \"scale\" has no effect in data_param, as in Caffe; move it to "
+                       "transform_param",
+                       "layer \"i\": \"mirror\" has no effect in image_data_param, as in Caffe; move "
+                       "it to transform_param"}));
+  EXPECT_EQ(net.layer(0).transform_param().scale(), 2);
+}
+
 TEST(UpgradeNet, RefusesAMixtureOfFormats) {
   EXPECT_EQ(UpgradeError("layer { name: \"a\" } layers { name: \"b\" }"),
             "n: the net has both \"layer\" (\"a\") and \"layers\" (\"b\"); write all layers in one "

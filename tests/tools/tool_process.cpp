@@ -10,6 +10,8 @@
 #include <csignal>
 #include <sstream>
 
+#include "util/paths.h"
+
 namespace crema {
 namespace {
 
@@ -33,11 +35,16 @@ void ReadSome(int* fd, std::string* text) {
 }  // namespace
 
 ToolProcess::ToolProcess(const std::vector<std::string>& arguments, const ToolOptions& options) {
-  std::vector<std::string> words = {CREMA_TOOL};
+  std::vector<std::string> words = {ToolPath()};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(&word[0]);
   argv.push_back(nullptr);
+  std::vector<std::string> added = options.environment;
+  std::vector<char*> environment;  // of two equal names the first counts
+  for (std::string& variable : added) environment.push_back(&variable[0]);
+  for (char** variable = environ; *variable != nullptr; ++variable) environment.push_back(*variable);
+  environment.push_back(nullptr);
   int out[2], err[2];
   MakePipe(out);
   MakePipe(err);
@@ -48,7 +55,7 @@ ToolProcess::ToolProcess(const std::vector<std::string>& arguments, const ToolOp
     limit.rlim_cur = options.largest_file;
     const bool ready = chdir(options.folder.c_str()) == 0 && dup2(out[1], STDOUT_FILENO) >= 0 &&
                        dup2(err[1], STDERR_FILENO) >= 0 && setrlimit(RLIMIT_FSIZE, &limit) == 0;
-    if (ready) execv(argv[0], argv.data());
+    if (ready) execve(argv[0], argv.data(), environment.data());
     _exit(127);
   }
   close(out[1]);

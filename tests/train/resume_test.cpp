@@ -53,6 +53,12 @@ class ResumeTest : public testing::Test {
                        folder_ + "/" + prefix + "' " + more);
   }
 
+  // `changes` may give again what EverythingSolver gives.
+  proto::SolverParameter Changed(const std::string& prefix, const std::string& changes) const {
+    return ParseSolver(EverythingNet(folder_) + EverythingSolver() + "snapshot_prefix: '" +
+                       folder_ + "/" + prefix + "'", changes);
+  }
+
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
 
   // Trains until `iteration`, then is told to stop as a signal would tell it.
@@ -121,6 +127,69 @@ TEST_F(ResumeTest, IsExactInDoubleToo) {
   ExpectSameFiles(Path("whole_iter_20"), Path("parts_iter_20"));
 }
 
+// How long depends on the machine; that it is told at each display does not.
+TEST_F(ResumeTest, TellsWhatShareOfTheTimeDataTook) {
+  LogCapture log;
+  ASSERT_TRUE(MakeTrainer(Solver("told", "max_iter: 20 random_seed: 7"))->Train());
+  const std::vector<std::string> lines = log.With("    Waited for data: ");
+  EXPECT_EQ(lines.size(), 3u);
+  for (const std::string& line : lines) {
+    EXPECT_NE(line.find(" % of the time"), std::string::npos) << line;
+  }
+}
+
+TEST_F(ResumeTest, IsExactInHdf5Too) {
+  const std::string more = "max_iter: 30 random_seed: 7 ";
+  ASSERT_TRUE(MakeTrainer(Solver("whole", more))->Train());
+  TrainUntil(11, Solver("parts", more + "snapshot_format: HDF5"), "");
+  ASSERT_TRUE(MakeTrainer(Solver("parts", more), Path("parts_iter_11.solverstate.h5"))->Train());
+  ExpectSameFiles(Path("whole_iter_30"), Path("parts_iter_30"));
+}
+
+// Each rule's histories are kept.
+TEST_F(ResumeTest, IsExactWithEverySolver) {
+  for (const char* type : {"Nesterov", "AdaDelta", "Adam"}) {
+    const std::string more = Concat("max_iter: 12 random_seed: 7 type: '", type, "'");
+    ASSERT_TRUE(MakeTrainer(Solver(Concat("whole", type), more))->Train());
+    TrainUntil(5, Solver(Concat("parts", type), more), "");
+    ASSERT_TRUE(MakeTrainer(Solver(Concat("parts", type), more),
+                            Path(Concat("parts", type, "_iter_5.solverstate")))->Train());
+    ExpectSameFiles(Path(Concat("whole", type, "_iter_12")), Path(Concat("parts", type, "_iter_12")));
+  }
+}
+
+// What Caffe's states have no place for: averages, the state of the plateau, LARC's means.
+TEST_F(ResumeTest, IsExactBeyondCaffe) {
+  const std::string cases[] = {
+      "type: 'AdamW' ema_decay: 0.9",
+      "ema_decay: 0.9 larc: true larc_turbo: true larc_eta: 0.5",
+      "lr_policy: 'plateau' plateau_winsize: 3 plateau_winsize: 4 plateau_winsize: 2",
+      "lr_policy: 'plateau' plateau_winsize: 6 plateau_winsize: 6 plateau_metric: 'accuracy' "
+      "test_interval: 4",
+      "type: 'Nesterov' lr_policy: 'onecycle' max_lr: 0.1 stepsize: 4 momentum_policy: 'cycle' "
+      "test_offset: 3 test_interval: 5"};
+  int number = 0;
+  for (const std::string& text : cases) {
+    for (const char* format : {"BINARYPROTO", "HDF5"}) {
+      SCOPED_TRACE(text + format);
+      const std::string more = "max_iter: 17 random_seed: 7 display: 1 " + text;
+      const std::string whole = Concat("whole", ++number), parts = Concat("parts", number);
+      std::vector<std::string> expected;
+      {
+        LogCapture straight;
+        ASSERT_TRUE(MakeTrainer(Changed(whole, more))->Train());
+        expected = straight.ResultsFrom(9);
+      }
+      TrainUntil(9, Changed(parts, Concat(more, " snapshot_format: ", format)), "");
+      const std::string end = std::string(format) == "HDF5" ? ".solverstate.h5" : ".solverstate";
+      LogCapture resumed;
+      ASSERT_TRUE(MakeTrainer(Changed(parts, more), Path(parts + "_iter_9" + end))->Train());
+      ExpectSameFiles(Path(whole + "_iter_17"), Path(parts + "_iter_17"));
+      EXPECT_EQ(resumed.ResultsFrom(9), expected);
+    }
+  }
+}
+
 // Without random_seed the drawn seed comes back from the state.
 TEST_F(ResumeTest, KeepsTheSeedThatWasDrawn) {
   const proto::SolverParameter solver = Solver("drawn", "max_iter: 40");
@@ -176,11 +245,12 @@ TEST_F(ResumeTest, NotesWhereTheDataIs) {
   EXPECT_EQ(progress.random_seed(), 7u);
 }
 
-// Large enough that every kernel and product uses all threads.
+// Large enough that every kernel and product uses all threads. Of our own code: oneDNN cuts sums by
+// the number of threads.
 std::vector<double> TrainWithThreads(const std::string& folder, int threads) {
   const int before = omp_get_max_threads();
   omp_set_num_threads(threads);
-  const auto trainer = MakeTrainer(ParseSolver(R"(net_param {
+  const auto trainer = MakeTrainer(ParseSolver(R"(net_param { engine: "CAFFE"
     layer { name: "data" type: "Data" top: "data" top: "label"
       transform_param { crop_size: 21 mirror: true scale: 0.01 }
       data_param { source: ")" + folder + R"(/images" batch_size: 10 backend: LMDB shuffle: true } }

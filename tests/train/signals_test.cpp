@@ -8,7 +8,7 @@ namespace crema {
 namespace {
 
 TEST(SignalWatcher, TurnsSignalsIntoActions) {
-  SignalWatcher watcher(Action::kStop, Action::kSnapshot);
+  SignalWatcher watcher(Action::kStop, Action::kSnapshot, Action::kNone);
   EXPECT_EQ(watcher.Poll(), Action::kNone);
   std::raise(SIGINT);
   EXPECT_EQ(watcher.Poll(), Action::kStop);
@@ -20,7 +20,7 @@ TEST(SignalWatcher, TurnsSignalsIntoActions) {
 }
 
 TEST(SignalWatcher, TellsOfBothSignals) {
-  SignalWatcher watcher(Action::kSnapshot, Action::kStop);
+  SignalWatcher watcher(Action::kSnapshot, Action::kStop, Action::kNone);
   std::raise(SIGHUP);
   std::raise(SIGINT);
   EXPECT_EQ(watcher.Poll(), Action::kSnapshot);
@@ -28,23 +28,37 @@ TEST(SignalWatcher, TellsOfBothSignals) {
   EXPECT_EQ(watcher.Poll(), Action::kNone);
 }
 
+TEST(SignalWatcher, TellsWhichSignalStopped) {
+  SignalWatcher watcher(Action::kStop, Action::kSnapshot, Action::kStop);
+  std::raise(SIGHUP);
+  EXPECT_EQ(watcher.Poll(), Action::kSnapshot);
+  EXPECT_EQ(watcher.stopped_by(), 0);
+  std::raise(SIGINT);
+  std::raise(SIGTERM);
+  EXPECT_EQ(watcher.Poll(), Action::kStop);
+  EXPECT_EQ(watcher.stopped_by(), SIGTERM);
+  EXPECT_EQ(watcher.Poll(), Action::kStop);
+  EXPECT_EQ(watcher.stopped_by(), SIGINT);
+}
+
 // A signal that does nothing must not hide another one, nor what came before be told of later.
 TEST(SignalWatcher, IgnoredSignalsHideNothing) {
   {
-    SignalWatcher watcher(Action::kNone, Action::kSnapshot);
+    SignalWatcher watcher(Action::kNone, Action::kSnapshot, Action::kNone);
     std::raise(SIGINT);
     std::raise(SIGHUP);
     EXPECT_EQ(watcher.Poll(), Action::kSnapshot);
     std::raise(SIGHUP);
   }
-  SignalWatcher next(Action::kStop, Action::kSnapshot);
+  SignalWatcher next(Action::kStop, Action::kSnapshot, Action::kNone);
   EXPECT_EQ(next.Poll(), Action::kNone);
 }
 
 TEST(SignalWatcher, PutsTheOldHandlersBack) {
   const auto before = std::signal(SIGINT, SIG_IGN);
-  { SignalWatcher watcher(Action::kStop, Action::kNone); }
+  { SignalWatcher watcher(Action::kStop, Action::kNone, Action::kNone); }
   EXPECT_EQ(std::signal(SIGINT, before), SIG_IGN);
+  EXPECT_EQ(std::signal(SIGTERM, SIG_DFL), SIG_DFL);
 }
 
 }  // namespace

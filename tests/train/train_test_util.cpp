@@ -5,6 +5,7 @@
 #include "data/record_writer.h"
 #include "schema/text_reader.h"
 #include "schema/upgrade.h"
+#include "train/snapshot_files.h"
 
 namespace crema {
 
@@ -81,7 +82,9 @@ proto::SolverState ReadState(const std::string& path) {
 }
 
 void WriteState(const std::string& path, const proto::SolverState& state) {
-  WriteTestFile(path, state.SerializeAsString());
+  proto::SolverState whole = state;
+  if (whole.has_progress()) whole.mutable_progress()->set_state_checksum(StateChecksum(whole));
+  WriteTestFile(path, whole.SerializeAsString());
 }
 
 std::vector<std::string> FilesIn(const std::filesystem::path& folder) {

@@ -57,6 +57,7 @@ std::unique_ptr<Trainer> MakeTrainer(const proto::SolverParameter& solver,
 // Bit-exact copies of all parameters.
 std::vector<double> WeightsOf(const Trainer& trainer);
 proto::SolverState ReadState(const std::string& path);
+// Gives it the checksum that fits.
 void WriteState(const std::string& path, const proto::SolverState& state);
 
 // The names in a folder, sorted.

@@ -287,7 +287,6 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
       {"test_iter: 1 test_interval: 1 test_state {} test_state {}", "2 test_state for 1"},
       {"test_net: 'x' test_interval: 1", "0 test_iter for 1 test nets"},
       {"net: 'x.prototxt'", "more than one train net"},
-      {"snapshot_format: HDF5", "HDF5"},
   };
   for (const auto& [text, expected] : cases) {
     const std::string error = SolverError(text);

@@ -31,6 +31,23 @@ void LayerTest::SetUp() {
   if (device() == DeviceKind::kCuda && !WhyNoCuda().empty()) GTEST_SKIP() << WhyNoCuda();
 }
 
+namespace {
+
+// By the engine that the options name, which must be able to take the layer.
+std::unique_ptr<Layer> CreateFor(const proto::LayerParameter& config,
+                                 const std::vector<Shape>& bottoms, const RunnerOptions& options) {
+  if (options.engine == "CAFFE") return CreateLayer(config, options.phase, options.device);
+  for (const EngineEntry& entry : EnginesFor(config.type(), options.device)) {
+    if (entry.engine != options.engine) continue;
+    const std::string why_not = entry.why_not({config, options.phase, options.dtype, bottoms});
+    if (!why_not.empty()) Fail("not ", options.engine, ": ", why_not);
+    return entry.factory(config, options.phase);
+  }
+  Fail("no engine ", options.engine, " for ", config.type());
+}
+
+}  // namespace
+
 LayerRunner::LayerRunner(const std::string& layer_text, const std::vector<Shape>& bottoms,
                          const RunnerOptions& options)
     : options_(options),
@@ -45,7 +62,8 @@ LayerRunner::LayerRunner(const std::string& layer_text, const std::vector<Shape>
   for (int i = config.top_size(); i < options.tops; ++i) {
     config.add_top(options.in_place && i == 0 ? "bottom0" : "top" + std::to_string(i));
   }
-  layer_ = CreateLayer(config, options.phase, options.device);
+  layer_ = CreateFor(config, bottoms, options);
+  layer_->SetLayout(options.layout);
   Build(bottoms);
 }
 
@@ -56,6 +74,11 @@ void LayerRunner::Reshape(const std::vector<Shape>& bottoms) { Build(bottoms); }
 void LayerRunner::Build(const std::vector<Shape>& bottoms) {
   const LayerPlan plan = layer_->Plan(bottoms, options_.dtype);
   const auto make_blob = [&](const std::string& name, const Shape& shape) {
+    const Layout layout = shape.rank() > 2 ? options_.layout : Layout::kPlain;
+    return std::make_unique<Blob>(name, Tensor(device_, options_.dtype, shape, layout),
+                                  Tensor(device_, options_.dtype, shape, layout));
+  };
+  const auto make_param = [&](const std::string& name, const Shape& shape) {
     return std::make_unique<Blob>(name, Tensor(device_, options_.dtype, shape),
                                   Tensor(device_, options_.dtype, shape));
   };
@@ -74,7 +97,7 @@ void LayerRunner::Build(const std::vector<Shape>& bottoms) {
     }
   }
   for (size_t i = param_.size(); i < plan.params.size(); ++i) {
-    param_.push_back(make_blob("param" + std::to_string(i), plan.params[i].shape));
+    param_.push_back(make_param("param" + std::to_string(i), plan.params[i].shape));
     const std::vector<float> first = Fill(plan.params[i].filler, plan.params[i].shape,
                                           options_.seed, 1000 + i, "test layer");
     SetParam(static_cast<int>(i), std::vector<double>(first.begin(), first.end()));
@@ -131,7 +154,21 @@ BlobList Pointers(const std::vector<std::unique_ptr<Blob>>& blobs) {
 }
 }  // namespace
 
+// The tops as the data want them, at the start of the memory planned for them.
+void LayerRunner::FollowData() {
+  const std::vector<Shape> shapes = layer_->ShapesOfTops(*context_, Pointers(bottom_));
+  ASSERT_EQ(shapes.size(), top_.size());
+  for (size_t t = 0; t < shapes.size(); ++t) {
+    const Blob& top = *top_[t];
+    const auto view = [&](const Tensor& tensor) {
+      return Tensor(tensor.buffer(), 0, tensor.dtype(), shapes[t]);
+    };
+    *top_[t] = Blob(top.name(), view(top.data_tensor()), view(top.diff_tensor()));
+  }
+}
+
 void LayerRunner::Forward() {
+  if (layer_->traits().shapes_depend_on_data) FollowData();
   layer_->Forward(*context_, Pointers(bottom_), Pointers(top_));
   device_->Synchronize();
 }

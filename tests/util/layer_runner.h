@@ -37,13 +37,15 @@ struct RunnerOptions {
   Phase phase = Phase::kTrain;
   uint64_t seed = 1;
   bool in_place = false;          // top 0 is bottom 0
+  std::string engine = "CAFFE";
+  Layout layout = Layout::kPlain;  // of bottoms and tops with three axes or more
   int tops = 1;                   // how many tops the layer text is given
   std::vector<bool> wants_gradient;  // of the params; all true by default
 };
 
 // The layer is built from text such as "name: 'p' type: 'Pooling' pooling_param {...}" (name may
 // be left out). Bottoms start with normal random numbers, params with their fillers' values, top
-// gradients with normal random numbers. All values pass as double, in memory order.
+// gradients with normal random numbers. All values pass as double, in Caffe's order.
 class LayerRunner {
  public:
   LayerRunner(const std::string& layer_text, const std::vector<Shape>& bottoms,
@@ -80,6 +82,7 @@ class LayerRunner {
 
  private:
   void Build(const std::vector<Shape>& bottoms);
+  void FollowData();
 
   RunnerOptions options_;
   std::shared_ptr<Device> device_;

@@ -40,6 +40,11 @@ int RunShow(const std::vector<std::string>& arguments);
 int RunDeviceQuery(const std::vector<std::string>& arguments);
 int RunConvert(const std::vector<std::string>& arguments);
 int RunMean(const std::vector<std::string>& arguments);
+int RunPlot(const std::vector<std::string>& arguments);
+
+// crema help, without a command's name: the list of layers, a page of the manual, or all pages.
+void PrintLayerList();
+void PrintManual(const std::vector<std::string>& arguments);
 
 // The help text and the flags of convert.
 const char* ConvertDetails();
@@ -51,11 +56,14 @@ void TakesNoArguments(const std::vector<std::string>& arguments);
 // The device that --gpu asks for; the CPU where it asks for none.
 std::shared_ptr<Device> DeviceFromFlags();
 
-// Reads --model, upgrades it, and gives it the state of `phase`, --level and --stage.
+// Reads --model, upgrades it, and gives it the state of `phase`, --level and --stage, and random data
+// where --dummy_data asks for it.
 proto::NetParameter NetFromFlags(Phase phase);
 // --phase, or `otherwise` where it is not given.
 Phase PhaseFromFlags(Phase otherwise);
 // The words of --stage.
 std::vector<std::string> StagesFromFlags();
+// --engine, or else the variable CREMA_ENGINE; "": neither.
+std::string EngineFromFlags();
 
 }  // namespace crema

@@ -15,7 +15,8 @@ DEFINE_string(encode_type, "", "Store compressed images of this type, such as jp
 DEFINE_bool(check_size, false, "Stop where an image has another size than the first");
 DEFINE_bool(shuffle, false, "Store images in random order; always on for `folder` unless "
             "--shuffle=false");
-DEFINE_uint64(shuffle_seed, 0, "The order that --shuffle gives depends on this number alone");
+DEFINE_uint64(shuffle_seed, 0, "What is random (the order, the pairs) depends on this "
+              "number alone");
 
 namespace crema {
 namespace {
@@ -55,6 +56,10 @@ void RunMnist(const std::vector<std::string>& arguments, Backend backend) {
   ConvertMnist(arguments[0], arguments[1], arguments[2], backend);
 }
 
+void RunMnistPairs(const std::vector<std::string>& arguments, Backend backend) {
+  ConvertMnistPairs(arguments[0], arguments[1], arguments[2], backend, FLAGS_shuffle_seed);
+}
+
 void RunCifar10(const std::vector<std::string>& arguments, Backend backend) {
   ConvertCifar10(arguments[0], arguments[1], backend);
 }
@@ -62,6 +67,7 @@ void RunCifar10(const std::vector<std::string>& arguments, Backend backend) {
 const std::vector<Source>& Sources() {
   static const std::vector<Source> sources = {
       {"mnist", "IMAGES LABELS OUT_DB", 3, RunMnist},
+      {"mnist_pairs", "IMAGES LABELS OUT_DB", 3, RunMnistPairs},
       {"cifar10", "FOLDER OUT_FOLDER", 2, RunCifar10},
       {"imageset", "ROOT LISTFILE OUT_DB", 3, RunImageSet},
       {"folder", "FOLDER OUT_DB", 2, RunFolder},
@@ -88,6 +94,9 @@ const char* ConvertDetails() {
   return
       "crema convert mnist IMAGES LABELS OUT_DB\n"
       "    MNIST's IDX files, plain or .gz.\n"
+      "crema convert mnist_pairs IMAGES LABELS OUT_DB\n"
+      "    Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two channels of a\n"
+      "    record, with the label 1 where both show the same digit, else 0.\n"
       "crema convert cifar10 FOLDER OUT_FOLDER\n"
       "    The binary version of CIFAR-10: FOLDER holds data_batch_1.bin to data_batch_5.bin and\n"
       "    test_batch.bin. Makes cifar10_train_BACKEND and cifar10_test_BACKEND in OUT_FOLDER.\n"
@@ -99,7 +108,7 @@ const char* ConvertDetails() {
       "    order of their names, which are written to OUT_DB/classes.txt.\n"
       "\n"
       "OUT_DB must not exist. It appears when it is complete; until then it is OUT_DB.partial.\n"
-      "All options but --backend are for imageset and folder.";
+      "All options but --backend are for imageset and folder; --shuffle_seed for mnist_pairs, too.";
 }
 
 std::vector<std::string> ConvertFlags() {

@@ -3,10 +3,13 @@
 
 #include <glog/logging.h>
 
+#include <cstdlib>
+
 #include "base/strings.h"
 #include "commands/command.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "dummy_data.h"
 #include "schema/upgrade.h"
 
 DEFINE_string(gpu, "", "Run on this GPU (its number); without it, on the CPU");
@@ -16,6 +19,9 @@ DEFINE_string(weights, "", "Weights (.caffemodel) to begin with, several separat
 DEFINE_string(phase, "", "TRAIN or TEST: which layers the net has");
 DEFINE_int32(level, 0, "The level of the net's state, for include and exclude rules");
 DEFINE_string(stage, "", "The stages of the net's state, separated by commas");
+DEFINE_string(engine, "", "CAFFE or ONEDNN: the engine of every layer that has it (or CREMA_ENGINE)");
+DEFINE_string(dummy_data, "", "Random data for data sets: NxCxHxW, where the net does not say");
+DEFINE_bool(no_fuse, false, "Run every layer by itself");
 DEFINE_int32(iterations, 50, "How many batches to run");
 
 namespace crema {
@@ -58,6 +64,12 @@ Phase PhaseFromFlags(Phase otherwise) {
   throw UsageError("--phase=" + FLAGS_phase + ": must be TRAIN or TEST");
 }
 
+std::string EngineFromFlags() {
+  if (!FLAGS_engine.empty()) return FLAGS_engine;
+  const char* variable = std::getenv("CREMA_ENGINE");
+  return variable == nullptr ? "" : variable;
+}
+
 std::vector<std::string> StagesFromFlags() { return SplitList(FLAGS_stage); }
 
 proto::NetParameter NetFromFlags(Phase phase) {
@@ -69,6 +81,8 @@ proto::NetParameter NetFromFlags(Phase phase) {
   net.mutable_state()->set_phase(phase == Phase::kTrain ? proto::TRAIN : proto::TEST);
   net.mutable_state()->set_level(FLAGS_level);
   for (const std::string& stage : StagesFromFlags()) net.mutable_state()->add_stage(stage);
+  if (!EngineFromFlags().empty()) net.set_engine(EngineFromFlags());
+  if (!FLAGS_dummy_data.empty()) ReplaceDataLayers(ParseDummyShape(FLAGS_dummy_data), &net);
   return net;
 }
 

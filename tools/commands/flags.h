@@ -11,3 +11,4 @@ DECLARE_string(phase);
 DECLARE_int32(level);
 DECLARE_string(stage);
 DECLARE_int32(iterations);
+DECLARE_bool(no_fuse);

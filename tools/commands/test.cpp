@@ -17,6 +17,7 @@ int RunTest(const std::vector<std::string>& arguments) {
   const proto::NetParameter config = NetFromFlags(Phase::kTest);
   NetOptions options;
   options.backward = false;
+  options.fuse = !FLAGS_no_fuse;
   Net net(config, DeviceFromFlags(), options);
   for (const std::string& path : SplitList(FLAGS_weights)) {
     LOG(INFO) << net.LoadWeights(path).ToString();

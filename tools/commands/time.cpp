@@ -1,14 +1,22 @@
 // crema time: how long a net's passes take, as a whole and by layer.
+#include <gflags/gflags.h>
 #include <glog/logging.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iomanip>
 
+#include "base/strings.h"
 #include "commands/command.h"
 #include "commands/flags.h"
+#include "commands/time_report.h"
 #include "crema.pb.h"
-#include "crema/net/net.h"
+#include "crema/train/trainer.h"
+#include "schema/text_reader.h"
 #include "train/report.h"
+
+DEFINE_string(json, "", "Also write what was measured to this file");
 
 namespace crema {
 namespace {
@@ -24,33 +32,231 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return n == 0 ? 0 : (values[n / 2] + values[(n - 1) / 2]) / 2;
+}
+
+// Training as a solver file would have it; the rate is too small to matter.
+std::unique_ptr<Trainer> MakeTrainer(const proto::NetParameter& config,
+                                     std::shared_ptr<Device> device) {
+  proto::SolverParameter solver;
+  ReadText("base_lr: 1e-6 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1 "
+           "random_seed: 1 snapshot_after_train: false display: 0", "crema time", &solver);
+  *solver.mutable_net_param() = config;
+  TrainOptions options;
+  options.device = std::move(device);
+  options.fuse = !FLAGS_no_fuse;
+  const int level = FLAGS_minloglevel;
+  FLAGS_minloglevel = std::max(level, static_cast<int>(google::GLOG_WARNING));  // not of solving
+  auto trainer = std::make_unique<Trainer>(solver, options);
+  FLAGS_minloglevel = level;
+  return trainer;
+}
+
+// A net that is measured: one that trains, or one that only runs forward.
+class Subject {
+ public:
+  explicit Subject(bool trains) : trains_(trains) {
+    const proto::NetParameter config = NetFromFlags(trains ? Phase::kTrain : Phase::kTest);
+    const auto device = DeviceFromFlags();
+    if (trains) {
+      trainer_ = MakeTrainer(config, device);
+      return;
+    }
+    NetOptions options;
+    options.backward = false;
+    options.fuse = !FLAGS_no_fuse;
+    net_ = std::make_unique<Net>(config, device, options);
+  }
+
+  bool trains() const { return trains_; }
+  Net& net() { return trains_ ? trainer_->net() : *net_; }
+  void Wait() { net().context().device().Synchronize(); }
+
+  // Nothing is measured inside.
+  void RunIteration(int64_t step) {
+    if (trains_) {
+      trainer_->Step(1);
+    } else {
+      net_->Forward(static_cast<uint64_t>(step));
+      net_->CheckAfterForward();
+    }
+    Wait();
+  }
+  void Update() {
+    trainer_->ApplyUpdate();
+    Wait();
+  }
+
+ private:
+  bool trains_;
+  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<Net> net_;
+};
+
 struct Times {
   std::vector<double> forward, backward;  // by layer, ms, summed over the iterations
-  double all_forward = 0, all_backward = 0;
+  std::vector<double> all_forward, all_backward;  // by iteration
 };
 
 // Waits after each layer, so that on a GPU the time is the layer's own.
-void TimeIteration(Net* net, int iteration, Times* times) {
-  Device& device = net->context().device();
-  const int layers = static_cast<int>(net->graph().layers.size());
+void TimeLayers(Subject* subject, int iteration, Times* times) {
+  Net& net = subject->net();
+  const int layers = static_cast<int>(net.graph().layers.size());
   const Stopwatch forward;
-  net->BeginPass(static_cast<uint64_t>(iteration));
+  net.BeginPass(static_cast<uint64_t>(iteration));
   for (int i = 0; i < layers; ++i) {
     const Stopwatch watch;
-    net->ForwardLayer(i);
-    device.Synchronize();
+    net.ForwardLayer(i);
+    subject->Wait();
     times->forward[i] += watch.Milliseconds();
   }
-  times->all_forward += forward.Milliseconds();
+  times->all_forward.push_back(forward.Milliseconds());
+  if (!subject->trains()) return;
   const Stopwatch backward;
-  net->ClearGradients();
+  net.ClearGradients();
   for (int i = layers - 1; i >= 0; --i) {
     const Stopwatch watch;
-    net->BackwardLayer(i);
-    device.Synchronize();
+    net.BackwardLayer(i);
+    subject->Wait();
     times->backward[i] += watch.Milliseconds();
   }
-  times->all_backward += backward.Milliseconds();
+  times->all_backward.push_back(backward.Milliseconds());
+}
+
+// What Caffe prints, in its words.
+Times LogLayerTimes(Subject* subject) {
+  const auto& layers = subject->net().graph().layers;
+  Times times{std::vector<double>(layers.size(), 0), std::vector<double>(layers.size(), 0), {}, {}};
+  const Stopwatch total;
+  for (int i = 0; i < FLAGS_iterations; ++i) {
+    const Stopwatch watch;
+    TimeLayers(subject, i + 1, &times);
+    LOG(INFO) << "Iteration: " << i + 1
+              << (subject->trains() ? " forward-backward time: " : " forward time: ")
+              << watch.Milliseconds() << " ms.";
+  }
+  const double total_ms = total.Milliseconds();
+  const double n = FLAGS_iterations;
+  const auto mean = [&](const std::vector<double>& all) {
+    double sum = 0;
+    for (double ms : all) sum += ms;
+    return sum / n;
+  };
+  LOG(INFO) << "Average time per layer: ";
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (layers[i].absorbed_by >= 0) continue;
+    const std::string& name = layers[i].layer->name();
+    LOG(INFO) << std::setw(10) << name << "\tforward: " << times.forward[i] / n << " ms.";
+    if (!subject->trains()) continue;
+    LOG(INFO) << std::setw(10) << name << "\tbackward: " << times.backward[i] / n << " ms.";
+  }
+  LOG(INFO) << "Average Forward pass: " << mean(times.all_forward) << " ms.";
+  if (subject->trains()) {
+    LOG(INFO) << "Average Backward pass: " << mean(times.all_backward) << " ms.";
+    LOG(INFO) << "Average Forward-Backward: " << total_ms / n << " ms.";
+  }
+  LOG(INFO) << "Total Time: " << total_ms << " ms.";
+  return times;
+}
+
+// The best of a few products of 1024 x 1024, GFLOP/s, as an InnerProduct runs them on the device.
+double SgemmPeak(const std::shared_ptr<Device>& device) {
+  constexpr double kSize = 1024;
+  proto::NetParameter config;
+  ReadText("layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 1024 dim: 1024 } } }"
+           "layer { name: 'y' type: 'InnerProduct' bottom: 'x' top: 'y' inner_product_param { "
+           "num_output: 1024 bias_term: false weight_filler { type: 'uniform' } } }", "crema time",
+           &config);
+  NetOptions options;
+  options.backward = false;
+  Net net(config, device, options);
+  double best = 0;
+  for (int i = 0; i < 8; ++i) {
+    const Stopwatch watch;
+    net.Forward(0);
+    device->Synchronize();
+    if (i > 0) best = std::max(best, 2 * kSize * kSize * kSize / watch.Milliseconds() / 1e6);
+  }
+  return best;
+}
+
+// Backward makes a product as large as forward's for the gradient of the bottom, and another one
+// for that of the weights.
+double BackwardFlops(const LayerNode& node, const Graph& graph) {
+  if (!node.runs_backward) return 0;
+  const auto is_true = [](bool value) { return value; };
+  const auto learns = [&](int p) { return graph.params[p].wants_gradient; };
+  const bool bottom = std::any_of(node.propagate_down.begin(), node.propagate_down.end(), is_true);
+  const bool weights = std::any_of(node.params.begin(), node.params.end(), learns);
+  return node.layer->ForwardFlops() * (int{bottom} + int{weights});
+}
+
+std::vector<LayerTime> LayerTimes(const Graph& graph, const Times& times) {
+  std::vector<LayerTime> all;
+  for (size_t l = 0; l < graph.layers.size(); ++l) {
+    const LayerNode& node = graph.layers[l];
+    if (node.absorbed_by >= 0) continue;
+    LayerTime time;
+    time.name = node.layer->name();
+    time.type = node.layer->type();
+    std::vector<std::string> with;
+    for (int follower : node.absorbed) with.push_back(graph.layers[follower].layer->name());
+    time.with = Join(with);
+    time.forward_ms = times.forward[l] / FLAGS_iterations;
+    time.backward_ms = times.backward[l] / FLAGS_iterations;
+    time.forward_flops = node.layer->ForwardFlops();
+    time.backward_flops = BackwardFlops(node, graph);
+    all.push_back(time);
+  }
+  return all;
+}
+
+uint64_t PeakBytes(const Net& net, DeviceKind device) {
+  if (device != DeviceKind::kCpu) return net.memory().Total();
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+// Whole iterations, then the parts of each.
+TimeReport MeasureIterations(Subject* subject) {
+  TimeReport report;
+  Net& net = subject->net();
+  std::vector<double> iteration, forward, backward, update;
+  for (int i = 0; i < FLAGS_iterations; ++i) {
+    const Stopwatch watch;
+    subject->RunIteration(i);
+    iteration.push_back(watch.Milliseconds());
+  }
+  for (int i = 0; i < FLAGS_iterations; ++i) {
+    const Stopwatch watch;
+    net.Forward(static_cast<uint64_t>(i));
+    subject->Wait();
+    forward.push_back(watch.Milliseconds());
+    if (!subject->trains()) continue;
+    net.ClearGradients();
+    net.Backward();
+    subject->Wait();
+    backward.push_back(watch.Milliseconds() - forward.back());
+    subject->Update();
+    update.push_back(watch.Milliseconds() - forward.back() - backward.back());
+  }
+  const Graph& graph = net.graph();
+  const Shape& first = graph.blobs[0].shape;
+  report.net = net.name();
+  report.trains = subject->trains();
+  report.iterations = FLAGS_iterations;
+  report.batch = first.rank() > 0 ? first[0] : 1;
+  report.iteration_ms = Median(iteration);
+  report.forward_ms = Median(forward);
+  report.backward_ms = Median(backward);
+  report.update_ms = Median(update);
+  report.images_per_second = 1000.0 * static_cast<double>(report.batch) / report.iteration_ms;
+  report.peak_bytes = PeakBytes(net, net.context().kind());
+  return report;
 }
 
 }  // namespace
@@ -58,41 +264,27 @@ void TimeIteration(Net* net, int iteration, Times* times) {
 int RunTime(const std::vector<std::string>& arguments) {
   TakesNoArguments(arguments);
   if (FLAGS_iterations < 1) throw UsageError("--iterations must be 1 or more");
-  const proto::NetParameter config = NetFromFlags(PhaseFromFlags(Phase::kTrain));
-  Net net(config, DeviceFromFlags());
-  const size_t layers = net.graph().layers.size();
-
+  Subject subject(PhaseFromFlags(Phase::kTrain) == Phase::kTrain);
+  Net& net = subject.net();
   LOG(INFO) << "Performing Forward";
   net.Forward(0);
   LOG(INFO) << "Initial loss: " << FormatNumber(net.loss().ToHost<double>()[0]);
   net.CheckAfterForward();
-  LOG(INFO) << "Performing Backward";
-  net.Backward();
-  net.context().device().Synchronize();
-
+  if (subject.trains()) {
+    LOG(INFO) << "Performing Backward";
+    net.Backward();
+  } else {
+    LOG(INFO) << "Phase TEST: inference, forward only";
+  }
+  subject.Wait();
   LOG(INFO) << "*** Benchmark begins ***";
   LOG(INFO) << "Testing for " << FLAGS_iterations << " iterations.";
-  Times times{std::vector<double>(layers, 0), std::vector<double>(layers, 0)};
-  const Stopwatch total;
-  for (int i = 0; i < FLAGS_iterations; ++i) {
-    const Stopwatch watch;
-    TimeIteration(&net, i + 1, &times);
-    LOG(INFO) << "Iteration: " << i + 1 << " forward-backward time: " << watch.Milliseconds()
-              << " ms.";
-  }
-  const double total_ms = total.Milliseconds();
-  const double n = FLAGS_iterations;
-  LOG(INFO) << "Average time per layer: ";
-  for (size_t i = 0; i < layers; ++i) {
-    const std::string& name = net.graph().layers[i].layer->name();
-    LOG(INFO) << std::setw(10) << name << "\tforward: " << times.forward[i] / n << " ms.";
-    LOG(INFO) << std::setw(10) << name << "\tbackward: " << times.backward[i] / n << " ms.";
-  }
-  LOG(INFO) << "Average Forward pass: " << times.all_forward / n << " ms.";
-  LOG(INFO) << "Average Backward pass: " << times.all_backward / n << " ms.";
-  LOG(INFO) << "Average Forward-Backward: " << total_ms / n << " ms.";
-  LOG(INFO) << "Total Time: " << total_ms << " ms.";
+  TimeReport report = MeasureIterations(&subject);
+  report.layers = LayerTimes(net.graph(), LogLayerTimes(&subject));
+  report.peak_gflops = SgemmPeak(net.context().shared_device());
+  LogReport(report);
   LOG(INFO) << "*** Benchmark ends ***";
+  if (!FLAGS_json.empty()) WriteJson(report, FLAGS_json);
   return 0;
 }
 

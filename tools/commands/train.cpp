@@ -1,17 +1,28 @@
 // crema train: trains a net, or goes on training it.
 #include <glog/logging.h>
 
+#include <csignal>
+
 #include "base/strings.h"
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
 #include "crema/train/trainer.h"
 #include "schema/upgrade.h"
+#include "train/event_file.h"
+#include "train/metrics_file.h"
 #include "train/signals.h"
+#include "train/snapshot_files.h"
 
 DEFINE_string(snapshot, "", "Go on from this .solverstate");
+DEFINE_string(resume, "", "auto: go on from the newest whole snapshot, or begin anew if there is none");
+DEFINE_string(metrics, "", "Add losses, test results and speed to this file, as JSON lines");
+DEFINE_string(tensorboard, "", "Write an event file for TensorBoard into this folder");
+DEFINE_int32(histograms, 0,
+             "Iterations between two histograms of weights and gradients for TensorBoard; 0: none");
 DEFINE_string(sigint_effect, "stop", "What SIGINT (Ctrl-C) does: stop, snapshot or none");
 DEFINE_string(sighup_effect, "snapshot", "What SIGHUP does: stop, snapshot or none");
+DEFINE_string(sigterm_effect, "stop", "What SIGTERM does: stop, snapshot or none");
 
 namespace crema {
 namespace {
@@ -39,6 +50,21 @@ std::shared_ptr<Device> ChooseDevice(const proto::SolverParameter& solver) {
   return DeviceFromFlags();
 }
 
+void AddObservers(Trainer* trainer) {
+  if (!FLAGS_metrics.empty()) trainer->AddObserver(std::make_shared<MetricsFile>(FLAGS_metrics));
+  if (FLAGS_tensorboard.empty()) return;
+  const auto events = std::make_shared<EventFile>(FLAGS_tensorboard, FLAGS_histograms);
+  LOG(INFO) << "Writing for TensorBoard to " << events->path();
+  trainer->AddObserver(events);
+}
+
+std::string NewestSnapshot(const proto::SolverParameter& solver) {
+  const std::string& prefix = solver.snapshot_prefix();
+  const std::string state = FindNewestSnapshot(prefix);
+  if (state.empty()) LOG(INFO) << "No snapshot of " << prefix << " to resume; training starts anew";
+  return state;
+}
+
 }  // namespace
 
 int RunTrain(const std::vector<std::string>& arguments) {
@@ -47,8 +73,19 @@ int RunTrain(const std::vector<std::string>& arguments) {
   if (!FLAGS_snapshot.empty() && !FLAGS_weights.empty()) {
     throw UsageError("give --snapshot to resume training or --weights to fine-tune, not both");
   }
+  if (FLAGS_histograms < 0) throw UsageError("--histograms must not be negative");
+  if (FLAGS_histograms > 0 && FLAGS_tensorboard.empty()) {
+    throw UsageError("--histograms needs --tensorboard=DIR, where they are written");
+  }
+  if (!FLAGS_resume.empty() && FLAGS_resume != "auto") {
+    throw UsageError("--resume=" + FLAGS_resume + ": must be auto; --snapshot names a state");
+  }
+  if (!FLAGS_resume.empty() && !FLAGS_snapshot.empty()) {
+    throw UsageError("give --resume or --snapshot, not both");
+  }
   SignalWatcher signals(ToAction("sigint_effect", FLAGS_sigint_effect),
-                        ToAction("sighup_effect", FLAGS_sighup_effect));
+                        ToAction("sighup_effect", FLAGS_sighup_effect),
+                        ToAction("sigterm_effect", FLAGS_sigterm_effect));
   proto::SolverParameter solver;
   for (const std::string& change : ReadSolverFile(FLAGS_solver, &solver)) {
     LOG(INFO) << FLAGS_solver << ": " << change;
@@ -63,12 +100,16 @@ int RunTrain(const std::vector<std::string>& arguments) {
   }
   TrainOptions options;
   options.device = ChooseDevice(solver);
-  options.resume_from = FLAGS_snapshot;
+  options.fuse = !FLAGS_no_fuse;
+  options.engine = EngineFromFlags();
+  options.resume_from = FLAGS_resume.empty() ? FLAGS_snapshot : NewestSnapshot(solver);
   options.poll = [&signals] { return signals.Poll(); };
   Trainer trainer(solver, options);
+  AddObservers(&trainer);
   LOG(INFO) << "Starting Optimization";
-  trainer.Train();
-  return 0;
+  const bool done = trainer.Train();
+  // Who sends SIGTERM (a cluster) wants to tell "stopped" from "done"; Ctrl-C is 0, as in Caffe.
+  return !done && signals.stopped_by() == SIGTERM ? 128 + SIGTERM : 0;
 }
 
 }  // namespace crema

@@ -28,12 +28,16 @@ struct LayerTraits {
   bool backward_needs_bottom_data = true;   // else the bottoms' values may be dropped
   bool backward_needs_top_data = true;
   bool accepts_channels_last = false;       // else all bottoms and tops are plain
+  bool needs_channels_last = false;         // and nothing else; accepts_ is true, too
   std::vector<int> no_gradient_bottoms;     // labels and the like: a gradient is never sent there
   bool has_backward = true;                 // false: asking it for a gradient is an error
   // Every top's values (gradients) are bottom 0's: the net may give them the same memory, and
   // Forward (Backward) then does nothing; where the memory differs it copies.
   bool tops_share_bottom_data = false;
   bool tops_share_bottom_diff = false;
+  bool tops_take_any_shape = false;  // no bottoms; Net::Reshape may give the tops other shapes
+  // How many of the planned elements a pass fills depends on the bottoms' values; see ShapesOfTops.
+  bool shapes_depend_on_data = false;
 };
 
 // A parameter (weights, bias, statistics) of a layer.
@@ -57,8 +61,8 @@ struct LayerPlan {
   size_t scratch_bytes = 0;
 };
 
-// The life of a layer: constructor, Plan (again for every change of shape), Bind, Start (once),
-// then Forward and Backward. All of it happens on one thread.
+// The life of a layer: constructor, Plan (again for every change of shape or layout), Bind, Start
+// (once), then Forward and Backward. All of it happens on one thread.
 class Layer {
  public:
   // Reads the options; throws Error (see Fail) where they make no sense.
@@ -72,9 +76,18 @@ class Layer {
 
   virtual LayerTraits traits() const = 0;
 
+  // How all bottoms and tops of three or more axes are stored. Set before Plan.
+  void SetLayout(Layout layout) { layout_ = layout; }
+  Layout layout() const { return layout_; }
+
   // Infers everything from the shapes of the bottoms; throws Error where they do not fit.
   // `dtype` is the net's number type. The params must not change from one call to the next.
   virtual LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) = 0;
+
+  // For traits().shapes_depend_on_data only: the shapes of the tops for the values that the bottoms
+  // hold now, none of more elements than Plan said. Waits for the device. The net calls it before
+  // each Forward, and plans the layers after this one anew where a shape changes.
+  virtual std::vector<Shape> ShapesOfTops(Context&, const BlobList& /*bottom*/) { return {}; }
 
   // Called once when memory is there and before the first Forward.
   virtual void Start(Context&) {}
@@ -97,6 +110,8 @@ class Layer {
   // have used, and going on from there. Seek comes before the first Forward.
   virtual std::optional<uint64_t> position() const { return std::nullopt; }
   virtual void Seek(uint64_t /*records*/) {}
+  // For layers that make batches ahead: how long Forward has waited for them in all.
+  virtual std::optional<double> waited_seconds() const { return std::nullopt; }
 
   // Multiply-adds x 2 of one forward pass; 0 where it is not worth counting.
   virtual double ForwardFlops() const { return 0; }
@@ -125,6 +140,7 @@ class Layer {
   std::unique_ptr<proto::LayerParameter> config_;
   std::string name_, type_;
   Phase phase_;
+  Layout layout_ = Layout::kPlain;
   uint64_t random_key_;
   BlobList params_;
   std::vector<Tensor> state_;

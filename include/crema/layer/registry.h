@@ -18,17 +18,51 @@ using LayerFactory =
 // Aborts where the pair is already registered.
 void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory factory);
 
+// An engine is another implementation of a layer than our own, which is called CAFFE: ONEDNN, CUDNN.
+// It is asked first whether it can take a layer.
+struct EngineQuery {
+  const proto::LayerParameter& config;
+  Phase phase;
+  DType dtype;
+  const std::vector<Shape>& bottoms;
+};
+// Why not, in a few words; "" where it can. Throws Error where no engine could.
+using WhyNot = std::function<std::string(const EngineQuery& query)>;
+
+// Aborts where the three are already registered.
+void RegisterEngine(const std::string& engine, const std::string& type, DeviceKind device,
+                    LayerFactory factory, WhyNot why_not);
+
+struct EngineEntry {
+  std::string engine;
+  LayerFactory factory;
+  WhyNot why_not;
+};
+// The engines that have the type on the device, without CAFFE.
+const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind device);
+
+// The engines that the build has for the device, CAFFE among them, sorted.
+std::vector<std::string> EngineNames(DeviceKind device);
+
 // Throws Error where the type is unknown (naming the nearest one, and the fork it is from where
 // that is known) or has no implementation for the device.
 std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase phase,
                                    DeviceKind device);
 
-// All types registered for the device, sorted.
+// All types registered for the device, sorted, but for those that only passes make, whose names
+// begin with a bracket.
 std::vector<std::string> LayerTypes(DeviceKind device);
 
 struct LayerRegistration {
   LayerRegistration(const char* type, DeviceKind device, LayerFactory factory) {
     RegisterLayer(type, device, std::move(factory));
+  }
+};
+
+struct EngineRegistration {
+  EngineRegistration(const char* engine, const char* type, DeviceKind device, LayerFactory factory,
+                     WhyNot why_not) {
+    RegisterEngine(engine, type, device, std::move(factory), std::move(why_not));
   }
 };
 

@@ -16,8 +16,19 @@ class VectorOps {
   // total[0] += weight * (x[0] + x[1] + ...); both of one type.
   virtual void AddScaledSum(const Context& ctx, const Tensor& x, double weight,
                             const Tensor& total) const = 0;
-  // total[0] = x[0]^2 + x[1]^2 + ...; both of one type.
-  virtual void SumOfSquares(const Context& ctx, const Tensor& x, const Tensor& total) const = 0;
+  // factor[0] = scale, less where the L2 norm of x is above `limit`: scale * limit / norm. Both of
+  // one type.
+  virtual void ClipFactor(const Context& ctx, const Tensor& x, double limit, double scale,
+                          const Tensor& factor) const = 0;
+  // note[0] = mark where x has an element that is infinite or not a number, unless note[0] >= 0
+  // already. `note` is a double.
+  virtual void NoteNonFinite(const Context& ctx, const Tensor& x, double mark,
+                             const Tensor& note) const = 0;
+  // average += share * (x - average), element by element; both alike.
+  virtual void MoveToward(const Context& ctx, const Tensor& x, double share,
+                          const Tensor& average) const = 0;
+  // Exchanges what two tensors hold; both alike.
+  virtual void Swap(const Context& ctx, const Tensor& x, const Tensor& y) const = 0;
 };
 
 const VectorOps& VectorOpsFor(DeviceKind device);

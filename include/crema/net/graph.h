@@ -14,13 +14,14 @@ namespace crema {
 struct BlobNode {
   std::string name;
   Shape shape;
+  Layout layout = Layout::kPlain;
   int producer = -1;          // index of the layer that makes it first
   bool needs_gradient = false;
   float loss_weight = 0;      // its share in the net's loss, as printed
   bool is_output = false;     // nobody's bottom: printed as a result
   int shares_data_with = -1;  // index of an earlier blob whose memory holds the same values
   int shares_diff_with = -1;
-  bool has_diff = false;      // memory for a gradient is kept
+  bool has_diff = false;      // it has memory for a gradient
 };
 
 // One parameter blob of one layer. Parameters with the same `param { name }` have one owner.
@@ -35,6 +36,8 @@ struct ParamNode {
 
 struct LayerNode {
   std::unique_ptr<Layer> layer;
+  std::string engine = "CAFFE";
+  std::string engine_note;  // why not another one; "" where there is nothing to say
   LayerTraits traits;
   LayerPlan plan;
   std::vector<int> bottoms, tops;  // indices of blobs
@@ -45,12 +48,18 @@ struct LayerNode {
   std::vector<float> loss_weights;
   std::vector<bool> starts_gradient;
   bool runs_backward = false;
+  bool made_by_pass = false;  // not in the net's text, nor in files of weights
+  // Fusion: who does this layer's work, and whose work it does, in their order.
+  int absorbed_by = -1;
+  std::vector<int> absorbed;
+  std::vector<int> between;  // the blobs that they would have handed over
 };
 
 struct Graph {
   std::string name;
   Phase phase = Phase::kTrain;
   DType dtype = DType::kFloat32;
+  bool keep_blobs = false;  // see CompileOptions
   std::vector<LayerNode> layers;
   std::vector<BlobNode> blobs;
   std::vector<ParamNode> params;

@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "crema/device/context.h"
-#include "crema/net/graph.h"
+#include "crema/net/compile.h"
 #include "crema/tensor/blob.h"
 
 namespace crema {
@@ -17,15 +18,20 @@ namespace crema {
 namespace proto {
 class NetParameter;
 }
+struct Arena;
+struct MemoryPlan;
+struct Place;
 
-struct NetOptions {
-  DType dtype = DType::kFloat32;
+struct NetOptions : CompileOptions {
   uint64_t seed = 1;
-  // false: the net never runs Backward, and keeps no memory for gradients.
-  bool backward = true;
   // Parameters of layers with equal names and shapes are those of this net, which must live as
   // long as the new one.
   const class Net* share_params_with = nullptr;
+  // Works in the memory of this net, on the same device, which grows where it is too small. A pass
+  // of one net, forward and backward, then ends before a pass of the other begins.
+  const class Net* share_memory_with = nullptr;
+  // For tests: fills memory with NaNs as soon as nobody should read it any more.
+  bool check_memory = false;
 };
 
 // What happened to the weights of a file.
@@ -66,14 +72,24 @@ class Net {
   void ForwardLayer(int i);
   void BackwardLayer(int i);
 
+  // The first layer of that name; nullptr where there is none.
+  Layer* FindLayer(const std::string& name) const;
+
   // The weighted sum of the losses of the last Forward, a scalar on the device.
   const Tensor& loss() const { return loss_; }
   // Throws Error where a layer found its input wrong (a label out of range). Waits for the device.
   void CheckAfterForward();
 
-  // Blobs by their index in graph().blobs, and by name (nullptr where there is none).
+  // Blobs by their index in graph().blobs, and by name (nullptr where there is none, also because
+  // layers were fused). Whose values may be read after a pass: see CompileOptions::keep_blobs.
   Blob& blob(int i) const { return *blobs_[i]; }
   Blob* FindBlob(const std::string& name) const;
+
+  // Gives blobs made by Input layers other shapes, by name, and plans the whole net for them; the
+  // parameters stay. Memory is kept where the new sizes fit into it, and what it held is lost: set
+  // the inputs anew. Throws Error where a name is not that of an input, or a layer cannot take the
+  // sizes (an InnerProduct, mostly); the net is then as it was.
+  void Reshape(const std::map<std::string, Shape>& inputs);
 
   // Parameters by their index in graph().params.
   Blob& param(int i) const { return *params_[i]; }
@@ -91,33 +107,60 @@ class Net {
   // Goes on from there; only before the first Forward. Layers not named start at 0.
   void SeekData(const std::vector<std::pair<std::string, uint64_t>>& positions);
 
+  // How many records one forward pass takes for the layer of that name, which reads a source.
+  uint64_t RecordsOfPass(const std::string& layer) const;
+
   // The same, to where each would be after `passes` forward passes.
   void SeekPasses(uint64_t passes);
+
+  // Logs the mean magnitude of all that the passes compute, in Caffe's words; each waits for the
+  // device. Without a call, it is as the net's file says.
+  void SetDebugInfo(bool on) { debug_info_ = on; }
+
+  // What layers carry from one pass to the next, by layer name: views of it.
+  std::vector<std::pair<std::string, std::vector<Tensor>>> CarriedStates() const;
+
+  // How long all passes so far have waited for data; none where no layer reads ahead.
+  std::optional<double> WaitedSeconds() const;
 
   // The compiled plan for people to read, several lines.
   std::string Describe() const;
 
-  struct Memory {
-    size_t data = 0, gradients = 0, params = 0, param_gradients = 0, state = 0, scratch = 0;
-    size_t Total() const { return data + gradients + params + param_gradients + state + scratch; }
-  };
-  const Memory& memory() const { return memory_; }
+  const NetMemory& memory() const { return memory_; }
 
  private:
-  void AllocateBlobs();
+  void LogInputs() const;
+  void LogForward(int layer) const;
+  void LogBackward(int layer) const;
+  void LogParameterNorms() const;
+  void PlaceBlobs();
+  void FollowArena();
+  void CountMemory();
+  void ViewBlobs();
+  Tensor View(const Place& place, const BlobNode& blob) const;
+  void LeaveStep(int step);
+  void InferAgain(const std::vector<Shape>& shapes);
+  void FollowData(int layer);
   void CheckCanShare(const Net& other) const;
   void AllocateParams(const Net* other);
   void FillParams();
   void BindLayers();
+  std::vector<Tensor> StateOf(int layer);
   BlobList Blobs(const std::vector<int>& indices) const;
 
   std::unique_ptr<Context> context_;
   uint64_t seed_;
+  bool debug_info_;
   Graph graph_;
-  Memory memory_;
+  NetMemory memory_;
   std::vector<std::unique_ptr<Blob>> blobs_, params_;
   std::vector<bool> borrowed_;  // params whose memory belongs to the net shared with
   std::vector<BlobList> bottoms_, tops_;  // by layer
+  bool check_memory_;
+  std::unique_ptr<MemoryPlan> plan_;
+  std::shared_ptr<Arena> arena_;           // perhaps shared with other nets
+  std::shared_ptr<Buffer> arena_memory_, kept_;   // what the blobs' views are made of
+  std::vector<std::vector<Tensor>> states_;       // by layer
   std::map<std::string, int> blob_index_;
   Tensor flat_params_, flat_gradients_, loss_;
 };

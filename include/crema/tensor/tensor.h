@@ -1,7 +1,9 @@
 // A block of numbers on a device with a shape, a type and a layout.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -25,10 +27,16 @@ class Buffer {
   size_t bytes() const { return bytes_; }
   Device& device() const { return *device_; }
 
+  // Grows with every announced change of what the memory holds: whoever keeps something made from
+  // it (weights in another order) makes it anew when the number has changed.
+  uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+  void AnnounceChange() { version_.fetch_add(1, std::memory_order_relaxed); }
+
  private:
   std::shared_ptr<Device> device_;
   size_t bytes_;
   void* memory_;
+  std::atomic<uint64_t> version_{0};
 };
 
 // Copies of a Tensor share their memory. An empty Tensor has no memory and may not be read.
@@ -51,22 +59,25 @@ class Tensor {
   const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
   Device& device() const { return buffer_->device(); }
 
-  // Device addresses: only kernels and Device's copies may follow them.
+  // Device addresses: only kernels and Device's copies may follow them. mutable_data announces a
+  // change of the buffer, so ask for it again before each round of writing; raw does not.
   template <class T>
   const T* data() const {
     return static_cast<const T*>(Address(DTypeOf<T>::value));
   }
   template <class T>
   T* mutable_data() const {
-    return static_cast<T*>(Address(DTypeOf<T>::value));
+    T* address = static_cast<T*>(Address(DTypeOf<T>::value));
+    buffer_->AnnounceChange();
+    return address;
   }
   void* raw() const { return Address(dtype_); }
 
   // The same memory under another shape of the same count.
   Tensor Reshaped(Shape shape) const;
 
-  // Host copies in memory order; values are converted from and to the tensor's type. They wait
-  // for the device, so they have no place in Forward or Backward.
+  // Host copies in Caffe's order (N, C, H, W), whatever the layout; values are converted from and
+  // to the tensor's type. They wait for the device, so they have no place in Forward or Backward.
   template <class T>
   std::vector<T> ToHost() const;
   template <class T>

@@ -4,19 +4,27 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "crema/net/net.h"
+#include "crema/train/observer.h"
 
 namespace crema {
 
 namespace proto {
+class NetParameter;
 class SolverParameter;
+class SolverProgress;
 class SolverState;
 }  // namespace proto
 
+class LocalRates;
+class ParamTable;
+class Plateau;
 class UpdateRule;
+struct UpdateStep;
 
 // What the outside may ask of a running training.
 enum class Action { kNone, kStop, kSnapshot };
@@ -24,13 +32,18 @@ enum class Action { kNone, kStop, kSnapshot };
 struct TrainOptions {
   std::shared_ptr<Device> device;  // the CPU where it is null
   DType dtype = DType::kFloat32;
+  bool fuse = true;  // see CompileOptions
+  // The engine of every layer that has it ("CAFFE", "ONEDNN"), whatever the nets name; "": theirs.
+  std::string engine;
   // A `.solverstate` to go on from; "" to begin anew.
   std::string resume_from;
+  // What training may take, in bytes; 0: what the device has.
+  size_t memory_limit = 0;
   // Asked after every iteration and every test batch.
   std::function<Action()> poll;
 };
 
-// One thread at a time. Progress goes to the log in Caffe's words.
+// One thread at a time. Progress goes to the log in Caffe's words, and to the observers.
 class Trainer {
  public:
   // `solver` is in the current format (see schema/upgrade.h). Builds all nets, loads the weights
@@ -40,16 +53,28 @@ class Trainer {
   ~Trainer();
 
   // Trains up to max_iter, with the tests and snapshots on the way, and the last of both at the
-  // end. Returns false where it was asked to stop before.
+  // end. Returns false where it was asked to stop before. A snapshot on the way that cannot be
+  // written is a warning; that the last one cannot is an Error. Throws Error at the first loss or
+  // gradient that is not finite (unless stop_at_non_finite is false), and for bad labels: on the CPU
+  // in the iteration itself, on a GPU at the next display, test or snapshot, or at the end.
   bool Train();
 
   // Only the iterations, tests and snapshots of the next `iterations` steps. Returns false where
   // it was asked to stop.
   bool Step(int64_t iterations);
 
-  // Writes PREFIX_iter_N.caffemodel and .solverstate, each whole or not at all. Throws Error where
-  // that fails; what was there before is left as it was.
+  // The second half of an iteration, for those who measure: updates the weights by the gradients
+  // that the net holds, at the rate of the last iteration of Step.
+  void ApplyUpdate();
+
+  // Writes PREFIX_iter_N.caffemodel and .solverstate, both whole or neither. Throws Error where
+  // that fails, or where a weight is not finite; what was there before is left as it was.
   void Snapshot();
+
+  // Tells `observer` of all that follows; the log comes first.
+  void AddObserver(std::shared_ptr<TrainObserver> observer) {
+    observers_.push_back(std::move(observer));
+  }
 
   // Updates done so far.
   int64_t iteration() const { return iteration_; }
@@ -58,33 +83,67 @@ class Trainer {
   Net& test_net(int i) { return *test_nets_[i]; }
 
   // Mean of each output element of test net `i` over its test_iter batches, in the order of the
-  // net's outputs; empty where the test was stopped.
+  // net's outputs; with eval_type "detection" the mean average precision of each output blob. With
+  // ema_decay the net runs with the averaged weights. Empty where the test was stopped.
   std::vector<double> Test(int i);
 
  private:
   void CheckOptions() const;
+  void ReadTrainNet();
+  void ReadTestNets();
+  void ReadTestNet(proto::NetParameter config, const std::string& source);
+  void CheckRoom() const;
   void BuildTrainNet();
   void BuildTestNets();
-  void AddTestNet(proto::NetParameter* config, const std::string& source);
   void LoadWeights();
   void AllocateHistory();
+  void MakeParamTable();
+  void MakeSchedule();
+  void MakeAverage();
+  void FindPlateauMetric();
   void Restore(const proto::SolverState& state);
   void RestoreProgress(const proto::SolverState& state);
   void CheckSnapshotFolder() const;
   bool TestAll();
+  bool IsTestIteration() const;
   bool ShouldTest() const;
+  bool RunTest(int i, TestPoint* point);
   int64_t TestsBefore(int64_t iteration) const;
   void RunIteration(bool display);
   void Display(double seconds);
-  void ApplyUpdate(bool display);
+  std::optional<double> WaitedShare(double seconds);
+  void ShowParameters();
+  double NextRate();
+  void ObservePlateau();
+  UpdateStep NextStep() const;
+  void UpdateAverage();
+  void ShowAverage(bool show);
+  void SaveUpdateState(proto::SolverState* state) const;
+  void RestoreUpdateState(const proto::SolverState& state);
   void FinalDisplay();
   Tensor LossSlot() const;
   void AddToLossSlot(double weight);
   double SmoothedLoss() const;
   std::vector<double> RecentLosses() const;
   Action Poll() const { return options_.poll ? options_.poll() : Action::kNone; }
-  std::string SnapshotName(const std::string& extension) const;
-  void SaveState(const std::string& weights_path) const;
+  bool InHdf5() const;  // snapshots
+  void TrySnapshot();
+  bool WantsLastSnapshot(bool stepped) const;
+  void RemoveOldSnapshots();
+  void FindBestOutput();
+  void NoteBest(int test_net, const std::vector<double>& means);
+  void AddBestToState();
+  void AddBookkeeping(proto::SolverProgress* progress) const;
+  void RestoreBookkeeping(const proto::SolverProgress& progress);
+  void WriteSnapshot();
+  void NoteNonFinite();
+  void CheckHealth();
+  void CheckFinite();
+  void CheckWeightsFinite() const;
+  std::string FirstBadBlob() const;
+  std::string FirstBadGradient() const;
+  std::string WeightsBytes(const std::string& path);
+  proto::SolverState State() const;
 
   std::unique_ptr<proto::SolverParameter> solver_;
   TrainOptions options_;
@@ -92,14 +151,40 @@ class Trainer {
   std::unique_ptr<Net> net_;
   std::vector<std::unique_ptr<Net>> test_nets_;
   std::unique_ptr<UpdateRule> rule_;
+  std::unique_ptr<ParamTable> table_;
+  std::unique_ptr<LocalRates> local_rates_;  // null: none
+  std::unique_ptr<Plateau> plateau_;         // null: another policy
+  // Where plateau_metric is: the test net, and the element of its results; -1: the training loss.
+  int plateau_net_ = -1, plateau_element_ = -1;
+  bool plateau_takes_least_ = true;
+  std::optional<double> plateau_value_;      // at the last test
+  // With ema_decay: the average, or while the nets show that, the trained weights.
+  Tensor average_;
+  bool shows_average_ = false;
   std::vector<Tensor> flat_history_;             // one a history of the rule
   std::vector<std::vector<Tensor>> history_;     // views of it, by parameter
-  Tensor sum_of_squares_;                        // for gradient clipping
+  Tensor gradient_factor_;                       // see UpdateStep
   Tensor loss_window_;                           // the last average_loss losses, a ring
   int64_t losses_ = 0;                           // written to the ring so far
   int64_t iteration_ = 0;
+  double rate_ = 0;                              // of the update to come, or the last one
+  std::vector<std::shared_ptr<TrainObserver>> observers_;  // the log first
   int64_t last_display_ = 0;
+  double waited_before_ = 0;  // for data, at the last display
   std::vector<int64_t> tests_done_;              // by test net
+  // Where snapshot_best is: the test net, and the element of its outputs; none: -1.
+  int best_net_ = -1, best_element_ = -1;
+  bool best_is_lowest_ = false;
+  std::optional<double> best_value_;
+  int64_t best_iteration_ = -1;
+  std::vector<int64_t> kept_;       // iterations of snapshots that snapshot_keep may remove
+  int64_t last_snapshot_ = -1;      // the iteration of the last one that was written
+  Tensor non_finite_;               // the first iteration with such a loss or gradient, or -1
+  bool told_of_non_finite_ = false;
+  int64_t last_run_ = -1;           // the iteration whose passes ran last
+  std::unique_ptr<proto::NetParameter> train_config_;
+  std::vector<std::unique_ptr<proto::NetParameter>> test_configs_;
+  std::vector<std::string> test_sources_;  // where they come from, in words
   bool stop_ = false;
 };
 

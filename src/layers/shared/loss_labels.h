@@ -53,26 +53,31 @@ class LabelNote {
     is_clear_ = true;
   }
 
-  // "holds 3 labels outside ..." or "", and clears the note. Waits for the device.
-  std::string Read(Context& ctx, const Tensor& counts, const Tensor& value,
-                   const LabelRule& rule) {
+  // "holds 3 labels outside 0..9, the first is 12 at position 4" or "", and clears the note. Waits
+  // for the device.
+  std::string Read(Context& ctx, const Tensor& counts, const Tensor& value, const LabelRule& rule,
+                   const std::string& noun) {
     if (!is_clear_) return "";
     const std::vector<int32_t> noted = counts.ToHost<int32_t>();
     if (noted[0] == 0) return "";
     ctx.device().Zero(counts.raw(), counts.bytes());
-    const std::string ignored = rule.has_ignored != 0 ? Concat(" or ignore_label ", rule.ignored) : "";
-    return Concat("holds ", noted[0], noted[0] == 1 ? " label" : " labels", " outside 0..",
+    return Concat("holds ", noted[0], " ", noun, noted[0] == 1 ? "" : "s", " outside 0..",
                   rule.classes - 1, ", the first is ", value.ToHost<double>()[0], " at position ",
-                  noted[1], "; labels must be whole numbers from 0 to ", rule.classes - 1, ignored,
-                  ", one for each of the ", rule.classes,
-                  " scores: correct the labels, or the number of outputs of the layer that makes "
-                  "the scores");
+                  noted[1]);
   }
 
  private:
   int first_ = 0;
   bool is_clear_ = false;
 };
+
+// bad[i] = 1 for the bad ones among n labels, 0 for the others.
+template <class T>
+void MarkBadLabels(const Context& ctx, int n, const T* label, const LabelRule& rule, T* bad) {
+  ForEach(ctx, n, [=] HD(int64_t i) {
+    bad[i] = static_cast<T>(ReadLabel(label[i], rule) == kBadLabel);
+  });
+}
 
 // Notes the bad ones among n labels: is_bad[i] is 1 for those, otherwise 0.
 template <class T>
@@ -94,6 +99,65 @@ void NoteBadLabels(const Context& ctx, int n, const T* label, const T* is_bad,
         noted[0] = total > kLast - noted[0] ? kLast : noted[0] + total;
       });
 }
+
+// A layer one of whose bottoms holds class labels, or other indices. Plan calls PlanLabels, Forward
+// first NewLabels.
+class LabelledLayer : public Layer {
+ public:
+  using Layer::Layer;
+
+  std::string CheckAfterForward(Context& ctx) override {
+    const std::string problem = note_.Read(ctx, state(note_.count_state()),
+                                           state(note_.value_state()), rule_, Noun());
+    if (problem.empty()) return "";
+    return Concat(Title(), ": its bottom '", config().bottom(LabelBottom()), "' ", problem, "; ",
+                  Advice());
+  }
+
+ protected:
+  LabelRule& rule() { return rule_; }
+  const LabelRule& rule() const { return rule_; }
+
+  // Words for the error that a label out of range is.
+  virtual int LabelBottom() const { return 1; }
+  virtual std::string Noun() const { return "label"; }
+  virtual std::string Advice() const {
+    const std::string ignored =
+        rule_.has_ignored != 0 ? Concat(" or ignore_label ", rule_.ignored) : "";
+    return Concat("labels must be whole numbers from 0 to ", rule_.classes - 1, ignored,
+                  ", one for each of the ", rule_.classes, " scores: correct the labels, or the "
+                  "number of outputs of the layer that makes the scores");
+  }
+
+  void PlanLabels(int classes, std::vector<LayerPlan::State>* states) {
+    rule_.classes = classes;
+    note_.Plan(states);
+  }
+  void NewLabels(Context& ctx) { note_.Prepare(ctx, state(note_.count_state())); }
+  template <class T>
+  void NoteBad(const Context& ctx, int n, const T* label, const T* is_bad) {
+    NoteBadLabels(ctx, n, label, is_bad, state(note_.count_state()), state(note_.value_state()));
+  }
+
+  // One label for each position of the scores; `items`: and axis 0 is the same for both.
+  void CheckLabels(const Shape& scores, const Shape& labels, int axis, int64_t positions,
+                   bool items) const {
+    const bool same_items = !items || (labels.rank() > 0 && labels[0] == scores[0]);
+    if (labels.count() != positions || !same_items) {
+      Fail("the scores have the shape ", scores.ToString(), ", so with axis ", axis,
+           " there must be ", positions, " labels, but the labels have the shape ",
+           labels.ToString());
+    }
+    if (positions > std::numeric_limits<int>::max()) {
+      Fail(positions, " labels are too many; at most ", std::numeric_limits<int>::max(),
+           " are allowed");
+    }
+  }
+
+ private:
+  LabelRule rule_;
+  LabelNote note_;
+};
 
 }  // namespace CREMA_TARGET
 }  // namespace crema

@@ -54,5 +54,30 @@ void ScorePeaks(const Context& ctx, const ChannelView& view, const T* x, T* peak
   ReduceScores<MaxOp, T>(ctx, view, [=] HD(int64_t i, int64_t) { return x[i]; }, peak);
 }
 
+// What a softmax is made of again from the scores, one number a position.
+template <class T>
+struct SoftmaxSums {
+  T* peak;  // the largest score
+  T* sum;   // of exp(score - peak)
+};
+
+template <class T>
+void PeaksAndSums(const Context& ctx, const ChannelView& view, const T* x,
+                  const SoftmaxSums<T>& sums) {
+  const T* peak = sums.peak;
+  ScorePeaks(ctx, view, x, sums.peak);
+  ReduceScores<SumOp, T>(
+      ctx, view,
+      [=] HD(int64_t i, int64_t position) { return std::exp(x[i] - peak[position]); }, sums.sum);
+}
+
+template <class T>
+void Probabilities(const Context& ctx, const ChannelView& view, const T* x,
+                   const SoftmaxSums<T>& sums, T* probability) {
+  ForEachScore(ctx, view, [=] HD(int64_t i, int64_t position, int) {
+    probability[i] = std::exp(x[i] - sums.peak[position]) / sums.sum[position];
+  });
+}
+
 }  // namespace CREMA_TARGET
 }  // namespace crema

@@ -9,6 +9,7 @@
 
 #include "crema/base/error.h"
 #include "crema/math/for_each.h"
+#include "few_rows.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {
@@ -45,6 +46,7 @@ int TileCount(int64_t m, int64_t n, int64_t k) {
 template <class T>
 void Gemm(const Context& ctx, Transpose a_op, Transpose b_op, int64_t m64, int64_t n64, int64_t k64,
           T alpha, const T* a, const T* b, T beta, T* c) {
+  if (TryFewRows(ctx, a_op, b_op, m64, n64, k64, alpha, a, b, beta, c)) return;
   static const bool single_threaded = (openblas_set_num_threads(1), true);
   (void)single_threaded;
   const int m = ToBlasInt(m64), n = ToBlasInt(n64), k = ToBlasInt(k64);

@@ -1,0 +1,35 @@
+// Fusion: a layer that does the work of those that follow it in its own passes over memory.
+#pragma once
+
+#include <vector>
+
+#include "crema/layer/layer.h"
+
+namespace crema {
+
+// A layer that alone reads what another one makes.
+struct Follower {
+  const Layer* layer;
+  int bottom;     // which of its bottoms that is
+  bool backward;  // whether gradients flow through it
+};
+
+// A Layer that can absorb others is a Fusible, too.
+class Fusible {
+ public:
+  virtual ~Fusible() = default;
+
+  // Takes over the work of `next`, which alone reads top 0, where the layer can do both at once and
+  // true is returned; asked after Plan, then for the reader of what it makes now, until the answer
+  // is no. From then on top 0 is that of `next` and has the shape that top 0 had, the other bottoms
+  // of `next` follow the layer's own, and traits() and Plan tell about the whole. Plan's parameters
+  // are still the layer's own.
+  virtual bool Absorb(const Follower& next) = 0;
+
+  // The parameters of a layer that was absorbed, which lives as long as the net; called whenever
+  // parameters are bound.
+  virtual void BindFollower(const Layer& follower, const BlobList& params,
+                            const std::vector<bool>& wants_gradient) = 0;
+};
+
+}  // namespace crema

@@ -1,0 +1,21 @@
+// Layers that take their data from the program.
+#pragma once
+
+#include <vector>
+
+namespace crema {
+
+// MemoryData is one. From a net:
+//   auto* source = dynamic_cast<MemorySource*>(net.FindLayer("data"));
+class MemorySource {
+ public:
+  virtual ~MemorySource() = default;
+
+  // Items of channels x height x width numbers, as the net is to see them (nothing is subtracted,
+  // scaled or cropped), and a label for each. How many is a multiple of the batch size; they are
+  // copied, and given out from the first to the last, again and again. Throws Error where the
+  // numbers do not fit. To be called from the thread that runs the net.
+  virtual void SetData(std::vector<float> values, std::vector<float> labels) = 0;
+};
+
+}  // namespace crema

@@ -1,0 +1,51 @@
+// A net's text made into a graph, and what the graph would need, without any memory for it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "crema/net/graph.h"
+
+namespace crema {
+
+namespace proto {
+class NetParameter;
+}
+
+// What may be decided about a net beside its text.
+struct CompileOptions {
+  DType dtype = DType::kFloat32;
+  // false: the net never runs Backward, and has no memory for gradients.
+  bool backward = true;
+  // Whether every blob keeps its values and its gradient to the end of a pass and longer, for those
+  // who want to look at them. Otherwise the memory of most is given to others during the pass, and
+  // only the net's inputs and outputs, and the gradients of the inputs, are there afterwards.
+  bool keep_blobs = false;
+  // Whether layers may take over the work of those that follow them. What lies between such layers
+  // then has no memory.
+  bool fuse = true;
+};
+
+// In bytes.
+struct NetMemory {
+  size_t data = 0, gradients = 0;  // what the blobs would take if none gave its memory to another
+  size_t arena = 0;                // what they share
+  size_t kept = 0;                 // what keeps its values from pass to pass
+  size_t params = 0, param_gradients = 0, state = 0, scratch = 0;
+  size_t Total() const { return arena + kept + params + param_gradients + state + scratch; }
+  // What it saves that memory is shared by what does not live at the same time.
+  size_t Saved() const { return data + gradients > arena + kept ? data + gradients - arena - kept : 0; }
+};
+
+// Chooses the layers by `config`'s state, creates them and infers all shapes. Throws Error where
+// the net makes no sense.
+Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
+                 const CompileOptions& options);
+
+// What a net of this graph takes, where it shares parameters with no other.
+NetMemory MemoryOf(const Graph& graph);
+
+// The plan for people to read, several lines; `device` is its name.
+std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std::string& device);
+
+}  // namespace crema

@@ -1,0 +1,46 @@
+// Batches of the images that a text file lists.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/image_file.h"
+#include "data/prefetcher.h"
+#include "data/transformer.h"
+
+namespace crema {
+
+struct ListedImage {
+  std::string path;
+  float label;
+  int line;  // in the list, from 1
+};
+
+// Lines "PATH LABEL", the label being a whole number behind the last blank; `root` is put before each
+// path. Throws Error, beginning with `owner`, where the list is missing, empty, or has another line.
+std::vector<ListedImage> ReadImageList(const std::string& list, const std::string& root,
+                                       const std::string& owner);
+
+struct ImageBatchOptions {
+  std::string owner;  // begins the sentences of errors
+  std::string list;
+  std::vector<ListedImage> images;
+  std::shared_ptr<const Transformer> transformer;
+  ColorMode color = ColorMode::kColor;
+  int new_height = 0, new_width = 0;
+  ImageSize size;  // of every transformed image
+  int batch_size = 0;
+  bool shuffle = false;
+  uint64_t random = 0;     // the root of all random numbers
+  uint64_t rand_skip = 0;  // at the start leave out a random number of images, below this
+  uint64_t position = 0;   // how many images earlier batches have used
+  int workers = 1;
+};
+
+std::unique_ptr<BatchMaker> MakeImageBatches(const ImageBatchOptions& options);
+
+// What image `index` of the list gives.
+ImageSize InspectImage(const ImageBatchOptions& options, size_t index);
+
+}  // namespace crema

@@ -1,0 +1,56 @@
+#include "data/image_file.h"
+
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include <fstream>
+
+#include "crema/base/error.h"
+
+namespace crema {
+
+struct ImageFileDecoder::State {
+  int flag = cv::IMREAD_COLOR;
+  int height = 0, width = 0;
+  cv::Mat decoded, resized;
+  Image image;
+};
+
+ImageFileDecoder::ImageFileDecoder(ColorMode color, int height, int width)
+    : state_(std::make_unique<State>()) {
+  state_->flag = color == ColorMode::kGray ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR;
+  state_->height = height;
+  state_->width = width;
+}
+ImageFileDecoder::~ImageFileDecoder() = default;
+ImageFileDecoder::ImageFileDecoder(ImageFileDecoder&&) noexcept = default;
+
+const Image& ImageFileDecoder::Read(const std::string& path, const std::string& where) {
+  State& s = *state_;
+  std::string reason;
+  try {
+    s.decoded = cv::imread(path, s.flag);
+  } catch (const cv::Exception& exception) {  // for example absurd sizes in the file's header
+    s.decoded.release();
+    reason = " (" + exception.err + ")";
+  }
+  if (s.decoded.empty()) {
+    const bool is_there = std::ifstream(path).good();
+    Fail(where, ": the image ", path, is_there ? " cannot be decoded" : " cannot be opened", reason,
+         is_there ? "; it is damaged, or of a kind that OpenCV does not read"
+                  : "; correct its path, or root_folder");
+  }
+  if (s.height > 0 && s.width > 0) {
+    cv::resize(s.decoded, s.resized, cv::Size(s.width, s.height));
+  } else {
+    s.resized = s.decoded;
+  }
+  if (!s.resized.isContinuous()) s.resized = s.resized.clone();
+  s.image.size = {s.resized.channels(), s.resized.rows, s.resized.cols};
+  s.image.bytes = s.resized.data;
+  s.image.interleaved = s.resized.channels() > 1;
+  return s.image;
+}
+
+}  // namespace crema

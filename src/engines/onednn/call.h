@@ -1,0 +1,64 @@
+// What the layers of this engine share: layouts in oneDNN's words, and primitives with their
+// arguments.
+#pragma once
+
+#include <dnnl.hpp>
+#include <initializer_list>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "crema/tensor/shape.h"
+
+namespace crema::onednn {
+
+// float32 in channels-last, 3 to 5 axes.
+dnnl::memory::desc ChannelsLast(const Shape& shape);
+// float32 in Caffe's order. `groups` > 1 cuts the first axis, as weights of a grouped convolution
+// are; 1 to 6 axes in all.
+dnnl::memory::desc Plain(const Shape& shape, int groups = 1);
+// The same axes, in the order that the primitive likes best.
+dnnl::memory::desc AnyOrder(const Shape& shape, int groups = 1);
+
+// With the scratchpad given by the caller.
+dnnl::primitive_attr CallerScratchpad();
+
+// Sizes in memory are rounded up to this, so that what follows is aligned.
+constexpr size_t kAlignment = 64;
+inline size_t AlignUp(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+// "" where the primitive exists and is not the slow reference code; else a few words. `what` names
+// it: "the forward pass".
+std::string WhyNotUse(const dnnl::primitive_desc_base& desc, const std::string& what);
+
+// A primitive and the descriptions of its arguments. The primitive is made (compiled) at its first
+// run; after that a run allocates nothing of ours.
+class Call {
+ public:
+  Call() = default;
+  struct Argument {
+    int id;  // DNNL_ARG_...
+    dnnl::memory::desc desc;
+  };
+  Call(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments);
+
+  size_t scratchpad_bytes() const { return scratchpad_bytes_; }
+
+  // Addresses of all arguments by id; the scratchpad's is DNNL_ARG_SCRATCHPAD. Waits for the end.
+  struct Address {
+    int id;
+    const void* memory;
+  };
+  void Run(std::initializer_list<Address> addresses);
+
+ private:
+  dnnl::primitive_desc_base desc_;
+  dnnl::primitive primitive_;
+  std::unordered_map<int, dnnl::memory> arguments_;
+  size_t scratchpad_bytes_ = 0;
+};
+
+// Copies from one order into another; `adds`: adds to what is there.
+Call Reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to, bool adds = false);
+
+}  // namespace crema::onednn

@@ -1,0 +1,145 @@
+// Pooling by oneDNN, in channels-last: MAX and AVE.
+#include <algorithm>
+
+#include "crema/layer/registry.h"
+#include "engines/onednn/call.h"
+#include "engines/onednn/primitives.h"
+#include "layers/shared/pooling_base.h"
+
+namespace crema {
+namespace {
+
+// How far the last window reaches beyond the image.
+int64_t PadRight(const PoolAxis& a) {
+  return std::max<int64_t>(0, int64_t{a.out - 1} * a.stride + a.kernel - a.in - a.pad);
+}
+
+class OnednnPoolingLayer : public PoolingBase {
+ public:
+  using PoolingBase::PoolingBase;
+
+  LayerTraits traits() const override {
+    LayerTraits traits = PoolingBase::traits();
+    traits.accepts_channels_last = traits.needs_channels_last = true;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
+    LayerPlan plan = PoolingBase::Plan(bottoms, dtype);
+    plan.state.clear();
+    if (layout() == Layout::kPlain || bottoms[0].count() == 0) return plan;
+    const std::string why_not = MakeCalls(bottoms[0], plan.tops[0]);
+    if (!why_not.empty()) {
+      Fail("engine ONEDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
+           "; use engine: CAFFE");
+    }
+    plan.scratch_bytes = std::max({training_.scratchpad_bytes(), inference_.scratchpad_bytes(),
+                                   backward_.scratchpad_bytes()});
+    if (workspace_bytes_ > 0) {
+      const auto words = static_cast<int64_t>((workspace_bytes_ + 3) / 4);
+      plan.state.push_back({Shape{words}, DType::kInt32});
+    }
+    return plan;
+  }
+
+  static std::string WhyNot(const EngineQuery& query) {
+    if (query.dtype != DType::kFloat32) return "it has float32 only";
+    if (query.bottoms.empty() || query.bottoms[0].rank() != 4) return "it wants images";
+    if (query.bottoms[0].count() == 0) return "the batch is empty";
+    if (query.config.top_size() > 1) return "it gives no second top";
+    OnednnPoolingLayer probe(query.config, query.phase);
+    if (probe.options().pool() == proto::PoolingParameter::STOCHASTIC)
+      return "it has no STOCHASTIC";
+    const LayerPlan plan = probe.Plan(query.bottoms, query.dtype);
+    return probe.MakeCalls(query.bottoms[0], plan.tops[0]);
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    if (top[0]->count() == 0) return;
+    onednn::Call& call = top[0]->has_diff() ? training_ : inference_;
+    call.Run({{DNNL_ARG_SRC, bottom[0]->data<float>()},
+              {DNNL_ARG_DST, top[0]->mutable_data<float>()},
+              {DNNL_ARG_WORKSPACE, Workspace()},
+              {DNNL_ARG_SCRATCHPAD, ctx.Scratch(call.scratchpad_bytes())}});
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    if (!propagate_down[0] || top[0]->count() == 0) return;
+    backward_.Run({{DNNL_ARG_DIFF_DST, top[0]->diff<float>()},
+                   {DNNL_ARG_DIFF_SRC, bottom[0]->mutable_diff<float>()},
+                   {DNNL_ARG_WORKSPACE, Workspace()},
+                   {DNNL_ARG_SCRATCHPAD, ctx.Scratch(backward_.scratchpad_bytes())}});
+  }
+
+ private:
+  const void* Workspace() const { return workspace_bytes_ > 0 ? state(0).raw() : nullptr; }
+
+  // oneDNN divides by the part of a window that lies in the image, or by the whole of it; Caffe by
+  // the part in the padded image.
+  bool ChooseAlgorithm(dnnl::algorithm* algorithm) const {
+    if (options().pool() == proto::PoolingParameter::MAX) {
+      *algorithm = dnnl::algorithm::pooling_max;
+      return true;
+    }
+    const bool padded = sizes_.h.pad > 0 || sizes_.w.pad > 0;
+    *algorithm = padded ? dnnl::algorithm::pooling_avg_include_padding
+                        : dnnl::algorithm::pooling_avg_exclude_padding;
+    const auto overlaps = [](const PoolAxis& a) { return PadRight(a) > a.pad; };
+    return !padded || (!overlaps(sizes_.h) && !overlaps(sizes_.w));
+  }
+
+  // Returns why oneDNN cannot, or "".
+  std::string MakeCalls(const Shape& bottom, const Shape& top) {
+    onednn::PoolingDesc d;
+    if (!ChooseAlgorithm(&d.algorithm))
+      return "it divides windows that leave the padding otherwise";
+    d.src = onednn::ChannelsLast(bottom);
+    d.dst = onednn::ChannelsLast(top);
+    for (const PoolAxis& a : {sizes_.h, sizes_.w}) {
+      d.strides.push_back(a.stride);
+      d.kernel.push_back(a.kernel);
+      d.pad_left.push_back(a.pad);
+      d.pad_right.push_back(PadRight(a));
+    }
+    try {
+      return MakeCalls(d);
+    } catch (const dnnl::error& error) {
+      return error.what();
+    }
+  }
+
+  std::string MakeCalls(const onednn::PoolingDesc& d) {
+    const dnnl::primitive_attr attr = onednn::CallerScratchpad();
+    const auto inference = onednn::PoolingForward(d, false, attr);
+    const auto training = onednn::PoolingForward(d, true, attr);
+    std::string why_not = onednn::WhyNotUse(inference, "the forward pass");
+    if (why_not.empty()) why_not = onednn::WhyNotUse(training, "the forward pass");
+    if (!why_not.empty()) return why_not;
+    const auto backward = onednn::PoolingBackward(d, attr, training);
+    why_not = onednn::WhyNotUse(backward, "the gradient");
+    if (!why_not.empty()) return why_not;
+    const dnnl::memory::desc workspace = training.workspace_desc();
+    workspace_bytes_ = workspace.get_size();
+    inference_ = {inference, {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_DST, d.dst}}};
+    training_ = {training,
+                 {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_DST, d.dst}, {DNNL_ARG_WORKSPACE, workspace}}};
+    backward_ = {
+        backward,
+        {{DNNL_ARG_DIFF_SRC, d.src}, {DNNL_ARG_DIFF_DST, d.dst}, {DNNL_ARG_WORKSPACE, workspace}}};
+    return "";
+  }
+
+  onednn::Call inference_, training_, backward_;
+  size_t workspace_bytes_ = 0;
+};
+
+const EngineRegistration registration(
+    "ONEDNN", "Pooling", DeviceKind::kCpu,
+    [](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
+      return std::make_unique<OnednnPoolingLayer>(config, phase);
+    },
+    OnednnPoolingLayer::WhyNot);
+
+}  // namespace
+}  // namespace crema

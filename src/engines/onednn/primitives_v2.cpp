@@ -1,0 +1,66 @@
+// oneDNN 2: a primitive is described in two steps.
+#include "engines/onednn/primitives.h"
+
+namespace crema::onednn {
+
+using dnnl::algorithm;
+using dnnl::prop_kind;
+
+dnnl::convolution_forward::primitive_desc ConvolutionForward(const ConvolutionDesc& d,
+                                                             const dnnl::primitive_attr& attr) {
+  const dnnl::convolution_forward::desc op(prop_kind::forward_training,
+                                           algorithm::convolution_direct, d.src, d.weights, d.bias,
+                                           d.dst, d.strides, d.dilations, d.pad_left, d.pad_right);
+  return {op, attr, Cpu(), true};
+}
+
+dnnl::convolution_backward_data::primitive_desc ConvolutionBackwardData(
+    const ConvolutionDesc& d, const dnnl::primitive_attr& attr,
+    const dnnl::convolution_forward::primitive_desc& forward) {
+  const dnnl::convolution_backward_data::desc op(algorithm::convolution_direct, d.src, d.weights,
+                                                 d.dst, d.strides, d.dilations, d.pad_left,
+                                                 d.pad_right);
+  return {op, attr, Cpu(), forward, true};
+}
+
+dnnl::convolution_backward_weights::primitive_desc ConvolutionBackwardWeights(
+    const ConvolutionDesc& d, const dnnl::primitive_attr& attr,
+    const dnnl::convolution_forward::primitive_desc& forward) {
+  const dnnl::convolution_backward_weights::desc op(algorithm::convolution_direct, d.src, d.weights,
+                                                    d.bias, d.dst, d.strides, d.dilations,
+                                                    d.pad_left, d.pad_right);
+  return {op, attr, Cpu(), forward, true};
+}
+
+dnnl::pooling_forward::primitive_desc PoolingForward(const PoolingDesc& d, bool training,
+                                                     const dnnl::primitive_attr& attr) {
+  const dnnl::pooling_forward::desc op(
+      training ? prop_kind::forward_training : prop_kind::forward_inference, d.algorithm, d.src,
+      d.dst, d.strides, d.kernel, d.pad_left, d.pad_right);
+  return {op, attr, Cpu(), true};
+}
+
+dnnl::pooling_backward::primitive_desc PoolingBackward(
+    const PoolingDesc& d, const dnnl::primitive_attr& attr,
+    const dnnl::pooling_forward::primitive_desc& forward) {
+  const dnnl::pooling_backward::desc op(d.algorithm, d.src, d.dst, d.strides, d.kernel, d.pad_left,
+                                        d.pad_right);
+  return {op, attr, Cpu(), forward, true};
+}
+
+dnnl::lrn_forward::primitive_desc LrnForward(const LrnDesc& d, bool training,
+                                             const dnnl::primitive_attr& attr) {
+  const dnnl::lrn_forward::desc op(
+      training ? prop_kind::forward_training : prop_kind::forward_inference,
+      algorithm::lrn_across_channels, d.data, d.size, d.alpha, d.beta, d.k);
+  return {op, attr, Cpu(), true};
+}
+
+dnnl::lrn_backward::primitive_desc LrnBackward(const LrnDesc& d, const dnnl::primitive_attr& attr,
+                                               const dnnl::lrn_forward::primitive_desc& forward) {
+  const dnnl::lrn_backward::desc op(algorithm::lrn_across_channels, d.data, d.data, d.size, d.alpha,
+                                    d.beta, d.k);
+  return {op, attr, Cpu(), forward, true};
+}
+
+}  // namespace crema::onednn

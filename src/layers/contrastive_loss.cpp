@@ -1,0 +1,139 @@
+// ContrastiveLoss (Hadsell, Chopra, LeCun: "Dimensionality reduction by learning an invariant
+// mapping", 2006): for pairs of vectors at the distance d, d^2 where they are alike (the third bottom
+// is not 0) and max(margin - d, 0)^2 where they are not, summed, divided by twice the batch size.
+#include <cmath>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "layers/shared/loss_total.h"
+
+namespace crema {
+namespace {
+
+struct PairRule {
+  double margin;
+  int64_t legacy;  // 1: max(margin - d^2, 0) for those that are not alike
+};
+
+// Caffe's guard against division by a distance of 0.
+constexpr double kLeastDistance = 1e-4;
+
+template <class T>
+void SquaredDistances(const Context& ctx, int pairs, int size, const T* a, const T* b, T* squared) {
+  ReduceRows<SumOp, T>(
+      ctx, pairs, size,
+      [=] HD(int64_t n, int i) {
+        const T difference = a[n * size + i] - b[n * size + i];
+        return difference * difference;
+      },
+      [=] HD(int64_t n, T total) { squared[n] = total; });
+}
+
+template <class T>
+void PairLosses(const Context& ctx, int pairs, const PairRule& rule, const T* squared,
+                const T* alike, double factor, T* loss) {
+  const T margin = static_cast<T>(rule.margin);
+  const bool legacy = rule.legacy != 0;
+  SumLosses<T>(
+      ctx, pairs, factor,
+      [=] HD(int n) {
+        if (static_cast<int>(alike[n]) != 0) return squared[n];
+        const T missing = margin - (legacy ? squared[n] : std::sqrt(squared[n]));
+        if (!(missing > 0)) return T(0);
+        return legacy ? missing : missing * missing;
+      },
+      loss);
+}
+
+// The gradient for a is slope * (a - b), for b its opposite; `factor` has the sign.
+template <class T>
+void PairBackward(const Context& ctx, int pairs, int size, const PairRule& rule, const T* squared,
+                  const T* alike, const T* a, const T* b, double factor, const T* weight,
+                  T* gradient) {
+  const T margin = static_cast<T>(rule.margin), f = static_cast<T>(factor);
+  const bool legacy = rule.legacy != 0;
+  ForEach(ctx, pairs, size, [=] HD(int64_t n, int i) {
+    T slope = 1;
+    if (static_cast<int>(alike[n]) == 0) {
+      const T distance = std::sqrt(squared[n]);
+      const T missing = margin - (legacy ? squared[n] : distance);
+      const T pull = legacy ? T(1) : missing / (distance + T(kLeastDistance));
+      slope = missing > 0 ? -pull : T(0);
+    }
+    const int64_t at = n * size + i;
+    gradient[at] = f * weight[0] * slope * (a[at] - b[at]);
+  });
+}
+
+class ContrastiveLossLayer : public Layer {
+ public:
+  using Layer::Layer;
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 3;
+    traits.is_loss = true;
+    traits.adds_missing_tops = true;
+    traits.backward_needs_top_data = false;
+    traits.no_gradient_bottoms = {2};
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    const Shape& a = bottoms[0];
+    const Shape& b = bottoms[1];
+    if (a.rank() < 1 || b.rank() < 1 || a[0] != b[0] || a.CountFrom(1) != b.CountFrom(1)) {
+      Fail("bottom 0 has the shape ", a.ToString(), " and bottom 1 the shape ", b.ToString(),
+           "; they must have as many vectors (axis 0) of as many values each");
+    }
+    if (bottoms[2].count() != a[0]) {
+      Fail("bottom 2 has the shape ", bottoms[2].ToString(), "; it must have one number for each "
+           "of the ", a[0], " pairs, not 0 where the two are alike");
+    }
+    CheckLossCount(Title(), a.count());
+    pairs_ = static_cast<int>(a[0]);
+    size_ = static_cast<int>(a.CountFrom(1));
+    LayerPlan plan;
+    plan.tops = {Shape{}};
+    plan.state = {{Shape{pairs_}, {}}};
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, bottom, top));
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    for (int b : {0, 1}) {
+      if (!propagate_down[b]) continue;
+      CREMA_FLOAT_DISPATCH(
+          bottom[0]->dtype(), T,
+          PairBackward<T>(ctx, pairs_, size_, rule(), state(0).data<T>(), bottom[2]->data<T>(),
+                          bottom[0]->data<T>(), bottom[1]->data<T>(), b == 0 ? Share() : -Share(),
+                          top[0]->diff<T>(), bottom[b]->mutable_diff<T>()));
+    }
+  }
+
+ private:
+  PairRule rule() const {
+    const proto::ContrastiveLossParameter& param = config().contrastive_loss_param();
+    return {param.margin(), param.legacy_version() ? 1 : 0};
+  }
+  double Share() const { return pairs_ == 0 ? 0 : 1.0 / pairs_; }
+
+  template <class T>
+  void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
+    T* squared = state(0).mutable_data<T>();
+    SquaredDistances(ctx, pairs_, size_, bottom[0]->data<T>(), bottom[1]->data<T>(), squared);
+    PairLosses<T>(ctx, pairs_, rule(), squared, bottom[2]->data<T>(), Share() / 2,
+                  top[0]->mutable_data<T>());
+  }
+
+  int pairs_ = 0, size_ = 0;
+};
+
+CREMA_REGISTER_LAYER("ContrastiveLoss", ContrastiveLossLayer);
+
+}  // namespace
+}  // namespace crema

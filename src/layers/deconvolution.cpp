@@ -1,0 +1,110 @@
+// Deconvolution: the transpose of a convolution (Zeiler, Krishnan, Taylor, Fergus: "Deconvolutional
+// networks", 2010), which is what a convolution's backward pass does with its gradient: each value of
+// the bottom adds its weights, times itself, to a window of the top. Weights are
+// (C, num_output / group, kernel...), the bias is (num_output).
+#include "crema/layer/registry.h"
+#include "layers/shared/conv_setup.h"
+#include "layers/shared/convolution.h"
+
+namespace crema {
+namespace {
+
+template <class T>
+void AddBias(const Context& ctx, const ChannelView& view, const T* bias, T* y) {
+  const int channels = view.channels, inner = view.inner;
+  ForEach(ctx, view.outer * channels, inner,
+          [=] HD(int64_t r, int i) { y[r * inner + i] += bias[r % channels]; });
+}
+
+class DeconvolutionLayer : public ConvolutionBase {
+ public:
+  using ConvolutionBase::ConvolutionBase;
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
+    CheckBottoms(bottoms);
+    const int axis = ChannelAxis(options(), bottoms[0], Title());
+    sizes_ = MakeSizes(bottoms[0], axis, dtype);
+    pairs_ = static_cast<int>(bottoms.size());
+    return PlanFor(bottoms, axis, sizes_.geometry.in, sizes_, dtype);
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    for (size_t i = 0; i < bottom.size(); ++i) {
+      CREMA_FLOAT_DISPATCH(bottom[i]->dtype(), T, {
+        T* y = top[i]->mutable_data<T>();
+        ConvBackward<T>(ctx, sizes_,
+                        {nullptr, param(0).data<T>(), bottom[i]->data<T>(), y, nullptr});
+        if (Bias<T>() != nullptr) AddBias(ctx, TopView(), Bias<T>(), y);
+      });
+    }
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    for (size_t i = 0; i < top.size(); ++i) {
+      CREMA_FLOAT_DISPATCH(top[i]->dtype(), T, {
+        const T* dy = top[i]->diff<T>();
+        if (params().size() > 1 && wants_gradient(1)) {
+          BiasGradient<T>(ctx, TopView(), dy, param(1).mutable_diff<T>());
+        }
+        if (wants_gradient(0)) {
+          ConvBackward<T>(ctx, sizes_, {dy, param(0).data<T>(), bottom[i]->data<T>(), nullptr,
+                                        param(0).mutable_diff<T>()});
+        }
+        if (propagate_down[i]) {
+          ConvForward<T>(ctx, sizes_, dy, param(0).data<T>(), nullptr,
+                         bottom[i]->mutable_diff<T>());
+        }
+      });
+    }
+  }
+
+  double ForwardFlops() const override {
+    return 2.0 * pairs_ * sizes_.images * sizes_.WeightCount() * sizes_.n();
+  }
+
+ private:
+  // The sizes of the convolution that goes from the top to the bottom.
+  ConvSizes MakeSizes(const Shape& bottom, int axis, DType dtype) const {
+    ConvSizes s;
+    ConvGeometry& g = s.geometry;
+    g = ReadWindow(options(), bottom.rank() - axis - 1, Title());
+    g.channels = static_cast<int>(options().num_output());
+    for (int a = 0; a < g.axes; ++a) SetAxis(bottom, axis + 1 + a, a, &g);
+    CheckGroups(bottom[axis], bottom);
+    if (bottom[axis] > std::numeric_limits<int>::max()) Fail("the input has too many channels");
+    s.images = bottom.Count(0, axis);
+    s.outputs = static_cast<int>(bottom[axis]);
+    s.groups = static_cast<int>(options().group());
+    s.pointwise = g.IsPointwise();
+    if (g.ColumnRows() * g.OutCount() > std::numeric_limits<int>::max()) {
+      Fail("the input ", bottom.ToString(), " is too large for this kernel");
+    }
+    ChooseTasks(&s, dtype);
+    return s;
+  }
+
+  void SetAxis(const Shape& bottom, int axis, int a, ConvGeometry* g) const {
+    const int64_t extent = int64_t{g->dilation[a]} * (g->kernel[a] - 1) + 1;
+    const int64_t in = bottom[axis];
+    const int64_t out = g->stride[a] * (in - 1) + extent - 2 * int64_t{g->pad[a]};
+    if (in < 1 || out < 1 || out > (1 << 24)) {
+      Fail("with the input ", bottom.ToString(), " the output would have the extent ", out,
+           " along axis ", axis, "; change pad, kernel_size or stride");
+    }
+    g->in[a] = static_cast<int>(out);
+    g->out[a] = static_cast<int>(in);
+  }
+
+  ChannelView TopView() const {
+    return {sizes_.images, sizes_.geometry.channels, static_cast<int>(sizes_.geometry.InCount())};
+  }
+
+  ConvSizes sizes_;
+  int pairs_ = 1;
+};
+
+CREMA_REGISTER_LAYER("Deconvolution", DeconvolutionLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,84 @@
+// HDF5Data: batches of rows from HDF5 files; each top is the dataset of its name.
+#include <chrono>
+#include <limits>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/philox.h"
+#include "data/hdf5_rows.h"
+#include "layers/shared/upload.h"
+
+namespace crema {
+namespace {
+
+class Hdf5DataLayer : public Layer {
+ public:
+  Hdf5DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    const proto::HDF5DataParameter& data = config.hdf5_data_param();
+    if (data.source().empty()) Fail("hdf5_data_param has no `source`; it must name a list of files");
+    if (data.batch_size() < 1 || data.batch_size() > (1u << 30)) {
+      Fail("hdf5_data_param needs a `batch_size` of at least 1");
+    }
+    if (config.has_transform_param()) {
+      Fail("transform_param is given, but rows are taken as they are; remove it, and transform the "
+           "data when the files are made");
+    }
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 0;
+    traits.max_tops = -1;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+    const proto::HDF5DataParameter& data = config().hdf5_data_param();
+    if (rows_ == nullptr) {
+      const std::vector<std::string> tops(config().top().begin(), config().top().end());
+      rows_ = std::make_unique<Hdf5Rows>(data.source(), tops, data.shuffle(), Title());
+    }
+    LayerPlan plan;
+    for (int t = 0; t < config().top_size(); ++t) {
+      std::vector<int64_t> dims = {data.batch_size()};
+      const std::vector<int64_t>& row = rows_->row_shape(static_cast<size_t>(t));
+      dims.insert(dims.end(), row.begin(), row.end());
+      plan.tops.push_back(Shape(dims));
+    }
+    return plan;
+  }
+
+  void Start(Context& ctx) override {
+    random_ = MixKeys(ctx.seed(), random_key());
+    started_ = true;
+    rows_->Seek(random_, position_);
+  }
+
+  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
+    std::vector<std::vector<float>> batch(top.size());
+    const auto start = std::chrono::steady_clock::now();
+    for (uint32_t i = 0; i < config().hdf5_data_param().batch_size(); ++i) rows_->Next(&batch);
+    waited_ += std::chrono::steady_clock::now() - start;
+    for (size_t t = 0; t < top.size(); ++t) Upload(ctx, batch[t], *top[t]);
+    position_ += config().hdf5_data_param().batch_size();
+  }
+
+  std::optional<uint64_t> position() const override { return position_; }
+  std::optional<double> waited_seconds() const override { return waited_.count(); }
+
+  void Seek(uint64_t records) override {
+    position_ = records;
+    if (started_) rows_->Seek(random_, position_);
+  }
+
+ private:
+  std::unique_ptr<Hdf5Rows> rows_;
+  uint64_t random_ = 0, position_ = 0;
+  std::chrono::duration<double> waited_{0};  // rows are read when they are asked for
+  bool started_ = false;
+};
+
+CREMA_REGISTER_LAYER("HDF5Data", Hdf5DataLayer);
+
+}  // namespace
+}  // namespace crema

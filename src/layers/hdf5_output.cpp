@@ -1,0 +1,66 @@
+// HDF5Output: writes its two bottoms to a file, as the datasets "data" and "label"; each pass adds its
+// items behind those of the passes before. It waits for the device, since it reads the blobs.
+#include <memory>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "schema/hdf5_io.h"
+
+namespace crema {
+namespace {
+
+class Hdf5OutputLayer : public Layer {
+ public:
+  Hdf5OutputLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    if (!config.hdf5_output_param().file_name().empty()) return;
+    Fail("has no file_name; give one, as in hdf5_output_param { file_name: \"features.h5\" }");
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 2;
+    traits.min_tops = traits.max_tops = 0;
+    traits.has_backward = false;
+    traits.no_gradient_bottoms = {0, 1};
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    for (const Shape& bottom : bottoms) {
+      if (bottom.rank() == 0 || bottom[0] != bottoms[0][0]) {
+        Fail("bottom 0 has the shape ", bottoms[0].ToString(), " and bottom 1 the shape ",
+             bottoms[1].ToString(), "; they must have as many items (axis 0)");
+      }
+    }
+    return {};
+  }
+
+  void Start(Context&) override {
+    file_ = std::make_unique<Hdf5File>(
+        Hdf5File::Create(config().hdf5_output_param().file_name()));
+  }
+
+  void Forward(Context&, const BlobList& bottom, const BlobList&) override {
+    const char* names[] = {"data", "label"};
+    for (int b : {0, 1}) {
+      const std::vector<float> values = bottom[b]->data_tensor().ToHost<float>();
+      file_->Append(names[b], FourAxes(bottom[b]->shape()), values.data());
+    }
+    file_->Flush();
+  }
+
+ private:
+  // Caffe's files have four axes at least.
+  static std::vector<int64_t> FourAxes(const Shape& shape) {
+    std::vector<int64_t> dims = shape.dims();
+    while (dims.size() < 4) dims.push_back(1);
+    return dims;
+  }
+
+  std::unique_ptr<Hdf5File> file_;
+};
+
+CREMA_REGISTER_LAYER("HDF5Output", Hdf5OutputLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,117 @@
+// HingeLoss: for each score s, max(0, 1 - s) for the label's class and max(0, 1 + s) for the others,
+// summed as it is (L1) or squared (L2), divided by the batch size.
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "layers/shared/loss_labels.h"
+#include "layers/shared/loss_total.h"
+
+namespace crema {
+namespace {
+
+// The margin that score i misses, for items of `classes` scores; 0 where the label is bad.
+template <class T>
+struct HingeMargin {
+  const T* score;
+  const T* label;
+  LabelRule rule;
+
+  HD T Sign(int64_t item, int c) const { return ReadLabel(label[item], rule) == c ? T(-1) : T(1); }
+  HD T operator()(int64_t item, int c) const {
+    if (ReadLabel(label[item], rule) == kBadLabel) return 0;
+    const T margin = 1 + Sign(item, c) * score[item * rule.classes + c];
+    return margin > 0 ? margin : T(0);
+  }
+};
+
+template <class T>
+void HingeForward(const Context& ctx, int items, const HingeMargin<T>& margin, bool squared,
+                  double factor, T* item_loss, T* loss) {
+  ReduceRows<SumOp, T>(
+      ctx, items, margin.rule.classes,
+      [=] HD(int64_t n, int c) {
+        const T m = margin(n, c);
+        return squared ? m * m : m;
+      },
+      [=] HD(int64_t n, T total) { item_loss[n] = total; });
+  SumLosses<T>(ctx, items, factor, Element<T>{item_loss}, loss);
+}
+
+template <class T>
+void HingeBackward(const Context& ctx, int items, const HingeMargin<T>& margin, bool squared,
+                   double factor, const T* weight, T* gradient) {
+  const T f = static_cast<T>(factor);
+  const int classes = margin.rule.classes;
+  ForEach(ctx, items, classes, [=] HD(int64_t n, int c) {
+    const T m = margin(n, c);
+    const T slope = squared ? 2 * m : static_cast<T>(m > 0);
+    gradient[n * classes + c] = f * weight[0] * margin.Sign(n, c) * slope;
+  });
+}
+
+class HingeLossLayer : public LabelledLayer {
+ public:
+  using LabelledLayer::LabelledLayer;
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 2;
+    traits.is_loss = true;
+    traits.adds_missing_tops = true;
+    traits.backward_needs_top_data = false;
+    traits.no_gradient_bottoms = {1};
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    const Shape& scores = bottoms[0];
+    if (scores.rank() == 0) Fail("its scores have no axes; they must be N x classes");
+    CheckLabels(scores, bottoms[1], 1, scores[0], true);
+    CheckLossCount(Title(), scores.count());
+    items_ = static_cast<int>(scores[0]);
+    LayerPlan plan;
+    plan.tops = {Shape{}};
+    plan.state = {{Shape{items_}, {}}, {Shape{items_}, {}}};
+    PlanLabels(static_cast<int>(scores.CountFrom(1)), &plan.state);
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    NewLabels(ctx);
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, bottom, top));
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    if (!propagate_down[0]) return;
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
+                         HingeBackward<T>(ctx, items_, Margin<T>(bottom), squared(), Share(),
+                                          top[0]->diff<T>(), bottom[0]->mutable_diff<T>()));
+  }
+
+ private:
+  bool squared() const {
+    return config().hinge_loss_param().norm() == proto::HingeLossParameter::L2;
+  }
+  double Share() const { return items_ == 0 ? 0 : 1.0 / items_; }
+  template <class T>
+  HingeMargin<T> Margin(const BlobList& bottom) const {
+    return {bottom[0]->data<T>(), bottom[1]->data<T>(), rule()};
+  }
+
+  template <class T>
+  void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
+    const T* label = bottom[1]->data<T>();
+    T* bad = state(0).mutable_data<T>();
+    MarkBadLabels(ctx, items_, label, rule(), bad);
+    NoteBad(ctx, items_, label, bad);
+    HingeForward<T>(ctx, items_, Margin<T>(bottom), squared(), Share(),
+                    state(1).mutable_data<T>(), top[0]->mutable_data<T>());
+  }
+
+  int items_ = 0;
+};
+
+CREMA_REGISTER_LAYER("HingeLoss", HingeLossLayer);
+
+}  // namespace
+}  // namespace crema

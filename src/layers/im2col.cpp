@@ -1,0 +1,67 @@
+// Im2col: the windows of a convolution written out: (N, C kernel_h kernel_w, H', W').
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/im2col.h"
+#include "layers/shared/conv_setup.h"
+
+namespace crema {
+namespace {
+
+class Im2colLayer : public Layer {
+ public:
+  using Layer::Layer;
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.backward_needs_bottom_data = false;
+    traits.backward_needs_top_data = false;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    const Shape& in = bottoms[0];
+    const proto::ConvolutionParameter& param = config().convolution_param();
+    const int axis = ChannelAxis(param, in, Title());
+    geometry_ = ReadWindow(param, in.rank() - axis - 1, Title());
+    SetImage(&geometry_, in, axis, Title());
+    images_ = in.Count(0, axis);
+    Shape out = in;
+    out.at(axis) = geometry_.ColumnRows();
+    for (int a = 0; a < geometry_.axes; ++a) out.at(axis + 1 + a) = geometry_.out[a];
+    LayerPlan plan;
+    plan.tops = {out};
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
+      for (int64_t n = 0; n < images_; ++n) {
+        Im2col<T>(ctx, geometry_, bottom[0]->data<T>() + n * ImageSize(),
+                  top[0]->mutable_data<T>() + n * ColumnsSize());
+      }
+    });
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    if (!propagate_down[0]) return;
+    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
+      for (int64_t n = 0; n < images_; ++n) {
+        Col2im<T>(ctx, geometry_, top[0]->diff<T>() + n * ColumnsSize(),
+                  bottom[0]->mutable_diff<T>() + n * ImageSize());
+      }
+    });
+  }
+
+ private:
+  int64_t ImageSize() const { return geometry_.channels * geometry_.InCount(); }
+  int64_t ColumnsSize() const { return geometry_.ColumnRows() * geometry_.OutCount(); }
+
+  ConvGeometry geometry_;
+  int64_t images_ = 0;
+};
+
+CREMA_REGISTER_LAYER("Im2col", Im2colLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,110 @@
+// ImageData: batches of the images that a text file lists, and their labels.
+#include <algorithm>
+#include <thread>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/philox.h"
+#include "data/image_batches.h"
+#include "layers/shared/upload.h"
+
+namespace crema {
+namespace {
+
+constexpr int kPrefetch = 4;  // batches
+
+// Decoding threads. On the CPU the net itself wants the cores.
+int WorkersFor(DeviceKind kind) {
+  if (kind != DeviceKind::kCuda) return 2;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, kPrefetch);
+}
+
+class ImageDataLayer : public Layer {
+ public:
+  ImageDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    const proto::ImageDataParameter& data = config.image_data_param();
+    if (data.source().empty()) Fail("image_data_param has no `source`; it must name a list of images");
+    if (data.batch_size() < 1 || data.batch_size() > (1u << 30)) {
+      Fail("image_data_param needs a `batch_size` of at least 1");
+    }
+    constexpr uint32_t kMost = 1u << 16;
+    if ((data.new_height() == 0) != (data.new_width() == 0) || data.new_height() > kMost ||
+        data.new_width() > kMost) {
+      Fail("new_height is ", data.new_height(), " and new_width ", data.new_width(),
+           "; give both, or neither");
+    }
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 0;
+    traits.max_tops = 2;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+    if (options_.images.empty()) ReadOptions();
+    const ImageSize& size = options_.size;
+    LayerPlan plan;
+    plan.tops = {{options_.batch_size, size.channels, size.height, size.width}};
+    if (config().top_size() > 1) plan.tops.push_back({options_.batch_size});
+    return plan;
+  }
+
+  void Start(Context& ctx) override {
+    options_.random = MixKeys(ctx.seed(), random_key());
+    options_.workers = WorkersFor(ctx.kind());
+    started_ = true;
+    StartPrefetching();
+  }
+
+  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
+    prefetcher_->Take([&](const Batch& batch) {
+      Upload(ctx, batch.data, *top[0]);
+      if (top.size() > 1) Upload(ctx, batch.labels, *top[1]);
+    });
+    position_ += static_cast<uint64_t>(options_.batch_size);
+  }
+
+  std::optional<uint64_t> position() const override { return position_; }
+  std::optional<double> waited_seconds() const override { return prefetcher_->waited_seconds(); }
+
+  void Seek(uint64_t records) override {
+    position_ = records;
+    if (started_) StartPrefetching();
+  }
+
+ private:
+  void ReadOptions() {
+    const proto::ImageDataParameter& data = config().image_data_param();
+    options_.owner = Title();
+    options_.list = data.source();
+    options_.transformer =
+        std::make_shared<Transformer>(config().transform_param(), phase(), Title());
+    options_.color = data.is_color() ? ColorMode::kColor : ColorMode::kGray;
+    options_.new_height = static_cast<int>(data.new_height());
+    options_.new_width = static_cast<int>(data.new_width());
+    options_.batch_size = static_cast<int>(data.batch_size());
+    options_.shuffle = data.shuffle();
+    options_.rand_skip = data.rand_skip();
+    options_.images = ReadImageList(data.source(), data.root_folder(), Title());
+    options_.size = InspectImage(options_, 0);
+  }
+
+  void StartPrefetching() {
+    prefetcher_.reset();
+    options_.position = position_;
+    prefetcher_ = std::make_unique<Prefetcher>(MakeImageBatches(options_), kPrefetch,
+                                               options_.workers);
+  }
+
+  ImageBatchOptions options_;
+  bool started_ = false;
+  uint64_t position_ = 0;
+  std::unique_ptr<Prefetcher> prefetcher_;
+};
+
+CREMA_REGISTER_LAYER("ImageData", ImageDataLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,73 @@
+// MemoryData: batches from memory, given by the program; see memory_source.h.
+#include "crema/layer/memory_source.h"
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "layers/shared/upload.h"
+
+namespace crema {
+namespace {
+
+class MemoryDataLayer : public Layer, public MemorySource {
+ public:
+  MemoryDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    const proto::MemoryDataParameter& p = config.memory_data_param();
+    if (p.batch_size() < 1 || p.channels() < 1 || p.height() < 1 || p.width() < 1) {
+      Fail("memory_data_param must give batch_size, channels, height and width, each at least 1");
+    }
+    if (config.has_transform_param()) {
+      Fail("transform_param is given, but data from memory is taken as it is; transform it before "
+           "SetData, and remove transform_param");
+    }
+    batch_ = Shape{p.batch_size(), p.channels(), p.height(), p.width()};
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 0;
+    traits.min_tops = traits.max_tops = 2;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+    LayerPlan plan;
+    plan.tops = {batch_, Shape{batch_[0]}};
+    return plan;
+  }
+
+  void SetData(std::vector<float> values, std::vector<float> labels) override {
+    const auto items = static_cast<int64_t>(labels.size());
+    if (items == 0 || items % batch_[0] != 0) {
+      Fail("was given ", items, " items; there must be a multiple of the batch size, ", batch_[0]);
+    }
+    if (static_cast<int64_t>(values.size()) != items * batch_.CountFrom(1)) {
+      Fail("was given ", values.size(), " values for ", items, " items of ", batch_.CountFrom(1));
+    }
+    values_ = std::move(values);
+    labels_ = std::move(labels);
+    next_ = 0;
+  }
+
+  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
+    if (labels_.empty()) Fail("has no data; call SetData before the net runs");
+    const auto items = static_cast<size_t>(batch_[0]);
+    const auto size = static_cast<size_t>(batch_.CountFrom(1));
+    const auto from = [&](const std::vector<float>& all, size_t length) {
+      const auto first = all.begin() + static_cast<int64_t>(next_ * length);
+      return std::vector<float>(first, first + static_cast<int64_t>(items * length));
+    };
+    Upload(ctx, from(values_, size), *top[0]);
+    Upload(ctx, from(labels_, 1), *top[1]);
+    next_ = (next_ + items) % labels_.size();
+  }
+
+ private:
+  Shape batch_;
+  std::vector<float> values_, labels_;
+  size_t next_ = 0;  // item
+};
+
+CREMA_REGISTER_LAYER("MemoryData", MemoryDataLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,102 @@
+// MultinomialLogisticLoss: the mean over the batch of -log p, p being the probability that the
+// bottom gives to the label's class. See SoftmaxWithLoss for one that makes the probabilities, too.
+#include <cmath>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "layers/shared/loss_labels.h"
+#include "layers/shared/loss_total.h"
+
+namespace crema {
+namespace {
+
+// Probabilities count as no less than this, as in Caffe.
+constexpr double kLeastProbability = 1e-20;
+
+template <class T>
+HD T AtLeast(T probability) {
+  return probability > T(kLeastProbability) ? probability : T(kLeastProbability);
+}
+
+template <class T>
+void LossOfItems(const Context& ctx, int items, const LabelRule& rule, const T* probability,
+                 const T* label, T* loss, T* bad) {
+  ForEach(ctx, items, [=] HD(int64_t n) {
+    const int k = ReadLabel(label[n], rule);
+    bad[n] = static_cast<T>(k == kBadLabel);
+    loss[n] = k < 0 ? T(0) : -std::log(AtLeast(probability[n * rule.classes + k]));
+  });
+}
+
+template <class T>
+void LogisticBackward(const Context& ctx, int items, const LabelRule& rule, const T* probability,
+                      const T* label, double factor, const T* weight, T* gradient) {
+  const T f = static_cast<T>(-factor);
+  const int classes = rule.classes;
+  ForEach(ctx, items, classes, [=] HD(int64_t n, int c) {
+    const int64_t i = n * classes + c;
+    const bool counts = ReadLabel(label[n], rule) == c;
+    gradient[i] = counts ? f * weight[0] / AtLeast(probability[i]) : T(0);
+  });
+}
+
+class MultinomialLogisticLossLayer : public LabelledLayer {
+ public:
+  using LabelledLayer::LabelledLayer;
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 2;
+    traits.is_loss = true;
+    traits.adds_missing_tops = true;
+    traits.backward_needs_top_data = false;
+    traits.no_gradient_bottoms = {1};
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    const Shape& scores = bottoms[0];
+    if (scores.rank() == 0) Fail("its probabilities have no axes; they must be N x classes");
+    CheckLabels(scores, bottoms[1], 1, scores[0], true);
+    items_ = static_cast<int>(scores[0]);
+    LayerPlan plan;
+    plan.tops = {Shape{}};
+    plan.state = {{Shape{items_}, {}}, {Shape{items_}, {}}};
+    PlanLabels(static_cast<int>(scores.CountFrom(1)), &plan.state);
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    NewLabels(ctx);
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, bottom, top));
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    if (!propagate_down[0]) return;
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
+                         LogisticBackward<T>(ctx, items_, rule(), bottom[0]->data<T>(),
+                                             bottom[1]->data<T>(), Share(), top[0]->diff<T>(),
+                                             bottom[0]->mutable_diff<T>()));
+  }
+
+ private:
+  double Share() const { return items_ == 0 ? 0 : 1.0 / items_; }
+
+  template <class T>
+  void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
+    const T* label = bottom[1]->data<T>();
+    T* bad = state(0).mutable_data<T>();
+    T* loss = state(1).mutable_data<T>();
+    LossOfItems(ctx, items_, rule(), bottom[0]->data<T>(), label, loss, bad);
+    NoteBad(ctx, items_, label, bad);
+    SumLosses<T>(ctx, items_, Share(), Element<T>{loss}, top[0]->mutable_data<T>());
+  }
+
+  int items_ = 0;
+};
+
+CREMA_REGISTER_LAYER("MultinomialLogisticLoss", MultinomialLogisticLossLayer);
+
+}  // namespace
+}  // namespace crema

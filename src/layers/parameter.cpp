@@ -1,0 +1,54 @@
+// Parameter: a learned blob of the given shape as a top; it has no bottom.
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/for_each.h"
+
+namespace crema {
+namespace {
+
+template <class T>
+void AddTo(const Context& ctx, const Blob& top, const Blob& param) {
+  const T* dy = top.diff<T>();
+  T* gradient = param.mutable_diff<T>();
+  ForEach(ctx, top.count(), [=] HD(int64_t i) { gradient[i] += dy[i]; });
+}
+
+class ParameterLayer : public Layer {
+ public:
+  ParameterLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    if (config.parameter_param().has_shape()) return;
+    Fail("has no shape; give one, as in parameter_param { shape { dim: 10 } }");
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 0;
+    traits.backward_needs_top_data = false;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+    const auto& dims = config().parameter_param().shape().dim();
+    const Shape shape(std::vector<int64_t>(dims.begin(), dims.end()));
+    LayerPlan plan;
+    plan.tops = {shape};
+    plan.params = {{shape, FillerSpec{}}};
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
+    const Tensor& values = param(0).data_tensor();
+    ctx.device().Copy(top[0]->data_tensor().raw(), values.raw(), values.bytes());
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>&,
+                const BlobList&) override {
+    if (!wants_gradient(0)) return;
+    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, AddTo<T>(ctx, *top[0], param(0)));
+  }
+};
+
+CREMA_REGISTER_LAYER("Parameter", ParameterLayer);
+
+}  // namespace
+}  // namespace crema

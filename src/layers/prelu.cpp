@@ -1,0 +1,113 @@
+// PReLU (He, Zhang, Ren, Sun: "Delving deep into rectifiers", 2015): y = x for x > 0, slope * x
+// elsewhere, with a learned slope for each channel (axis 1), or one for all.
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/reduce.h"
+#include "layers/shared/channel_wise.h"
+
+namespace crema {
+namespace {
+
+template <class T>
+void PreluForward(const Context& ctx, const ChannelView& view, const T* x, const T* slope, T* y) {
+  ForEachInChannels(ctx, view, [=] HD(int64_t i, int c) {
+    const T v = x[i];
+    y[i] = v > 0 ? v : v * slope[c];
+  });
+}
+
+template <class T>
+void PreluBackward(const Context& ctx, const ChannelView& view, const T* x, const T* slope,
+                   const T* dy, T* dx) {
+  ForEachInChannels(ctx, view, [=] HD(int64_t i, int c) {
+    dx[i] = x[i] > 0 ? dy[i] : dy[i] * slope[c];
+  });
+}
+
+template <class T>
+void SlopeGradient(const Context& ctx, const ChannelView& view, const T* x, const T* dy,
+                   T* slope_diff) {
+  const int channels = view.channels;
+  const int inner = view.inner;
+  ReduceChannels<SumOp, double>(
+      ctx, view,
+      [=] HD(int64_t o, int c, int i) {
+        const int64_t at = (o * channels + c) * inner + i;
+        return x[at] > 0 ? 0.0 : static_cast<double>(dy[at] * x[at]);
+      },
+      [=] HD(int c, double total) { slope_diff[c] += static_cast<T>(total); });
+}
+
+class PreluLayer : public Layer {
+ public:
+  PreluLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    in_place_ =
+        config.bottom_size() > 0 && config.top_size() > 0 && config.bottom(0) == config.top(0);
+    filler_.value = 0.25;
+    const proto::PReLUParameter& param = config.prelu_param();
+    if (param.has_filler()) filler_ = ToFillerSpec(param.filler(), Title());
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.may_run_in_place = true;
+    traits.backward_needs_top_data = false;
+    traits.accepts_channels_last = true;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    const Shape& x = bottoms[0];
+    if (x.rank() < 2) {
+      Fail("its bottom has the shape ", x.ToString(), "; it needs 2 axes or more, since axis 1 is "
+           "that of the channels");
+    }
+    LayerPlan plan;
+    plan.tops = {x};
+    plan.params = {{shared() ? Shape{} : Shape{x[1]}, filler_}};
+    if (in_place_) plan.state = {{x, {}}};
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    const Tensor& x = bottom[0]->data_tensor();
+    if (in_place_ && top[0]->has_diff()) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
+    CREMA_FLOAT_DISPATCH(x.dtype(), T,
+                         PreluForward<T>(ctx, View(x), x.data<T>(), param(0).data<T>(),
+                                         top[0]->mutable_data<T>()));
+  }
+
+  // The bottom's gradient comes last: in place it is written over the top's.
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    const Tensor& x = in_place_ ? state(0) : bottom[0]->data_tensor();
+    const ChannelView view = View(bottom[0]->data_tensor());
+    if (wants_gradient(0)) {
+      CREMA_FLOAT_DISPATCH(x.dtype(), T,
+                           SlopeGradient<T>(ctx, view, x.data<T>(), top[0]->diff<T>(),
+                                            param(0).mutable_diff<T>()));
+    }
+    if (!propagate_down[0]) return;
+    CREMA_FLOAT_DISPATCH(x.dtype(), T,
+                         PreluBackward<T>(ctx, view, x.data<T>(), param(0).data<T>(),
+                                          top[0]->diff<T>(), bottom[0]->mutable_diff<T>()));
+  }
+
+ private:
+  bool shared() const { return config().prelu_param().channel_shared(); }
+
+  // One channel where the slope is shared.
+  ChannelView View(const Tensor& x) const {
+    if (!shared()) return ViewChannels(x.shape(), x.layout());
+    const int64_t items = x.shape()[0];
+    return ViewChannels(Shape{items, 1, items == 0 ? 0 : x.count() / items}, Layout::kPlain);
+  }
+
+  bool in_place_ = false;
+  FillerSpec filler_;
+};
+
+CREMA_REGISTER_LAYER("PReLU", PreluLayer);
+
+}  // namespace
+}  // namespace crema

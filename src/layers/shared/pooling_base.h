@@ -1,0 +1,115 @@
+// What every implementation of Pooling has in common.
+#pragma once
+
+#include <algorithm>
+
+#include "crema.pb.h"
+#include "crema/layer/layer.h"
+#include "layers/shared/pooling.h"
+
+namespace crema {
+inline namespace CREMA_TARGET {
+
+// The options and the shapes; what is left to a layer is how it runs.
+class PoolingBase : public Layer {
+ public:
+  PoolingBase(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    const proto::PoolingParameter& p = options();
+    if (p.global_pooling()) {
+      if (p.has_kernel_size() || p.has_kernel_h() || p.has_kernel_w()) {
+        Fail("global_pooling takes the whole image as its window; leave the kernel size out");
+      }
+    } else if (p.has_kernel_size() == (p.has_kernel_h() && p.has_kernel_w())) {
+      Fail("give either kernel_size, or both kernel_h and kernel_w");
+    }
+    CheckPair("pad", p.has_pad(), p.has_pad_h(), p.has_pad_w());
+    CheckPair("stride", p.has_stride(), p.has_stride_h(), p.has_stride_w());
+    ReadAxis(p.has_kernel_size() ? p.kernel_size() : p.kernel_h(),
+             p.has_stride_h() ? p.stride_h() : p.stride(), p.has_pad_h() ? p.pad_h() : p.pad(),
+             &sizes_.h);
+    ReadAxis(p.has_kernel_size() ? p.kernel_size() : p.kernel_w(),
+             p.has_stride_h() ? p.stride_w() : p.stride(), p.has_pad_h() ? p.pad_w() : p.pad(),
+             &sizes_.w);
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.max_tops = options().pool() == proto::PoolingParameter::MAX ? 2 : 1;
+    traits.backward_needs_bottom_data = false;
+    traits.backward_needs_top_data = false;
+    traits.has_backward = options().pool() != proto::PoolingParameter::STOCHASTIC || HasMask();
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    const Shape& bottom = bottoms[0];
+    if (bottom.rank() != 4) {
+      Fail("the input ", bottom.ToString(), " has ", bottom.rank(),
+           " axes, but must have 4 (N, C, H, W)");
+    }
+    // Positions within a plane are counted in 32 bits.
+    if (bottom[2] < 1 || bottom[3] < 1 || bottom.CountFrom(2) > (int64_t{1} << 30)) {
+      Fail("the images of the input ", bottom.ToString(), " are empty or too large");
+    }
+    sizes_.planes = bottom.Count(0, 2);
+    SetImage(bottom[2], &sizes_.h);
+    SetImage(bottom[3], &sizes_.w);
+    if (sizes_.h.out < 1 || sizes_.w.out < 1) {
+      Fail("no window of ", sizes_.h.kernel, " x ", sizes_.w.kernel, " fits into the input ",
+           bottom.ToString(), "; use a larger input or a smaller kernel_size");
+    }
+    const Shape top{bottom[0], bottom[1], sizes_.h.out, sizes_.w.out};
+    LayerPlan plan;
+    plan.tops.assign(std::max(1, config().top_size()), top);
+    if (HasMask()) plan.state.push_back({top, DType::kInt32});
+    return plan;
+  }
+
+ protected:
+  const proto::PoolingParameter& options() const { return config().pooling_param(); }
+
+  // Whether forward notes which pixel each window took.
+  bool HasMask() const {
+    return options().pool() == proto::PoolingParameter::MAX ||
+           (options().pool() == proto::PoolingParameter::STOCHASTIC && phase() == Phase::kTrain);
+  }
+
+  PoolSizes sizes_;
+
+ private:
+  void CheckPair(const char* field, bool once, bool h, bool w) const {
+    if (!((!once && h && w) || (!h && !w))) {
+      Fail("give either ", field, ", or both ", field, "_h and ", field, "_w");
+    }
+  }
+
+  void ReadAxis(uint32_t kernel, uint32_t stride, uint32_t pad, PoolAxis* a) const {
+    constexpr uint32_t kMost = 1u << 24;
+    const bool global = options().global_pooling();
+    if (stride < 1 || stride > kMost) Fail("stride is ", stride, ", but must be at least 1");
+    if (global && (pad != 0 || stride != 1)) {
+      Fail("global_pooling takes the whole image as its window; leave pad and stride out");
+    }
+    if (!global && (kernel < 1 || kernel > kMost)) {
+      Fail("kernel_size is ", kernel, ", but must be at least 1");
+    }
+    if (pad > 0 && options().pool() == proto::PoolingParameter::STOCHASTIC) {
+      Fail("pool: STOCHASTIC takes no padding, but pad is ", pad);
+    }
+    if (!global && pad >= kernel) {
+      Fail("pad is ", pad, ", but must be below the kernel's size ", kernel);
+    }
+    a->kernel = static_cast<int>(kernel);
+    a->stride = static_cast<int>(stride);
+    a->pad = static_cast<int>(pad);
+  }
+
+  void SetImage(int64_t in, PoolAxis* a) const {
+    a->in = static_cast<int>(in);
+    if (options().global_pooling()) a->kernel = a->in;
+    a->out = CountWindows(*a, options().round_mode() == proto::PoolingParameter::CEIL);
+  }
+};
+
+}  // namespace CREMA_TARGET
+}  // namespace crema

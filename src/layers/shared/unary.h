@@ -1,0 +1,86 @@
+// Layers that apply one function to every element. Such a layer is a class template of the number
+// type with the function, its slope, and what of a pass the slope needs:
+//
+//   template <class T>
+//   struct Sigmoid {
+//     explicit Sigmoid(const proto::LayerParameter& config);  // reads the options
+//     HD T Value(T x) const;
+//     HD T Slope(T x, T y) const;           // dy/dx, of the input x and the output y
+//     bool SlopeUsesInput() const;
+//   };
+//   using SigmoidLayer = UnaryLayer<Sigmoid>;
+//   CREMA_REGISTER_LAYER("Sigmoid", SigmoidLayer);
+//
+// All of them may run in place. Where the slope uses the input, which is then written over, the
+// layer keeps a copy of it.
+#pragma once
+
+#include <vector>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/for_each.h"
+
+namespace crema {
+inline namespace CREMA_TARGET {
+
+template <class T, class F>
+void ApplyUnary(const Context& ctx, int64_t count, const T* x, T* y, F function) {
+  ForEach(ctx, count, [=] HD(int64_t i) { y[i] = function.Value(x[i]); });
+}
+
+template <class T, class F>
+void ApplyUnarySlope(const Context& ctx, int64_t count, const T* x, const T* y, const T* dy, T* dx,
+                     F function) {
+  ForEach(ctx, count, [=] HD(int64_t i) { dx[i] = dy[i] * function.Slope(x[i], y[i]); });
+}
+
+template <template <class> class Function>
+class UnaryLayer : public Layer {
+ public:
+  UnaryLayer(const proto::LayerParameter& config, Phase phase)
+      : Layer(config, phase), slope_uses_input_(Function<float>(config).SlopeUsesInput()) {
+    const bool in_place =
+        config.bottom_size() > 0 && config.top_size() > 0 && config.bottom(0) == config.top(0);
+    keeps_input_ = in_place && slope_uses_input_;
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.may_run_in_place = true;
+    traits.backward_needs_bottom_data = slope_uses_input_;
+    traits.accepts_channels_last = true;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    LayerPlan plan;
+    plan.tops = {bottoms[0]};
+    if (keeps_input_) plan.state = {{bottoms[0], {}}};
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    const Tensor& x = bottom[0]->data_tensor();
+    if (keeps_input_ && top[0]->has_diff()) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
+    CREMA_FLOAT_DISPATCH(x.dtype(), T,
+                         ApplyUnary<T>(ctx, x.count(), x.data<T>(), top[0]->mutable_data<T>(),
+                                       Function<T>(config())));
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    if (!propagate_down[0]) return;
+    const Tensor& x = keeps_input_ ? state(0) : bottom[0]->data_tensor();
+    CREMA_FLOAT_DISPATCH(x.dtype(), T,
+                         ApplyUnarySlope<T>(ctx, x.count(), x.data<T>(), top[0]->data<T>(),
+                                            top[0]->diff<T>(), bottom[0]->mutable_diff<T>(),
+                                            Function<T>(config())));
+  }
+
+ private:
+  bool slope_uses_input_, keeps_input_ = false;
+};
+
+}  // namespace CREMA_TARGET
+}  // namespace crema

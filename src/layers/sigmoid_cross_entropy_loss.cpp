@@ -1,0 +1,112 @@
+// SigmoidCrossEntropyLoss: the sum of -t log p - (1 - t) log(1 - p) with p = sigmoid(x), for scores x
+// and targets t in [0, 1], divided by the batch size unless loss_param says otherwise.
+#include <cmath>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "layers/shared/loss_labels.h"
+#include "layers/shared/loss_total.h"
+
+namespace crema {
+namespace {
+
+// A target counts as ignored where its whole part is that label, as in Caffe.
+template <class T>
+struct TargetRule {
+  const T* target;
+  LabelRule rule;
+  HD bool Counts(int64_t i) const {
+    return rule.has_ignored == 0 || ReadLabel(target[i], rule) != kIgnoredLabel;
+  }
+};
+
+// With |x| in the exponent nothing overflows.
+template <class T>
+void CrossEntropy(const Context& ctx, const Blob& scores, const TargetRule<T>& targets,
+                  double fixed, T* normalizer, T* loss) {
+  const T* x = scores.data<T>();
+  SumLosses<T>(
+      ctx, static_cast<int>(scores.count()), fixed,
+      [=] HD(int i) {
+        if (!targets.Counts(i)) return T(0);
+        const T positive = x[i] > 0 ? x[i] : T(0);
+        return positive - x[i] * targets.target[i] + std::log(1 + std::exp(x[i] - 2 * positive));
+      },
+      [=] HD(int i) { return targets.Counts(i) ? 1 : 0; }, normalizer, loss);
+}
+
+template <class T>
+void CrossEntropyBackward(const Context& ctx, const Blob& scores, const TargetRule<T>& targets,
+                          const T* normalizer, const T* weight) {
+  const T* x = scores.data<T>();
+  T* dx = scores.mutable_diff<T>();
+  ForEach(ctx, scores.count(), [=] HD(int64_t i) {
+    const T p = T(0.5) * std::tanh(T(0.5) * x[i]) + T(0.5);
+    const T slope = targets.Counts(i) ? p - targets.target[i] : T(0);
+    dx[i] = slope * (weight[0] / normalizer[0]);
+  });
+}
+
+class SigmoidCrossEntropyLossLayer : public Layer {
+ public:
+  SigmoidCrossEntropyLossLayer(const proto::LayerParameter& config, Phase phase)
+      : Layer(config, phase),
+        normalization_(NormalizationOf(config.loss_param(), proto::LossParameter::BATCH_SIZE)) {
+    rule_.has_ignored = config.loss_param().has_ignore_label() ? 1 : 0;
+    rule_.ignored = config.loss_param().ignore_label();
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 2;
+    traits.is_loss = true;
+    traits.adds_missing_tops = true;
+    traits.backward_needs_top_data = false;
+    traits.no_gradient_bottoms = {1};
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    const Shape& x = bottoms[0];
+    const Shape& t = bottoms[1];
+    if (x.rank() == 0 || t.rank() == 0 || x[0] != t[0] || x.count() != t.count()) {
+      Fail("the scores have the shape ", x.ToString(), " and the targets the shape ",
+           t.ToString(), "; there must be a target for each score");
+    }
+    CheckLossCount(Title(), x.count());
+    fixed_ = FixedNormalizer(normalization_, x[0], x.CountFrom(1));
+    LayerPlan plan;
+    plan.tops = {Shape{}};
+    plan.state = {{Shape{}, {}}};
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
+                         CrossEntropy<T>(ctx, *bottom[0], Targets<T>(bottom), fixed_,
+                                         state(0).mutable_data<T>(), top[0]->mutable_data<T>()));
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    if (!propagate_down[0]) return;
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
+                         CrossEntropyBackward<T>(ctx, *bottom[0], Targets<T>(bottom),
+                                                 state(0).data<T>(), top[0]->diff<T>()));
+  }
+
+ private:
+  template <class T>
+  TargetRule<T> Targets(const BlobList& bottom) const {
+    return {bottom[1]->data<T>(), rule_};
+  }
+
+  LossNormalization normalization_;
+  LabelRule rule_;
+  double fixed_ = 0;
+};
+
+CREMA_REGISTER_LAYER("SigmoidCrossEntropyLoss", SigmoidCrossEntropyLossLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,22 @@
+// TanH: y = tanh(x).
+#include <cmath>
+
+#include "layers/shared/unary.h"
+
+namespace crema {
+namespace {
+
+template <class T>
+struct TanH {
+  explicit TanH(const proto::LayerParameter&) {}
+
+  HD T Value(T x) const { return std::tanh(x); }
+  HD T Slope(T, T y) const { return 1 - y * y; }
+  bool SlopeUsesInput() const { return false; }
+};
+
+using TanHLayer = UnaryLayer<TanH>;
+CREMA_REGISTER_LAYER("TanH", TanHLayer);
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,45 @@
+// Threshold: y = 1 where x > threshold, else 0. It has no gradient.
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/for_each.h"
+
+namespace crema {
+namespace {
+
+template <class T>
+void ThresholdForward(const Context& ctx, const Blob& x, const Blob& y, float threshold) {
+  const T* in = x.data<T>();
+  T* out = y.mutable_data<T>();
+  const T t = threshold;
+  ForEach(ctx, x.count(), [=] HD(int64_t i) { out[i] = static_cast<T>(in[i] > t); });
+}
+
+class ThresholdLayer : public Layer {
+ public:
+  using Layer::Layer;
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.may_run_in_place = true;
+    traits.accepts_channels_last = true;
+    traits.has_backward = false;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    LayerPlan plan;
+    plan.tops = {bottoms[0]};
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    const float threshold = config().threshold_param().threshold();
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
+                         ThresholdForward<T>(ctx, *bottom[0], *top[0], threshold));
+  }
+};
+
+CREMA_REGISTER_LAYER("Threshold", ThresholdLayer);
+
+}  // namespace
+}  // namespace crema

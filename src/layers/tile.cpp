@@ -1,0 +1,81 @@
+// Tile: repeats its bottom `tiles` times along one axis.
+#include <limits>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/for_each.h"
+
+namespace crema {
+namespace {
+
+// The bottom is rows x cols, the top rows x tiles x cols.
+template <class T>
+void TileForward(const Context& ctx, int64_t rows, int64_t tiles, int cols, const T* x, T* y) {
+  ForEach(ctx, rows * tiles, cols, [=] HD(int64_t r, int c) {
+    y[r * cols + c] = x[r / tiles * cols + c];
+  });
+}
+
+template <class T>
+void TileBackward(const Context& ctx, int64_t rows, int64_t tiles, int cols, const T* dy, T* dx) {
+  ForEach(ctx, rows, cols, [=] HD(int64_t r, int c) {
+    T sum = 0;
+    for (int64_t t = 0; t < tiles; ++t) sum += dy[(r * tiles + t) * cols + c];
+    dx[r * cols + c] = sum;
+  });
+}
+
+class TileLayer : public Layer {
+ public:
+  TileLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    if (tiles() < 1) Fail("tiles is ", tiles(), "; give 1 or more");
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.backward_needs_bottom_data = false;
+    traits.backward_needs_top_data = false;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    const Shape& x = bottoms[0];
+    const int axis = x.CanonicalAxis(config().tile_param().axis(), Title() + ": axis");
+    if (x.CountFrom(axis) > std::numeric_limits<int>::max()) {
+      Fail("its bottom, ", x.ToString(), ", is too large from axis ", axis, " on");
+    }
+    rows_ = x.Count(0, axis);
+    cols_ = static_cast<int>(x.CountFrom(axis));
+    std::vector<int64_t> dims = x.dims();
+    if (dims[axis] > std::numeric_limits<int>::max()) Fail("axis ", axis, " is too long");
+    dims[axis] *= tiles();
+    LayerPlan plan;
+    plan.tops = {Shape(dims)};
+    return plan;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
+                         TileForward<T>(ctx, rows_, tiles(), cols_, bottom[0]->data<T>(),
+                                        top[0]->mutable_data<T>()));
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    if (!propagate_down[0]) return;
+    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
+                         TileBackward<T>(ctx, rows_, tiles(), cols_, top[0]->diff<T>(),
+                                         bottom[0]->mutable_diff<T>()));
+  }
+
+ private:
+  int64_t tiles() const { return config().tile_param().tiles(); }
+
+  int64_t rows_ = 0;
+  int cols_ = 0;
+};
+
+CREMA_REGISTER_LAYER("Tile", TileLayer);
+
+}  // namespace
+}  // namespace crema

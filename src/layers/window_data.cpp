@@ -1,0 +1,162 @@
+// WindowData: batches of windows that are cut out of images, a share of them with objects.
+#include <algorithm>
+#include <thread>
+
+#include "crema.pb.h"
+#include "crema/layer/registry.h"
+#include "crema/math/philox.h"
+#include "data/window_batches.h"
+#include "layers/shared/upload.h"
+#include "schema/binary_io.h"
+#include "schema/weights_io.h"
+
+namespace crema {
+namespace {
+
+constexpr int kPrefetch = 4;  // batches
+
+class WindowDataLayer : public Layer {
+ public:
+  WindowDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+    const proto::WindowDataParameter& data = config.window_data_param();
+    if (data.source().empty()) Fail("window_data_param has no `source`; it must name a window file");
+    if (data.batch_size() < 1 || data.batch_size() > (1u << 30)) {
+      Fail("window_data_param needs a `batch_size` of at least 1");
+    }
+    const int64_t crop = CropSize();
+    if (crop < 1 || crop > (1 << 16)) {
+      Fail("crop_size is ", crop, "; give the size of the windows that the net sees, in "
+           "transform_param { crop_size }");
+    }
+    if (2 * int64_t{data.context_pad()} >= crop) {
+      Fail("context_pad is ", data.context_pad(), "; twice that must be less than crop_size, ", crop);
+    }
+    if (data.crop_mode() != "warp" && data.crop_mode() != "square") {
+      Fail("crop_mode is '", data.crop_mode(), "'; it must be \"warp\" or \"square\"");
+    }
+    if (!(data.fg_fraction() >= 0 && data.fg_fraction() <= 1)) {
+      Fail("fg_fraction is ", data.fg_fraction(), "; it must be from 0 to 1");
+    }
+  }
+
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.min_bottoms = traits.max_bottoms = 0;
+    traits.min_tops = traits.max_tops = 2;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+    if (options_.windows.images.empty()) ReadOptions();
+    LayerPlan plan;
+    plan.tops = {{options_.batch_size, 3, options_.crop_size, options_.crop_size},
+                 {options_.batch_size}};
+    return plan;
+  }
+
+  void Start(Context& ctx) override {
+    options_.random = MixKeys(ctx.seed(), random_key());
+    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    options_.workers = ctx.kind() == DeviceKind::kCuda ? std::clamp(cores / 2, 1, kPrefetch) : 2;
+    started_ = true;
+    StartPrefetching();
+  }
+
+  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
+    prefetcher_->Take([&](const Batch& batch) {
+      Upload(ctx, batch.data, *top[0]);
+      Upload(ctx, batch.labels, *top[1]);
+    });
+    position_ += static_cast<uint64_t>(options_.batch_size);
+  }
+
+  std::optional<uint64_t> position() const override { return position_; }
+  std::optional<double> waited_seconds() const override { return prefetcher_->waited_seconds(); }
+
+  void Seek(uint64_t records) override {
+    position_ = records;
+    if (started_) StartPrefetching();
+  }
+
+ private:
+  int64_t CropSize() const {
+    return std::max(config().transform_param().crop_size(), config().window_data_param().crop_size());
+  }
+
+  void ReadOptions() {
+    const proto::WindowDataParameter& data = config().window_data_param();
+    const proto::TransformationParameter& transform = config().transform_param();
+    options_.owner = Title();
+    options_.batch_size = static_cast<int>(data.batch_size());
+    options_.crop_size = static_cast<int>(CropSize());
+    options_.context_pad = static_cast<int>(data.context_pad());
+    options_.fg_fraction = data.fg_fraction();
+    options_.square = data.crop_mode() == "square";
+    options_.mirror = transform.mirror() || data.mirror();
+    options_.scale = transform.scale() * data.scale();
+    ReadMean(transform);
+    options_.windows = ReadWindowList(data.source(), data.root_folder(), data.fg_threshold(),
+                                      data.bg_threshold(), Title());
+    CheckWindows();
+    if (!data.cache_images()) return;
+    for (const std::string& path : options_.windows.images) {
+      options_.files.push_back(ReadFileBytes(path));
+    }
+  }
+
+  void ReadMean(const proto::TransformationParameter& transform) {
+    const std::string& file = transform.has_mean_file() ? transform.mean_file()
+                                                        : config().window_data_param().mean_file();
+    options_.mean_values.assign(transform.mean_value().begin(), transform.mean_value().end());
+    if (!file.empty() && !options_.mean_values.empty()) {
+      Fail("has both mean_file and mean_value; give one of them");
+    }
+    if (options_.mean_values.size() > 1 && options_.mean_values.size() != 3) {
+      Fail("has ", options_.mean_values.size(), " mean_value; give one, or one for each of the 3 "
+           "channels");
+    }
+    if (file.empty()) return;
+    const SavedBlob mean = ReadMeanFile(file);
+    const size_t rank = mean.shape.size();
+    const bool fits = rank >= 3 && mean.shape[rank - 3] == 3 &&
+                      mean.data.size() == static_cast<size_t>(3 * mean.shape[rank - 2] *
+                                                              mean.shape[rank - 1]) &&
+                      mean.shape[rank - 2] >= mean.shape[rank - 1] &&
+                      mean.shape[rank - 1] >= options_.crop_size;
+    if (!fits) {
+      Fail(file, ": its shape is ", Shape(mean.shape).ToString(), "; the mean must have 3 channels, "
+           "be at least ", options_.crop_size, " wide, and not wider than high");
+    }
+    options_.mean_image = mean.data;
+    options_.mean_height = static_cast<int>(mean.shape[rank - 2]);
+    options_.mean_width = static_cast<int>(mean.shape[rank - 1]);
+  }
+
+  void CheckWindows() const {
+    const int foreground = static_cast<int>(options_.batch_size * options_.fg_fraction);
+    const WindowList& windows = options_.windows;
+    const bool lacks_foreground = foreground > 0 && windows.foreground.empty();
+    const bool lacks_background = foreground < options_.batch_size && windows.background.empty();
+    if (!lacks_foreground && !lacks_background) return;
+    Fail(config().window_data_param().source(), " has no ",
+         lacks_foreground ? "foreground" : "background", " windows; change ",
+         lacks_foreground ? "fg_threshold" : "bg_threshold", " or fg_fraction");
+  }
+
+  void StartPrefetching() {
+    prefetcher_.reset();
+    options_.position = position_;
+    prefetcher_ = std::make_unique<Prefetcher>(MakeWindowBatches(options_), kPrefetch,
+                                               options_.workers);
+  }
+
+  WindowBatchOptions options_;
+  bool started_ = false;
+  uint64_t position_ = 0;
+  std::unique_ptr<Prefetcher> prefetcher_;
+};
+
+CREMA_REGISTER_LAYER("WindowData", WindowDataLayer);
+
+}  // namespace
+}  // namespace crema

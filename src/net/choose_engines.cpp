@@ -1,0 +1,64 @@
+#include <algorithm>
+
+#include "base/strings.h"
+#include "crema.pb.h"
+#include "net/passes.h"
+
+namespace crema {
+namespace {
+
+// The engine that the options of a layer name, in whichever of its messages the field is; DEFAULT
+// where they name none.
+std::string NamedEngine(const proto::LayerParameter& config) {
+  const google::protobuf::Reflection& reflection = *config.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(config, &fields);
+  for (const auto* field : fields) {
+    const bool is_options = !field->is_repeated() && field->message_type() != nullptr;
+    const auto* engine = is_options ? field->message_type()->FindFieldByName("engine") : nullptr;
+    if (engine == nullptr || engine->enum_type() == nullptr) continue;
+    const google::protobuf::Message& options = reflection.GetMessage(config, field);
+    return std::string(options.GetReflection()->GetEnum(options, engine)->name());
+  }
+  return "DEFAULT";
+}
+
+void CheckInBuild(const std::string& who, const std::string& engine, DeviceKind device) {
+  const std::vector<std::string> names = EngineNames(device);
+  if (engine == "DEFAULT" || std::find(names.begin(), names.end(), engine) != names.end()) return;
+  Fail(who, ": engine ", engine, " is not available for the ", ToString(device),
+       " in this build of crema; use DEFAULT, or one of ", Join(names));
+}
+
+EngineChoice OwnCode(const EngineQuery& query, DeviceKind device, const std::string& note) {
+  return {CreateLayer(query.config, query.phase, device), "CAFFE", note};
+}
+
+}  // namespace
+
+// The net's choice goes first: it is how a command's --engine says which one to use, and means it
+// for the layers that have it.
+EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& query,
+                            DeviceKind device) {
+  const std::string title = "layer '" + query.config.name() + "' (" + query.config.type() + ")";
+  const std::string own = NamedEngine(query.config);
+  const std::string wanted = net_engine.empty() ? own : net_engine;
+  CheckInBuild(net_engine.empty() ? title : "the net", wanted, device);
+  const bool must = net_engine.empty() && wanted != "DEFAULT" && wanted != "CAFFE";
+  if (wanted == "CAFFE") return OwnCode(query, device, "");
+  std::string note;
+  for (const EngineEntry& entry : EnginesFor(query.config.type(), device)) {
+    if (wanted != "DEFAULT" && wanted != entry.engine) continue;
+    const std::string why_not = entry.why_not(query);
+    if (why_not.empty()) return {entry.factory(query.config, query.phase), entry.engine, ""};
+    note = Concat("not ", entry.engine, ": ", why_not);
+  }
+  if (must) {
+    Fail(title, ": engine ", wanted,
+         " cannot run it: ", note.empty() ? "it has no layer of this type" : note,
+         "; use DEFAULT or CAFFE");
+  }
+  return OwnCode(query, device, note);
+}
+
+}  // namespace crema

@@ -1,0 +1,41 @@
+#include "crema/net/compile.h"
+
+#include <algorithm>
+
+#include "crema.pb.h"
+#include "net/passes.h"
+
+namespace crema {
+
+Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
+                 const CompileOptions& options) {
+  const proto::NetParameter net = InsertSplits(FilterLayers(config));
+  Graph graph = BuildGraph(net, options.dtype, device);
+  graph.keep_blobs = options.keep_blobs;
+  PlanLayout(device, &graph);
+  if (options.backward) {
+    MarkBackward(net, &graph);
+  } else {
+    MarkForwardOnly(&graph);
+  }
+  if (options.fuse) FuseLayers(&graph);
+  return graph;
+}
+
+bool KeepsParamGradients(const Graph& graph) {
+  const auto wants = [](const ParamNode& p) { return p.owner < 0 && p.wants_gradient; };
+  const auto runs = [](const LayerNode& l) { return l.runs_backward; };
+  return std::any_of(graph.params.begin(), graph.params.end(), wants) &&
+         std::any_of(graph.layers.begin(), graph.layers.end(), runs);
+}
+
+NetMemory MemoryOf(const Graph& graph) {
+  NetMemory memory = PlanMemory(graph).memory;
+  for (const ParamNode& param : graph.params) {
+    if (param.owner < 0) memory.params += ParamBytes(param, graph.dtype);
+  }
+  if (KeepsParamGradients(graph)) memory.param_gradients = memory.params;
+  return memory;
+}
+
+}  // namespace crema

@@ -1,0 +1,122 @@
+// A net's memory: what the plan says, made real, and lent to the layers.
+#include "crema/layer/fusible.h"
+#include "crema/net/net.h"
+#include "net/passes.h"
+
+namespace crema {
+namespace {
+
+// At least `bytes`: `old` where it is large enough.
+std::shared_ptr<Buffer> AtLeast(size_t bytes, const std::shared_ptr<Device>& device,
+                                std::shared_ptr<Buffer> old) {
+  if (old != nullptr && old->bytes() >= bytes) return old;
+  old.reset();
+  return std::make_shared<Buffer>(device, bytes);
+}
+
+// Bytes that make a NaN of any floating-point type.
+void FillWithNan(Device& device, void* memory, size_t bytes) {
+  const std::vector<unsigned char> nan(bytes, 0xFF);
+  device.CopyIn(memory, nan.data(), bytes);
+}
+
+}  // namespace
+
+void Net::PlaceBlobs() {
+  plan_ = std::make_unique<MemoryPlan>(PlanMemory(graph_));
+  const auto& device = context_->shared_device();
+  kept_ = AtLeast(plan_->memory.kept, device, std::move(kept_));
+  device->Zero(kept_->memory(), kept_->bytes());
+  arena_memory_.reset();
+  arena_->buffer = AtLeast(plan_->memory.arena, device, std::move(arena_->buffer));
+  arena_memory_ = arena_->buffer;
+  ViewBlobs();
+  CountMemory();
+}
+
+// What is there, which may be more than the plan asks for.
+void Net::CountMemory() {
+  memory_.data = plan_->memory.data;
+  memory_.gradients = plan_->memory.gradients;
+  memory_.kept = kept_->bytes();
+  memory_.arena = arena_memory_->bytes();
+}
+
+// Another net may have needed a larger arena since the last pass.
+void Net::FollowArena() {
+  if (check_memory_) {
+    FillWithNan(context_->device(), arena_->buffer->memory(), arena_->buffer->bytes());
+  }
+  if (arena_memory_ == arena_->buffer) return;
+  arena_memory_ = arena_->buffer;
+  ViewBlobs();
+  BindLayers();
+}
+
+Tensor Net::View(const Place& place, const BlobNode& blob) const {
+  if (place.offset < 0) return {};
+  return Tensor(place.kept ? kept_ : arena_memory_, static_cast<size_t>(place.offset),
+                graph_.dtype, blob.shape, blob.layout);
+}
+
+// Blob objects stay where they are: layers and users hold their addresses.
+void Net::ViewBlobs() {
+  blobs_.resize(graph_.blobs.size());
+  for (size_t i = 0; i < blobs_.size(); ++i) {
+    const BlobNode& node = graph_.blobs[i];
+    if (blobs_[i] == nullptr) blobs_[i] = std::make_unique<Blob>();
+    *blobs_[i] = Blob(node.name, View(plan_->data[i], node), View(plan_->diff[i], node));
+  }
+}
+
+// What a layer keeps is kept where its shape stays; zeros otherwise.
+std::vector<Tensor> Net::StateOf(int layer) {
+  const auto& device = context_->shared_device();
+  std::vector<Tensor> old = std::move(states_[layer]);
+  std::vector<Tensor> state;
+  for (const LayerPlan::State& wanted : graph_.layers[layer].plan.state) {
+    const DType dtype = wanted.dtype.value_or(graph_.dtype);
+    const size_t i = state.size();
+    const size_t bytes = static_cast<size_t>(wanted.shape.count()) * SizeOf(dtype);
+    const bool fits = i < old.size() && old[i].dtype() == dtype && old[i].buffer()->bytes() >= bytes;
+    state.push_back(fits ? Tensor(old[i].buffer(), 0, dtype, wanted.shape)
+                         : Tensor(device, dtype, wanted.shape));
+    if (!fits || old[i].shape() != wanted.shape) device->Zero(state[i].raw(), bytes);
+  }
+  return state;
+}
+
+void Net::BindLayers() {
+  size_t scratch = 0;
+  memory_.state = 0;
+  for (size_t l = 0; l < graph_.layers.size(); ++l) {
+    const LayerNode& node = graph_.layers[l];
+    BlobList params;
+    std::vector<bool> wants;
+    for (int p : node.params) {
+      params.push_back(params_[p].get());
+      wants.push_back(graph_.params[p].wants_gradient && params_[p]->has_diff());
+    }
+    states_[l] = StateOf(static_cast<int>(l));
+    for (const Tensor& state : states_[l]) memory_.state += state.buffer()->bytes();
+    scratch = std::max(scratch, node.plan.scratch_bytes);
+    node.layer->Bind(params, states_[l], wants);
+    if (node.absorbed_by < 0) continue;
+    Layer* host = graph_.layers[node.absorbed_by].layer.get();
+    dynamic_cast<Fusible&>(*host).BindFollower(*node.layer, params, wants);
+  }
+  if (scratch > 0) context_->Scratch(scratch);
+  memory_.scratch = context_->scratch_bytes();
+}
+
+// Ends the lives that end with this step.
+void Net::LeaveStep(int step) {
+  if (!check_memory_) return;
+  for (const MemoryPiece& piece : plan_->pieces) {
+    if (piece.life.last != step) continue;
+    char* memory = static_cast<char*>(arena_memory_->memory()) + piece.offset;
+    FillWithNan(context_->device(), memory, static_cast<size_t>(piece.bytes));
+  }
+}
+
+}  // namespace crema

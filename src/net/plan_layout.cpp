@@ -1,0 +1,132 @@
+#include <algorithm>
+
+#include "base/strings.h"
+#include "crema.pb.h"
+#include "net/passes.h"
+
+namespace crema {
+namespace {
+
+// Up to two axes both layouts are the same, and called plain.
+bool HasLayout(const BlobNode& blob) { return blob.shape.rank() > 2; }
+
+class LayoutPlanner {
+ public:
+  LayoutPlanner(DeviceKind device, Graph* graph) : device_(device), graph_(graph) {}
+
+  void Run() {
+    // Layers that are put in go to a list of their own: the pass walks the old one.
+    std::vector<LayerNode> old = std::move(graph_->layers);
+    graph_->layers.clear();
+    for (size_t i = 0; i < graph_->blobs.size(); ++i) current_.push_back(static_cast<int>(i));
+    for (LayerNode& node : old) {
+      Place(&node);
+      new_index_.push_back(static_cast<int>(graph_->layers.size()));
+      for (int top : node.tops) {
+        const auto& bottoms = node.bottoms;
+        const bool in_place = std::find(bottoms.begin(), bottoms.end(), top) != bottoms.end();
+        if (!in_place) graph_->blobs[top].producer = new_index_.back();
+      }
+      graph_->layers.push_back(std::move(node));
+    }
+    for (ParamNode& param : graph_->params) param.layer = new_index_[param.layer];
+    for (int& output : graph_->outputs) MakePlain(&output);
+  }
+
+ private:
+  void Place(LayerNode* node) {
+    for (int& bottom : node->bottoms) bottom = current_[bottom];
+    const bool follows = std::any_of(node->bottoms.begin(), node->bottoms.end(), [&](int b) {
+      return HasLayout(graph_->blobs[b]) && graph_->blobs[b].layout == Layout::kChannelsLast;
+    });
+    const bool last =
+        node->traits.needs_channels_last || (node->traits.accepts_channels_last && follows);
+    const Layout layout = last ? Layout::kChannelsLast : Layout::kPlain;
+    for (size_t b = 0; b < node->bottoms.size(); ++b) {
+      const bool in_place = b < node->tops.size() && current_[node->tops[b]] == node->bottoms[b];
+      const BlobNode& blob = graph_->blobs[node->bottoms[b]];
+      if (HasLayout(blob) && blob.layout != layout) Convert(layout, in_place, &node->bottoms[b]);
+    }
+    for (int& top : node->tops) {
+      top = current_[top];
+      BlobNode& blob = graph_->blobs[top];
+      blob.layout = HasLayout(blob) ? layout : Layout::kPlain;
+      // The blob that it shares with may have another one in its place now.
+      const auto& bottoms = node->bottoms;
+      if (std::find(bottoms.begin(), bottoms.end(), top) != bottoms.end()) continue;
+      if (blob.shares_data_with >= 0) blob.shares_data_with = bottoms[0];
+      if (blob.shares_diff_with >= 0) blob.shares_diff_with = bottoms[0];
+    }
+    node->layer->SetLayout(layout);
+    if (!last) return;
+    node->plan = PlanLayer(*node->layer, ShapesOf(node->bottoms), graph_->dtype);
+  }
+
+  std::vector<Shape> ShapesOf(const std::vector<int>& blobs) const {
+    std::vector<Shape> shapes;
+    for (int blob : blobs) shapes.push_back(graph_->blobs[blob].shape);
+    return shapes;
+  }
+
+  // Puts a layer in that brings *blob into the layout, in a new blob that *blob then stands for.
+  // The new one takes the name over where it goes on as the blob that users know.
+  void Convert(Layout layout, bool takes_name, int* blob) {
+    const std::string type = Concat("(to ", ToString(layout), ")");
+    const int from = *blob, to = static_cast<int>(graph_->blobs.size());
+    BlobNode node = graph_->blobs[from];
+    const std::string name = node.name;
+    node.layout = layout;
+    node.shares_data_with = node.shares_diff_with = -1;
+    node.loss_weight = 0;
+    node.producer = static_cast<int>(graph_->layers.size());
+    const std::string suffix = Concat(" ", type, " ", ++converted_);
+    if (takes_name) {
+      graph_->blobs[from].name += Concat(" before", suffix);
+      graph_->blobs[from].is_output = false;
+      std::replace(current_.begin(), current_.end(), from, to);
+    } else {
+      node.name += suffix;
+      node.is_output = false;
+    }
+    graph_->blobs.push_back(node);
+    current_.push_back(to);
+    AddLayer(type, name + suffix, layout, from, to);
+    *blob = to;
+  }
+
+  void AddLayer(const std::string& type, const std::string& name, Layout layout, int from, int to) {
+    proto::LayerParameter config;
+    config.set_type(type);
+    config.set_name(name);
+    config.add_bottom(graph_->blobs[from].name);
+    config.add_top(graph_->blobs[to].name);
+    LayerNode node;
+    node.layer = CreateLayer(config, graph_->phase, device_);
+    node.layer->SetLayout(layout);
+    node.traits = node.layer->traits();
+    node.bottoms = {from};
+    node.tops = {to};
+    node.loss_weights = {0};
+    node.made_by_pass = true;
+    node.plan = PlanLayer(*node.layer, {graph_->blobs[from].shape}, graph_->dtype);
+    graph_->layers.push_back(std::move(node));
+  }
+
+  void MakePlain(int* output) {
+    *output = current_[*output];
+    const BlobNode& blob = graph_->blobs[*output];
+    if (HasLayout(blob) && blob.layout != Layout::kPlain) Convert(Layout::kPlain, true, output);
+  }
+
+  DeviceKind device_;
+  Graph* graph_;
+  std::vector<int> current_;    // by blob: the one that stands for it now
+  std::vector<int> new_index_;  // by layer
+  int converted_ = 0;
+};
+
+}  // namespace
+
+void PlanLayout(DeviceKind device, Graph* graph) { LayoutPlanner(device, graph).Run(); }
+
+}  // namespace crema

@@ -1,0 +1,66 @@
+// Nets that change shape: new sizes from the user, or as many elements as the data ask for.
+#include "crema/net/net.h"
+
+#include "base/strings.h"
+#include "net/passes.h"
+
+namespace crema {
+namespace {
+
+std::string InputNames(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const BlobNode& blob : graph.blobs) {
+    if (graph.layers[blob.producer].traits.tops_take_any_shape) names.push_back(blob.name);
+  }
+  return names.empty() ? "it has none" : Concat("it has ", Join(names, ", "));
+}
+
+}  // namespace
+
+void Net::Reshape(const std::map<std::string, Shape>& inputs) {
+  std::vector<Shape> before, after;
+  for (const BlobNode& blob : graph_.blobs) before.push_back(blob.shape);
+  after = before;
+  for (const auto& input : inputs) {
+    const auto found = blob_index_.find(input.first);
+    const bool fits = found != blob_index_.end() &&
+                      graph_.layers[graph_.blobs[found->second].producer].traits.tops_take_any_shape;
+    if (!fits) {
+      Fail("net '", name(), "': '", input.first, "' is not one of its inputs and keeps its shape; ",
+           InputNames(graph_));
+    }
+    after[found->second] = input.second;
+  }
+  try {
+    InferAgain(after);
+  } catch (const Error&) {
+    InferAgain(before);
+    throw;
+  }
+  PlaceBlobs();
+  BindLayers();
+}
+
+void Net::InferAgain(const std::vector<Shape>& shapes) {
+  for (size_t i = 0; i < shapes.size(); ++i) graph_.blobs[i].shape = shapes[i];
+  InferShapesAgain(0, &graph_);
+}
+
+// Blobs after the layer keep their places, which are large enough for all of the data.
+void Net::FollowData(int layer) {
+  LayerNode& node = graph_.layers[layer];
+  const std::vector<Shape> shapes = node.layer->ShapesOfTops(*context_, bottoms_[layer]);
+  CREMA_CHECK(shapes.size() == node.tops.size(), LayerTitle(*node.layer));
+  bool same = true;
+  for (size_t t = 0; t < shapes.size(); ++t) {
+    CREMA_CHECK(shapes[t].count() <= node.plan.tops[t].count(), LayerTitle(*node.layer));
+    same = same && graph_.blobs[node.tops[t]].shape == shapes[t];
+    graph_.blobs[node.tops[t]].shape = shapes[t];
+  }
+  if (same) return;
+  InferShapesAgain(static_cast<size_t>(layer) + 1, &graph_);
+  ViewBlobs();
+  BindLayers();
+}
+
+}  // namespace crema

@@ -1,0 +1,376 @@
+#include "schema/hdf5_io.h"
+
+#include <hdf5.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <utility>
+
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+// A compressed value cannot take less room than this share of its size.
+constexpr uint64_t kMostCompression = 1100;
+// Chunks up to this many bytes are no reason to doubt a file, however little is in them.
+constexpr uint64_t kSmallChunk = uint64_t{1} << 24;
+constexpr size_t kLargestNumber = 16;  // bytes
+// Rows that Append's chunks hold, in bytes.
+constexpr int64_t kChunkBytes = 1 << 16;
+
+// Debian's library may be entered by one thread at a time.
+std::recursive_mutex& Mutex() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+// Closes what it holds.
+class Handle {
+ public:
+  Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
+  ~Handle() {
+    if (id_ >= 0) close_(id_);
+  }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  operator hid_t() const { return id_; }
+  bool ok() const { return id_ >= 0; }
+
+ private:
+  hid_t id_;
+  herr_t (*close_)(hid_t);
+};
+
+// The library prints its errors unless told not to.
+void Silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+
+std::vector<hsize_t> Extents(const std::vector<int64_t>& shape) {
+  return std::vector<hsize_t>(shape.begin(), shape.end());
+}
+
+herr_t AddName(hid_t group, const char* name, const H5L_info_t*, void* names) {
+  H5O_info_t info;
+  const bool is_group = H5Oget_info_by_name(group, name, &info, H5P_DEFAULT) >= 0 &&
+                        info.type == H5O_TYPE_GROUP;
+  static_cast<std::vector<std::string>*>(names)->push_back(std::string(name) +
+                                                           (is_group ? "/" : ""));
+  return 0;
+}
+
+}  // namespace
+
+struct Hdf5File::State {
+  std::string path;
+  hid_t file = -1;
+
+  ~State() {
+    const Lock lock(Mutex());
+    if (file >= 0) H5Fclose(file);
+  }
+
+  [[noreturn]] void FailAt(const std::string& dataset, const std::string& what) const {
+    Fail(path, ": dataset '", dataset, "' ", what);
+  }
+
+  hid_t OpenDataset(const std::string& dataset) const {
+    const hid_t id = H5Dopen2(file, dataset.c_str(), H5P_DEFAULT);
+    if (id < 0) Fail(path, ": has no dataset '", dataset, "'");
+    return id;
+  }
+
+  std::vector<int64_t> ShapeOf(hid_t dataset, const std::string& name) const {
+    const Handle space(H5Dget_space(dataset), H5Sclose);
+    const int rank = H5Sget_simple_extent_ndims(space);
+    if (rank < 0) FailAt(name, "has no extents; the file is damaged");
+    std::vector<hsize_t> extents(static_cast<size_t>(rank));
+    if (rank > 0) H5Sget_simple_extent_dims(space, extents.data(), nullptr);
+    return std::vector<int64_t>(extents.begin(), extents.end());
+  }
+
+  H5T_class_t ClassOf(hid_t dataset) const {
+    const Handle type(H5Dget_type(dataset), H5Tclose);
+    return H5Tget_class(type);
+  }
+
+  // The bytes in which a dataset's values lie. What the file says of them may be a lie; that they
+  // are in the file is not.
+  uint64_t StoredBytes(hid_t dataset) const {
+    hsize_t file_bytes = 0;
+    if (H5Fget_filesize(file, &file_bytes) < 0) file_bytes = 0;
+    return std::min<uint64_t>(H5Dget_storage_size(dataset), file_bytes);
+  }
+
+  // The library takes memory for a whole chunk, whatever is in it.
+  void CheckChunk(hid_t dataset, const std::string& name, uint64_t most_bytes, size_t size) const {
+    const Handle plan(H5Dget_create_plist(dataset), H5Pclose);
+    if (H5Pget_layout(plan) != H5D_CHUNKED) return;
+    hsize_t extents[H5S_MAX_RANK] = {};
+    const int rank = H5Pget_chunk(plan, H5S_MAX_RANK, extents);
+    uint64_t bytes = size;
+    for (int axis = 0; axis < rank; ++axis) {
+      const uint64_t extent = std::max<hsize_t>(1, extents[axis]);
+      if (bytes > most_bytes / extent) {
+        FailAt(name, "says that its chunks are larger than the file can hold; the file is damaged");
+      }
+      bytes *= extent;
+    }
+  }
+
+  // How many values there are, once it is sure that the file can hold so many.
+  size_t CheckedCount(hid_t dataset, const std::string& name) const {
+    const H5T_class_t kind = ClassOf(dataset);
+    if (kind != H5T_FLOAT && kind != H5T_INTEGER) FailAt(name, "does not hold numbers");
+    const Handle type(H5Dget_type(dataset), H5Tclose);
+    const size_t size = H5Tget_size(type);
+    if (size == 0 || size > kLargestNumber) FailAt(name, "holds numbers of an unknown kind");
+    const uint64_t stored = StoredBytes(dataset);
+    const uint64_t most = stored / size * kMostCompression;
+    CheckChunk(dataset, name, std::max(kSmallChunk, stored * kMostCompression), size);
+    uint64_t count = 1;
+    for (int64_t extent : ShapeOf(dataset, name)) {
+      if (extent == 0) return 0;
+      if (extent < 0 || count > most / static_cast<uint64_t>(extent)) {
+        FailAt(name, Concat("says that it has more values than its ", stored,
+                            " bytes can hold; the file is damaged"));
+      }
+      count *= static_cast<uint64_t>(extent);
+    }
+    return static_cast<size_t>(count);
+  }
+
+  template <class T>
+  std::vector<T> Read(const std::string& name, hid_t type) const {
+    const Lock lock(Mutex());
+    const Handle dataset(OpenDataset(name), H5Dclose);
+    std::vector<T> values(CheckedCount(dataset, name));
+    if (values.empty()) return values;
+    if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
+      FailAt(name, "cannot be read; the file is truncated or damaged");
+    }
+    return values;
+  }
+
+  // `values` may be null where there are none.
+  void Write(const std::string& name, const std::vector<int64_t>& shape, hid_t file_type,
+             hid_t memory_type, const void* values) const {
+    const Lock lock(Mutex());
+    const std::vector<hsize_t> extents = Extents(shape);
+    const Handle space(shape.empty() ? H5Screate(H5S_SCALAR)
+                                     : H5Screate_simple(static_cast<int>(shape.size()),
+                                                        extents.data(), nullptr),
+                       H5Sclose);
+    const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+    H5Pset_create_intermediate_group(links, 1);
+    const Handle dataset(
+        H5Dcreate2(file, name.c_str(), file_type, space, links, H5P_DEFAULT, H5P_DEFAULT),
+        H5Dclose);
+    const bool written =
+        dataset.ok() && H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+    if (!written) FailAt(name, "cannot be written");
+  }
+};
+
+Hdf5File::Hdf5File(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Hdf5File::~Hdf5File() = default;
+Hdf5File::Hdf5File(Hdf5File&&) noexcept = default;
+Hdf5File& Hdf5File::operator=(Hdf5File&&) noexcept = default;
+
+const std::string& Hdf5File::path() const { return state_->path; }
+
+Hdf5File Hdf5File::Open(const std::string& path) {
+  std::ifstream probe(path);
+  if (!probe) Fail(path, ": cannot be opened: ", std::strerror(errno));
+  const Lock lock(Mutex());
+  Silence();
+  auto state = std::make_unique<State>();
+  state->path = path;
+  state->file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (state->file < 0) Fail(path, ": is not an HDF5 file, or is truncated");
+  return Hdf5File(std::move(state));
+}
+
+Hdf5File Hdf5File::Create(const std::string& path) {
+  std::ofstream probe(path);
+  if (!probe) Fail(path, ": cannot be written: ", std::strerror(errno));
+  probe.close();
+  const Lock lock(Mutex());
+  Silence();
+  auto state = std::make_unique<State>();
+  state->path = path;
+  state->file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  if (state->file < 0) Fail(path, ": cannot be written as an HDF5 file");
+  return Hdf5File(std::move(state));
+}
+
+Hdf5File Hdf5File::CreateInMemory(const std::string& name) {
+  const Lock lock(Mutex());
+  Silence();
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  H5Pset_fapl_core(access, size_t{1} << 20, 0);
+  auto state = std::make_unique<State>();
+  state->path = name;
+  state->file = H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  if (state->file < 0) Fail(name, ": cannot be made in memory");
+  return Hdf5File(std::move(state));
+}
+
+std::vector<std::string> Hdf5File::Names(const std::string& group) const {
+  const Lock lock(Mutex());
+  std::vector<std::string> names;
+  const Handle id(H5Gopen2(state_->file, group.empty() ? "/" : group.c_str(), H5P_DEFAULT),
+                  H5Gclose);
+  if (!id.ok()) Fail(path(), ": has no group '", group, "'");
+  H5Literate(id, H5_INDEX_NAME, H5_ITER_INC, nullptr, AddName, &names);
+  return names;
+}
+
+bool Hdf5File::Has(const std::string& dataset) const {
+  const Lock lock(Mutex());
+  const Handle id(H5Dopen2(state_->file, dataset.c_str(), H5P_DEFAULT), H5Dclose);
+  return id.ok();
+}
+
+std::vector<int64_t> Hdf5File::Shape(const std::string& dataset) const {
+  const Lock lock(Mutex());
+  const Handle id(state_->OpenDataset(dataset), H5Dclose);
+  state_->CheckedCount(id, dataset);
+  return state_->ShapeOf(id, dataset);
+}
+
+bool Hdf5File::HoldsDoubles(const std::string& dataset) const {
+  const Lock lock(Mutex());
+  const Handle id(state_->OpenDataset(dataset), H5Dclose);
+  const Handle type(H5Dget_type(id), H5Tclose);
+  return H5Tget_class(type) == H5T_FLOAT && H5Tget_size(type) > 4;
+}
+
+std::vector<float> Hdf5File::ReadFloats(const std::string& dataset) const {
+  return state_->Read<float>(dataset, H5T_NATIVE_FLOAT);
+}
+
+std::vector<double> Hdf5File::ReadDoubles(const std::string& dataset) const {
+  return state_->Read<double>(dataset, H5T_NATIVE_DOUBLE);
+}
+
+int64_t Hdf5File::ReadInteger(const std::string& dataset) const {
+  const auto values = state_->Read<int64_t>(dataset, H5T_NATIVE_INT64);
+  if (values.size() != 1) state_->FailAt(dataset, "should hold one number");
+  return values[0];
+}
+
+std::string Hdf5File::ReadText(const std::string& dataset) const {
+  const Lock lock(Mutex());
+  const Handle id(state_->OpenDataset(dataset), H5Dclose);
+  if (state_->ClassOf(id) == H5T_INTEGER) {
+    const auto bytes = state_->Read<unsigned char>(dataset, H5T_NATIVE_UCHAR);
+    return std::string(bytes.begin(), bytes.end());
+  }
+  const Handle type(H5Dget_type(id), H5Tclose);
+  const size_t size = H5Tget_size(type);
+  const Handle space(H5Dget_space(id), H5Sclose);
+  const bool plain = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
+                     H5Sget_simple_extent_npoints(space) == 1 && size <= state_->StoredBytes(id);
+  std::string text(plain ? size : 0, '\0');
+  if (!plain || H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text[0]) < 0) {
+    state_->FailAt(dataset, "is not a string");
+  }
+  return text.c_str();  // as far as the first zero
+}
+
+void Hdf5File::MakeGroup(const std::string& group) {
+  const Lock lock(Mutex());
+  const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+  H5Pset_create_intermediate_group(links, 1);
+  if (H5Lexists(state_->file, group.c_str(), H5P_DEFAULT) > 0) return;
+  const Handle id(H5Gcreate2(state_->file, group.c_str(), links, H5P_DEFAULT, H5P_DEFAULT),
+                  H5Gclose);
+  if (!id.ok()) Fail(path(), ": the group '", group, "' cannot be made");
+}
+
+void Hdf5File::Write(const std::string& dataset, const std::vector<int64_t>& shape,
+                     const float* values) {
+  state_->Write(dataset, shape, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, values);
+}
+
+void Hdf5File::Write(const std::string& dataset, const std::vector<int64_t>& shape,
+                     const double* values) {
+  state_->Write(dataset, shape, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, values);
+}
+
+void Hdf5File::WriteInteger(const std::string& dataset, int value) {
+  state_->Write(dataset, {1}, H5T_STD_I32LE, H5T_NATIVE_INT, &value);
+}
+
+void Hdf5File::WriteText(const std::string& dataset, const std::string& text) {
+  const Lock lock(Mutex());
+  const Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(type, text.size() + 1);
+  state_->Write(dataset, {}, type, type, text.c_str());
+}
+
+void Hdf5File::WriteBytes(const std::string& dataset, const std::string& bytes) {
+  state_->Write(dataset, {static_cast<int64_t>(bytes.size())}, H5T_STD_U8LE, H5T_NATIVE_UCHAR,
+                bytes.data());
+}
+
+void Hdf5File::Append(const std::string& dataset, const std::vector<int64_t>& shape,
+                      const float* values) {
+  const Lock lock(Mutex());
+  std::vector<hsize_t> rows = Extents(shape), all = rows, first(shape.size(), 0);
+  if (!Has(dataset)) {
+    std::vector<hsize_t> none = rows, most = rows, chunk = rows;
+    none[0] = 0;
+    most[0] = H5S_UNLIMITED;
+    int64_t row_bytes = sizeof(float);
+    for (size_t a = 1; a < shape.size(); ++a) row_bytes *= std::max<int64_t>(1, shape[a]);
+    for (hsize_t& extent : chunk) extent = std::max<hsize_t>(1, extent);
+    chunk[0] = static_cast<hsize_t>(std::max<int64_t>(1, kChunkBytes / row_bytes));
+    const Handle space(H5Screate_simple(static_cast<int>(none.size()), none.data(), most.data()),
+                       H5Sclose);
+    const Handle chunked(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_chunk(chunked, static_cast<int>(chunk.size()), chunk.data());
+    const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+    H5Pset_create_intermediate_group(links, 1);
+    const Handle made(H5Dcreate2(state_->file, dataset.c_str(), H5T_IEEE_F32LE, space, links,
+                                 chunked, H5P_DEFAULT), H5Dclose);
+    if (!made.ok()) state_->FailAt(dataset, "cannot be made");
+  }
+  const Handle id(state_->OpenDataset(dataset), H5Dclose);
+  first[0] = static_cast<hsize_t>(state_->ShapeOf(id, dataset)[0]);
+  all[0] += first[0];
+  bool written = H5Dset_extent(id, all.data()) >= 0;
+  const Handle place(H5Dget_space(id), H5Sclose);
+  const Handle memory(H5Screate_simple(static_cast<int>(rows.size()), rows.data(), nullptr),
+                      H5Sclose);
+  written = written &&
+            H5Sselect_hyperslab(place, H5S_SELECT_SET, first.data(), nullptr, rows.data(),
+                                nullptr) >= 0 &&
+            H5Dwrite(id, H5T_NATIVE_FLOAT, memory, place, H5P_DEFAULT, values) >= 0;
+  if (!written) state_->FailAt(dataset, "cannot be written; is the disk full?");
+}
+
+void Hdf5File::Flush() {
+  const Lock lock(Mutex());
+  if (H5Fflush(state_->file, H5F_SCOPE_LOCAL) < 0) {
+    Fail(path(), ": cannot be written; is the disk full?");
+  }
+}
+
+std::string Hdf5File::Bytes() {
+  const Lock lock(Mutex());
+  Flush();
+  const ssize_t size = H5Fget_file_image(state_->file, nullptr, 0);
+  std::string bytes(size > 0 ? static_cast<size_t>(size) : 0, '\0');
+  if (size <= 0 || H5Fget_file_image(state_->file, &bytes[0], bytes.size()) != size) {
+    Fail(path(), ": cannot be put together");
+  }
+  return bytes;
+}
+
+}  // namespace crema

@@ -1,0 +1,63 @@
+// HDF5 files: datasets of numbers in groups, by path ("data/conv1/0").
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace crema {
+
+// All members throw Error with one sentence that names the file and the dataset. A size that a file
+// states makes them take memory only as far as the file could hold that many values. Files may be
+// used by several threads, which wait for each other.
+class Hdf5File {
+ public:
+  // For reading.
+  static Hdf5File Open(const std::string& path);
+  // A new file at `path`, in the place of what is there.
+  static Hdf5File Create(const std::string& path);
+  // A new file in memory; see Bytes. `name` is for errors.
+  static Hdf5File CreateInMemory(const std::string& name);
+  ~Hdf5File();
+  Hdf5File(Hdf5File&&) noexcept;
+  Hdf5File& operator=(Hdf5File&&) noexcept;
+
+  const std::string& path() const;
+
+  // The names in a group, in the order of their names; "" is the root. Those that end with "/" are
+  // groups.
+  std::vector<std::string> Names(const std::string& group) const;
+  bool Has(const std::string& dataset) const;
+
+  // The extents of a dataset of numbers; none for a scalar.
+  std::vector<int64_t> Shape(const std::string& dataset) const;
+  bool HoldsDoubles(const std::string& dataset) const;
+  // All values, converted from whatever number type they have.
+  std::vector<float> ReadFloats(const std::string& dataset) const;
+  std::vector<double> ReadDoubles(const std::string& dataset) const;
+  int64_t ReadInteger(const std::string& dataset) const;
+  std::string ReadText(const std::string& dataset) const;  // a string, or bytes
+
+  // Groups on the way are made.
+  void MakeGroup(const std::string& group);
+  void Write(const std::string& dataset, const std::vector<int64_t>& shape, const float* values);
+  void Write(const std::string& dataset, const std::vector<int64_t>& shape, const double* values);
+  void WriteInteger(const std::string& dataset, int value);
+  void WriteText(const std::string& dataset, const std::string& text);
+  void WriteBytes(const std::string& dataset, const std::string& bytes);
+  // Adds rows (shape[0] of them) behind those that are there; makes the dataset where it is not.
+  void Append(const std::string& dataset, const std::vector<int64_t>& shape, const float* values);
+  // Brings what was written to the file.
+  void Flush();
+
+  // The file that CreateInMemory made.
+  std::string Bytes();
+
+ private:
+  struct State;
+  explicit Hdf5File(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace crema

@@ -1,0 +1,29 @@
+// Weights and solver states in HDF5, as Caffe lays them out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "schema/weights_io.h"
+
+namespace crema {
+
+namespace proto {
+class NetParameter;
+class SolverState;
+}  // namespace proto
+
+// All throw Error. Files are put together in memory; `path` is for errors.
+
+// Layers of `.caffemodel.h5`: dataset data/LAYER/I is blob I. Their types are unknown. A blob that
+// shares another layer's memory may be missing: it has no values and no extents.
+std::vector<SavedLayer> ReadHdf5Weights(const std::string& path);
+// Gradients, where the blobs have them, go to diff/LAYER/I.
+std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& path);
+
+// `.solverstate.h5`: iter, learned_net, current_step and history/I; what crema adds is in
+// crema_progress, which Caffe does not look for.
+void ReadHdf5State(const std::string& path, proto::SolverState* state);
+std::string Hdf5StateBytes(const proto::SolverState& state, const std::string& path);
+
+}  // namespace crema

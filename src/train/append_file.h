@@ -1,0 +1,37 @@
+// A file that grows by whole records while something else may read it.
+#pragma once
+
+#include <string>
+
+namespace crema {
+
+// One thread at a time. Where the disk is full or failing, training is worth more than its record:
+// a record that cannot be written is left out with a warning, and the file keeps what it had.
+class AppendFile {
+ public:
+  // Opens the file, or makes it. Throws Error where that fails.
+  explicit AppendFile(const std::string& path);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  const std::string& path() const { return path_; }
+
+  // Adds all of `record` with one call to the system, or nothing.
+  void Append(const std::string& record);
+
+  // For text: drops what stands behind the last end of a line, which a crash of the machine may
+  // leave half written. Throws Error where a file that holds something does not begin with `begin`;
+  // it is then as it was. `what` says what it should be, as in "a metrics file".
+  void ContinueLines(const std::string& begin, const std::string& what);
+
+ private:
+  std::string path_;
+  int fd_;
+  bool warned_ = false;
+};
+
+// Seconds since 1970.
+double UnixTime();
+
+}  // namespace crema

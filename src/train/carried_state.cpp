@@ -1,0 +1,49 @@
+#include "train/carried_state.h"
+
+#include "crema.pb.h"
+#include "crema/base/error.h"
+#include "schema/weights_io.h"
+
+namespace crema {
+
+void SaveCarried(const Net& net, const std::string& prefix, proto::SolverProgress* progress) {
+  for (const auto& [layer, tensors] : net.CarriedStates()) {
+    for (const Tensor& tensor : tensors) {
+      SavedBlob blob;
+      blob.shape = tensor.shape().dims();
+      blob.data = tensor.ToHost<float>();
+      if (tensor.dtype() == DType::kFloat64) blob.double_data = tensor.ToHost<double>();
+      progress->add_carried_layer(prefix + layer);
+      ToProto(blob, false, progress->add_carried_value());
+    }
+  }
+}
+
+void RestoreCarried(const proto::SolverProgress& progress, const std::string& prefix,
+                    const std::string& path, const Net& net) {
+  if (progress.carried_layer_size() != progress.carried_value_size()) {
+    Fail(path, ": is damaged: ", progress.carried_layer_size(), " layers carry something, but ",
+         progress.carried_value_size(), " values are there");
+  }
+  int next = 0;  // in the order in which SaveCarried went
+  for (const auto& [layer, tensors] : net.CarriedStates()) {
+    while (next < progress.carried_layer_size() && progress.carried_layer(next) != prefix + layer) {
+      ++next;
+    }
+    for (const Tensor& tensor : tensors) {
+      if (next == progress.carried_layer_size()) return;
+      const SavedBlob blob = FromProto(progress.carried_value(next++), path);
+      if (static_cast<int64_t>(blob.data.size()) != tensor.count()) {
+        Fail(path, ": layer '", layer, "' carries ", tensor.count(), " values, but ",
+             blob.data.size(), " were saved; resume with the net that wrote it");
+      }
+      if (blob.double_data.empty()) {
+        tensor.FromHost(blob.data);
+      } else {
+        tensor.FromHost(blob.double_data);
+      }
+    }
+  }
+}
+
+}  // namespace crema

@@ -1,0 +1,138 @@
+#include "train/memory_check.h"
+
+#include <glog/logging.h>
+#include <google/protobuf/message.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/strings.h"
+#include "crema.pb.h"
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// In bytes.
+struct Need {
+  double train = 0, tests = 0, solver = 0;
+  double Total() const { return train + tests + solver; }
+};
+
+std::string Text(double bytes) { return BytesToString(bytes); }
+
+Graph Compile(const TrainingPlan& plan, const proto::NetParameter& net, bool backward) {
+  CompileOptions options;
+  options.dtype = plan.dtype;
+  options.backward = backward;
+  return CompileNet(net, plan.device, options);
+}
+
+Need NeedOf(const TrainingPlan& plan) {
+  Need need;
+  const NetMemory train = MemoryOf(Compile(plan, *plan.train, true));
+  size_t arena = train.arena;  // which the nets use in turn
+  need.train = static_cast<double>(train.Total());
+  need.solver = static_cast<double>(train.params) * plan.histories;
+  for (const proto::NetParameter* test : plan.tests) {
+    const NetMemory memory = MemoryOf(Compile(plan, *test, false));
+    const size_t larger = std::max(arena, memory.arena);
+    need.tests += static_cast<double>(memory.Total() - memory.params - memory.arena);
+    need.tests += static_cast<double>(larger - arena);
+    arena = larger;
+  }
+  return need;
+}
+
+// A layer's batch size: the field of that name, whichever type's options it is in, or the first
+// extent of the shapes of layers that make blobs of any shape. 0: it has none. `factor` changes it.
+int64_t ScaleBatch(double factor, proto::LayerParameter* layer) {
+  int64_t found = 0;
+  const auto scaled = [&](int64_t batch) {
+    found = found == 0 ? batch : found;
+    return std::max<int64_t>(1, static_cast<int64_t>(std::floor(batch * factor + 1e-9)));
+  };
+  std::vector<const FieldDescriptor*> fields;
+  layer->GetReflection()->ListFields(*layer, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    Message* options = layer->GetReflection()->MutableMessage(layer, field);
+    const FieldDescriptor* batch = options->GetDescriptor()->FindFieldByName("batch_size");
+    if (batch == nullptr || batch->cpp_type() != FieldDescriptor::CPPTYPE_UINT32) continue;
+    const google::protobuf::Reflection* reflection = options->GetReflection();
+    const auto size = static_cast<uint32_t>(scaled(reflection->GetUInt32(*options, batch)));
+    reflection->SetUInt32(options, batch, size);
+  }
+  const auto scale_shapes = [&](auto* shapes) {
+    for (proto::BlobShape& shape : *shapes) {
+      if (shape.dim_size() > 0) shape.set_dim(0, scaled(shape.dim(0)));
+    }
+  };
+  if (layer->has_dummy_data_param())
+    scale_shapes(layer->mutable_dummy_data_param()->mutable_shape());
+  if (layer->has_input_param()) scale_shapes(layer->mutable_input_param()->mutable_shape());
+  return found;
+}
+
+// The train net's batch size; 0 where no layer tells.
+int64_t BatchOf(const TrainingPlan& plan) {
+  const Graph graph = Compile(plan, *plan.train, true);
+  for (const LayerNode& node : graph.layers) {
+    proto::LayerParameter config = node.layer->config();
+    const int64_t batch = node.bottoms.empty() ? ScaleBatch(1, &config) : 0;
+    if (batch > 0) return batch;
+  }
+  return 0;
+}
+
+bool Fits(TrainingPlan plan, double factor, size_t room) {
+  proto::NetParameter train = *plan.train;
+  for (proto::LayerParameter& layer : *train.mutable_layer()) ScaleBatch(factor, &layer);
+  plan.train = &train;
+  return NeedOf(plan).Total() <= static_cast<double>(room);
+}
+
+// The largest batch of the train net that fits; 0: none.
+int64_t LargestBatch(const TrainingPlan& plan, int64_t batch, size_t room) {
+  int64_t fits = 0, too_large = batch;
+  while (too_large - fits > 1) {
+    const int64_t middle = fits + (too_large - fits) / 2;
+    const bool fit = Fits(plan, static_cast<double>(middle) / static_cast<double>(batch), room);
+    (fit ? fits : too_large) = middle;
+  }
+  return fits;
+}
+
+std::string Advice(const TrainingPlan& plan, size_t room) {
+  try {
+    const int64_t batch = BatchOf(plan);
+    const int64_t largest = LargestBatch(plan, batch, room);
+    if (largest > 0) {
+      return Concat("a batch_size of ", largest, " instead of ", batch,
+                    " in the training net would "
+                    "fit (iter_size makes up for it)");
+    }
+  } catch (const Error&) {  // a net that takes one batch size only
+  }
+  return "no batch size of the training net alone would make it fit; make those of the test nets, "
+         "or the net, smaller";
+}
+
+}  // namespace
+
+void CheckMemory(const TrainingPlan& plan, size_t room) {
+  const Need need = NeedOf(plan);
+  const std::string parts =
+      Concat(Text(need.Total()), " (training net ", Text(need.train), ", test nets ",
+             Text(need.tests), ", solver ", Text(need.solver), ")");
+  const std::string of = room == 0 ? "" : Concat(" of ", Text(static_cast<double>(room)));
+  LOG(INFO) << "Memory planned: " << parts << of;
+  if (room == 0 || need.Total() <= static_cast<double>(room)) return;
+  Fail("training would take ", parts, " of memory, and there is ", Text(static_cast<double>(room)),
+       "; ", Advice(plan, room));
+}
+
+}  // namespace crema

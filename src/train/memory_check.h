@@ -1,0 +1,27 @@
+// Whether a training fits into memory, before any is taken.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "crema/net/compile.h"
+
+namespace crema {
+
+namespace proto {
+class NetParameter;
+}
+
+struct TrainingPlan {
+  const proto::NetParameter* train = nullptr;
+  std::vector<const proto::NetParameter*> tests;  // they share the parameters of the train net
+  DType dtype = DType::kFloat32;
+  DeviceKind device = DeviceKind::kCpu;
+  int histories = 0;  // copies of the parameters that the solver keeps
+};
+
+// Logs what the plan takes. Throws Error where that is more than `room` bytes (0: not known), and
+// says which batch size would fit.
+void CheckMemory(const TrainingPlan& plan, size_t room);
+
+}  // namespace crema

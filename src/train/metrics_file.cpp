@@ -1,0 +1,136 @@
+#include "train/metrics_file.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+constexpr char kBegin[] = "{\"event\":";
+
+// How many bytes of a UTF-8 character begin at `at`; 0 where there is none.
+size_t Utf8Length(const std::string& text, size_t at) {
+  const auto byte = [&](size_t i) {
+    return static_cast<unsigned char>(i < text.size() ? text[i] : 0);
+  };
+  const unsigned first = byte(at);
+  const size_t length = first < 0x80                    ? 1
+                        : first >= 0xC2 && first < 0xE0 ? 2
+                        : first >= 0xE0 && first < 0xF0 ? 3
+                        : first >= 0xF0 && first < 0xF5 ? 4
+                                                        : 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0) != 0x80) return 0;
+  }
+  // Forms that are too long, surrogates, and what is beyond Unicode.
+  const unsigned second = byte(at + 1);
+  const bool bad = (first == 0xE0 && second < 0xA0) || (first == 0xED && second >= 0xA0) ||
+                   (first == 0xF0 && second < 0x90) || (first == 0xF4 && second >= 0x90);
+  return bad ? 0 : length;
+}
+
+// One line: members are added, then it is taken.
+class JsonLine {
+ public:
+  JsonLine(const char* event, int64_t iteration) {
+    text_ = Concat(kBegin, JsonString(event), ",\"iteration\":", iteration);
+    char time[32];
+    std::snprintf(time, sizeof time, "%.3f", UnixTime());
+    AddRaw("time", time);
+  }
+  void AddRaw(const std::string& name, const std::string& json) {
+    text_ += "," + JsonString(name) + ":" + json;
+  }
+  void Add(const std::string& name, double value) { AddRaw(name, JsonNumber(value)); }
+  void AddOutputs(const std::vector<OutputElement>& outputs);
+  std::string Take() { return text_ + "}\n"; }
+
+ private:
+  std::string text_;
+};
+
+// A blob of one element is a number, others are lists.
+void JsonLine::AddOutputs(const std::vector<OutputElement>& outputs) {
+  std::string all;
+  for (size_t i = 0; i < outputs.size();) {
+    std::string values;
+    size_t end = i;
+    for (; end < outputs.size() && outputs[end].blob == outputs[i].blob; ++end) {
+      values += (end > i ? "," : "") + JsonNumber(outputs[end].value);
+    }
+    if (end - i > 1) values = "[" + values + "]";
+    all += (i > 0 ? "," : "") + JsonString(outputs[i].blob) + ":" + values;
+    i = end;
+  }
+  AddRaw("outputs", "{" + all + "}");
+}
+
+}  // namespace
+
+std::string JsonNumber(double value) {
+  if (std::isnan(value)) return "\"nan\"";
+  if (std::isinf(value)) return value > 0 ? "\"inf\"" : "\"-inf\"";
+  char text[32];
+  for (int digits = 6; digits <= 9; ++digits) {
+    std::snprintf(text, sizeof text, "%.*g", digits, value);
+    if (std::strtof(text, nullptr) == static_cast<float>(value)) break;
+  }
+  return text;
+}
+
+std::string JsonString(const std::string& text) {
+  std::string json = "\"";
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = Utf8Length(text, i);
+    const auto c = static_cast<unsigned char>(text[i]);
+    char escaped[8];
+    std::snprintf(escaped, sizeof escaped, "\\u%04x", c);
+    if (length == 0 || c < 0x20 || c == 0x7f) {
+      json += escaped;
+    } else if (c == '"' || c == '\\') {
+      json += std::string("\\") + text[i];
+    } else {
+      json += text.substr(i, length);
+    }
+    i += length == 0 ? 1 : length;
+  }
+  return json + "\"";
+}
+
+MetricsFile::MetricsFile(const std::string& path) : file_(path) {
+  file_.ContinueLines(kBegin, "a metrics file");
+}
+
+void MetricsFile::OnStart(const TrainStart& start) {
+  JsonLine line("start", start.iteration);
+  line.AddRaw("net", JsonString(start.net));
+  line.AddRaw("lr_policy", JsonString(start.lr_policy));
+  file_.Append(line.Take());
+}
+
+void MetricsFile::OnDisplay(const TrainPoint& point) {
+  JsonLine line("train", point.iteration);
+  line.Add("loss", point.loss);
+  line.AddOutputs(point.outputs);
+  if (!point.last) {
+    line.Add("lr", point.learning_rate);
+    line.Add("seconds", point.seconds);
+    line.Add("iterations", static_cast<double>(point.iterations));
+    if (point.waited.has_value()) line.Add("waited", *point.waited);
+  }
+  file_.Append(line.Take());
+}
+
+void MetricsFile::OnTest(const TestPoint& point) {
+  JsonLine line("test", point.iteration);
+  line.Add("net", point.net);
+  if (point.loss.has_value()) line.Add("loss", *point.loss);
+  line.AddOutputs(point.outputs);
+  file_.Append(line.Take());
+}
+
+}  // namespace crema

@@ -1,0 +1,54 @@
+#include "device/room.h"
+
+#include "schema/schema_test_util.h"
+
+namespace crema {
+namespace {
+
+class RoomTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = TestFolder();
+    Write("proc/meminfo", "MemTotal:       16384 kB\nMemFree:         1024 kB\n");
+  }
+  void Write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories((root_ / name).parent_path());
+    WriteTestFile(root_ / name, text);
+  }
+  size_t Room() const { return MemoryOfHost(root_.string()); }
+  std::filesystem::path root_;
+};
+
+TEST_F(RoomTest, IsTheMachinesMemory) {
+  EXPECT_EQ(Room(), 16384u * 1024);
+  EXPECT_EQ(MemoryOfHost((root_ / "nowhere").string()), 0u);
+  EXPECT_GT(MemoryOfDevice(*OpenDevice(DeviceKind::kCpu)), 1u << 20);
+}
+
+TEST_F(RoomTest, GroupsLimitIt) {
+  Write("proc/self/cgroup", "0::/jobs/one\n");
+  Write("sys/fs/cgroup/jobs/one/memory.max", "max\n");
+  EXPECT_EQ(Room(), 16384u * 1024);
+  Write("sys/fs/cgroup/jobs/memory.max", "8000000\n");
+  EXPECT_EQ(Room(), 8000000u);
+  Write("sys/fs/cgroup/jobs/one/memory.max", "7000000\n");
+  EXPECT_EQ(Room(), 7000000u);
+}
+
+// A container sees its own limit at the top, and the host's name of its group.
+TEST_F(RoomTest, GroupsOfContainersLimitIt) {
+  Write("proc/self/cgroup", "0::/host/only/1\n");
+  Write("sys/fs/cgroup/memory.max", "6000000\n");
+  EXPECT_EQ(Room(), 6000000u);
+}
+
+TEST_F(RoomTest, OldGroupsLimitIt) {
+  Write("proc/self/cgroup", "5:cpu,memory:/job\n1:name=systemd:/\n0::/\n");
+  Write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  EXPECT_EQ(Room(), 16384u * 1024);
+  Write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "5000000\n");
+  EXPECT_EQ(Room(), 5000000u);
+}
+
+}  // namespace
+}  // namespace crema

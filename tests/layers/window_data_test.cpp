@@ -1,0 +1,168 @@
+#include <gtest/gtest.h>
+
+#include <map>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "train/train_test_util.h"
+#include "util/layer_runner.h"
+
+namespace crema::test {
+namespace {
+
+class WindowDataTest : public LayerTest {
+ protected:
+  void SetUp() override {
+    LayerTest::SetUp();
+    folder_ = TestFolder();
+    // 20 wide, 10 high; blue is the column times 10, green the row times 10, red 7.
+    cv::Mat image(10, 20, CV_8UC3);
+    for (int y = 0; y < 10; ++y) {
+      for (int x = 0; x < 20; ++x) {
+        image.at<cv::Vec3b>(y, x) = cv::Vec3b(static_cast<uint8_t>(10 * x),
+                                              static_cast<uint8_t>(10 * y), 7);
+      }
+    }
+    cv::imwrite(At("a.png"), image);
+  }
+  std::string At(const std::string& name) const { return (folder_ / name).string(); }
+  void WriteWindows(const std::vector<std::string>& windows, const std::string& name = "a.png") const {
+    std::string text = "# 0\n" + name + "\n3\n10\n20\n" + std::to_string(windows.size()) + "\n";
+    for (const std::string& window : windows) text += window + "\n";
+    WriteTestFile(folder_ / "windows.txt", text);
+  }
+  LayerRunner MakeRunner(const std::string& options, const std::string& transform = "crop_size: 4",
+                         uint64_t seed = 1) const {
+    RunnerOptions on;
+    on.device = device();
+    on.seed = seed;
+    on.tops = 2;
+    on.dtype = DType::kFloat32;
+    return LayerRunner("type: 'WindowData' window_data_param { source: '" + At("windows.txt") +
+                           "' root_folder: '" + folder_.string() + "/' " + options +
+                           " } transform_param { " + transform + " }", {}, on);
+  }
+
+  std::filesystem::path folder_;
+};
+CREMA_ON_ALL_DEVICES(WindowDataTest);
+
+// A window of the crop's own size is not stretched.
+TEST_P(WindowDataTest, CutsOut) {
+  WriteWindows({"3 0.9 2 5 5 8", "7 0.1 10 1 13 4"});
+  LayerRunner runner = MakeRunner("batch_size: 2 fg_fraction: 0.5");
+  EXPECT_EQ(runner.top_shape(0), (Shape{2, 3, 4, 4}));
+  runner.Forward();
+  EXPECT_EQ(runner.Top(1), (std::vector<double>{0, 3}));  // the background first
+  std::vector<double> expected;
+  for (const auto& [left, top] : {std::pair<int, int>{10, 1}, {2, 5}}) {
+    for (int c = 0; c < 3; ++c) {
+      for (int y = 0; y < 4; ++y) {
+        for (int x = 0; x < 4; ++x) {
+          expected.push_back(c == 0 ? 10 * (left + x) : c == 1 ? 10 * (top + y) : 7);
+        }
+      }
+    }
+  }
+  EXPECT_EQ(runner.Top(0), expected);
+}
+
+TEST_P(WindowDataTest, SubtractsAndScales) {
+  WriteWindows({"3 0.9 2 5 5 8"});
+  LayerRunner runner = MakeRunner("batch_size: 1 fg_fraction: 1 cache_images: true",
+                                  "crop_size: 4 scale: 0.5 mean_value: 1 mean_value: 2 mean_value: 3");
+  runner.Forward();
+  EXPECT_EQ(runner.Top(0)[0], 0.5 * (20 - 1));
+  EXPECT_EQ(runner.Top(0)[16], 0.5 * (50 - 2));
+  EXPECT_EQ(runner.Top(0)[32], 0.5 * (7 - 3));
+}
+
+// 2 x 2 pixels with one pixel of context on each side are 4 x 4; at the corner of the image a quarter
+// of what is around is not there and stays 0.
+TEST_P(WindowDataTest, LeavesFreeWhatIsOutsideTheImage) {
+  WriteWindows({"1 1 0 0 1 1"});
+  LayerRunner runner = MakeRunner("batch_size: 1 fg_fraction: 1 context_pad: 1");
+  runner.Forward();
+  const std::vector<double> x = runner.Top(0);
+  // From -1 to 3: 5 x 5 pixels, of which 4 x 4 are there, onto 4 x 4: 3 x 3 behind a border of 1.
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(x[32 + i], 0) << i;
+    EXPECT_EQ(x[32 + 4 * i], 0) << i;
+  }
+  for (int y = 1; y < 4; ++y) {
+    for (int z = 1; z < 4; ++z) EXPECT_EQ(x[32 + 4 * y + z], 7);
+  }
+}
+
+TEST_P(WindowDataTest, MakesSquares) {
+  WriteWindows({"1 1 4 3 7 4"});
+  LayerRunner runner = MakeRunner("batch_size: 1 fg_fraction: 1 crop_mode: 'square'");
+  runner.Forward();
+  // 4 x 2 pixels around (6, 4) become those from (4, 2) to (8, 6).
+  cv::Mat expected;
+  cv::resize(cv::imread(At("a.png"))(cv::Rect(4, 2, 5, 5)), expected, cv::Size(4, 4));
+  for (int i = 0; i < 16; ++i) EXPECT_EQ(runner.Top(0)[i], expected.data[3 * i]);
+}
+
+TEST_P(WindowDataTest, DrawsTheSameBatchesFromAnyPlace) {
+  std::vector<std::string> windows;
+  for (int i = 0; i < 8; ++i) {
+    windows.push_back(Concat(i + 1, " ", i % 2, " ", i, " 0 ", i + 3, " 3"));
+  }
+  WriteWindows(windows);
+  const auto take = [](LayerRunner& runner, int batches) {
+    std::vector<std::vector<double>> all;
+    for (int i = 0; i < batches; ++i) {
+      runner.Forward();
+      all.push_back(runner.Top(0));
+      all.push_back(runner.Top(1));
+    }
+    return all;
+  };
+  const std::string options = "batch_size: 8 fg_fraction: 0.5";
+  LayerRunner straight = MakeRunner(options, "crop_size: 4 mirror: true");
+  LayerRunner resumed = MakeRunner(options, "crop_size: 4 mirror: true");
+  LayerRunner other = MakeRunner(options, "crop_size: 4 mirror: true", 2);
+  const auto all = take(straight, 6);
+  resumed.layer().Seek(16);
+  EXPECT_EQ(take(resumed, 4), (std::vector<std::vector<double>>(all.begin() + 4, all.end())));
+  EXPECT_NE(take(other, 6), all);
+  std::map<double, int> labels;
+  for (size_t i = 1; i < all.size(); i += 2) {
+    for (double label : all[i]) ++labels[label];
+  }
+  EXPECT_EQ(labels[0], 24);
+  EXPECT_EQ(labels.size(), 5u);
+}
+
+TEST_P(WindowDataTest, NamesWhatIsWrong) {
+  const auto fails = [&](const std::vector<std::string>& parts, const std::string& options = "",
+                         const std::string& transform = "crop_size: 4") {
+    ExpectError([&] { MakeRunner("batch_size: 1 fg_fraction: 1 " + options, transform); }, parts);
+  };
+  fails({"'test' (WindowData)", "windows.txt", "cannot be opened"});
+  WriteTestFile(folder_ / "windows.txt", "");
+  fails({"windows.txt is empty"});
+  WriteTestFile(folder_ / "windows.txt", "# 0\na.png\n3\n10\n20\n2\n1 1 0 0 1 1\n");
+  fails({"image 0", "ends early", "1 of 2 windows"});
+  WriteTestFile(folder_ / "windows.txt", "0 a.png");
+  fails({"image 0", "must begin with #"});
+  WriteWindows({"0 1 0 0 1 1"});
+  fails({"image 0", "label 0"});
+  WriteWindows({"1 0.2 0 0 1 1"});
+  fails({"no foreground windows", "fg_threshold"});
+  WriteWindows({"1 1 0 0 1 1"});
+  fails({"crop_size is 0"}, "", "");
+  fails({"context_pad is 2"}, "context_pad: 2");
+  fails({"crop_mode is 'round'"}, "crop_mode: 'round'");
+  WriteWindows({"1 1 0 0 20 1"});
+  LayerRunner outside = MakeRunner("batch_size: 1 fg_fraction: 1");
+  ExpectError([&] { outside.Forward(); }, {"a.png", "(20, 1)", "20 wide and 10 high"});
+  WriteWindows({"1 1 0 0 1 1"}, "none.png");
+  LayerRunner missing = MakeRunner("batch_size: 1 fg_fraction: 1");
+  ExpectError([&] { missing.Forward(); }, {"none.png", "cannot be opened"});
+}
+
+}  // namespace
+}  // namespace crema::test

@@ -1,0 +1,56 @@
+#include "engines/engine_test_util.h"
+#include "net/net_test_util.h"
+
+namespace crema::test {
+namespace {
+
+const std::string kConvolution = "convolution_param { num_output: 16 kernel_size: 3 pad: 1 ";
+
+std::unique_ptr<Net> NetOf(const std::string& engine, DType dtype = DType::kFloat32,
+                           const std::string& head = "") {
+  MakeNetOptions options;
+  options.dtype = dtype;
+  return MakeNet(head + Input("x", {2, 16, 5, 5}) +
+                     Layer("c", "Convolution", {"x"}, {"c"}, kConvolution + engine + " }"),
+                 options);
+}
+
+TEST(ChooseEnginesTest, TakesTheFastestWhereNoneIsNamed) {
+  CREMA_NEEDS_ENGINE("ONEDNN");
+  EXPECT_EQ(FindNode(*NetOf(""), "c").engine, "ONEDNN");
+  EXPECT_EQ(FindNode(*NetOf("engine: ONEDNN"), "c").engine, "ONEDNN");
+  EXPECT_EQ(FindNode(*NetOf(""), "x").engine, "CAFFE");
+}
+
+TEST(ChooseEnginesTest, ALayerMayName) {
+  const auto net = NetOf("engine: CAFFE");
+  EXPECT_EQ(FindNode(*net, "c").engine, "CAFFE");
+  EXPECT_EQ(FindNode(*net, "c").engine_note, "");
+  EXPECT_EQ(net->graph().layers.size(), 2u);
+}
+
+TEST(ChooseEnginesTest, TheNetsEngineGoesFirst) {
+  EXPECT_EQ(FindNode(*NetOf("", DType::kFloat32, "engine: 'CAFFE' "), "c").engine, "CAFFE");
+  CREMA_NEEDS_ENGINE("ONEDNN");
+  const auto net = NetOf("engine: CAFFE", DType::kFloat32, "engine: 'ONEDNN' ");
+  EXPECT_EQ(FindNode(*net, "c").engine, "ONEDNN");
+}
+
+TEST(ChooseEnginesTest, SaysWhyNot) {
+  CREMA_NEEDS_ENGINE("ONEDNN");
+  const auto net = NetOf("", DType::kFloat64);
+  EXPECT_EQ(FindNode(*net, "c").engine, "CAFFE");
+  EXPECT_EQ(FindNode(*net, "c").engine_note, "not ONEDNN: it has float32 only");
+  EXPECT_NE(net->Describe().find("float32 only"), std::string::npos);
+  ExpectError([] { NetOf("engine: ONEDNN", DType::kFloat64); },
+              {"layer 'c' (Convolution)", "ONEDNN cannot run it", "float32 only"});
+}
+
+TEST(ChooseEnginesTest, RefusesWhatTheBuildHasNot) {
+  ExpectError([] { NetOf("engine: CUDNN"); },
+              {"layer 'c' (Convolution)", "CUDNN", "not available"});
+  ExpectError([] { NetOf("", DType::kFloat32, "engine: 'MKL' "); }, {"the net", "MKL", "CAFFE"});
+}
+
+}  // namespace
+}  // namespace crema::test

@@ -1,0 +1,151 @@
+#include "schema/hdf5_weights.h"
+
+#include <gmock/gmock.h>
+
+#include "crema.pb.h"
+#include "net/net_test_util.h"
+#include "schema/hdf5_io.h"
+#include "train/train_test_util.h"
+#include "util/paths.h"
+
+namespace crema::test {
+namespace {
+
+const std::string kNet = Input("x", {2, 3}) + Product("fc", "x", "fc", 4) +
+                         Product("a/b/c", "fc", "deep", 2) +
+                         Layer("norm", "BatchNorm", {"deep"}, {"deep"});
+
+std::string PathOf(const std::string& name) { return (TestFolder() / name).string(); }
+
+std::string CorpusFile(const std::string& name) {
+  return (SourceFolder() / "tests/fuzz/corpus/hdf5_weights" / name).string();
+}
+
+TEST(Hdf5WeightsTest, GoThereAndBack) {
+  for (DType dtype : {DType::kFloat32, DType::kFloat64}) {
+    MakeNetOptions options;
+    options.dtype = dtype;
+    const auto from = MakeNet(kNet, options);
+    options.seed = 2;
+    const auto to = MakeNet(kNet, options);
+    const std::string path = PathOf("net.caffemodel.h5");
+    proto::NetParameter saved;
+    from->ToProto(&saved, false);
+    WriteTestFile(path, Hdf5WeightsBytes(saved, path));
+    const WeightsReport report = to->LoadWeights(path);
+    EXPECT_EQ(report.copied.size(), 3u) << report.ToString();
+    EXPECT_TRUE(report.skipped.empty() && report.left_out.empty()) << report.ToString();
+    for (const char* layer : {"fc", "a/b/c", "norm"}) {
+      EXPECT_EQ(ReadParam(*to, layer, 0), ReadParam(*from, layer, 0)) << layer;
+    }
+    EXPECT_EQ(Hdf5File::Open(path).Shape("data/fc/0"), (std::vector<int64_t>{4, 3}));
+  }
+}
+
+TEST(Hdf5WeightsTest, GradientsGoToAGroupOfTheirOwn) {
+  const auto net = MakeNet(kNet + Layer("loss", "Reduction", {"deep"}, {"loss"}, "loss_weight: 1"));
+  ForwardBackward(*net);
+  proto::NetParameter saved;
+  net->ToProto(&saved, true);
+  const std::string path = PathOf("net.caffemodel.h5");
+  WriteTestFile(path, Hdf5WeightsBytes(saved, path));
+  EXPECT_EQ(Hdf5File::Open(path).ReadDoubles("diff/fc/0"), ReadParamDiff(*net, "fc", 0));
+}
+
+// In Caffe's files a parameter that shares another's memory is missing.
+TEST(Hdf5WeightsTest, SharedParametersMayBeMissing) {
+  const std::string shared = "param { name: 'w' } param { name: 'b' }";
+  const auto net = MakeNet(Input("x", {2, 3}) + Product("p", "x", "p", 3, shared) +
+                           Product("q", "p", "q", 3, shared));
+  const std::string path = PathOf("shared.caffemodel.h5");
+  Hdf5File file = Hdf5File::CreateInMemory(path);
+  const std::vector<float> w = {1, 2, 3, 4, 5, 6, 7, 8, 9}, b = {1, 1, 1};
+  file.Write("data/p/0", {3, 3}, w.data());
+  file.Write("data/p/1", {3}, b.data());
+  file.MakeGroup("data/q");
+  WriteTestFile(path, file.Bytes());
+  const WeightsReport report = net->LoadWeights(path);
+  EXPECT_TRUE(report.left_out.empty()) << report.ToString();
+  EXPECT_EQ(ReadParam(*net, "q", 0), std::vector<double>(w.begin(), w.end()));
+}
+
+TEST(Hdf5WeightsTest, StatesGoThereAndBack) {
+  proto::SolverState state;
+  state.set_iter(17);
+  state.set_learned_net("some/net.caffemodel.h5");
+  state.set_current_step(3);
+  for (int i = 0; i < 12; ++i) {
+    proto::BlobProto* blob = state.add_history();
+    blob->mutable_shape()->add_dim(2);
+    blob->add_data(static_cast<float>(i));
+    blob->add_data(0.5f);
+  }
+  state.mutable_progress()->set_random_seed(1234567);
+  state.mutable_progress()->add_data_layer("data");
+  state.mutable_progress()->add_data_position(99);
+  const std::string path = PathOf("x.solverstate.h5");
+  WriteTestFile(path, Hdf5StateBytes(state, path));
+  proto::SolverState read;
+  ReadHdf5State(path, &read);
+  EXPECT_EQ(read.SerializeAsString(), state.SerializeAsString());
+}
+
+TEST(Hdf5WeightsTest, RefusesOtherFiles) {
+  const std::string path = PathOf("other.h5");
+  Hdf5File file = Hdf5File::CreateInMemory(path);
+  file.WriteInteger("something", 1);
+  WriteTestFile(path, file.Bytes());
+  ExpectError([&] { ReadHdf5Weights(path); }, {"other.h5", "no group 'data'"});
+  proto::SolverState state;
+  ExpectError([&] { ReadHdf5State(path, &state); }, {"other.h5", "not a solver state"});
+  file.WriteInteger("iter", 1);
+  file.WriteText("learned_net", "x");
+  WriteTestFile(path, file.Bytes());
+  ExpectError([&] { ReadHdf5Weights(path); }, {"is a solver state", "--snapshot"});
+}
+
+// The extents say 2^40 values; the file has none.
+TEST(Hdf5WeightsTest, ASizeIsNotBelieved) {
+  const std::string path = PathOf("huge.caffemodel.h5");
+  Hdf5File file = Hdf5File::CreateInMemory(path);
+  const float one = 1;
+  file.Append("data/fc/0", {1, 1}, &one);
+  file.Write("data/fc/1", {1}, &one);
+  std::string bytes = file.Bytes();
+  // Where the extents of the 1 x 1 dataset are kept: twice 1, then the largest extents.
+  const std::string extents("\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\xff\xff\xff\xff", 20);
+  const size_t at = bytes.find(extents);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 5] = 1;
+  WriteTestFile(path, bytes);
+  ExpectError([&] { ReadHdf5Weights(path); }, {"huge.caffemodel.h5", "data/fc/0", "damaged"});
+}
+
+// Truncated anywhere, and with any byte changed, a file is an error or is read; nothing else.
+TEST(Hdf5WeightsTest, DamagedFilesAreErrors) {
+  const auto net = MakeNet(kNet);
+  proto::NetParameter saved;
+  net->ToProto(&saved, false);
+  const std::string path = PathOf("damaged.caffemodel.h5");
+  WriteTestFile(path, Hdf5WeightsBytes(saved, path));
+  const std::string bytes = ReadTestFile(path);
+  for (size_t i = 0; i < bytes.size(); i += 97) {
+    WriteTestFile(path, bytes.substr(0, i));
+    EXPECT_THROW(ReadWeightsFile(path), Error) << i;
+  }
+}
+
+// Files that fuzzing, or the thought of it, found.
+TEST(Hdf5WeightsTest, RefusesAnArrayWhereAStringShouldBe) {
+  proto::SolverState state;
+  EXPECT_THAT([&] { ReadHdf5State(CorpusFile("array_for_a_string"), &state); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("'learned_net' is not a string")));
+}
+
+TEST(Hdf5WeightsTest, RefusesAGroupThatHoldsItself) {
+  EXPECT_THAT([] { ReadHdf5Weights(CorpusFile("group_in_itself")); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("nested without an end")));
+}
+
+}  // namespace
+}  // namespace crema::test

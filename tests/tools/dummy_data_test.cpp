@@ -1,0 +1,131 @@
+// --dummy-data: nets without their data sets.
+#include <gmock/gmock.h>
+
+#include "tools/tool_process.h"
+#include "train/train_test_util.h"
+#include "util/paths.h"
+
+namespace crema {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+
+class DummyDataToolTest : public testing::Test {
+ protected:
+  std::string Show(const std::string& layer, const std::string& shape = "4x3x20x30") {
+    const std::filesystem::path file = TestFolder() / "net.prototxt";
+    WriteTestFile(file, "layer { name: 'data' top: 'data' top: 'label' " + layer + " }" +
+                            "layer { name: 'fc' type: 'InnerProduct' bottom: 'data' top: 'fc' "
+                            "inner_product_param { num_output: 7 } }"
+                            "layer { name: 'r' type: 'ReLU' bottom: 'fc' top: 'fc' }"
+                            "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'fc' "
+                            "bottom: 'label' }");
+    return RunTool({command_, "--model=" + file.string(), "--dummy-data=" + shape,
+                    "--minloglevel=2"}, {}).out;
+  }
+  std::string command_ = "show";
+};
+
+TEST_F(DummyDataToolTest, TakesTheShapeThatIsAskedFor) {
+  EXPECT_THAT(Show("type: 'Data' data_param { source: 'none' }"),
+              ContainsRegex("-> data, label +4x3x20x30, 4"));
+}
+
+TEST_F(DummyDataToolTest, TakesWhatTheLayerStates) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"type: 'Data' data_param { source: 'none' batch_size: 2 } transform_param { crop_size: 9 }",
+       "2x3x9x9, 2"},
+      {"type: 'Data' data_param { source: 'none' } transform_param { force_gray: true }",
+       "4x1x20x30, 4"},
+      {"type: 'ImageData' image_data_param { source: 'none' batch_size: 5 new_height: 6 new_width: "
+       "8 is_color: false }", "5x1x6x8, 5"},
+      {"type: 'MemoryData' memory_data_param { batch_size: 2 channels: 4 height: 5 width: 6 }",
+       "2x4x5x6, 2"},
+      {"type: 'HDF5Data' hdf5_data_param { source: 'none' batch_size: 3 }", "3x3x20x30, 3"},
+      {"type: 'WindowData' window_data_param { source: 'none' batch_size: 3 crop_size: 11 }",
+       "3x3x11x11, 3"}};
+  for (const auto& [layer, shapes] : cases) {
+    EXPECT_THAT(Show(layer), ContainsRegex(std::string("-> data, label +") + shapes)) << layer;
+  }
+}
+
+// A label out of range would be an error.
+TEST_F(DummyDataToolTest, LabelsAreInRange) {
+  command_ = "time";
+  const std::filesystem::path file = TestFolder() / "net.prototxt";
+  Show("type: 'Data' data_param { source: 'none' batch_size: 500 }");
+  const ToolResult result = RunTool({"time", "--model=" + file.string(), "--iterations=2",
+                                     "--dummy-data=1x1x2x2"}, {});
+  EXPECT_EQ(result.status, 0) << result.err;
+}
+
+// Between the last num_output and the loss, layers change how many scores there are.
+TEST_F(DummyDataToolTest, LabelsFollowTheShapes) {
+  const std::filesystem::path file = TestFolder() / "net.prototxt";
+  WriteTestFile(file,
+                "layer { name: 'data' type: 'Data' top: 'data' top: 'label' "
+                "data_param { source: 'none' batch_size: 500 } }"
+                "layer { name: 'fc' type: 'InnerProduct' bottom: 'data' top: 'fc' "
+                "inner_product_param { num_output: 12 } }"
+                "layer { name: 'cut' type: 'Slice' bottom: 'fc' top: 'a' top: 'b' "
+                "slice_param { slice_point: 3 } }"
+                "layer { name: 'rest' type: 'Silence' bottom: 'b' }"
+                "layer { name: 'flat' type: 'Reshape' bottom: 'label' top: 'flat' "
+                "reshape_param { shape { dim: 0 dim: 1 } } }"
+                "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'a' bottom: 'flat' }");
+  const ToolResult result = RunTool({"time", "--model=" + file.string(), "--iterations=1",
+                                     "--dummy-data=1x1x2x2"}, {});
+  EXPECT_EQ(result.status, 0) << result.err;
+}
+
+// 10^12 values could not be had, but they need not be for looking.
+TEST_F(DummyDataToolTest, ShowTakesNoMemory) {
+  EXPECT_THAT(Show("type: 'Data' data_param { source: 'none' }", "1000000x100x100x100"),
+              HasSubstr("1000000x100x100x100"));
+}
+
+// The shapes are those that BVLC Caffe gives with the same sizes of data.
+TEST(DummyDataTest, PublishedNetsHaveCaffesShapes) {
+  const std::filesystem::path nets = SharedFolder() / "data/zoo/nets";
+  if (!std::filesystem::exists(nets)) GTEST_SKIP() << nets << " is not here; set CREMA_SHARED_DIR";
+  const struct {
+    const char *file, *data, *blob, *shape;
+  } cases[] = {
+      {"BVLC+caffe/models/bvlc_googlenet/train_val", "4x3x224x224", "loss3/classifier", "32x1000"},
+      {"BVLC+caffe/models/finetune_flickr_style/train_val", "4x3x224x224", "fc8_flickr", "50x20"},
+      {"BVLC+caffe/examples/cifar10/cifar10_full_sigmoid_train_test_bn", "4x3x224x224", "pool3",
+       "100x64x28x28"},
+      {"BVLC+caffe/examples/siamese/mnist_siamese_train_test", "4x2x28x28", "pool2_p",
+       "64x50x4x4"},
+      {"BVLC+caffe/examples/mnist/mnist_autoencoder", "4x1x28x28", "encode4", "100x30"},
+      {"BVLC+caffe@v0.9/models/imagenet", "4x3x224x224", "pool5", "10x256x6x6"},
+      {"everpeace+caffe/examples/cifar10/cifar10_quick_train_test", "4x3x224x224", "pool3",
+       "100x64x28x28"},
+      {"forresti+SqueezeNet/SqueezeNet_v1.1/train_val", "4x3x224x224", "pool10", "32x1000x1x1"},
+      {"KaimingHe+deep-residual-networks/prototxt/ResNet-50-deploy", "4x3x224x224", "pool5",
+       "1x2048x1x1"},
+      {"shelhamer+fcn.berkeleyvision.org/voc-fcn8s/deploy", "4x3x224x224", "score",
+       "1x21x500x500"},
+      {"shicai+MobileNet-Caffe/mobilenet_v2_deploy", "4x3x224x224", "conv6_4", "1x1280x7x7"}};
+  for (const auto& c : cases) {
+    const ToolResult result =
+        RunTool({"show", "--model=" + (nets / c.file).string() + ".prototxt",
+                 std::string("--dummy-data=") + c.data, "--minloglevel=2"}, {});
+    EXPECT_EQ(result.status, 0) << c.file << ": " << result.err;
+    EXPECT_THAT(result.out, ContainsRegex(std::string("-> ") + c.blob + " +" + c.shape)) << c.file;
+  }
+}
+
+TEST_F(DummyDataToolTest, RefusesWhatIsNoShape) {
+  const std::string model = SourceFolder() / "models/lenet/train_val.prototxt";
+  for (const char* shape : {"4x3x20", "4x3x20x0", "4x3x20x30x1", "big", "4,3,20,30"}) {
+    const ToolResult result = RunTool(
+        {"show", "--model=" + model, std::string("--dummy-data=") + shape}, {});
+    EXPECT_EQ(result.status, 1) << shape;
+    EXPECT_THAT(result.err, HasSubstr("N x C x H x W"));
+  }
+}
+
+}  // namespace
+}  // namespace crema

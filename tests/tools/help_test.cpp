@@ -1,0 +1,100 @@
+// The manual that `crema help` prints.
+#include <gmock/gmock.h>
+
+#include "tools/tool_process.h"
+#include "train/train_test_util.h"
+#include "util/paths.h"
+
+namespace crema {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Help(const std::string& name) {
+  const ToolResult result = RunTool({"help", name}, {});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  return result.out;
+}
+
+std::vector<std::string> LayerNames() { return SplitLines(Help("layers")); }
+
+TEST(HelpTest, ListsAllLayers) {
+  const std::string list = RunTool({"help"}, {}).out;
+  for (const std::string& layer : LayerNames()) {
+    EXPECT_THAT(list, testing::ContainsRegex("\n  " + layer + " +[A-Za-z(].*[.:]\n"));
+  }
+}
+
+TEST(HelpTest, PagesTellTheFieldsOfALayer) {
+  const std::string page = Help("Convolution");
+  for (const char* part : {"Filters that slide", "convolution_param", "num_output  (uint32)",
+                           "dilation", "Default: 1", "FillerParameter", "\"xavier\"", "CUDNN:"}) {
+    EXPECT_THAT(page, HasSubstr(part));
+  }
+  EXPECT_THAT(Help("SoftmaxWithLoss"), HasSubstr("ignore_label"));
+  EXPECT_THAT(Help("Data"), HasSubstr("crop_size"));
+  EXPECT_THAT(Help("Silence"), HasSubstr("Takes 1 or more bottoms, makes no tops."));
+  EXPECT_THAT(Help("ReLU"), HasSubstr("May run in place."));
+  EXPECT_THAT(Help("solver"), HasSubstr("base_lr  (float)"));
+  EXPECT_THAT(Help("net"), HasSubstr("force_backward"));
+  EXPECT_THAT(Help("layer"), HasSubstr("lr_mult"));
+  EXPECT_THAT(Help("layer"), testing::Not(HasSubstr("pooling_param  (")));
+}
+
+// Formulas and tables, which are not broken, may be a little longer than the rest.
+TEST(HelpTest, LinesFitATerminal) {
+  for (const char* name : {"Convolution", "Pooling", "solver", "layer"}) {
+    for (const std::string& line : SplitLines(Help(name))) EXPECT_LE(line.size(), 106u) << line;
+  }
+}
+
+TEST(HelpTest, NamesTheNearestPage) {
+  const ToolResult result = RunTool({"help", "Convolutoin"}, {});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr("did you mean 'Convolution'?"));
+}
+
+// A field's line is followed by its comment.
+TEST(HelpTest, EveryFieldHasAComment) {
+  std::vector<std::string> pages = LayerNames();
+  pages.insert(pages.end(), {"solver", "net", "layer"});
+  for (const std::string& name : pages) {
+    const std::vector<std::string> lines = SplitLines(Help(name));
+    ASSERT_GT(lines.size(), 2u) << name;
+    EXPECT_THAT(lines[2], testing::StartsWith("  ")) << name << " has no purpose";
+    for (size_t i = 0; i + 1 < lines.size(); ++i) {
+      const std::string& line = lines[i];
+      const bool is_field = line.compare(0, 2, "  ") == 0 && line[2] != ' ' &&
+                            line.find("  (") != std::string::npos && line.back() == ')';
+      if (!is_field) continue;
+      EXPECT_THAT(lines[i + 1], testing::StartsWith("      ")) << name << ": " << line;
+    }
+  }
+}
+
+// docs/layers is what the program says.
+TEST(HelpTest, PagesInTheDocumentationAreUpToDate) {
+  const std::filesystem::path made = TestFolder() / "layers";
+  const std::filesystem::path kept = SourceFolder() / "docs" / "layers";
+  Help("--markdown=" + made.string());
+  std::vector<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(made)) {
+    names.push_back(file.path().filename());
+  }
+  EXPECT_EQ(names.size(), LayerNames().size() + 1);
+  for (const std::string& name : names) {
+    ASSERT_TRUE(std::filesystem::exists(kept / name))
+        << name << " is missing; run crema help --markdown=docs/layers";
+    EXPECT_EQ(ReadTestFile(kept / name), ReadTestFile(made / name))
+        << "run crema help --markdown=docs/layers";
+  }
+  for (const auto& file : std::filesystem::directory_iterator(kept)) {
+    EXPECT_TRUE(std::filesystem::exists(made / file.path().filename()))
+        << file.path() << " is of a layer that does not exist";
+  }
+}
+
+}  // namespace
+}  // namespace crema

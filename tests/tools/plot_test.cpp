@@ -1,0 +1,254 @@
+// crema plot, from logs and metrics files to pictures.
+#include <gmock/gmock.h>
+
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <regex>
+
+#include "tools/tool_process.h"
+#include "train/train_test_util.h"
+
+namespace crema {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+using Points = std::vector<std::pair<double, double>>;
+
+// As Caffe writes them: without speed in the oldest lines.
+std::string LogLine(int seconds, const std::string& text) {
+  char clock[64];
+  std::snprintf(clock, sizeof clock, "I0131 23:%02d:%02d.500000  2521 solver.cpp:239] ",
+                59 - (seconds < 30 ? 1 : 0), 30 + seconds % 30);
+  return clock + text + "\n";
+}
+
+std::string CaffeLog() {
+  std::string log = LogLine(0, "Solving LeNet");
+  for (int i = 0; i <= 4; ++i) {
+    const std::string at = Concat("Iteration ", 100 * i);
+    if (i % 2 == 0) {
+      log += LogLine(i, at + ", Testing net (#0)");
+      log += LogLine(i, Concat("    Test net output #0: accuracy = ", 0.2 * i));
+      log +=
+          LogLine(i, Concat("    Test net output #1: loss = ", 4 - i, " (* 1 = ", 4 - i, " loss)"));
+    }
+    log += LogLine(i, at + Concat(" (9 iter/s, 10s/100 iters), loss = ", 5 - i));
+    log +=
+        LogLine(i, Concat("    Train net output #0: loss = ", 5 - i, " (* 1 = ", 5 - i, " loss)"));
+    log += LogLine(i, at + ", lr = 0.01");
+  }
+  return log + LogLine(9, "Optimization Done.");
+}
+
+class PlotTest : public testing::Test {
+ protected:
+  void SetUp() override { folder_ = TestFolder(); }
+  void Write(const std::string& name, const std::string& text) const {
+    WriteTestFile(folder_ / name, text);
+  }
+  ToolResult Plot(std::vector<std::string> words) const {
+    words.insert(words.begin(), "plot");
+    return RunTool(words, {folder_.string(), RLIM_INFINITY});
+  }
+  std::string Svg(std::vector<std::string> words) const {
+    words.push_back("--out=out.svg");
+    const ToolResult result = Plot(words);
+    EXPECT_EQ(result.status, 0) << result.err;
+    return ReadTestFile(folder_ / "out.svg");
+  }
+
+  std::filesystem::path folder_;
+};
+
+std::vector<std::string> Texts(const std::string& svg) {
+  std::vector<std::string> texts;
+  const std::regex pattern(">([^<]+)</text>");
+  for (std::sregex_iterator it(svg.begin(), svg.end(), pattern), end; it != end; ++it) {
+    texts.push_back((*it)[1]);
+  }
+  return texts;
+}
+
+// The lines of the first run's colour, without the sample in the legend.
+std::vector<Points> CurvesOf(const std::string& svg, const std::string& color = "#0072b2") {
+  std::vector<Points> curves;
+  const std::regex pattern("<polyline points=\"([^\"]*)\" stroke=\"" + color +
+                           "\" stroke-width=\"1[^/]*/>");
+  for (std::sregex_iterator it(svg.begin(), svg.end(), pattern), end; it != end; ++it) {
+    std::istringstream numbers(std::regex_replace((*it)[1].str(), std::regex(","), " "));
+    Points points;
+    for (double x, y; numbers >> x >> y;) points.emplace_back(x, y);
+    curves.push_back(points);
+  }
+  return curves;
+}
+
+TEST_F(PlotTest, DrawsCaffesLog) {
+  Write("lenet.log", CaffeLog());
+  const std::string svg = Svg({"lenet.log"});
+  const auto texts = Texts(svg);
+  for (const std::string text : {"lenet", "loss", "test/accuracy", "learning rate", "iteration",
+                                 "solid: training; dashed: test", "100", "400"}) {
+    EXPECT_THAT(texts, testing::Contains(text));
+  }
+  const auto curves = CurvesOf(svg);
+  ASSERT_EQ(curves.size(), 4u);  // loss, test loss, accuracy, rate
+  ASSERT_EQ(curves[0].size(), 5u);
+  ASSERT_EQ(curves[1].size(), 3u);
+  for (int i = 1; i < 5; ++i) {  // straight and downwards, on the screen: y grows
+    EXPECT_NEAR(curves[0][i].first - curves[0][i - 1].first, 107, 1);
+    EXPECT_NEAR(curves[0][i].second - curves[0][i - 1].second, 40, 1);
+  }
+  EXPECT_NEAR(curves[1][2].first, curves[0][4].first, 0.1);    // both end at 400
+  EXPECT_NEAR(curves[1][0].second, curves[0][1].second, 0.1);  // both are 4
+  EXPECT_GT(curves[2][0].second, curves[2][1].second);         // accuracy rises
+  EXPECT_NEAR(curves[3][0].second, curves[3][4].second, 0.1);  // the rate does not
+}
+
+TEST_F(PlotTest, WritesPng) {
+  Write("a.log", CaffeLog());
+  const ToolResult result = Plot({"a.log", "--out=a.png"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, "Wrote a.png\n");
+  const cv::Mat image = cv::imread((folder_ / "a.png").string());
+  ASSERT_EQ(image.cols, 1040);
+  int blue = 0;  // of the first colour, 0072b2
+  for (int y = 0; y < image.rows; ++y) {
+    for (int x = 0; x < image.cols; ++x) {
+      const cv::Vec3b pixel = image.at<cv::Vec3b>(y, x);
+      blue += pixel[0] > 150 && pixel[2] < 60;
+    }
+  }
+  EXPECT_GT(blue, 1000);
+  EXPECT_LT(blue, 10000);
+}
+
+TEST_F(PlotTest, OverlaysRuns) {
+  Write("a.log", CaffeLog());
+  Write("b.log", CaffeLog());
+  const std::string svg = Svg({"a.log", "b.log", "--metric=accuracy"});
+  EXPECT_EQ(CurvesOf(svg).size(), 1u);
+  EXPECT_EQ(CurvesOf(svg, "#d55e00").size(), 1u);
+  EXPECT_THAT(Texts(svg), testing::Contains("b"));
+  std::filesystem::create_directories(folder_ / "x");
+  Write("x/a.log", CaffeLog());  // two of one name are told by their folders
+  EXPECT_THAT(Texts(Svg({"a.log", "x/a.log"})), testing::Contains("x/a.log"));
+}
+
+TEST_F(PlotTest, ReplacesWhatAResumedRunDidAgain) {
+  std::string log = CaffeLog();
+  log += LogLine(35, "Solving LeNet") + LogLine(36, "Iteration 300, loss = 9") +
+         LogLine(37, "Iteration 400 (1 iter/s, 1s/100 iters), loss = 8");
+  Write("a.log", log);
+  const auto curves = CurvesOf(Svg({"a.log", "--metric=train/loss,loss"}));
+  ASSERT_EQ(curves.size(), 3u);
+  EXPECT_EQ(curves[0].size(), 5u);  // the resumed part shows no outputs
+  ASSERT_EQ(curves[1].size(), 5u);
+  EXPECT_LT(curves[1][3].second, curves[1][4].second);  // 9 is above 8
+  EXPECT_LT(curves[1][3].second, curves[1][0].second);  // and above 5
+}
+
+TEST_F(PlotTest, ShowsTimeWithoutPauses) {
+  std::string log = LogLine(0, "Solving LeNet") + LogLine(10, "Iteration 0, loss = 1") +
+                    LogLine(20, "Iteration 100, loss = 1");
+  log +=
+      "I0202 10:00:00.000000 1 solver.cpp:1] Solving LeNet\n"
+      "I0202 10:00:20.000000 1 solver.cpp:1] Iteration 200, loss = 1\n";
+  Write("a.log", log);
+  Write("b.log", CaffeLog());
+  const std::string svg = Svg({"a.log", "--x=time"});
+  const auto curves = CurvesOf(svg);
+  ASSERT_EQ(curves[0].size(), 3u);  // at 10, 20 and 40 seconds
+  EXPECT_NEAR(curves[0][2].first - curves[0][1].first,
+              2 * (curves[0][1].first - curves[0][0].first), 0.2);
+  EXPECT_THAT(Texts(svg), testing::Contains("seconds"));
+  EXPECT_THAT(Texts(Svg({"b.log", "--metric=speed"})), testing::Contains("iterations per second"));
+}
+
+TEST_F(PlotTest, BreaksCurvesWhereValuesAreNotFinite) {
+  std::string log;
+  const char* const losses[] = {"1", "2", "nan", "inf", "3", "-nan", "1"};
+  for (int i = 0; i < 7; ++i) {
+    log += LogLine(i, Concat("Iteration ", i * 100, ", loss = ", losses[i]));
+  }
+  Write("a.log", log);
+  const auto curves = CurvesOf(Svg({"a.log"}));
+  ASSERT_EQ(curves.size(), 1u);  // those of one point are dots, of another width
+  EXPECT_EQ(curves[0].size(), 2u);
+}
+
+TEST_F(PlotTest, SmoothsTraining) {
+  std::string log;
+  for (int i = 0; i < 9; ++i) {
+    log += LogLine(i, Concat("Iteration ", i * 100, ", loss = ", 2 + (i % 2)));
+  }
+  Write("a.log", log);
+  const auto curves = CurvesOf(Svg({"a.log", "--smooth=2"}));
+  ASSERT_EQ(curves.size(), 1u);  // beside the pale one
+  for (int i = 2; i < 9; ++i) EXPECT_NEAR(curves[0][i].second, curves[0][1].second, 0.1);
+}
+
+TEST_F(PlotTest, DrawsMetricsFilesAsItDrawsLogs) {
+  Write("net.prototxt",
+        "layer { name: 'd' type: 'DummyData' top: 'd' top: 'l' dummy_data_param { "
+        "shape { dim: 4 dim: 3 } shape { dim: 4 } data_filler { type: 'gaussian' } "
+        "data_filler { value: 1 } } } layer { name: 'f' type: 'InnerProduct' "
+        "bottom: 'd' top: 'f' inner_product_param { num_output: 5 } } "
+        "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'f' bottom: 'l' "
+        "top: 'loss' }");
+  Write("solver.prototxt",
+        "net: 'net.prototxt' base_lr: 0.1 lr_policy: 'step' gamma: 0.5 "
+        "stepsize: 2 max_iter: 8 display: 1 test_iter: 1 test_interval: 4 "
+        "snapshot_after_train: false random_seed: 3");
+  const ToolResult result = RunTool({"train", "--solver=solver.prototxt", "--metrics=m.json",
+                                     "--tensorboard=tb", "--histograms=4"},
+                                    {folder_.string(), RLIM_INFINITY});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(FilesIn(folder_ / "tb").size(), 1u);
+  Write("m.log", result.err);
+  const auto of_log = CurvesOf(Svg({"m.log"})), of_metrics = CurvesOf(Svg({"m.json"}));
+  ASSERT_EQ(of_log.size(), 3u);
+  ASSERT_EQ(of_metrics.size(), 3u);
+  for (int c = 0; c < 3; ++c) {
+    ASSERT_EQ(of_log[c].size(), of_metrics[c].size());
+    for (size_t i = 0; i < of_log[c].size(); ++i) {
+      EXPECT_NEAR(of_log[c][i].first, of_metrics[c][i].first, 0.11);
+      EXPECT_NEAR(of_log[c][i].second, of_metrics[c][i].second, 0.21);  // logs have six digits
+    }
+  }
+}
+
+TEST_F(PlotTest, TellsWhatIsWrong) {
+  Write("a.log", CaffeLog());
+  Write("none.log", "no training\n");
+  Write("empty.log", "");
+  Write("bad.json", "{\"event\":\"train\",\"iteration\":1,\"loss\":1}\n{oh}\n{}\n");
+  const auto fails = [&](const std::vector<std::string>& words, int status,
+                         const std::string& message) {
+    const ToolResult result = Plot(words);
+    EXPECT_EQ(result.status, status);
+    EXPECT_THAT(result.err, HasSubstr(message));
+  };
+  fails({}, 2, "name at least one log or metrics file");
+  fails({"a.log", "--out=x.gif"}, 2, "must end with .png or .svg");
+  fails({"a.log", "--x=epoch"}, 2, "must be iteration or time");
+  fails({"a.log", "--smooth=0"}, 2, "at least 1");
+  fails({"no.log"}, 1, "no.log");
+  fails({"none.log"}, 1, "none.log: shows no training");
+  fails({"empty.log"}, 1, "empty.log: shows no training");
+  fails({"bad.json"}, 1, "bad.json:2: is not a line of a metrics file");
+  fails({"a.log", "--metric=acuracy"}, 1,
+        "there is no such curve; there are test/accuracy, test/loss, loss, train/loss, lr, speed");
+}
+
+// The last line of a file that is being written, or whose machine stopped.
+TEST_F(PlotTest, TakesAFileWhoseLastLineIsCutOff) {
+  Write("m.json", "{\"event\":\"train\",\"iteration\":1,\"loss\":1}\n{\"event\":\"tr");
+  EXPECT_EQ(Plot({"m.json"}).status, 0);
+}
+
+}  // namespace
+}  // namespace crema

@@ -1,0 +1,176 @@
+// Which snapshot is the newest whole one, and what is left of runs that were killed.
+#include "train/snapshot_files.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "schema/binary_io.h"
+#include "train/train_test_util.h"
+
+namespace crema {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class SnapshotFilesTest : public testing::Test {
+ protected:
+  void SetUp() override { folder_ = TestFolder(); }
+  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+  proto::SolverParameter Solver(const std::string& more = "") const {
+    return ParseSolver(TinySolver(folder_), more);
+  }
+  // Snapshots after iterations 4, 8 and 10.
+  void Train(const std::string& more = "") const {
+    ASSERT_TRUE(MakeTrainer(Solver("snapshot: 4 " + more))->Train());
+  }
+  std::string Newest() const { return FindNewestSnapshot(Path("tiny")); }
+  void Cut(const std::string& name) const {
+    const std::string bytes = ReadTestFile(Path(name));
+    WriteTestFile(Path(name), bytes.substr(0, bytes.size() - 3));
+  }
+  std::filesystem::path folder_;
+};
+
+TEST_F(SnapshotFilesTest, TheNewestIsTheLastIteration) {
+  EXPECT_EQ(Newest(), "");
+  EXPECT_EQ(FindNewestSnapshot(Path("nowhere/tiny")), "");
+  Train();
+  EXPECT_EQ(Newest(), Path("tiny_iter_10.solverstate"));  // not 8, which comes last by name
+}
+
+TEST_F(SnapshotFilesTest, OtherNamesAreNotTaken) {
+  Train();
+  for (const char* name : {"tiny_iter_99.solverstate.old", "tiny_iter_.solverstate",
+                           "tiny_iter_9x.solverstate", "a_tiny_iter_99.solverstate",
+                           "tiny_iter_99999999999999999999.solverstate", "tiny_iter_99.log"}) {
+    WriteTestFile(Path(name), ReadTestFile(Path("tiny_iter_10.solverstate")));
+  }
+  LogCapture log;
+  EXPECT_EQ(Newest(), Path("tiny_iter_10.solverstate"));
+  EXPECT_EQ(log.warnings(), Names{});
+}
+
+// Each way to spoil the newest snapshot makes it the one before.
+TEST_F(SnapshotFilesTest, PassesOverWhatIsNotWhole) {
+  using Spoil = std::function<void()>;
+  const std::string state = "tiny_iter_10.solverstate", weights = "tiny_iter_10.caffemodel";
+  const std::pair<Spoil, const char*> cases[] = {
+      {[&] { Cut(state); }, "ends in the middle"},
+      {[&] { Cut(weights); }, "is not the file that was written with"},
+      {[&] { WriteTestFile(Path(state), ""); }, "is empty"},
+      {[&] { std::filesystem::remove(Path(weights)); }, "is missing"},
+      {[&] { std::filesystem::remove(Path(state)); }, "has weights, but no state"},
+      {[&] {
+         std::filesystem::copy_file(Path("tiny_iter_8.caffemodel"), Path(weights),
+                                    std::filesystem::copy_options::overwrite_existing);
+       },
+       "is not the file that was written with"},
+      {[&] {  // a cut between two fields leaves a file that can be read
+         proto::SolverState changed = ReadState(Path(state));
+         changed.mutable_history()->RemoveLast();
+         WriteTestFile(Path(state), changed.SerializeAsString());
+       },
+       "its checksum is wrong"},
+      {[&] {
+         proto::SolverState changed = ReadState(Path(state));
+         changed.mutable_history(0)->set_data(1, 7);
+         WriteTestFile(Path(state), changed.SerializeAsString());
+       },
+       "its checksum is wrong"},
+  };
+  for (const auto& [spoil, reason] : cases) {
+    SetUp();
+    Train();
+    spoil();
+    LogCapture log;
+    EXPECT_EQ(Newest(), Path("tiny_iter_8.solverstate"));
+    ASSERT_EQ(log.warnings().size(), 1u) << reason;
+    EXPECT_TRUE(Contains(log.warnings()[0], reason)) << log.warnings()[0];
+  }
+}
+
+TEST_F(SnapshotFilesTest, PassesOverDamagedHdf5) {
+  Train("snapshot_format: HDF5");
+  EXPECT_EQ(Newest(), Path("tiny_iter_10.solverstate.h5"));
+  const std::string state = Path("tiny_iter_10.solverstate.h5");
+  std::string bytes = ReadTestFile(state);
+  const float value = ReadTestFile(state).empty() ? 0 : [&] {
+    proto::SolverState read;
+    ReadSolverState(state, &read);
+    return read.history(0).data(1);
+  }();
+  const size_t at = bytes.find(std::string(reinterpret_cast<const char*>(&value), sizeof value));
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] = static_cast<char>(bytes[at] ^ 1);
+  WriteTestFile(state, bytes);
+  LogCapture log;
+  EXPECT_EQ(Newest(), Path("tiny_iter_8.solverstate.h5"));
+  ASSERT_EQ(log.warnings().size(), 1u);
+  EXPECT_TRUE(Contains(log.warnings()[0], "its checksum is wrong"));
+}
+
+// Caffe's states have no checksums; that their weights can be read is what can be known.
+TEST_F(SnapshotFilesTest, TakesCaffesStates) {
+  Train();
+  for (int iteration : {8, 10}) {
+    const std::string path = PathsOf(Path("tiny"), iteration, false).state;
+    proto::SolverState state = ReadState(path);
+    state.clear_progress();
+    WriteTestFile(path, state.SerializeAsString());
+  }
+  EXPECT_EQ(Newest(), Path("tiny_iter_10.solverstate"));
+  Cut("tiny_iter_10.caffemodel");
+  EXPECT_EQ(Newest(), Path("tiny_iter_8.solverstate"));
+}
+
+// The weights of another run of the same name: named in the error, not used.
+TEST_F(SnapshotFilesTest, WeightsMustBelongToTheState) {
+  Train();
+  std::filesystem::rename(Path("tiny_iter_8.caffemodel"), Path("tiny_iter_10.caffemodel"));
+  const std::string error =
+      ErrorOf([&] { MakeTrainer(Solver(), Path("tiny_iter_10.solverstate")); });
+  EXPECT_TRUE(Contains(error, "tiny_iter_10.caffemodel: is not the file")) << error;
+  EXPECT_TRUE(Contains(error, "--weights=")) << error;
+}
+
+// A second run under the same names: a failure between the two halves must not leave the first
+// run's state with the second one's weights.
+TEST_F(SnapshotFilesTest, AStateNeverHasTheWeightsOfAnother) {
+  Train();
+  const auto other = MakeTrainer(Solver("random_seed: 6"));
+  other->Step(4);
+  // What cannot be replaced makes the second half fail.
+  std::filesystem::remove(Path("tiny_iter_4.solverstate"));
+  std::filesystem::create_directory(Path("tiny_iter_4.solverstate"));
+  const std::string weights = ReadTestFile(Path("tiny_iter_4.caffemodel"));
+  EXPECT_NE(ErrorOf([&] { other->Snapshot(); }), "");
+  EXPECT_TRUE(ReadTestFile(Path("tiny_iter_4.caffemodel")) == weights);
+  std::filesystem::remove(Path("tiny_iter_4.solverstate"));
+  other->Snapshot();
+  EXPECT_TRUE(ReadTestFile(Path("tiny_iter_4.caffemodel")) != weights);
+  EXPECT_EQ(MakeTrainer(Solver(), Path("tiny_iter_4.solverstate"))->iteration(), 4);
+}
+
+// Those of living processes, and whatever has another name, stay.
+TEST_F(SnapshotFilesTest, CleansUpAfterKilledRuns) {
+  for (const char* name :
+       {"tiny_iter_4.caffemodel.tmp.12.0", "tiny_iter_4.solverstate.h5.tmp.1.77",
+        "tiny_iter_0.tmp.99", "tiny_iter_6.caffemodel.tmp.13.0", "tiny_iter_4.caffemodel.tmp.mine",
+        "tiny_iter_4.tmp.12.x", "other_iter_4.caffemodel.tmp.12.0", "tiny_iter_best.tmp.12.0"}) {
+    WriteTestFile(Path(name), "x");
+  }
+  const int living = open(Path("tiny_iter_6.caffemodel.tmp.13.0").c_str(), O_RDONLY);
+  ASSERT_EQ(flock(living, LOCK_SH), 0);
+  LogCapture log;
+  MakeTrainer(Solver());
+  EXPECT_EQ(FilesIn(folder_),
+            (Names{"other_iter_4.caffemodel.tmp.12.0", "tiny_iter_4.caffemodel.tmp.mine",
+                   "tiny_iter_4.tmp.12.x", "tiny_iter_6.caffemodel.tmp.13.0",
+                   "tiny_iter_best.tmp.12.0"}));
+  EXPECT_EQ(log.With("which a run that was killed had left").size(), 3u);
+  close(living);
+}
+
+}  // namespace
+}  // namespace crema

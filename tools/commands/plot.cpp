@@ -1,0 +1,183 @@
+// crema plot: draws training curves.
+#include <gflags/gflags.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+
+#include "base/strings.h"
+#include "commands/command.h"
+#include "crema/base/error.h"
+#include "plot/chart.h"
+#include "plot/curves.h"
+#include "schema/binary_io.h"
+
+DEFINE_string(out, "curves.png", "The picture to write; its name ends with .png or .svg");
+DEFINE_string(x, "iteration", "What the x axis shows: iteration or time");
+DEFINE_string(metric, "", "Draw only these curves, a panel each: several separated by commas");
+DEFINE_int32(smooth, 1, "Draw training curves as means of this many neighbouring points");
+
+namespace crema {
+namespace {
+
+bool EndsWith(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// Curves drawn in one panel. The dashed one is of tests.
+struct PanelNames {
+  std::string title, solid, dashed;
+};
+
+// All names of curves of all runs, in the order in which they appear.
+std::vector<std::string> NamesOf(const std::vector<Run>& runs) {
+  std::vector<std::string> names;
+  for (const Run& run : runs) {
+    for (const Curve& curve : run.curves) {
+      if (std::find(names.begin(), names.end(), curve.name) == names.end()) {
+        names.push_back(curve.name);
+      }
+    }
+  }
+  return names;
+}
+
+bool Has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// What a panel of one curve is called.
+std::string TitleOf(const std::string& curve) {
+  if (curve == "lr") return "learning rate";
+  if (curve == "speed") return "iterations per second";
+  if (curve == "waited") return "% of the time waiting for data";
+  return curve;
+}
+
+// The loss of training with that of tests, one panel a result of tests, the rate.
+std::vector<PanelNames> ChoosePanels(const std::vector<Run>& runs) {
+  const std::vector<std::string> names = NamesOf(runs);
+  std::vector<PanelNames> panels;
+  std::vector<PanelNames> tests;
+  for (const std::string& name : names) {
+    if (name.rfind("test", 0) == 0) tests.push_back({name, name, ""});
+  }
+  if (Has(names, "loss")) panels.push_back({"loss", "loss", ""});
+  const bool joint = !panels.empty() && Has(names, "test/loss");
+  if (joint) panels[0].dashed = "test/loss";
+  for (const PanelNames& test : tests) {
+    if (!joint || test.solid != "test/loss") panels.push_back(test);
+  }
+  if (Has(names, "lr")) panels.push_back({TitleOf("lr"), "lr", ""});
+  if (panels.empty()) panels.push_back({TitleOf(names[0]), names[0], ""});
+  return panels;
+}
+
+// Those of --metric: a curve's name, or that of an output in tests and training.
+std::vector<PanelNames> PanelsFromFlag(const std::vector<Run>& runs) {
+  const std::vector<std::string> names = NamesOf(runs);
+  std::vector<PanelNames> panels;
+  for (const std::string& wanted : SplitList(FLAGS_metric)) {
+    const std::string test = "test/" + wanted, train = "train/" + wanted;
+    if (wanted == "loss" && Has(names, "loss")) {
+      panels.push_back({"loss", "loss", Has(names, test) ? test : ""});
+    } else if (Has(names, wanted)) {
+      panels.push_back({TitleOf(wanted), wanted, ""});
+    } else if (Has(names, train)) {
+      panels.push_back({wanted, train, Has(names, test) ? test : ""});
+    } else if (Has(names, test)) {
+      panels.push_back({test, test, ""});
+    } else {
+      Fail("--metric=", wanted, ": there is no such curve; there are ", Join(names, ", "));
+    }
+  }
+  return panels;
+}
+
+// Each value becomes the mean of up to `window` finite ones around it.
+void Smooth(int window, std::vector<std::pair<double, double>>* points) {
+  const auto before = *points;
+  const int size = static_cast<int>(before.size()), half = window / 2;
+  for (int i = 0; i < size; ++i) {
+    if (!std::isfinite(before[i].second)) continue;
+    const int first = std::max(0, i - half), last = std::min(size, i - half + window);
+    double sum = 0;
+    int count = 0;
+    for (int k = first; k < last; ++k) {
+      if (!std::isfinite(before[k].second)) continue;
+      sum += before[k].second;
+      ++count;
+    }
+    (*points)[i].second = sum / count;
+  }
+}
+
+void AddSeries(const Curve* curve, int run, bool dashed, Panel* panel) {
+  if (curve == nullptr) return;
+  Series series{run, dashed, false, {}};
+  for (const CurvePoint& point : curve->points) {
+    series.points.emplace_back(FLAGS_x == "time" ? point.seconds : point.iteration, point.value);
+  }
+  const bool of_training = curve->name.rfind("test", 0) != 0 && curve->name != "lr";
+  if (FLAGS_smooth > 1 && of_training) {
+    panel->series.push_back(series);
+    panel->series.back().faint = true;
+    Smooth(FLAGS_smooth, &series.points);
+  }
+  panel->series.push_back(series);
+}
+
+// The files' names without folder and extension; the paths where that would be no name for one.
+std::vector<std::string> LegendOf(const std::vector<Run>& runs) {
+  std::vector<std::string> paths, names;
+  for (const Run& run : runs) {
+    paths.push_back(run.path);
+    names.push_back(std::filesystem::path(run.path).stem().string());
+  }
+  std::vector<std::string> sorted = names;
+  std::sort(sorted.begin(), sorted.end());
+  const bool unique = std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
+  return unique ? names : paths;
+}
+
+Figure MakeFigure(const std::vector<Run>& runs) {
+  Figure figure;
+  figure.x_unit = FLAGS_x == "time" ? XUnit::kTime : XUnit::kIterations;
+  figure.runs = LegendOf(runs);
+  bool any_dashed = false;
+  for (const PanelNames& names : FLAGS_metric.empty() ? ChoosePanels(runs) : PanelsFromFlag(runs)) {
+    Panel panel{names.title, {}};
+    for (size_t r = 0; r < runs.size(); ++r) {
+      AddSeries(runs[r].Find(names.solid), static_cast<int>(r), false, &panel);
+      AddSeries(names.dashed.empty() ? nullptr : runs[r].Find(names.dashed), static_cast<int>(r),
+                true, &panel);
+    }
+    any_dashed = any_dashed || !names.dashed.empty();
+    figure.panels.push_back(panel);
+  }
+  if (any_dashed) figure.note = "solid: training; dashed: test";
+  return figure;
+}
+
+}  // namespace
+
+int RunPlot(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) throw UsageError("name at least one log or metrics file");
+  const bool svg = EndsWith(FLAGS_out, ".svg");
+  if (!svg && !EndsWith(FLAGS_out, ".png")) {
+    throw UsageError("--out=" + FLAGS_out + ": the name must end with .png or .svg");
+  }
+  if (FLAGS_x != "iteration" && FLAGS_x != "time") {
+    throw UsageError("--x=" + FLAGS_x + ": must be iteration or time");
+  }
+  if (FLAGS_smooth < 1) throw UsageError("--smooth must be at least 1");
+  std::vector<Run> runs;
+  for (const std::string& path : arguments) runs.push_back(ReadRun(path));
+  const Drawing drawing = LayOut(MakeFigure(runs));
+  WriteFileAtomically(FLAGS_out, svg ? ToSvg(drawing) : ToPng(drawing));
+  std::cout << "Wrote " << FLAGS_out << "\n";
+  return 0;
+}
+
+}  // namespace crema

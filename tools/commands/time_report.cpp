@@ -1,0 +1,94 @@
+#include "commands/time_report.h"
+
+#include <glog/logging.h>
+
+#include <cmath>
+#include <fstream>
+#include <iomanip>
+#include <sstream>
+
+#include "base/strings.h"
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+std::string Percent(double part, double whole) {
+  return whole > 0 ? Concat(std::lround(100 * part / whole), " %") : "-";
+}
+
+// "12.3 GFLOP/s (40 %)".
+std::string Speed(double gflops, double peak) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(1) << gflops << " GFLOP/s (" << Percent(gflops, peak)
+       << ")";
+  return text.str();
+}
+
+std::string Quoted(const std::string& text) {
+  std::ostringstream out;
+  out << '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out << '\\' << c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out << "\\u" << std::hex << std::setw(4) << std::setfill('0') << static_cast<int>(c)
+          << std::dec;
+    } else {
+      out << c;
+    }
+  }
+  out << '"';
+  return out.str();
+}
+
+void WriteLayer(const LayerTime& layer, std::ostream& out) {
+  out << "    {\"name\": " << Quoted(layer.name) << ", \"type\": " << Quoted(layer.type)
+      << ", \"fused\": " << Quoted(layer.with) << ", \"forward_ms\": " << layer.forward_ms
+      << ", \"backward_ms\": " << layer.backward_ms
+      << ", \"forward_gflops\": " << layer.forward_gflops()
+      << ", \"backward_gflops\": " << layer.backward_gflops() << "}";
+}
+
+}  // namespace
+
+void LogReport(const TimeReport& report) {
+  LOG(INFO) << "sgemm reaches " << std::lround(report.peak_gflops) << " GFLOP/s here.";
+  for (const LayerTime& layer : report.layers) {
+    if (layer.forward_flops == 0) continue;
+    LOG(INFO) << std::setw(10) << layer.name << "\tforward: "
+              << Speed(layer.forward_gflops(), report.peak_gflops) << (report.trains ? ", backward: " : "")
+              << (report.trains ? Speed(layer.backward_gflops(), report.peak_gflops) : "");
+  }
+  const char* what = report.trains ? "Training iteration" : "Inference (forward only)";
+  LOG(INFO) << what << ": " << report.iteration_ms << " ms (median of " << report.iterations << "), "
+            << report.images_per_second << " images/s.";
+  if (report.trains) {
+    LOG(INFO) << "Of it forward " << report.forward_ms << " ms, backward " << report.backward_ms
+              << " ms, update " << report.update_ms << " ms.";
+  }
+  LOG(INFO) << "Peak memory: " << BytesToString(static_cast<double>(report.peak_bytes)) << ".";
+}
+
+void WriteJson(const TimeReport& report, const std::string& path) {
+  std::ofstream out(path);
+  out << std::setprecision(6) << "{\n  \"net\": " << Quoted(report.net) << ",\n  \"phase\": "
+      << (report.trains ? "\"TRAIN\"" : "\"TEST\"") << ",\n  \"iterations\": " << report.iterations
+      << ",\n  \"batch\": " << report.batch
+      << ",\n  \"iteration_ms\": " << report.iteration_ms
+      << ",\n  \"forward_ms\": " << report.forward_ms
+      << ",\n  \"backward_ms\": " << report.backward_ms
+      << ",\n  \"update_ms\": " << report.update_ms
+      << ",\n  \"images_per_second\": " << report.images_per_second
+      << ",\n  \"sgemm_gflops\": " << report.peak_gflops
+      << ",\n  \"peak_bytes\": " << report.peak_bytes << ",\n  \"layers\": [";
+  for (size_t i = 0; i < report.layers.size(); ++i) {
+    out << (i == 0 ? "\n" : ",\n");
+    WriteLayer(report.layers[i], out);
+  }
+  out << "\n  ]\n}\n";
+  out.close();
+  if (!out) Fail("--json=", path, ": the file could not be written; check the folder and the disk");
+}
+
+}  // namespace crema

@@ -1,0 +1,150 @@
+#include "dummy_data.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include "crema.pb.h"
+#include "crema/base/error.h"
+#include "crema/net/compile.h"
+
+namespace crema {
+namespace {
+
+bool ReadsData(const proto::LayerParameter& layer) {
+  for (const char* type : {"Data", "ImageData", "WindowData", "HDF5Data", "MemoryData"}) {
+    if (layer.type() == type) return true;
+  }
+  return false;
+}
+
+int64_t FirstAboveZero(std::initializer_list<int64_t> numbers) {
+  for (int64_t number : numbers) {
+    if (number > 0) return number;
+  }
+  return 0;
+}
+
+int64_t BatchSize(const proto::LayerParameter& layer) {
+  return FirstAboveZero({layer.data_param().batch_size(),
+                         layer.has_image_data_param() ? layer.image_data_param().batch_size() : 0,
+                         layer.window_data_param().batch_size(),
+                         layer.hdf5_data_param().batch_size(),
+                         layer.memory_data_param().batch_size()});
+}
+
+// N, C, H, W of the layer's images; `otherwise` where it does not say.
+std::vector<int64_t> ImageShape(const proto::LayerParameter& layer,
+                                const std::vector<int64_t>& otherwise) {
+  const proto::TransformationParameter& transform = layer.transform_param();
+  const proto::ImageDataParameter& image = layer.image_data_param();
+  const proto::MemoryDataParameter& memory = layer.memory_data_param();
+  const int64_t crop = FirstAboveZero({transform.crop_size(), layer.data_param().crop_size(),
+                                       image.crop_size(), layer.window_data_param().crop_size()});
+  const bool is_gray = transform.force_gray() || (image.has_is_color() && !image.is_color());
+  const int64_t channels = FirstAboveZero({memory.channels(), transform.force_color() ? 3 : 0,
+                                           is_gray ? 1 : 0});
+  const std::vector<int64_t> stated = {
+      BatchSize(layer), channels, FirstAboveZero({crop, memory.height(), image.new_height()}),
+      FirstAboveZero({crop, memory.width(), image.new_width()})};
+  std::vector<int64_t> shape;
+  for (int a = 0; a < 4; ++a) shape.push_back(stated[a] > 0 ? stated[a] : otherwise[a]);
+  return shape;
+}
+
+// Layers whose tops hold the values of their bottoms.
+bool PassesValuesOn(const std::string& type) {
+  for (const char* passing : {"Split", "Slice", "Reshape", "Flatten", "Concat", "Tile", "Crop"}) {
+    if (type == passing) return true;
+  }
+  return false;
+}
+
+// The axis on which a layer finds the scores of classes.
+int64_t ScoresAxis(const proto::LayerParameter& layer) {
+  if (layer.type() == "Accuracy") return layer.accuracy_param().axis();
+  if (layer.type() == "InfogainLoss") return layer.infogain_loss_param().axis();
+  return layer.softmax_param().axis();
+}
+
+// The least number of scores that values of the blob are compared with; 1 where there are none.
+int64_t ClassesOf(const Graph& graph, const std::string& label) {
+  std::set<int> labels;
+  int64_t classes = 0;
+  for (size_t b = 0; b < graph.blobs.size(); ++b) {
+    if (graph.blobs[b].name == label) labels.insert(static_cast<int>(b));
+  }
+  for (const LayerNode& node : graph.layers) {
+    const auto is_label = [&](int blob) { return labels.count(blob) > 0; };
+    if (PassesValuesOn(node.layer->type())) {
+      const bool any = std::any_of(node.bottoms.begin(), node.bottoms.end(), is_label);
+      if (any) labels.insert(node.tops.begin(), node.tops.end());
+    } else if (node.bottoms.size() >= 2 && is_label(node.bottoms[1])) {
+      const Shape& scores = graph.blobs[node.bottoms[0]].shape;
+      int64_t axis = ScoresAxis(node.layer->config());
+      if (axis < 0) axis += scores.rank();
+      const int64_t count = axis >= 0 && axis < scores.rank() ? scores[static_cast<int>(axis)] : 1;
+      classes = classes == 0 ? count : std::min(classes, count);
+    }
+  }
+  return std::max<int64_t>(1, classes);
+}
+
+void AddTop(const std::vector<int64_t>& dims, double max, proto::DummyDataParameter* dummy) {
+  proto::BlobShape* shape = dummy->add_shape();
+  for (int64_t dim : dims) shape->add_dim(dim);
+  proto::FillerParameter* filler = dummy->add_data_filler();
+  filler->set_type("uniform");
+  filler->set_min(0);
+  filler->set_max(static_cast<float>(max));
+}
+
+// Images of up to 1, and labels that are all of class 0.
+proto::LayerParameter RandomLayer(const proto::LayerParameter& layer,
+                                  const std::vector<int64_t>& shape) {
+  proto::LayerParameter random;
+  random.set_name(layer.name());
+  random.set_type("DummyData");
+  *random.mutable_top() = layer.top();
+  *random.mutable_include() = layer.include();
+  *random.mutable_exclude() = layer.exclude();
+  const std::vector<int64_t> images = ImageShape(layer, shape);
+  for (int t = 0; t < layer.top_size(); ++t) {
+    AddTop(t == 0 ? images : std::vector<int64_t>{images[0]}, 1, random.mutable_dummy_data_param());
+  }
+  return random;
+}
+
+}  // namespace
+
+std::vector<int64_t> ParseDummyShape(const std::string& text) {
+  long long n, c, h, w;
+  int end = 0;
+  const int read = std::sscanf(text.c_str(), "%lldx%lldx%lldx%lld%n", &n, &c, &h, &w, &end);
+  if (read != 4 || end != static_cast<int>(text.size()) || std::min({n, c, h, w}) < 1) {
+    Fail("--dummy-data=", text, ": is not a shape; give the images' N x C x H x W, as in "
+         "--dummy-data=4x3x224x224");
+  }
+  return {n, c, h, w};
+}
+
+// How many classes there are is known only when the net's shapes are: it is compiled once for that.
+void ReplaceDataLayers(const std::vector<int64_t>& shape, proto::NetParameter* net) {
+  std::vector<proto::LayerParameter*> replaced;
+  for (proto::LayerParameter& layer : *net->mutable_layer()) {
+    if (!ReadsData(layer)) continue;
+    layer = RandomLayer(layer, shape);
+    replaced.push_back(&layer);
+  }
+  CompileOptions options;
+  options.backward = false;
+  const Graph graph = CompileNet(*net, DeviceKind::kCpu, options);
+  for (proto::LayerParameter* layer : replaced) {
+    for (int t = 1; t < layer->top_size(); ++t) {
+      const auto classes = static_cast<float>(ClassesOf(graph, layer->top(t)));
+      layer->mutable_dummy_data_param()->mutable_data_filler(t)->set_max(classes);
+    }
+  }
+}
+
+}  // namespace crema

@@ -1,0 +1,47 @@
+// The manual of the configuration language: the comments of proto/crema.proto, cut into pages.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace crema {
+
+// One field of a message.
+struct ManualField {
+  std::string name;
+  std::string type;     // "uint32", "FillerParameter", "repeated string"
+  std::string comment;  // sentences, the default at their end
+  std::vector<std::string> values;  // of an enumeration: "MAX: the largest value."
+};
+
+// The fields of one message.
+struct ManualSection {
+  std::string title;    // "pooling_param"
+  std::string comment;  // "" where the page's purpose says it
+  std::vector<ManualField> fields;
+};
+
+struct ManualPage {
+  std::string title;
+  std::string summary;  // one sentence
+  std::string purpose;  // paragraphs, with blank lines between them
+  std::string use;      // how many bottoms and tops, and the like; may be ""
+  std::vector<ManualSection> sections;
+};
+
+// A page for a layer type, or for "solver", "net" or "layer". Throws Error where there is none,
+// naming the nearest title.
+ManualPage FindManualPage(const std::string& title);
+
+// All layer types that crema has, as pages.
+std::vector<ManualPage> LayerPages();
+// Which of "Data", "Losses" and "Layers" a type belongs to.
+std::string GroupOfLayer(const std::string& type);
+
+std::string ToText(const ManualPage& page);
+std::string ToMarkdown(const ManualPage& page);
+
+// Writes a page for each layer, and README.md with a list of them, into a folder. Throws Error.
+void WriteLayerPages(const std::string& folder);
+
+}  // namespace crema

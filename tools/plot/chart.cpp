@@ -1,0 +1,291 @@
+#include "plot/chart.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+constexpr Color kBlack{40, 40, 40}, kGrid{225, 225, 225}, kFrame{120, 120, 120};
+// Colours that differ for colour-blind eyes, too (Okabe and Ito, 2008), without the yellow.
+constexpr Color kColors[] = {{0, 114, 178},  {213, 94, 0},  {0, 158, 115}, {204, 121, 167},
+                             {86, 180, 233}, {230, 159, 0}, {90, 90, 90}};
+constexpr int kPanelWidth = 520, kPanelHeight = 300;
+constexpr int kLeft = 74, kRight = 18, kTop = 34, kBottom = 48;  // around a panel's frame
+constexpr int kLegendLine = 22, kMargin = 12;
+constexpr double kTitleHeight = 16, kTextHeight = 13;
+
+Color ColorOf(const Series& series) {
+  const Color color = kColors[series.color % (sizeof kColors / sizeof kColors[0])];
+  if (!series.faint) return color;
+  const auto pale = [](uint8_t c) { return static_cast<uint8_t>(255 - (255 - c) * 0.35); };
+  return {pale(color.red), pale(color.green), pale(color.blue)};
+}
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+
+  void Include(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  bool empty() const { return low > high; }
+};
+
+std::string Short(double value) {
+  char text[32];
+  const double size = std::fabs(value);
+  if (size >= 1e6 && size < 1e9) {
+    std::snprintf(text, sizeof text, "%gM", value / 1e6);
+  } else if (size >= 1e4 && size < 1e6) {
+    std::snprintf(text, sizeof text, "%gk", value / 1e3);
+  } else {
+    std::snprintf(text, sizeof text, "%.4g", value);
+  }
+  return text;
+}
+
+// One axis: from values to pixels, and where its ticks are.
+class Axis {
+ public:
+  Axis(Range range, bool logarithmic, double from, double to)
+      : logarithmic_(logarithmic), from_(from), to_(to) {
+    if (range.empty()) range = {0, 1};
+    low_ = logarithmic ? std::log10(range.low) : range.low;
+    high_ = logarithmic ? std::log10(range.high) : range.high;
+  }
+
+  // Room beside the outermost values, so that a flat curve is not on the frame.
+  void Widen() {
+    const double room =
+        high_ > low_ ? 0.05 * (high_ - low_) : std::max(1e-12, 0.1 * std::fabs(low_));
+    low_ -= room;
+    high_ += room;
+  }
+  double Place(double value) const {
+    const double v = logarithmic_ ? std::log10(value) : value;
+    return from_ + (to_ - from_) * (high_ > low_ ? (v - low_) / (high_ - low_) : 0.5);
+  }
+  std::vector<double> Ticks(int count) const {
+    return logarithmic_ ? LogTicks() : LinearTicks(low_, high_, count);
+  }
+
+ private:
+  // Powers of ten; where there are few, also their double and fivefold.
+  std::vector<double> LogTicks() const {
+    std::vector<double> ticks;
+    const int step = std::max(1, static_cast<int>(std::ceil((high_ - low_) / 6)));
+    for (int e = static_cast<int>(std::floor(low_)); e <= high_; ++e) {
+      for (const double factor : {1.0, 2.0, 5.0}) {
+        if (factor > 1 && high_ - low_ > 2.5) continue;
+        const double place = e + std::log10(factor);
+        if (e % step == 0 && place >= low_ && place <= high_) ticks.push_back(std::pow(10, place));
+      }
+    }
+    return ticks;
+  }
+
+  bool logarithmic_;
+  double from_, to_, low_, high_;
+};
+
+struct TimeUnit {
+  double seconds;
+  const char* name;
+};
+
+TimeUnit ChooseTimeUnit(double longest) {
+  if (longest > 3 * 3600) return {3600, "hours"};
+  if (longest > 180) return {60, "minutes"};
+  return {1, "seconds"};
+}
+
+class PanelDrawer {
+ public:
+  PanelDrawer(const Panel& panel, Range x, const std::string& x_label, double left, double top,
+              Drawing* out)
+      : panel_(panel),
+        x_label_(x_label),
+        left_(left + kLeft),
+        top_(top + kTop),
+        right_(left + kPanelWidth - kRight),
+        bottom_(top + kPanelHeight - kBottom),
+        out_(out),
+        y_range_(RangeOfValues()),
+        logarithmic_(SpansMuch(y_range_)),
+        x_(x, false, left_, right_),
+        y_(y_range_, logarithmic_, bottom_, top_) {
+    y_.Widen();
+  }
+
+  void DrawAll() {
+    DrawGrid();
+    for (const Series& series : panel_.series) {
+      if (series.faint) DrawSeries(series);
+    }
+    for (const Series& series : panel_.series) {
+      if (!series.faint) DrawSeries(series);
+    }
+    const std::string scale = logarithmic_ ? " (log scale)" : "";
+    AddText(left_, top_ - 10, panel_.title + scale, kTitleHeight, Anchor::kLeft);
+    AddText((left_ + right_) / 2, bottom_ + 38, x_label_, kTextHeight, Anchor::kMiddle);
+    if (y_range_.empty()) {
+      AddText((left_ + right_) / 2, (top_ + bottom_) / 2, "no finite values", kTextHeight,
+              Anchor::kMiddle);
+    }
+  }
+
+ private:
+  Range RangeOfValues() const {
+    Range range;
+    for (const Series& series : panel_.series) {
+      for (const auto& point : series.points) {
+        if (std::isfinite(point.second)) range.Include(point.second);
+      }
+    }
+    return range;
+  }
+  static bool SpansMuch(const Range& range) {
+    return !range.empty() && range.low > 0 && range.high / range.low >= 20;
+  }
+  void AddText(double x, double y, const std::string& text, double height, Anchor anchor) {
+    out_->texts.push_back({x, y, text, height, anchor, kBlack});
+  }
+  void AddLine(double x0, double y0, double x1, double y1, Color color) {
+    out_->lines.push_back({{{x0, y0}, {x1, y1}}, {color, 1, false}});
+  }
+  void DrawGrid() {
+    for (const double tick : x_.Ticks(6)) {
+      AddLine(x_.Place(tick), top_, x_.Place(tick), bottom_, kGrid);
+      AddText(x_.Place(tick), bottom_ + 18, Short(tick), kTextHeight, Anchor::kMiddle);
+    }
+    for (const double tick : y_.Ticks(6)) {
+      AddLine(left_, y_.Place(tick), right_, y_.Place(tick), kGrid);
+      AddText(left_ - 7, y_.Place(tick) + 4, Short(tick), kTextHeight, Anchor::kRight);
+    }
+    out_->lines.push_back(
+        {{{left_, top_}, {right_, top_}, {right_, bottom_}, {left_, bottom_}, {left_, top_}},
+         {kFrame, 1, false}});
+  }
+  void DrawSeries(const Series& series) {
+    const Pen pen{ColorOf(series), series.faint ? 1.0 : 1.6, series.dashed};
+    Polyline line{{}, pen};
+    const auto finish = [&] {
+      if (line.points.size() == 1) {  // a point alone would not be seen
+        const auto [x, y] = line.points[0];
+        line.points = {{x - 2, y}, {x + 2, y}};
+        line.pen.width = 4;
+        line.pen.dashed = false;
+      }
+      if (!line.points.empty()) out_->lines.push_back(line);
+      line = {{}, pen};
+    };
+    for (const auto& [x, y] : series.points) {
+      if (std::isfinite(y)) {
+        line.points.emplace_back(x_.Place(x), y_.Place(y));
+      } else {
+        finish();
+      }
+    }
+    finish();
+  }
+
+  const Panel& panel_;
+  const std::string& x_label_;
+  double left_, top_, right_, bottom_;
+  Drawing* out_;
+  Range y_range_;
+  bool logarithmic_;
+  Axis x_, y_;
+};
+
+// Adds the names of the runs from `top` on, as many to a line as fit. Returns where they end.
+double DrawLegend(const Figure& figure, double top, Drawing* out) {
+  constexpr double kSample = 26, kGap = 24;
+  double x = kMargin, y = top;
+  for (size_t i = 0; i < figure.runs.size(); ++i) {
+    const double width = kSample + 8 + TextWidth(figure.runs[i], kTextHeight) + kGap;
+    if (x > kMargin && x + width > out->width) {
+      x = kMargin;
+      y += kLegendLine;
+    }
+    const Color color = ColorOf({static_cast<int>(i), false, false, {}});
+    out->lines.push_back({{{x, y + 11}, {x + kSample, y + 11}}, {color, 3, false}});
+    out->texts.push_back(
+        {x + kSample + 8, y + 16, figure.runs[i], kTextHeight, Anchor::kLeft, kBlack});
+    x += width;
+  }
+  y += figure.runs.empty() ? 0 : kLegendLine;
+  if (figure.note.empty()) return y;
+  out->texts.push_back({kMargin, y + 16, figure.note, kTextHeight, Anchor::kLeft, kBlack});
+  return y + kLegendLine;
+}
+
+double WidestLegend(const Figure& figure) {
+  double width = TextWidth(figure.note, kTextHeight);
+  for (const std::string& run : figure.runs)
+    width = std::max(width, 34 + TextWidth(run, kTextHeight));
+  return width + 2 * kMargin;
+}
+
+// The panels' points with x in the unit that is shown.
+Panel InUnit(Panel panel, double unit) {
+  for (Series& series : panel.series) {
+    for (auto& point : series.points) point.first /= unit;
+  }
+  return panel;
+}
+
+Range RangeOfX(const Figure& figure) {
+  Range range;
+  for (const Panel& panel : figure.panels) {
+    for (const Series& series : panel.series) {
+      for (const auto& point : series.points) range.Include(point.first);
+    }
+  }
+  if (range.empty()) return {0, 1};
+  return range.high > range.low ? range : Range{range.low, range.low + 1};
+}
+
+}  // namespace
+
+std::vector<double> LinearTicks(double low, double high, int count) {
+  const double rough = (high - low) / count;
+  const double power = std::pow(10, std::floor(std::log10(rough)));
+  double step = power;
+  for (const double factor : {2.0, 5.0, 10.0}) {
+    if (step < rough) step = power * factor;
+  }
+  std::vector<double> ticks;
+  for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) {
+    ticks.push_back(i == 0 ? 0 : i * step);
+  }
+  return ticks;
+}
+
+Drawing LayOut(const Figure& figure) {
+  const int panels = static_cast<int>(figure.panels.size());
+  const int columns = std::min(2, panels), rows = (panels + 1) / 2;
+  Range x = RangeOfX(figure);
+  const TimeUnit unit =
+      figure.x_unit == XUnit::kTime ? ChooseTimeUnit(x.high) : TimeUnit{1, "iteration"};
+  x = {x.low / unit.seconds, x.high / unit.seconds};
+  Drawing drawing;
+  drawing.width = std::max(columns * kPanelWidth, static_cast<int>(WidestLegend(figure)));
+  const double top = DrawLegend(figure, kMargin, &drawing);
+  drawing.height = static_cast<int>(top) + rows * kPanelHeight;
+  for (int i = 0; i < panels; ++i) {
+    const Panel panel = InUnit(figure.panels[i], unit.seconds);
+    PanelDrawer(panel, x, unit.name, i % columns * kPanelWidth, top + i / columns * kPanelHeight,
+                &drawing)
+        .DrawAll();
+  }
+  return drawing;
+}
+
+}  // namespace crema
