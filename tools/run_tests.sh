@@ -4,9 +4,10 @@
 #   asan     with AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 #   fuzz     each reader of files for a minute on damaged files (tests/fuzz), where clang and its
 #            libFuzzer are found
-#   cuda     with the layers compiled for the GPU too, where nvcc is found; on a machine without a
-#            GPU its tests run on the CPU
-# usage: tools/run_tests.sh [release|asan|fuzz|cuda]...   (default: all that can run here)
+#   cuda     the release build with the layers compiled for the GPU too; on a machine without a GPU
+#            its tests run on the CPU
+# usage: tools/run_tests.sh [release|asan|fuzz|cuda]...
+#        (default: cuda asan fuzz where nvcc is found, else release asan fuzz)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,8 +21,9 @@ find_nvcc() { command -v nvcc || ls "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" 2>/
 
 wanted=("$@")
 if (($# == 0)); then
-  wanted=(release asan fuzz)
-  if find_nvcc >/dev/null; then wanted+=(cuda); else echo "No nvcc here: the CUDA build is left out."; fi
+  first=cuda
+  find_nvcc >/dev/null || { first=release && echo "No nvcc here: the GPU's layers are left out."; }
+  wanted=("$first" asan fuzz)
 fi
 
 if command -v ccache >/dev/null; then
@@ -77,8 +79,8 @@ for suite in "${wanted[@]}"; do
     fuzz) run_fuzz || failed+=(fuzz) ;;
     cuda)
       # One architecture is enough to see that everything compiles.
-      CUDACXX=${CUDACXX:-$(find_nvcc)} run_suite cuda -DCMAKE_CUDA_ARCHITECTURES=90-real \
-        -DCREMA_V3=OFF || failed+=(cuda)
+      CUDACXX=${CUDACXX:-$(find_nvcc)} run_suite cuda -DCMAKE_CUDA_ARCHITECTURES=90-real ||
+        failed+=(cuda)
       ;;
     *)
       echo "usage: tools/run_tests.sh [release|asan|fuzz|cuda]..." >&2

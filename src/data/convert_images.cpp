@@ -21,6 +21,7 @@
 #include "crema/math/philox.h"
 #include "data/convert.h"
 #include "data/datum.h"
+#include "data/decode_image.h"
 #include "data/record_writer.h"
 #include "schema/binary_io.h"
 
@@ -67,9 +68,10 @@ std::string Planes(const cv::Mat& image) {
 }
 
 cv::Mat DecodeFile(const std::string& bytes, const ImageOptions& options) {
-  const cv::Mat file(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
-  cv::Mat image = cv::imdecode(file, options.gray ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
-  if (image.empty()) Fail("is not an image that OpenCV can read, or is damaged");
+  std::string problem;
+  const int flag = options.gray ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR;
+  cv::Mat image = DecodeImage(bytes, flag, &problem);
+  if (image.empty()) Fail("is not an image that OpenCV can read, or is damaged: ", problem);
   if (options.resize_height == 0) return image;
   cv::Mat resized;
   cv::resize(image, resized, cv::Size(options.resize_width, options.resize_height));

@@ -9,7 +9,7 @@
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
-#include "data/image_header.h"
+#include "data/decode_image.h"
 
 namespace crema {
 namespace {
@@ -64,20 +64,9 @@ void DatumDecoder::State::DecodeImage(const Record& record) {
     Fail(NameRecord(title, record), " is marked as a compressed image, but ", parts...);
   };
   if (data.empty()) fail("it holds no data; make the database anew");
-  const std::string doubt = ImplausibleSize(data);
-  if (!doubt.empty()) fail(doubt, "; the image file is damaged");
-  std::string reason;
-  try {
-    const cv::Mat file(1, static_cast<int>(data.size()), CV_8UC1, const_cast<char*>(data.data()));
-    decoded = cv::imdecode(file, ReadFlag(color));
-  } catch (const cv::Exception& exception) {  // for example absurd sizes in the file's header
-    decoded.release();
-    reason = " (" + exception.err + ")";
-  }
-  if (decoded.empty()) {
-    fail("its ", data.size(), " bytes could not be decoded", reason,
-         "; the image file is damaged or of a kind that OpenCV does not read");
-  }
+  std::string problem;
+  decoded = crema::DecodeImage(data, ReadFlag(color), &problem);
+  if (decoded.empty()) fail(problem);
   if (decoded.depth() != CV_8U) {
     fail("its pixels are not bytes (OpenCV depth ", decoded.depth(), "); set transform_param { "
          "force_color: true } or { force_gray: true }, or convert the image to 8 bits");

@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "crema/base/error.h"
+#include "data/decode_image.h"
+#include "schema/binary_io.h"
 
 namespace crema {
 
@@ -28,19 +30,12 @@ ImageFileDecoder::ImageFileDecoder(ImageFileDecoder&&) noexcept = default;
 
 const Image& ImageFileDecoder::Read(const std::string& path, const std::string& where) {
   State& s = *state_;
-  std::string reason;
-  try {
-    s.decoded = cv::imread(path, s.flag);
-  } catch (const cv::Exception& exception) {  // for example absurd sizes in the file's header
-    s.decoded.release();
-    reason = " (" + exception.err + ")";
+  if (!std::ifstream(path).good()) {
+    Fail(where, ": the image ", path, " cannot be opened; correct its path, or root_folder");
   }
-  if (s.decoded.empty()) {
-    const bool is_there = std::ifstream(path).good();
-    Fail(where, ": the image ", path, is_there ? " cannot be decoded" : " cannot be opened", reason,
-         is_there ? "; it is damaged, or of a kind that OpenCV does not read"
-                  : "; correct its path, or root_folder");
-  }
+  std::string problem;
+  s.decoded = DecodeImage(ReadFileBytes(path), s.flag, &problem);
+  if (s.decoded.empty()) Fail(where, ": the image ", path, " cannot be decoded: ", problem);
   if (s.height > 0 && s.width > 0) {
     cv::resize(s.decoded, s.resized, cv::Size(s.width, s.height));
   } else {

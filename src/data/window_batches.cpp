@@ -11,6 +11,8 @@
 
 #include "crema/base/error.h"
 #include "crema/math/philox.h"
+#include "data/decode_image.h"
+#include "schema/binary_io.h"
 
 namespace crema {
 namespace {
@@ -137,22 +139,16 @@ class WindowBatches : public BatchMaker {
   }
 
   cv::Mat Load(size_t image) const {
-    cv::Mat decoded;
-    try {
-      if (options_.files.empty()) {
-        decoded = cv::imread(options_.windows.images[image], cv::IMREAD_COLOR);
-      } else {
-        const std::string& bytes = options_.files[image];
-        decoded = cv::imdecode(cv::Mat(1, static_cast<int>(bytes.size()), CV_8UC1,
-                                       const_cast<char*>(bytes.data())), cv::IMREAD_COLOR);
-      }
-    } catch (const cv::Exception&) {
-      decoded.release();
-    }
-    if (decoded.empty()) {
-      Fail(options_.owner, ": the image ", options_.windows.images[image], ", number ", image,
-           " in the window file, cannot be opened or decoded");
-    }
+    const std::string& path = options_.windows.images[image];
+    const auto fail = [&](const std::string& problem) {
+      Fail(options_.owner, ": the image ", path, ", number ", image, " in the window file, ", problem);
+    };
+    const bool cached = !options_.files.empty();
+    if (!cached && !std::ifstream(path).good()) fail("cannot be opened; correct its path");
+    const std::string file = cached ? "" : ReadFileBytes(path);
+    std::string problem;
+    cv::Mat decoded = DecodeImage(cached ? options_.files[image] : file, cv::IMREAD_COLOR, &problem);
+    if (decoded.empty()) fail("cannot be decoded: " + problem);
     return decoded;
   }
 

@@ -63,7 +63,7 @@ bool Trainer::Step(int64_t iterations) {
     if (ShouldTest() && !TestAll()) break;
     const bool display = solver_->display() > 0 && iteration_ % solver_->display() == 0;
     RunIteration(display);
-    rate_ = NextRate();
+    FindRate();
     if (display) {
       const double now = Now();
       Display(now - started);
@@ -172,6 +172,7 @@ void Trainer::ShowParameters() {
 }
 
 void Trainer::ApplyUpdate() {
+  FindRate();
   const Context& ctx = net_->context();
   UpdateStep step = NextStep();
   if (solver_->clip_gradients() >= 0) {

@@ -80,6 +80,13 @@ double Trainer::NextRate() {
   return LearningRate(*solver_, iteration_, plateau_->steps());
 }
 
+// Once an iteration, since a plateau counts how often it is asked.
+void Trainer::FindRate() {
+  if (rate_of_ == iteration_) return;
+  rate_ = NextRate();
+  rate_of_ = iteration_;
+}
+
 void Trainer::ObservePlateau() {
   if (plateau_net_ >= 0 && !plateau_value_.has_value()) return;  // no test so far
   const double metric = plateau_net_ >= 0 ? *plateau_value_ : SmoothedLoss();

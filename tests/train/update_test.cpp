@@ -198,5 +198,22 @@ TEST_F(UpdateTest, ReportsTheMeanAveragePrecision) {
   EXPECT_EQ(log.With("Test net output #0: map = 0.5").size(), 1u);
 }
 
+// Those who measure update without the rest of an iteration.
+TEST_F(UpdateTest, AppliesTheRateOfItsIteration) {
+  const std::string policy = "lr_policy: 'step' stepsize: 1 gamma: 0.5 momentum: 0 weight_decay: 0";
+  const auto twin = Make(policy);
+  const auto trainer = Make(policy);
+  const std::vector<double> before = WeightsOf(*twin);
+  twin->Step(2);
+  for (int i = 0; i < 2; ++i) {
+    trainer->net().ClearGradients();
+    trainer->net().Forward(i);
+    trainer->net().Backward();
+    trainer->ApplyUpdate();
+  }
+  EXPECT_NE(WeightsOf(*twin), before);
+  EXPECT_EQ(WeightsOf(*trainer), WeightsOf(*twin));
+}
+
 }  // namespace
 }  // namespace crema

@@ -64,7 +64,7 @@ class Trainer {
   bool Step(int64_t iterations);
 
   // The second half of an iteration, for those who measure: updates the weights by the gradients
-  // that the net holds, at the rate of the last iteration of Step.
+  // that the net holds, at the rate of this iteration.
   void ApplyUpdate();
 
   // Writes PREFIX_iter_N.caffemodel and .solverstate, both whole or neither. Throws Error where
@@ -114,6 +114,7 @@ class Trainer {
   std::optional<double> WaitedShare(double seconds);
   void ShowParameters();
   double NextRate();
+  void FindRate();
   void ObservePlateau();
   UpdateStep NextStep() const;
   void UpdateAverage();
@@ -168,6 +169,7 @@ class Trainer {
   int64_t losses_ = 0;                           // written to the ring so far
   int64_t iteration_ = 0;
   double rate_ = 0;                              // of the update to come, or the last one
+  int64_t rate_of_ = -1;                         // the iteration that has this rate
   std::vector<std::shared_ptr<TrainObserver>> observers_;  // the log first
   int64_t last_display_ = 0;
   double waited_before_ = 0;  // for data, at the last display

@@ -1,14 +1,16 @@
 // Convolution by oneDNN, in channels-last. Weights and their gradients stay in Caffe's order; the
 // order that the kernels like is made from it for each pass, or, where nothing learns, whenever
-// the weights have changed.
+// the weights have changed. Layers that follow may become a part of it (epilogue.h).
 #include "layers/shared/convolution.h"
 
 #include <algorithm>
-#include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/strings.h"
 #include "crema/layer/registry.h"
 #include "engines/onednn/call.h"
+#include "engines/onednn/epilogue.h"
 #include "engines/onednn/primitives.h"
 
 namespace crema {
@@ -42,14 +44,31 @@ onednn::ConvolutionDesc Describe(const ConvSizes& s, const Shape& bottom, const 
   return d;
 }
 
-class OnednnConvolutionLayer : public ConvolutionBase {
+class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
  public:
   using ConvolutionBase::ConvolutionBase;
 
   LayerTraits traits() const override {
     LayerTraits traits = ConvolutionBase::traits();
     traits.accepts_channels_last = traits.needs_channels_last = true;
+    traits.backward_needs_top_data = epilogue_.HasRelu();
     return traits;
+  }
+
+  // Where the kernel that does the convolution alone does both.
+  bool Absorb(const Follower& next) override {
+    if (layout() == Layout::kPlain || sizes_.images == 0 || !epilogue_.Takes(next)) return false;
+    onednn::Epilogue both = epilogue_;
+    both.Take(*next.layer);
+    const std::string kernel = KernelName(epilogue_);
+    if (kernel.empty() || KernelName(both) != kernel) return false;
+    epilogue_ = both;
+    return true;
+  }
+
+  void BindFollower(const Layer& follower, const BlobList& params,
+                    const std::vector<bool>&) override {
+    epilogue_.BindParams(follower, params);
   }
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
@@ -58,16 +77,19 @@ class OnednnConvolutionLayer : public ConvolutionBase {
     pairs_ = static_cast<int>(bottoms.size());
     LayerPlan plan = PlanFor(bottoms, 1, sizes_.geometry.out, sizes_, dtype);
     plan.scratch_bytes = 0;
+    bottom_ = bottoms[0];
+    top_ = plan.tops[0];
+    weights_ = plan.params[0].shape;
     if (layout() == Layout::kPlain || sizes_.images == 0) return plan;
-    const std::string why_not = MakeCalls(bottoms[0], plan);
+    const std::string why_not = MakeCalls();
     if (!why_not.empty()) {
       Fail("engine ONEDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
     plan.scratch_bytes = ScratchBytes();
-    if (KeepsPacked()) {
-      plan.state.push_back(
-          {Shape{static_cast<int64_t>(calls_.packed_forward / sizeof(float))}, {}});
+    if (KeepsWeights()) {
+      plan.state.push_back({Shape{static_cast<int64_t>(KeptBytes() / sizeof(float))}, {}});
+      plan.state.push_back({Shape{sizes_.outputs}, {}});
     }
     return plan;
   }
@@ -80,25 +102,28 @@ class OnednnConvolutionLayer : public ConvolutionBase {
     if (bottom.rank() < 3 || bottom.rank() > 5) return "it wants 1 to 3 spatial axes";
     OnednnConvolutionLayer probe(query.config, query.phase);
     if (ChannelAxis(probe.options(), bottom, probe.Title()) != 1) return "it wants axis: 1";
-    const LayerPlan plan = probe.Plan(query.bottoms, query.dtype);
-    return probe.sizes_.images == 0 ? "the batch is empty" : probe.MakeCalls(bottom, plan);
+    probe.Plan(query.bottoms, query.dtype);
+    return probe.sizes_.images == 0 ? "the batch is empty" : probe.MakeCalls();
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (sizes_.images == 0) return;
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
     const float* weights = param(0).data<float>();
+    const float* bias = Bias<float>();
     char* scratchpad = scratch;
-    if (KeepsPacked()) {
-      weights = PackedWeights();
+    if (KeepsWeights()) {
+      KeepWeights(scratch);
+      weights = state(0).data<float>();
+      if (epilogue_.ChangesWeights()) bias = state(1).data<float>();
     } else if (calls_.packed_forward > 0) {
-      weights = Pack(&calls_.pack_forward, scratch);
+      weights = Pack(&calls_.pack_forward, weights, scratch);
       scratchpad = scratch + calls_.packed_forward;
     }
     for (size_t i = 0; i < bottom.size(); ++i) {
       calls_.forward.Run({{DNNL_ARG_SRC, bottom[i]->data<float>()},
                           {DNNL_ARG_WEIGHTS, weights},
-                          {DNNL_ARG_BIAS, Bias<float>()},
+                          {DNNL_ARG_BIAS, bias},
                           {DNNL_ARG_DST, top[i]->mutable_data<float>()},
                           {DNNL_ARG_SCRATCHPAD, scratchpad}});
     }
@@ -109,6 +134,7 @@ class OnednnConvolutionLayer : public ConvolutionBase {
     if (sizes_.images == 0) return;
     const bool has_bias = params().size() > 1;
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
+    if (epilogue_.HasRelu()) epilogue_.BackwardRelu(ctx, *top[0]);
     for (size_t i = 0; i < top.size(); ++i) {
       const float* dy = top[i]->diff<float>();
       if (wants_gradient(0) || (has_bias && wants_gradient(1))) {
@@ -118,7 +144,7 @@ class OnednnConvolutionLayer : public ConvolutionBase {
     if (std::none_of(propagate_down.begin(), propagate_down.end(), [](bool p) { return p; }))
       return;
     const float* weights = param(0).data<float>();
-    if (calls_.packed_backward > 0) weights = Pack(&calls_.pack_backward, scratch);
+    if (calls_.packed_backward > 0) weights = Pack(&calls_.pack_backward, weights, scratch);
     for (size_t i = 0; i < top.size(); ++i) {
       if (!propagate_down[i]) continue;
       calls_.backward_data.Run({{DNNL_ARG_DIFF_DST, top[i]->diff<float>()},
@@ -133,13 +159,32 @@ class OnednnConvolutionLayer : public ConvolutionBase {
   }
 
  private:
-  // Returns why oneDNN cannot, or "".
-  std::string MakeCalls(const Shape& bottom, const LayerPlan& plan) {
-    const Shape& weights = plan.params[0].shape;
-    const bool has_bias = plan.params.size() > 1;
+  onednn::ConvolutionDesc DescribeWith(const onednn::Epilogue& epilogue) const {
+    return Describe(sizes_, bottom_, top_, weights_,
+                    options().bias_term() || epilogue.ChangesWeights());
+  }
+
+  static dnnl::convolution_forward::primitive_desc ForwardKernel(
+      const onednn::ConvolutionDesc& d, const onednn::Epilogue& epilogue) {
+    dnnl::primitive_attr attr = onednn::CallerScratchpad();
+    attr.set_post_ops(epilogue.PostOps());
+    return onednn::ConvolutionForward(d, attr);
+  }
+
+  // "" where there is none.
+  std::string KernelName(const onednn::Epilogue& epilogue) const {
     try {
-      return MakeCalls(Describe(sizes_, bottom, plan.tops[0], weights, has_bias),
-                       onednn::Plain(weights, sizes_.groups));
+      const auto kernel = ForwardKernel(DescribeWith(epilogue), epilogue);
+      return kernel ? kernel.impl_info_str() : "";
+    } catch (const dnnl::error&) {
+      return "";
+    }
+  }
+
+  // Returns why oneDNN cannot, or "".
+  std::string MakeCalls() {
+    try {
+      return MakeCalls(DescribeWith(epilogue_), onednn::Plain(weights_, sizes_.groups));
     } catch (const dnnl::error& error) {
       return error.what();
     }
@@ -147,7 +192,7 @@ class OnednnConvolutionLayer : public ConvolutionBase {
 
   std::string MakeCalls(const onednn::ConvolutionDesc& d, const memory::desc& caffe_order) {
     const dnnl::primitive_attr attr = onednn::CallerScratchpad();
-    const auto forward = onednn::ConvolutionForward(d, attr);
+    const auto forward = ForwardKernel(d, epilogue_);
     std::string why_not = onednn::WhyNotUse(forward, "the forward pass");
     if (!why_not.empty()) return why_not;
     const auto data = onednn::ConvolutionBackwardData(d, attr, forward);
@@ -158,7 +203,7 @@ class OnednnConvolutionLayer : public ConvolutionBase {
     if (!why_not.empty()) return why_not;
 
     calls_ = {};
-    packed_version_.reset();
+    kept_.clear();
     calls_.forward = {forward,
                       {{DNNL_ARG_SRC, d.src},
                        {DNNL_ARG_WEIGHTS, forward.weights_desc()},
@@ -190,6 +235,7 @@ class OnednnConvolutionLayer : public ConvolutionBase {
   size_t ScratchBytes() const {
     const size_t bytes[] = {
         calls_.packed_forward + calls_.forward.scratchpad_bytes(),
+        epilogue_.ChangesWeights() ? PlainBytes() : 0,
         calls_.packed_backward + calls_.backward_data.scratchpad_bytes(),
         calls_.packed_gradient + BiasBytes() + calls_.backward_weights.scratchpad_bytes(),
         calls_.packed_gradient + BiasBytes() + calls_.add_weights.scratchpad_bytes(),
@@ -198,22 +244,37 @@ class OnednnConvolutionLayer : public ConvolutionBase {
   }
 
   // Weights that learn change before each pass, so that keeping them would only take memory.
-  bool KeepsPacked() const { return phase() == Phase::kTest && calls_.packed_forward > 0; }
+  bool KeepsWeights() const {
+    return phase() == Phase::kTest && (calls_.packed_forward > 0 || epilogue_.ChangesWeights());
+  }
+  size_t KeptBytes() const { return std::max(calls_.packed_forward, PlainBytes()); }
+  size_t PlainBytes() const { return onednn::AlignUp(weights_.count() * sizeof(float)); }
 
-  const float* Pack(onednn::Call* pack, char* to) {
-    pack->Run({{DNNL_ARG_FROM, param(0).data<float>()}, {DNNL_ARG_TO, to}});
-    return reinterpret_cast<const float*>(to);
+  static const float* Pack(onednn::Call* pack, const float* from, void* to) {
+    pack->Run({{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+    return static_cast<const float*>(to);
   }
 
-  const float* PackedWeights() {
-    const uint64_t version = param(0).data_tensor().buffer()->version();
-    char* packed = static_cast<char*>(state(0).raw());
-    if (packed_version_ != version || packed_ != packed) {
-      Pack(&calls_.pack_forward, packed);
-      packed_version_ = version;
-      packed_ = packed;
+  // The weights as the kernel takes them, in state 0, and a bias that differs from the layer's own,
+  // in state 1; made anew where something that they depend on has changed.
+  void KeepWeights(char* scratch) {
+    auto versions = epilogue_.Versions();
+    for (const Blob* blob : params()) {
+      versions.emplace_back(blob->data_tensor().raw(), blob->data_tensor().buffer()->version());
     }
-    return reinterpret_cast<const float*>(packed);
+    versions.emplace_back(state(0).raw(), 0);
+    if (versions == kept_) return;
+    kept_ = versions;
+    const float* weights = param(0).data<float>();
+    float* kept = state(0).mutable_data<float>();
+    if (epilogue_.ChangesWeights()) {
+      const bool packs = calls_.packed_forward > 0;
+      float* folded = packs ? reinterpret_cast<float*>(scratch) : kept;
+      epilogue_.Fold(weights, Bias<float>(), sizes_.outputs, weights_.count() / sizes_.outputs,
+                     folded, state(1).mutable_data<float>());
+      weights = folded;
+    }
+    if (calls_.packed_forward > 0) Pack(&calls_.pack_forward, weights, kept);
   }
 
   // Adds to the gradients that are wanted of the weights and the bias.
@@ -237,8 +298,9 @@ class OnednnConvolutionLayer : public ConvolutionBase {
   ConvSizes sizes_;
   int pairs_ = 1;
   ConvolutionCalls calls_;
-  std::optional<uint64_t> packed_version_;
-  const char* packed_ = nullptr;
+  Shape bottom_, top_, weights_;
+  onednn::Epilogue epilogue_;
+  std::vector<std::pair<const void*, uint64_t>> kept_;  // what the kept weights were made of
 };
 
 const EngineRegistration registration(

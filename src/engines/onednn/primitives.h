@@ -29,6 +29,9 @@ struct LrnDesc {
 // The CPU.
 const dnnl::engine& Cpu();
 
+// Adds max(x, 0) + slope * min(x, 0).
+void AppendRelu(float slope, dnnl::post_ops* operations);
+
 // Descriptions of primitives that take their scratchpad from the caller. Each is empty (false)
 // where oneDNN has no kernel for it; throws dnnl::error where it makes no sense.
 dnnl::convolution_forward::primitive_desc ConvolutionForward(const ConvolutionDesc& desc,

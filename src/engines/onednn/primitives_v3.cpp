@@ -6,6 +6,10 @@ namespace crema::onednn {
 using dnnl::algorithm;
 using dnnl::prop_kind;
 
+void AppendRelu(float slope, dnnl::post_ops* operations) {
+  operations->append_eltwise(algorithm::eltwise_relu, slope, 0.0f);
+}
+
 dnnl::convolution_forward::primitive_desc ConvolutionForward(const ConvolutionDesc& d,
                                                              const dnnl::primitive_attr& attr) {
   return {Cpu(),

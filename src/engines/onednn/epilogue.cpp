@@ -1,0 +1,99 @@
+#include "engines/onednn/epilogue.h"
+
+#include <cmath>
+
+#include "crema.pb.h"
+#include "crema/math/for_each.h"
+#include "engines/onednn/primitives.h"
+
+namespace crema::onednn {
+namespace {
+
+float SlopeOf(const Layer& relu) { return relu.config().relu_param().negative_slope(); }
+
+bool UsesStored(const Layer& norm) {
+  const proto::BatchNormParameter& param = norm.config().batch_norm_param();
+  return param.has_use_global_stats() ? param.use_global_stats() : norm.phase() == Phase::kTest;
+}
+
+bool IsScaleOfChannels(const Layer& layer) {
+  const proto::ScaleParameter& param = layer.config().scale_param();
+  return layer.type() == "Scale" && layer.config().bottom_size() == 1 && param.axis() == 1 &&
+         param.num_axes() == 1;
+}
+
+void AppendVersions(const BlobList& params, std::vector<std::pair<const void*, uint64_t>>* to) {
+  for (const auto& param : params) {
+    to->emplace_back(param->data_tensor().raw(), param->data_tensor().buffer()->version());
+  }
+}
+
+}  // namespace
+
+bool Epilogue::Takes(const Follower& next) const {
+  const Layer& layer = *next.layer;
+  if (relu_ != nullptr) return false;
+  // The sign of the result is that of the input only for such slopes.
+  if (layer.type() == "ReLU") return !next.backward || SlopeOf(layer) >= 0;
+  if (next.backward || scale_ != nullptr) return false;
+  if (IsScaleOfChannels(layer)) return true;
+  return layer.type() == "BatchNorm" && norm_ == nullptr && UsesStored(layer);
+}
+
+void Epilogue::Take(const Layer& next) {
+  (next.type() == "BatchNorm" ? norm_ : next.type() == "Scale" ? scale_ : relu_) = &next;
+}
+
+void Epilogue::BindParams(const Layer& next, const BlobList& params) {
+  if (&next == norm_) norm_params_ = params;
+  if (&next == scale_) scale_params_ = params;
+}
+
+dnnl::post_ops Epilogue::PostOps() const {
+  dnnl::post_ops operations;
+  if (relu_ != nullptr) AppendRelu(SlopeOf(*relu_), &operations);
+  return operations;
+}
+
+// In double, since a variance may be tiny.
+void Epilogue::Fold(const float* weights, const float* bias, int64_t outputs, int64_t row,
+                    float* folded_weights, float* folded_bias) const {
+  const auto value = [](const BlobList& params, size_t i, int64_t at) {
+    return static_cast<double>(params[i]->data<float>()[at]);
+  };
+  for (int64_t c = 0; c < outputs; ++c) {
+    double factor = 1, offset = bias == nullptr ? 0 : bias[c];
+    if (norm_ != nullptr) {
+      const double weight = value(norm_params_, 2, 0);
+      const double share = weight == 0 ? 0 : 1 / weight;
+      const double eps = norm_->config().batch_norm_param().eps();
+      factor = 1 / std::sqrt(value(norm_params_, 1, c) * share + eps);
+      offset = (offset - value(norm_params_, 0, c) * share) * factor;
+    }
+    if (scale_ != nullptr) {
+      factor *= value(scale_params_, 0, c);
+      offset *= value(scale_params_, 0, c);
+      if (scale_params_.size() > 1) offset += value(scale_params_, 1, c);
+    }
+    folded_bias[c] = static_cast<float>(offset);
+    for (int64_t i = c * row; i < (c + 1) * row; ++i) {
+      folded_weights[i] = static_cast<float>(weights[i] * factor);
+    }
+  }
+}
+
+std::vector<std::pair<const void*, uint64_t>> Epilogue::Versions() const {
+  std::vector<std::pair<const void*, uint64_t>> versions;
+  AppendVersions(norm_params_, &versions);
+  AppendVersions(scale_params_, &versions);
+  return versions;
+}
+
+void Epilogue::BackwardRelu(const Context& ctx, const Blob& top) const {
+  const float slope = SlopeOf(*relu_);
+  const float* y = top.data<float>();
+  float* dy = top.mutable_diff<float>();
+  ForEach(ctx, top.count(), [=] HD(int64_t i) { dy[i] = y[i] > 0 ? dy[i] : dy[i] * slope; });
+}
+
+}  // namespace crema::onednn
