@@ -1,6 +1,6 @@
 // The command-line tool: picks a command, parses its flags, and turns errors into exit statuses:
-// 0 success, 1 an error of the user's, told in one sentence, 2 wrong usage (train: 143 where SIGTERM
-// stopped it).
+// 0 success, 1 an error of the user's, told in one sentence, 2 wrong usage (train: 143 where
+// SIGTERM stopped it).
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
@@ -20,38 +20,60 @@ namespace {
 
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
-      {"train", "--solver=FILE [options]", "train a net, or go on training it",
+      {"train",
+       "--solver=FILE [options]",
+       "train a net, or go on training it",
        "The solver file names the net, the learning rate, the tests and the snapshots.\n"
-       "Ctrl-C (SIGINT) and SIGTERM stop after the iteration and save a snapshot; SIGHUP saves one\n"
+       "Ctrl-C (SIGINT) and SIGTERM stop after the iteration and save a snapshot; SIGHUP saves "
+       "one\n"
        "and goes on. --resume=auto goes on from the newest whole snapshot.\n"
-       "Exit status: 0 done or stopped by Ctrl-C, 1 an error, 2 wrong usage, 143 stopped by SIGTERM.",
+       "Exit status: 0 done or stopped by Ctrl-C, 1 an error, 2 wrong usage, 143 stopped by "
+       "SIGTERM.",
        {"solver", "snapshot", "resume", "weights", "gpu", "engine", "level", "stage",
-        "sigint_effect", "sighup_effect", "sigterm_effect", "no_fuse", "metrics", "tensorboard", "histograms"},
+        "sigint_effect", "sighup_effect", "sigterm_effect", "no_fuse", "metrics", "tensorboard",
+        "histograms"},
        RunTrain},
-      {"test", "--model=FILE --weights=FILE [options]", "score a trained net",
+      {"test",
+       "--model=FILE --weights=FILE [options]",
+       "score a trained net",
        "Runs the net in phase TEST and prints the mean of its outputs over all batches.",
        {"model", "weights", "iterations", "gpu", "engine", "level", "stage", "no_fuse"},
        RunTest},
-      {"time", "--model=FILE [options]", "measure a net's speed, layer by layer",
+      {"time",
+       "--model=FILE [options]",
+       "measure a net's speed, layer by layer",
        "In phase TRAIN, the usual one: training with SGD, momentum and weight decay, as whole\n"
        "iterations and by layer. In phase TEST: forward passes of a net that keeps no gradients.\n"
        "GFLOP/s are also given as shares of what a matrix product (sgemm) reaches here and now.",
-       {"model", "dummy_data", "iterations", "json", "gpu", "engine", "phase", "level", "stage", "no_fuse"},
+       {"model", "dummy_data", "iterations", "json", "gpu", "engine", "phase", "level", "stage",
+        "no_fuse"},
        RunTime},
-      {"show", "--model=FILE [options]", "print a net's compiled plan",
+      {"show",
+       "--model=FILE [options]",
+       "print a net's compiled plan",
        "For each layer: its engine, memory layout, blobs and their shapes, parameters.",
        {"model", "dummy_data", "gpu", "engine", "phase", "level", "stage", "no_fuse"},
        RunShow},
-      {"device_query", "[--gpu=ID,...]", "list the GPUs that can be used", "", {"gpu"},
+      {"device_query",
+       "[--gpu=ID,...]",
+       "list the GPUs that can be used",
+       "",
+       {"gpu"},
        RunDeviceQuery},
-      {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images",
-       ConvertDetails(), ConvertFlags(), RunConvert},
-      {"plot", "LOG_OR_METRICS... [--out=FILE]", "draw training curves",
+      {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images", ConvertDetails(),
+       ConvertFlags(), RunConvert},
+      {"plot",
+       "LOG_OR_METRICS... [--out=FILE]",
+       "draw training curves",
        "Reads logs of crema and of Caffe, and files of train --metrics. Several are overlaid.",
        {"out", "x", "metric", "smooth"},
        RunPlot},
-      {"mean", "DB OUT.binaryproto [options]", "compute the mean image of a database", "",
-       {"backend"}, RunMean},
+      {"mean",
+       "DB OUT.binaryproto [options]",
+       "compute the mean image of a database",
+       "",
+       {"backend"},
+       RunMean},
   };
   return commands;
 }
@@ -69,7 +91,8 @@ void PrintUsage(std::ostream& out) {
   for (const Command& command : Commands()) {
     out << "  " << std::left << std::setw(14) << command.name << command.summary << "\n";
   }
-  out << "  " << std::setw(14) << "help" << "this page; `crema help NAME` is one on a command, a layer, solver, "
+  out << "  " << std::setw(14) << "help"
+      << "this page; `crema help NAME` is one on a command, a layer, solver, "
       << "net or layer\n"
       << "\ncrema COMMAND --help tells more about a command.\n";
 }
@@ -105,8 +128,8 @@ int RunHelp(const std::vector<std::string>& arguments) {
 
 // Flags of glog that every command takes.
 const std::vector<std::string>& LogFlags() {
-  static const std::vector<std::string> flags = {"logtostderr",   "alsologtostderr", "log_dir",
-                                                 "minloglevel",   "stderrthreshold", "v",
+  static const std::vector<std::string> flags = {"logtostderr",     "alsologtostderr", "log_dir",
+                                                 "minloglevel",     "stderrthreshold", "v",
                                                  "colorlogtostderr"};
   return flags;
 }
@@ -160,8 +183,8 @@ std::vector<std::string>::const_iterator FindCommandWord(const std::vector<std::
     return word == "help" || FindCommand(word) != nullptr;
   };
   const auto first = std::find_if_not(words.begin(), words.end(), is_flag);
-  const bool may_be_value = first != words.end() && first != words.begin() &&
-                            (first - 1)->find('=') == std::string::npos;
+  const bool may_be_value =
+      first != words.end() && first != words.begin() && (first - 1)->find('=') == std::string::npos;
   if (!may_be_value || is_command(*first)) return first;
   const auto later = std::find_if(first, words.end(), is_command);
   return later == words.end() ? first : later;
@@ -211,7 +234,7 @@ int Report(std::string message, int status) {
 
 int main(int argc, char** argv) {
   FLAGS_alsologtostderr = true;
-  FLAGS_logtostderr = true;  // files only where --log_dir or GLOG_log_dir asks for them
+  FLAGS_logtostderr = true;          // files only where --log_dir or GLOG_log_dir asks for them
   FLAGS_log_year_in_prefix = false;  // as the glog of Caffe's time wrote it
   std::signal(SIGXFSZ, SIG_IGN);  // a file over its limit is an error of write(), like a full disk
   try {

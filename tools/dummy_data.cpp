@@ -42,11 +42,11 @@ std::vector<int64_t> ImageShape(const proto::LayerParameter& layer,
   const int64_t crop = FirstAboveZero({transform.crop_size(), layer.data_param().crop_size(),
                                        image.crop_size(), layer.window_data_param().crop_size()});
   const bool is_gray = transform.force_gray() || (image.has_is_color() && !image.is_color());
-  const int64_t channels = FirstAboveZero({memory.channels(), transform.force_color() ? 3 : 0,
-                                           is_gray ? 1 : 0});
-  const std::vector<int64_t> stated = {
-      BatchSize(layer), channels, FirstAboveZero({crop, memory.height(), image.new_height()}),
-      FirstAboveZero({crop, memory.width(), image.new_width()})};
+  const int64_t channels =
+      FirstAboveZero({memory.channels(), transform.force_color() ? 3 : 0, is_gray ? 1 : 0});
+  const std::vector<int64_t> stated = {BatchSize(layer), channels,
+                                       FirstAboveZero({crop, memory.height(), image.new_height()}),
+                                       FirstAboveZero({crop, memory.width(), image.new_width()})};
   std::vector<int64_t> shape;
   for (int a = 0; a < 4; ++a) shape.push_back(stated[a] > 0 ? stated[a] : otherwise[a]);
   return shape;
@@ -122,7 +122,8 @@ std::vector<int64_t> ParseDummyShape(const std::string& text) {
   int end = 0;
   const int read = std::sscanf(text.c_str(), "%lldx%lldx%lldx%lld%n", &n, &c, &h, &w, &end);
   if (read != 4 || end != static_cast<int>(text.size()) || std::min({n, c, h, w}) < 1) {
-    Fail("--dummy-data=", text, ": is not a shape; give the images' N x C x H x W, as in "
+    Fail("--dummy-data=", text,
+         ": is not a shape; give the images' N x C x H x W, as in "
          "--dummy-data=4x3x224x224");
   }
   return {n, c, h, w};

@@ -30,8 +30,9 @@ using google::protobuf::FieldDescriptor;
 const DescriptorPool& Pool() {
   static const DescriptorPool* pool = [] {
     google::protobuf::FileDescriptorSet files;
-    CREMA_CHECK(files.ParseFromArray(kSchemaWithComments, static_cast<int>(kSchemaWithCommentsSize)),
-                "the schema in the program is damaged");
+    CREMA_CHECK(
+        files.ParseFromArray(kSchemaWithComments, static_cast<int>(kSchemaWithCommentsSize)),
+        "the schema in the program is damaged");
     auto* built = new DescriptorPool;
     for (const auto& file : files.file()) built->BuildFile(file);
     return built;
@@ -171,7 +172,7 @@ std::string FirstSentence(const std::string& text) {
 }
 
 std::string Count(int least, int most, const char* noun) {
-  const std::string number = most < 0      ? Concat(least, " or more ")
+  const std::string number = most < 0        ? Concat(least, " or more ")
                              : least == most ? Concat(most == 0 ? "no" : std::to_string(most), " ")
                                              : Concat(least, " to ", most, " ");
   return number + noun + (most == 1 ? "" : "s");
@@ -215,7 +216,8 @@ ManualPage LayerPage(const std::string& type) {
   std::vector<const FieldDescriptor*> fields;
   for (int f = 0; f < layer.field_count(); ++f) {
     const std::vector<std::string> types = TypesOfField(*layer.field(f));
-    if (std::find(types.begin(), types.end(), type) != types.end()) fields.push_back(layer.field(f));
+    if (std::find(types.begin(), types.end(), type) != types.end())
+      fields.push_back(layer.field(f));
   }
   // What is the layer's alone comes before what it shares with others.
   std::stable_sort(fields.begin(), fields.end(), [](const auto* a, const auto* b) {
@@ -310,8 +312,9 @@ ManualPage FindManualPage(const std::string& title) {
   if (std::find(titles.begin(), titles.end(), title) != titles.end()) return LayerPage(title);
   for (const auto& page : MessagePages()) titles.push_back(page.first);
   const std::string near = Nearest(title, titles);
-  Fail("there is no help on '", title, "'",
-       near.empty() ? "; `crema help` lists commands and layers" : "; did you mean '" + near + "'?");
+  Fail(
+      "there is no help on '", title, "'",
+      near.empty() ? "; `crema help` lists commands and layers" : "; did you mean '" + near + "'?");
 }
 
 std::vector<ManualPage> LayerPages() {
@@ -322,7 +325,8 @@ std::vector<ManualPage> LayerPages() {
 
 std::string GroupOfLayer(const std::string& type) {
   const auto ends_with = [&](const std::string& end) {
-    return type.size() >= end.size() && type.compare(type.size() - end.size(), end.size(), end) == 0;
+    return type.size() >= end.size() &&
+           type.compare(type.size() - end.size(), end.size(), end) == 0;
   };
   if (ends_with("Data") || type == "Input" || type == "HDF5Output" || type == "Parameter") {
     return "Data";
@@ -373,7 +377,8 @@ void WriteLayerPages(const std::string& folder) {
   }
   std::ostringstream index;
   index << "# Layers\n\nMade from the comments of [proto/crema.proto](../../proto/crema.proto) by "
-           "`crema help --markdown=docs/layers`; change them there. `crema help NAME` prints a page.\n";
+           "`crema help --markdown=docs/layers`; change them there. `crema help NAME` prints a "
+           "page.\n";
   for (const char* group : {"Data", "Losses", "Layers"}) {
     index << "\n## " << (std::string(group) == "Layers" ? "Others" : group) << "\n\n"
           << lists[group];

@@ -9,8 +9,8 @@ namespace crema {
 // One field of a message.
 struct ManualField {
   std::string name;
-  std::string type;     // "uint32", "FillerParameter", "repeated string"
-  std::string comment;  // sentences, the default at their end
+  std::string type;                 // "uint32", "FillerParameter", "repeated string"
+  std::string comment;              // sentences, the default at their end
   std::vector<std::string> values;  // of an enumeration: "MAX: the largest value."
 };
 

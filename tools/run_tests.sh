@@ -37,6 +37,8 @@ fi
 export OMP_WAIT_POLICY=passive
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 export UBSAN_OPTIONS=print_stacktrace=1
+# The tests' files: two clones that are tested at once do not meet.
+export TEST_TMPDIR=$PWD/build/test_files
 
 # run_suite PRESET [CMAKE_OPTION]...
 run_suite() {
@@ -71,7 +73,7 @@ step "packages"
 tools/install_packages.sh
 
 rm -rf "$results"
-mkdir -p "$results"
+mkdir -p "$results" "$TEST_TMPDIR"
 failed=()
 for suite in "${wanted[@]}"; do
   case $suite in

@@ -7,11 +7,10 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
-#include <string>
-#include <vector>
-
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
+#include <string>
+#include <vector>
 
 #include "crema.pb.h"
 #include "crema/math/philox.h"
@@ -24,9 +23,8 @@ constexpr int kCanvas = 112;  // digits are drawn four times as large, then made
 constexpr int kTrain = 20000, kTest = 4000;
 
 constexpr std::array<int, 8> kFonts = {
-    cv::FONT_HERSHEY_SIMPLEX,       cv::FONT_HERSHEY_PLAIN,
-    cv::FONT_HERSHEY_DUPLEX,        cv::FONT_HERSHEY_COMPLEX,
-    cv::FONT_HERSHEY_TRIPLEX,       cv::FONT_HERSHEY_COMPLEX_SMALL,
+    cv::FONT_HERSHEY_SIMPLEX,        cv::FONT_HERSHEY_PLAIN,         cv::FONT_HERSHEY_DUPLEX,
+    cv::FONT_HERSHEY_COMPLEX,        cv::FONT_HERSHEY_TRIPLEX,       cv::FONT_HERSHEY_COMPLEX_SMALL,
     cv::FONT_HERSHEY_SCRIPT_SIMPLEX, cv::FONT_HERSHEY_SCRIPT_COMPLEX};
 
 // The random numbers of one image.
@@ -37,8 +35,7 @@ class Dice {
     return low + (high - low) * crema::RandomUniform(random_, image_, next_++);
   }
   int Below(int n) {
-    return static_cast<int>(
-        crema::RandomBelow(random_, image_, next_++, static_cast<uint32_t>(n)));
+    return static_cast<int>(crema::RandomBelow(random_, image_, next_++, static_cast<uint32_t>(n)));
   }
 
  private:

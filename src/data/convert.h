@@ -34,14 +34,13 @@ struct ImageOptions {
   std::string encode_type;
   bool check_size = false;  // an image of another size than the first is an error
   bool shuffle = false;
-  uint64_t seed = 0;        // of the shuffle
+  uint64_t seed = 0;  // of the shuffle
 };
 
 // `list_file` has a line "PATH LABEL" for each image, PATH being relative to `root`; the label is
 // a whole number after the last space. Returns the number of records.
 uint64_t ConvertImageSet(const std::string& root, const std::string& list_file,
-                         const std::string& database, Backend backend,
-                         const ImageOptions& options);
+                         const std::string& database, Backend backend, const ImageOptions& options);
 
 // `folder` holds a folder of images for each class. Classes are numbered from 0 in the order of
 // their names, which go into the file classes.txt in the database's folder. Returns the number of

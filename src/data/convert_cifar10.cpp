@@ -28,7 +28,8 @@ void CheckFiles(const std::vector<std::string>& files, int images_per_file) {
     std::error_code error;
     const uint64_t size = fs::file_size(file, error);
     if (error) {
-      Fail(file, ": cannot be read: ", error.message(), "; the folder must hold the *binary* "
+      Fail(file, ": cannot be read: ", error.message(),
+           "; the folder must hold the *binary* "
            "version of CIFAR-10 (data/cifar10/get_cifar10.sh fetches it)");
     }
     if (size != expected) {
@@ -53,7 +54,8 @@ void WriteDatabase(const std::vector<std::string>& files, const std::string& dat
       if (!file.read(record, sizeof record)) Fail(path, ": cannot be read to its end");
       const int label = static_cast<unsigned char>(record[0]);
       if (label >= kClasses) {
-        Fail(path, ": image ", i, " has the label ", label, "; labels of CIFAR-10 go from 0 to 9, "
+        Fail(path, ": image ", i, " has the label ", label,
+             "; labels of CIFAR-10 go from 0 to 9, "
              "so this is another kind of file");
       }
       datum.set_label(label);

@@ -7,13 +7,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <thread>
-#include <utility>
-#include <vector>
-
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -32,7 +31,7 @@ namespace fs = std::filesystem;
 
 // One image that is to be converted.
 struct Entry {
-  std::string path;   // relative to the root
+  std::string path;  // relative to the root
   int label;
   std::string place;  // "LIST:LINE: ", or empty
 };
@@ -61,7 +60,8 @@ std::string Planes(const cv::Mat& image) {
   std::string planes(image.total() * static_cast<size_t>(image.channels()), '\0');
   std::vector<cv::Mat> parts;
   for (int c = 0; c < image.channels(); ++c) {
-    parts.emplace_back(image.rows, image.cols, CV_8UC1, &planes[static_cast<size_t>(c) * image.total()]);
+    parts.emplace_back(image.rows, image.cols, CV_8UC1,
+                       &planes[static_cast<size_t>(c) * image.total()]);
   }
   cv::split(image, parts);
   return planes;
@@ -82,7 +82,8 @@ cv::Mat DecodeFile(const std::string& bytes, const ImageOptions& options) {
 std::string EncodeImage(const std::string& path, std::string bytes, const cv::Mat& image,
                         const ImageOptions& options) {
   const std::string type = ImageType(path);
-  const std::string wanted = options.encode_type.empty() ? type : ImageType("x." + options.encode_type);
+  const std::string wanted =
+      options.encode_type.empty() ? type : ImageType("x." + options.encode_type);
   if (wanted.empty()) Fail("has no extension that tells its type; give --encode_type");
   if (wanted == type && options.resize_height == 0) return bytes;
   std::vector<unsigned char> encoded;
@@ -166,8 +167,9 @@ class Collector {
 
   void Finish() {
     if (!errors_.empty()) {
-      Fail(errors_.size(), enough_errors() ? " or more" : "", " of the images cannot be used: ",
-           Join(errors_, "; "), "; remove or replace them and start again");
+      Fail(errors_.size(), enough_errors() ? " or more" : "",
+           " of the images cannot be used: ", Join(errors_, "; "),
+           "; remove or replace them and start again");
     }
     if (sizes_differ_) {
       LOG(WARNING) << "The images differ in size; to train on them needs crop_size. Use "
@@ -186,9 +188,9 @@ class Collector {
     if (converted->size == first_size_) return;
     sizes_differ_ = true;
     if (!options_.check_size) return;
-    converted->error = Concat(entry.place, "'", entry.path, "' is ", converted->size.ToString(),
-                              " (channels x height x width), but the first image is ",
-                              first_size_.ToString());
+    converted->error =
+        Concat(entry.place, "'", entry.path, "' is ", converted->size.ToString(),
+               " (channels x height x width), but the first image is ", first_size_.ToString());
   }
 
   RecordWriter& writer_;
@@ -209,8 +211,7 @@ void CheckOptions(const ImageOptions& options) {
 void Shuffle(uint64_t seed, std::vector<Entry>* entries) {
   const uint64_t random = MixKeys(seed, StableHash("convert"));
   for (size_t i = entries->size(); i > 1; --i) {
-    std::swap((*entries)[i - 1],
-              (*entries)[RandomBelow(random, 0, i, static_cast<uint32_t>(i))]);
+    std::swap((*entries)[i - 1], (*entries)[RandomBelow(random, 0, i, static_cast<uint32_t>(i))]);
   }
 }
 
@@ -223,9 +224,8 @@ uint64_t WriteImages(const std::string& root, std::vector<Entry> entries,
   std::vector<Converted> results(kAtOnce);
   for (size_t first = 0; first < entries.size() && !collector.enough_errors(); first += kAtOnce) {
     const size_t count = std::min(kAtOnce, entries.size() - first);
-    RunTasks(count, [&](size_t i) {
-      results[i] = ConvertEntry(root, entries[first + i], options);
-    });
+    RunTasks(count,
+             [&](size_t i) { results[i] = ConvertEntry(root, entries[first + i], options); });
     for (size_t i = 0; i < count && !collector.enough_errors(); ++i) {
       collector.Add(first + i, entries[first + i], std::move(results[i]));
     }
@@ -253,7 +253,8 @@ std::vector<Entry> ReadList(const std::string& list_file) {
     const char* end = label_text.data() + label_text.size();
     const auto parsed = std::from_chars(label_text.data(), end, label);
     if (space == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end) {
-      Fail(place, "'", line, "' does not end with a label; each line must be an image's path, a "
+      Fail(place, "'", line,
+           "' does not end with a label; each line must be an image's path, a "
            "space, and a whole number");
     }
     const size_t path_end = line.find_last_not_of(" \t", space);
@@ -265,11 +266,10 @@ std::vector<Entry> ReadList(const std::string& list_file) {
 }
 
 bool IsImageName(const fs::path& path) {
-  static const std::vector<std::string> types = {"jpg", "png", "bmp", "ppm", "pgm", "pbm",
-                                                 "tif", "tiff", "webp"};
+  static const std::vector<std::string> types = {"jpg", "png", "bmp",  "ppm", "pgm",
+                                                 "pbm", "tif", "tiff", "webp"};
   const std::string name = path.filename().string();
-  return name[0] != '.' &&
-         std::find(types.begin(), types.end(), ImageType(name)) != types.end();
+  return name[0] != '.' && std::find(types.begin(), types.end(), ImageType(name)) != types.end();
 }
 
 // The names in a folder that `wanted` likes, sorted.

@@ -2,10 +2,9 @@
 
 #include <climits>
 #include <cstdio>
-#include <vector>
-
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
+#include <vector>
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -68,7 +67,8 @@ void DatumDecoder::State::DecodeImage(const Record& record) {
   decoded = crema::DecodeImage(data, ReadFlag(color), &problem);
   if (decoded.empty()) fail(problem);
   if (decoded.depth() != CV_8U) {
-    fail("its pixels are not bytes (OpenCV depth ", decoded.depth(), "); set transform_param { "
+    fail("its pixels are not bytes (OpenCV depth ", decoded.depth(),
+         "); set transform_param { "
          "force_color: true } or { force_gray: true }, or convert the image to 8 bits");
   }
   if (!decoded.isContinuous()) decoded = decoded.clone();
@@ -87,12 +87,14 @@ void DatumDecoder::State::CheckValues(const Record& record) const {
   }
   // In parts, since the product of three hostile sizes may not fit.
   const bool bytes = !datum.data().empty();
-  const uint64_t found = bytes ? datum.data().size() : static_cast<uint64_t>(datum.float_data_size());
+  const uint64_t found =
+      bytes ? datum.data().size() : static_cast<uint64_t>(datum.float_data_size());
   const uint64_t rows = static_cast<uint64_t>(size.channels) * static_cast<uint64_t>(size.height);
   const uint64_t width = static_cast<uint64_t>(size.width);
   if (found % width != 0 || found / width != rows) {
     Fail(NameRecord(title, record), " holds ", found, bytes ? " bytes" : " floats",
-         " but says that its size is ", size.ToString(), " (channels x height x width); make the "
+         " but says that its size is ", size.ToString(),
+         " (channels x height x width); make the "
          "database anew");
   }
 }
@@ -111,7 +113,8 @@ const Image& DatumDecoder::Decode(const Record& record) {
   State& s = *state_;
   if (record.value.size() > INT_MAX ||
       !s.datum.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
-    Fail(NameRecord(s.title, record), " is not a Datum message; the database is damaged or was not "
+    Fail(NameRecord(s.title, record),
+         " is not a Datum message; the database is damaged or was not "
          "made by `crema convert` or Caffe's tools");
   }
   s.encoded = s.datum.encoded();

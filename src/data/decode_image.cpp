@@ -1,5 +1,6 @@
 #include "data/decode_image.h"
 
+#include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 
 #include "crema/base/error.h"

@@ -1,10 +1,12 @@
 // Image files that are already in memory, decoded by OpenCV.
 #pragma once
 
-#include <opencv2/core.hpp>
-
 #include <string>
 #include <string_view>
+
+namespace cv {
+class Mat;
+}
 
 namespace crema {
 

@@ -47,7 +47,8 @@ void Hdf5Rows::Inspect(size_t f) {
   const Hdf5File file = Hdf5File::Open(files_[f]);
   for (size_t d = 0; d < datasets_.size(); ++d) {
     if (!file.Has(datasets_[d])) {
-      Fail(owner_, ": ", files_[f], " has no dataset '", datasets_[d], "'; each top needs one of its "
+      Fail(owner_, ": ", files_[f], " has no dataset '", datasets_[d],
+           "'; each top needs one of its "
            "name");
     }
     const std::vector<int64_t> shape = file.Shape(datasets_[d]);
@@ -101,14 +102,15 @@ void Hdf5Rows::Load(size_t place) {
       const uint64_t expected =
           row_counts_[f] * static_cast<uint64_t>(Shape(row_shapes_[d]).count());
       if (values_[d].size() == expected) continue;
-      Fail(owner_, ": dataset '", datasets_[d], "' of ", files_[f], " has changed while it was in "
+      Fail(owner_, ": dataset '", datasets_[d], "' of ", files_[f],
+           " has changed while it was in "
            "use");
     }
     loaded_ = f;
   }
   if (!shuffle_) return;
-  row_order_ = std::make_unique<ShuffledOrder>(
-      row_counts_[f], MixKeys(MixKeys(random_, kRowSalt + f), epoch_));
+  row_order_ = std::make_unique<ShuffledOrder>(row_counts_[f],
+                                               MixKeys(MixKeys(random_, kRowSalt + f), epoch_));
 }
 
 void Hdf5Rows::Next(std::vector<std::vector<float>>* rows) {

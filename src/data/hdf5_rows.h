@@ -40,10 +40,10 @@ class Hdf5Rows {
   std::vector<uint64_t> row_counts_;  // by file
   std::vector<std::vector<int64_t>> row_shapes_;
   uint64_t random_ = 0, epoch_ = 0;
-  std::vector<size_t> file_order_;    // of the epoch
-  size_t place_ = 0;                  // in file_order_
-  uint64_t row_ = 0;                  // of the file there
-  size_t loaded_ = SIZE_MAX;          // which file `values_` is of
+  std::vector<size_t> file_order_;  // of the epoch
+  size_t place_ = 0;                // in file_order_
+  uint64_t row_ = 0;                // of the file there
+  size_t loaded_ = SIZE_MAX;        // which file `values_` is of
   std::vector<std::vector<float>> values_;
   std::unique_ptr<ShuffledOrder> row_order_;
 };

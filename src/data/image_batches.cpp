@@ -24,8 +24,8 @@ class ImageBatches : public BatchMaker {
   explicit ImageBatches(const ImageBatchOptions& options)
       : options_(options), ordinal_(options.position) {
     if (options.rand_skip > 0) {
-      skip_ = RandomBelow(options.random ^ kSkipSalt, 0, 0,
-                          static_cast<uint32_t>(options.rand_skip));
+      skip_ =
+          RandomBelow(options.random ^ kSkipSalt, 0, 0, static_cast<uint32_t>(options.rand_skip));
     }
     if (options.shuffle) {
       order_ = std::make_unique<ShuffledOrder>(options.images.size(), options.random ^ kOrderSalt);
@@ -63,8 +63,10 @@ class ImageBatches : public BatchMaker {
     const auto name = [&] { return NameImage(options_, listed) + ": the image " + listed.path; };
     const ImageSize size = options_.transformer->OutputSize(image.size, name);
     if (size == options_.size) return;
-    Fail(name(), " gives ", size.ToString(), " numbers (channels x height x width), but the first "
-         "image gives ", options_.size.ToString(), "; set new_height and new_width, or crop_size");
+    Fail(name(), " gives ", size.ToString(),
+         " numbers (channels x height x width), but the first "
+         "image gives ",
+         options_.size.ToString(), "; set new_height and new_width, or crop_size");
   }
 
   const ImageBatchOptions options_;
@@ -89,7 +91,8 @@ std::vector<ListedImage> ReadImageList(const std::string& list, const std::strin
     const long label =
         blank == std::string::npos ? 0 : std::strtol(line.c_str() + blank + 1, &end, 10);
     if (end == nullptr || end == line.c_str() + blank + 1 || *end != '\0' || blank == 0) {
-      Fail(owner, ": ", list, ":", number, ": is \"", line, "\"; each line must be an image's path, "
+      Fail(owner, ": ", list, ":", number, ": is \"", line,
+           "\"; each line must be an image's path, "
            "a blank, and its label, a whole number");
     }
     images.push_back({root + line.substr(0, blank), static_cast<float>(label), number});

@@ -17,8 +17,9 @@ struct ListedImage {
   int line;  // in the list, from 1
 };
 
-// Lines "PATH LABEL", the label being a whole number behind the last blank; `root` is put before each
-// path. Throws Error, beginning with `owner`, where the list is missing, empty, or has another line.
+// Lines "PATH LABEL", the label being a whole number behind the last blank; `root` is put before
+// each path. Throws Error, beginning with `owner`, where the list is missing, empty, or has another
+// line.
 std::vector<ListedImage> ReadImageList(const std::string& list, const std::string& root,
                                        const std::string& owner);
 

@@ -1,10 +1,9 @@
 #include "data/image_file.h"
 
+#include <fstream>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
-
-#include <fstream>
 
 #include "crema/base/error.h"
 #include "data/decode_image.h"

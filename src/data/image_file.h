@@ -18,8 +18,8 @@ class ImageFileDecoder {
   ~ImageFileDecoder();
   ImageFileDecoder(ImageFileDecoder&&) noexcept;
 
-  // The image is valid until the next call. Throws Error where the file cannot be read; `where` says
-  // what asked for it, such as "list.txt:12".
+  // The image is valid until the next call. Throws Error where the file cannot be read; `where`
+  // says what asked for it, such as "list.txt:12".
   const Image& Read(const std::string& path, const std::string& where);
 
  private:

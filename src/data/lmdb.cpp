@@ -27,9 +27,7 @@ bool ReadMeta(int file, uint64_t offset, LmdbMeta* meta) {
   return true;
 }
 
-bool IsPageSize(uint32_t size) {
-  return size >= 256 && size <= 65536 && (size & (size - 1)) == 0;
-}
+bool IsPageSize(uint32_t size) { return size >= 256 && size <= 65536 && (size & (size - 1)) == 0; }
 
 struct FileHandle {
   int number;
@@ -60,14 +58,16 @@ Snapshot ReadSnapshot(const std::string& title, int file) {
   LmdbMeta& second = shot.metas[1];
   if (!ReadMeta(file, 0, &first)) FailTruncated(title, Concat("it has only ", shot.size, " bytes"));
   if (first.magic != LmdbMeta::kMagic || !IsPageSize(first.page_size)) {
-    FailDatabase(title, "opened", "data.mdb does not begin as an LMDB file of a 64-bit machine "
+    FailDatabase(title, "opened",
+                 "data.mdb does not begin as an LMDB file of a 64-bit machine "
                  "does; copy or make it anew");
   }
   if (!ReadMeta(file, first.page_size, &second)) {
     FailTruncated(title, Concat("it has only ", shot.size, " bytes"));
   }
   if (second.magic != LmdbMeta::kMagic || second.page_size != first.page_size) {
-    FailDatabase(title, "opened", "data.mdb is damaged: its second page is not what it should be; "
+    FailDatabase(title, "opened",
+                 "data.mdb is damaged: its second page is not what it should be; "
                  "copy or make it anew");
   }
   const uint64_t pages = shot.size / first.page_size, last_page = shot.latest().last_page;
@@ -125,7 +125,8 @@ class LmdbSource : public RecordSource {
     const size_t held = mdb_txn_id(transaction_.get());
     const bool second = shot.metas[1].transaction == held;
     if (!second && shot.metas[0].transaction != held) {
-      FailDatabase(title(), "opened", "another process is writing to it; try again when it is done");
+      FailDatabase(title(), "opened",
+                   "another process is writing to it; try again when it is done");
     }
     tree_ = {nullptr, shot.metas[second], title()};
     if (!map_.Map(file.number, shot.size)) FailDatabase(title(), "opened", std::strerror(errno));

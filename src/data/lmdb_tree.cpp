@@ -69,7 +69,8 @@ LmdbMeta LmdbMeta::Parse(const char* bytes) {
 
 LmdbTreeCursor::LmdbTreeCursor(const LmdbTree* tree) : tree_(tree) {
   if (tree_->meta.flags != 0) {
-    FailDatabase(tree_->title, "read", "it is of a kind that Caffe does not make (its keys are "
+    FailDatabase(tree_->title, "read",
+                 "it is of a kind that Caffe does not make (its keys are "
                  "numbers, or repeat); convert it");
   }
   if (depth() > kMaxDepth) Damaged(Concat("its tree is said to be ", depth(), " levels deep"));
@@ -107,7 +108,8 @@ void LmdbTreeCursor::CheckNode(uint64_t number, const char* page, int index, boo
     uint64_t end = offset + kNodeHeader + KeySize(node);
     if (leaf) {
       if ((NodeFlags(node) & ~kBigValue) != 0) {
-        FailDatabase(tree_->title, "read", "it holds databases within the database, which Caffe "
+        FailDatabase(tree_->title, "read",
+                     "it holds databases within the database, which Caffe "
                      "does not make, or is damaged; convert it or make it anew");
       }
       end += NodeFlags(node) & kBigValue ? sizeof(uint64_t) : ValueSize(node);

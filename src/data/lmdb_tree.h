@@ -21,9 +21,9 @@ struct LmdbMeta {
   uint32_t page_size;
   uint16_t flags, depth;  // of the tree with the records
   uint64_t entries;
-  uint64_t root;          // a page number
+  uint64_t root;  // a page number
   uint64_t last_page;
-  uint64_t transaction;   // the meta page with the higher number counts
+  uint64_t transaction;  // the meta page with the higher number counts
 
   static constexpr size_t kBytes = 152;
   static constexpr uint32_t kMagic = 0xBEEFC0DE;
@@ -35,7 +35,7 @@ struct LmdbMeta {
 struct LmdbTree {
   const char* memory;  // all pages up to last_page
   LmdbMeta meta;
-  std::string title;   // names the database in errors
+  std::string title;  // names the database in errors
 };
 
 // A place in a tree, which outlives it.

@@ -57,12 +57,16 @@ MeanImage ComputeMean(Backend backend, const std::string& database) {
       sums.resize(static_cast<size_t>(size.count()));
     }
     if (image.size != size) {
-      Fail(NameRecord(source->title(), record), " is ", image.size.ToString(), " (channels x "
-           "height x width), but the first record is ", size.ToString(), "; a mean needs images of "
+      Fail(NameRecord(source->title(), record), " is ", image.size.ToString(),
+           " (channels x "
+           "height x width), but the first record is ",
+           size.ToString(),
+           "; a mean needs images of "
            "one size: make the database with --resize_height and --resize_width");
     }
     AddImage(image, &sums);
-    if ((record.number + 1) % 10000 == 0) LOG(INFO) << "Processed " << record.number + 1 << " files.";
+    if ((record.number + 1) % 10000 == 0)
+      LOG(INFO) << "Processed " << record.number + 1 << " files.";
   }
   if (record.number % 10000 != 0) LOG(INFO) << "Processed " << record.number << " files.";
   return Divide(sums, size, record.number);

@@ -68,7 +68,8 @@ class IdxFile {
 
   void CheckEnd() {
     char byte;
-    if (gzread(file_.get(), &byte, 1) != 0) Fail(path_, ": is longer than its header says, or damaged");
+    if (gzread(file_.get(), &byte, 1) != 0)
+      Fail(path_, ": is longer than its header says, or damaged");
   }
 
  private:

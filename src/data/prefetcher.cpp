@@ -81,8 +81,8 @@ void Prefetcher::Take(const std::function<void(const Batch&)>& use) {
     if (slot.state != Slot::kReady) {
       const auto start = std::chrono::steady_clock::now();
       changed_.wait(lock, [&] { return slot.state == Slot::kReady; });
-      waited_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-                             .count();
+      waited_seconds_ +=
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
   }
   if (slot.error) std::rethrow_exception(slot.error);

@@ -60,9 +60,9 @@ class Prefetcher {
   void Publish(Slot* slot, std::exception_ptr error);
 
   std::unique_ptr<BatchMaker> maker_;
-  std::mutex reading_;     // held around Read; taken before state_
+  std::mutex reading_;      // held around Read; taken before state_
   uint64_t next_read_ = 0;  // guarded by reading_
-  std::mutex state_;       // guards the slots' state and what follows
+  std::mutex state_;        // guards the slots' state and what follows
   std::condition_variable changed_;
   bool stop_ = false;
   bool failed_ = false;

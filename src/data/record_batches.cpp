@@ -55,8 +55,10 @@ class RecordBatches : public BatchMaker {
     const auto name = [&] { return NameRecord(options_.source->title(), record); };
     const ImageSize size = options_.transformer->OutputSize(image.size, name);
     if (size == options_.size) return;
-    Fail(options_.owner, ": ", name(), " gives ", size.ToString(), " numbers (channels x height x "
-         "width), but the database's first record gives ", options_.size.ToString(),
+    Fail(options_.owner, ": ", name(), " gives ", size.ToString(),
+         " numbers (channels x height x "
+         "width), but the database's first record gives ",
+         options_.size.ToString(),
          "; all must agree: make the database anew with --resize_height and --resize_width, or set "
          "crop_size or force_color in transform_param");
   }

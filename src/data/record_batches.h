@@ -15,7 +15,7 @@ struct RecordBatchOptions {
   std::string owner;  // begins the sentences of errors
   std::shared_ptr<RecordSource> source;
   std::shared_ptr<const Transformer> transformer;
-  ImageSize size;     // of every transformed record
+  ImageSize size;  // of every transformed record
   int batch_size = 0;
   bool with_labels = false;
   bool shuffle = false;

@@ -1,10 +1,10 @@
 #include "data/record_source.h"
 
+#include <glog/logging.h>
+
 #include <filesystem>
 #include <functional>
 #include <map>
-
-#include <glog/logging.h>
 
 #include "crema/base/error.h"
 #include "data/backends.h"
@@ -62,7 +62,8 @@ void CheckFolder(Backend backend, const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) {
-    FailDatabase(title, "opened", "there is no such folder; check `source`, which is relative to "
+    FailDatabase(title, "opened",
+                 "there is no such folder; check `source`, which is relative to "
                  "the folder that the program runs in");
   }
   if (error) FailDatabase(title, "opened", error.message());
@@ -72,15 +73,18 @@ void CheckFolder(Backend backend, const std::string& path) {
   const bool lmdb = Has(path, "data.mdb"), leveldb = Has(path, "CURRENT");
   if (backend == Backend::kLmdb ? lmdb : leveldb) return;
   if (lmdb) {
-    FailDatabase(title, "opened", "the folder holds an LMDB; set `backend: LMDB` (on the command "
+    FailDatabase(title, "opened",
+                 "the folder holds an LMDB; set `backend: LMDB` (on the command "
                  "line --backend=lmdb)");
   }
   if (leveldb) {
-    FailDatabase(title, "opened", "the folder holds a LevelDB; set `backend: LEVELDB` (on the "
+    FailDatabase(title, "opened",
+                 "the folder holds a LevelDB; set `backend: LEVELDB` (on the "
                  "command line --backend=leveldb)");
   }
-  FailDatabase(title, "opened", Concat("the folder holds no database: a file named ",
-               backend == Backend::kLmdb ? "data.mdb" : "CURRENT", " is missing"));
+  FailDatabase(title, "opened",
+               Concat("the folder holds no database: a file named ",
+                      backend == Backend::kLmdb ? "data.mdb" : "CURRENT", " is missing"));
 }
 
 }  // namespace

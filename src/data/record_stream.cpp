@@ -65,8 +65,10 @@ void RecordStream::Next(Record* record) {
     record->number = (*order_)[skip_ + record->ordinal];
     const std::string_view key = source_->Keys()[record->number];
     if (!cursor_->Find(key)) {
-      FailDatabase(source_->title(), "read", Concat("record ", record->number, " is gone; do not "
-                   "change a database while it is in use"));
+      FailDatabase(source_->title(), "read",
+                   Concat("record ", record->number,
+                          " is gone; do not "
+                          "change a database while it is in use"));
     }
   } else {
     record->number = number_;

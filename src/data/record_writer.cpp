@@ -34,8 +34,8 @@ bool Exists(const std::string& path) {
 // file that holds its lock.
 int TakeFolder(const std::string& folder, const std::string& title) {
   if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
-    FailDatabase(title, "made", Concat("the folder '", folder, "' cannot be made: ",
-                                       std::strerror(errno)));
+    FailDatabase(title, "made",
+                 Concat("the folder '", folder, "' cannot be made: ", std::strerror(errno)));
   }
   const int lock = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (lock < 0) FailDatabase(title, "made", Concat("'", folder, "': ", std::strerror(errno)));
@@ -65,13 +65,14 @@ RecordWriter::RecordWriter(Backend backend, const std::string& path)
       title_(Concat(ToString(backend), " '", path_, "'")) {
   if (path_.empty()) Fail("the ", ToString(backend), " that is to be made has no name");
   if (Exists(path_)) {
-    FailDatabase(title_, "made", "something of that name is there already; remove it or choose "
+    FailDatabase(title_, "made",
+                 "something of that name is there already; remove it or choose "
                  "another name");
   }
   lock_ = TakeFolder(partial_, title_);
   try {
-    sink_ = backend == Backend::kLmdb ? CreateLmdb(partial_, title_)
-                                      : CreateLevelDb(partial_, title_);
+    sink_ =
+        backend == Backend::kLmdb ? CreateLmdb(partial_, title_) : CreateLevelDb(partial_, title_);
   } catch (...) {
     std::error_code ignored;
     fs::remove_all(partial_, ignored);
@@ -107,8 +108,8 @@ void RecordWriter::Finish() {
   sink_->Close();
   sink_.reset();
   if (rename(partial_.c_str(), path_.c_str()) != 0) {
-    FailDatabase(title_, "made", Concat("'", partial_, "' cannot be renamed: ",
-                                        std::strerror(errno)));
+    FailDatabase(title_, "made",
+                 Concat("'", partial_, "' cannot be renamed: ", std::strerror(errno)));
   }
   close(lock_);
   lock_ = -1;

@@ -128,7 +128,8 @@ void Transformer::FailToFit(const ImageSize& image, const std::string& name) con
   }
   if (!mean_image_.empty()) {
     Fail(owner_, ": the mean file '", mean_file_, "' is ", mean_size_.ToString(), ", but ", name,
-         " is ", image.ToString(), " (channels x height x width); make the mean file from these "
+         " is ", image.ToString(),
+         " (channels x height x width); make the mean file from these "
          "images with `crema mean`, or use mean_value");
   }
   Fail(owner_, ": there are ", mean_values_.size(), " mean_value, but ", name, " has ",
@@ -152,13 +153,16 @@ void Transformer::Transform(const Image& image, uint64_t random, uint64_t ordina
   }
   if (!mean_image_.empty()) {
     const float* mean = mean_image_.data() + int64_t{window.top} * in.width + window.left;
-    TransformImage(image, window, [&](int c, int y) {
-      return mean + (int64_t{c} * in.height + y) * in.width;
-    }, out);
+    TransformImage(
+        image, window, [&](int c, int y) { return mean + (int64_t{c} * in.height + y) * in.width; },
+        out);
   } else {
-    TransformImage(image, window, [&](int c, int) {
-      return mean_values_.empty() ? 0.0f : mean_values_[mean_values_.size() == 1 ? 0 : c];
-    }, out);
+    TransformImage(
+        image, window,
+        [&](int c, int) {
+          return mean_values_.empty() ? 0.0f : mean_values_[mean_values_.size() == 1 ? 0 : c];
+        },
+        out);
   }
 }
 

@@ -27,11 +27,13 @@ void ReadImagePart(std::istream& file, const std::string& root, float fg_thresho
   int channels, height, width;
   int64_t count;
   if (!(file >> path >> channels >> height >> width >> count)) {
-    Fail(where, "ends early, or its path, channels, height, width and number of windows are not in "
+    Fail(where,
+         "ends early, or its path, channels, height, width and number of windows are not in "
          "order");
   }
   if (channels != kChannels) {
-    Fail(where, "has ", channels, " channels; images are read in colour, so it must say ", kChannels);
+    Fail(where, "has ", channels, " channels; images are read in colour, so it must say ",
+         kChannels);
   }
   const size_t image = list->images.size();
   list->images.push_back(root + path);
@@ -44,7 +46,8 @@ void ReadImagePart(std::istream& file, const std::string& root, float fg_thresho
     }
     if (overlap >= fg_threshold) {
       if (window.label < 1) {
-        Fail(where, "has a foreground window with the label ", window.label, "; 0 is the background");
+        Fail(where, "has a foreground window with the label ", window.label,
+             "; 0 is the background");
       }
       list->foreground.push_back(window);
     } else if (overlap < bg_threshold) {
@@ -63,8 +66,8 @@ struct Placement {
 
 int Rounded(float value) { return static_cast<int>(std::round(value)); }
 
-// Makes the window larger, so that context_pad pixels of surroundings are in the crop, or square; what
-// would be outside of the image stays free.
+// Makes the window larger, so that context_pad pixels of surroundings are in the crop, or square;
+// what would be outside of the image stays free.
 Placement PlaceWithContext(const WindowBatchOptions& o, const ImageWindow& window, cv::Size image,
                            bool mirrored) {
   const float crop = static_cast<float>(o.crop_size);
@@ -75,7 +78,8 @@ Placement PlaceWithContext(const WindowBatchOptions& o, const ImageWindow& windo
   const float center_y = static_cast<float>(window.y1) + half_height;
   if (o.square) half_width = half_height = std::max(half_width, half_height);
   const int x1 = Rounded(center_x - half_width * grow), x2 = Rounded(center_x + half_width * grow);
-  const int y1 = Rounded(center_y - half_height * grow), y2 = Rounded(center_y + half_height * grow);
+  const int y1 = Rounded(center_y - half_height * grow),
+            y2 = Rounded(center_y + half_height * grow);
   const int out_left = std::max(0, -x1), out_right = std::max(0, x2 - image.width + 1);
   const int out_top = std::max(0, -y1), out_bottom = std::max(0, y2 - image.height + 1);
   const float scale_x = crop / static_cast<float>(x2 - x1 + 1);
@@ -85,10 +89,10 @@ Placement PlaceWithContext(const WindowBatchOptions& o, const ImageWindow& windo
                         cv::Point(x2 - out_right + 1, y2 - out_bottom + 1));
   place.left = Rounded(static_cast<float>(mirrored ? out_right : out_left) * scale_x);
   place.top = Rounded(static_cast<float>(out_top) * scale_y);
-  place.size.width = std::min(Rounded(static_cast<float>(place.from.width) * scale_x),
-                              o.crop_size - place.left);
-  place.size.height = std::min(Rounded(static_cast<float>(place.from.height) * scale_y),
-                               o.crop_size - place.top);
+  place.size.width =
+      std::min(Rounded(static_cast<float>(place.from.width) * scale_x), o.crop_size - place.left);
+  place.size.height =
+      std::min(Rounded(static_cast<float>(place.from.height) * scale_y), o.crop_size - place.top);
   return place;
 }
 
@@ -124,7 +128,8 @@ class WindowBatches : public BatchMaker {
     batch->labels.resize(records.size());
     for (size_t i = 0; i < records.size(); ++i) {
       const ImageWindow& window = ListOf(i)[records[i].number];
-      const bool mirrored = options_.mirror &&
+      const bool mirrored =
+          options_.mirror &&
           (RandomBits(options_.random ^ kMirrorSalt, records[i].ordinal, i) & 1) != 0;
       CutOut(window, mirrored, batch->data.data() + i * size);
       batch->labels[i] = static_cast<float>(window.label);
@@ -141,13 +146,15 @@ class WindowBatches : public BatchMaker {
   cv::Mat Load(size_t image) const {
     const std::string& path = options_.windows.images[image];
     const auto fail = [&](const std::string& problem) {
-      Fail(options_.owner, ": the image ", path, ", number ", image, " in the window file, ", problem);
+      Fail(options_.owner, ": the image ", path, ", number ", image, " in the window file, ",
+           problem);
     };
     const bool cached = !options_.files.empty();
     if (!cached && !std::ifstream(path).good()) fail("cannot be opened; correct its path");
     const std::string file = cached ? "" : ReadFileBytes(path);
     std::string problem;
-    cv::Mat decoded = DecodeImage(cached ? options_.files[image] : file, cv::IMREAD_COLOR, &problem);
+    cv::Mat decoded =
+        DecodeImage(cached ? options_.files[image] : file, cv::IMREAD_COLOR, &problem);
     if (decoded.empty()) fail("cannot be decoded: " + problem);
     return decoded;
   }
@@ -160,8 +167,10 @@ class WindowBatches : public BatchMaker {
                         from.x + from.width <= image.cols && from.y + from.height <= image.rows;
     if (!inside || window.x2 < window.x1 || window.y2 < window.y1) {
       Fail(options_.owner, ": a window of ", options_.windows.images[window.image], " from (",
-           window.x1, ", ", window.y1, ") to (", window.x2, ", ", window.y2, ") is not within the "
-           "image, which is ", image.cols, " wide and ", image.rows, " high");
+           window.x1, ", ", window.y1, ") to (", window.x2, ", ", window.y2,
+           ") is not within the "
+           "image, which is ",
+           image.cols, " wide and ", image.rows, " high");
     }
     if (place.size.width < 1 || place.size.height < 1) return;  // all of it is outside
     cv::Mat cut;
@@ -184,8 +193,8 @@ class WindowBatches : public BatchMaker {
     const WindowBatchOptions& o = options_;
     if (!o.mean_image.empty()) {
       const int offset = (o.mean_width - o.crop_size) / 2;
-      return o.mean_image[static_cast<size_t>(
-          (c * o.mean_height + row + offset) * o.mean_width + col + offset)];
+      return o.mean_image[static_cast<size_t>((c * o.mean_height + row + offset) * o.mean_width +
+                                              col + offset)];
     }
     if (o.mean_values.empty()) return 0;
     return o.mean_values[o.mean_values.size() == 1 ? 0 : static_cast<size_t>(c)];

@@ -1,5 +1,5 @@
-// Batches of windows cut out of images, as R-CNN trains on (Girshick, Donahue, Darrell, Malik: "Rich
-// feature hierarchies for accurate object detection and semantic segmentation", 2014).
+// Batches of windows cut out of images, as R-CNN trains on (Girshick, Donahue, Darrell, Malik:
+// "Rich feature hierarchies for accurate object detection and semantic segmentation", 2014).
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct ImageWindow {
 // A window file: for each image "# INDEX", its path, channels, height and width, the number of
 // windows, and the windows "LABEL OVERLAP X1 Y1 X2 Y2".
 struct WindowList {
-  std::vector<std::string> images;              // paths
+  std::vector<std::string> images;  // paths
   std::vector<ImageWindow> foreground, background;
 };
 

@@ -17,7 +17,8 @@ class CpuDevice : public Device {
     const size_t rounded = (bytes + 63) / 64 * 64;
     void* memory = rounded < bytes ? nullptr : std::aligned_alloc(64, rounded == 0 ? 64 : rounded);
     if (memory == nullptr) {
-      Fail("out of memory: ", bytes, " bytes could not be allocated on the CPU; use a smaller "
+      Fail("out of memory: ", bytes,
+           " bytes could not be allocated on the CPU; use a smaller "
            "batch size");
     }
     return memory;

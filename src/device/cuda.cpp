@@ -194,9 +194,7 @@ void CudaDevice::Zero(void* to, size_t bytes) {
   Check(cudaMemsetAsync(to, 0, bytes, stream()), Concat("clearing ", bytes, " bytes"));
 }
 
-void CudaDevice::Synchronize() {
-  Check(cudaStreamSynchronize(stream()), "waiting for its work");
-}
+void CudaDevice::Synchronize() { Check(cudaStreamSynchronize(stream()), "waiting for its work"); }
 
 cublasContext* CudaDevice::cublas() {
   if (cublas_ != nullptr) return cublas_;

@@ -35,7 +35,8 @@ class Block {
     void* mapped = mmap(nullptr, pages_bytes_ + 2 * page, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) {
-      Fail("out of memory: ", bytes, " bytes could not be allocated on the fake GPU; use a "
+      Fail("out of memory: ", bytes,
+           " bytes could not be allocated on the fake GPU; use a "
            "smaller batch size");
     }
     pages_ = static_cast<unsigned char*>(mapped) + page;
@@ -170,7 +171,8 @@ class FakeDevice : public Device {
       std::memcpy(&word, static_cast<const char*>(closure) + at, sizeof(word));
       if (!MayBeHostAddress(word) || !IsMapped(word)) continue;
       CREMA_CHECK(OnDevice(word), "a kernel captured the host address ",
-                  reinterpret_cast<void*>(word), " (byte ", at, " of ", bytes, " captured): "
+                  reinterpret_cast<void*>(word), " (byte ", at, " of ", bytes,
+                  " captured): "
                   "`this`, a host pointer, a reference, or a plain struct with unset fields");
     }
   }

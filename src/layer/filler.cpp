@@ -80,7 +80,8 @@ class Filling {
   void Uniform(float min, float max) {
     ForBlocks(4, [&](const Philox4& random, size_t first, size_t count) {
       for (size_t j = 0; j < count; ++j) {
-        values_[first + j] = min + (max - min) * (static_cast<float>(random.word[j] >> 8) * (1.0f / 16777216.0f));
+        values_[first + j] =
+            min + (max - min) * (static_cast<float>(random.word[j] >> 8) * (1.0f / 16777216.0f));
       }
     });
   }
@@ -116,8 +117,10 @@ class Filling {
   // The kernel that makes Deconvolution an interpolation (Long, Shelhamer, Darrell 2015).
   void Bilinear(const std::string& owner) {
     if (shape_.rank() != 4 || shape_[2] != shape_[3]) {
-      Fail(owner, ": the bilinear filler needs a 4-D parameter with a square kernel, but the shape "
-           "is ", shape_.ToString());
+      Fail(owner,
+           ": the bilinear filler needs a 4-D parameter with a square kernel, but the shape "
+           "is ",
+           shape_.ToString());
     }
     const int64_t side = shape_[3];
     const double f = std::ceil(side / 2.0);

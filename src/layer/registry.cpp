@@ -28,10 +28,11 @@ EngineRegistry& TheEngines() {
 // Caffe's layer that runs a class of the user's Python modules.
 [[noreturn]] void FailPython(const proto::LayerParameter& config) {
   const proto::PythonParameter& python = config.python_param();
-  Fail("layer '", config.name(), "' (Python, ", python.module(), ".", python.layer(),
-       "): crema cannot run layers written in Python yet; replace it by built-in layers (see `crema "
-       "help`), write it in C++ as docs/adding_a_layer.md shows, or leave it out of this phase by "
-       "an include rule");
+  Fail(
+      "layer '", config.name(), "' (Python, ", python.module(), ".", python.layer(),
+      "): crema cannot run layers written in Python yet; replace it by built-in layers (see `crema "
+      "help`), write it in C++ as docs/adding_a_layer.md shows, or leave it out of this phase by "
+      "an include rule");
 }
 
 }  // namespace

@@ -124,8 +124,7 @@ class AccuracyLayer : public LabelledLayer {
     CountRivals(ctx, view_, bottom[0]->data<T>(), parts);
     Shares(ctx, positions, kAllClasses, 1, top_k, parts, counts, top[0]->mutable_data<T>());
     if (top.size() > 1) {
-      Shares(ctx, positions, 0, view_.channels, top_k, parts, counts,
-             top[1]->mutable_data<T>());
+      Shares(ctx, positions, 0, view_.channels, top_k, parts, counts, top[1]->mutable_data<T>());
     }
     NoteBad(ctx, positions, label, parts.bad);
   }

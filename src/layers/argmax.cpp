@@ -89,9 +89,9 @@ class ArgMaxLayer : public Layer {
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
-                         ArgMaxForward<T>(ctx, view_, out_, bottom[0]->data<T>(),
-                                          top[0]->mutable_data<T>()));
+    CREMA_FLOAT_DISPATCH(
+        top[0]->dtype(), T,
+        ArgMaxForward<T>(ctx, view_, out_, bottom[0]->data<T>(), top[0]->mutable_data<T>()));
   }
 
  private:

@@ -181,8 +181,9 @@ class BatchNormLayer : public Layer, public Fusible {
         config.bottom_size() > 0 && config.top_size() > 0 && config.bottom(0) == config.top(0);
     for (const proto::ParamSpec& spec : config.param()) {
       if (spec.lr_mult() != 0) {
-        Fail("its parameters are statistics, which cannot be learned; set lr_mult: 0 in each of "
-             "its param entries, or remove them");
+        Fail(
+            "its parameters are statistics, which cannot be learned; set lr_mult: 0 in each of "
+            "its param entries, or remove them");
       }
     }
   }
@@ -295,8 +296,8 @@ class BatchNormLayer : public Layer, public Fusible {
     if (uses_stored_) {
       StoredMoments<T>(ctx, view.channels, options.eps(), moments, running);
     } else {
-      BatchMoments<T>(ctx, view, bottom.data<T>(), options.eps(),
-                      options.moving_average_fraction(), moments, running);
+      BatchMoments<T>(ctx, view, bottom.data<T>(), options.eps(), options.moving_average_fraction(),
+                      moments, running);
     }
     if (KeepsInput()) {
       const Tensor& input = bottom.data_tensor();

@@ -48,12 +48,14 @@ class BatchReindexLayer : public LabelledLayer {
     const Shape& x = bottoms[0];
     const Shape& index = bottoms[1];
     if (index.rank() != 1) {
-      Fail("bottom 1 has the shape ", index.ToString(), "; it must have one axis, with the number "
+      Fail("bottom 1 has the shape ", index.ToString(),
+           "; it must have one axis, with the number "
            "of an item in each place");
     }
     const int64_t most = std::numeric_limits<int>::max();
     if (x.rank() == 0 || x[0] > most || x.CountFrom(1) > most || index[0] > most) {
-      Fail("bottom 0 has the shape ", x.ToString(), "; it must be a batch, with items along axis 0");
+      Fail("bottom 0 has the shape ", x.ToString(),
+           "; it must be a batch, with items along axis 0");
     }
     count_ = static_cast<int>(index[0]);
     size_ = static_cast<int>(x.CountFrom(1));
@@ -87,9 +89,7 @@ class BatchReindexLayer : public LabelledLayer {
 
  protected:
   std::string Noun() const override { return "item number"; }
-  std::string Advice() const override {
-    return Concat("bottom 0 has ", rule().classes, " items");
-  }
+  std::string Advice() const override { return Concat("bottom 0 has ", rule().classes, " items"); }
 
  private:
   int count_ = 0, size_ = 0;

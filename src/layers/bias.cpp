@@ -1,5 +1,5 @@
-// Bias: y = x + b. b is a learned parameter or the second bottom; it covers the axes of x from `axis`
-// on and is repeated over the others.
+// Bias: y = x + b. b is a learned parameter or the second bottom; it covers the axes of x from
+// `axis` on and is repeated over the others.
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/broadcast.h"

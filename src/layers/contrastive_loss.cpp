@@ -1,6 +1,7 @@
 // ContrastiveLoss (Hadsell, Chopra, LeCun: "Dimensionality reduction by learning an invariant
-// mapping", 2006): for pairs of vectors at the distance d, d^2 where they are alike (the third bottom
-// is not 0) and max(margin - d, 0)^2 where they are not, summed, divided by twice the batch size.
+// mapping", 2006): for pairs of vectors at the distance d, d^2 where they are alike (the third
+// bottom is not 0) and max(margin - d, 0)^2 where they are not, summed, divided by twice the batch
+// size.
 #include <cmath>
 
 #include "crema.pb.h"
@@ -87,8 +88,10 @@ class ContrastiveLossLayer : public Layer {
            "; they must have as many vectors (axis 0) of as many values each");
     }
     if (bottoms[2].count() != a[0]) {
-      Fail("bottom 2 has the shape ", bottoms[2].ToString(), "; it must have one number for each "
-           "of the ", a[0], " pairs, not 0 where the two are alike");
+      Fail("bottom 2 has the shape ", bottoms[2].ToString(),
+           "; it must have one number for each "
+           "of the ",
+           a[0], " pairs, not 0 where the two are alike");
     }
     CheckLossCount(Title(), a.count());
     pairs_ = static_cast<int>(a[0]);

@@ -1,9 +1,10 @@
 // Convolution: y[n, o, p] = b[o] + sum over c and taps t of
 //   w[o, c, t] * x[n, c, stride p - pad + dilation t].
 // Weights are (num_output, C / group, kernel...), the bias is (num_output).
+#include "layers/shared/convolution.h"
+
 #include "crema/layer/registry.h"
 #include "layers/shared/conv_setup.h"
-#include "layers/shared/convolution.h"
 
 namespace crema {
 namespace {

@@ -30,17 +30,15 @@ struct CropPlan {
 template <class T>
 void CropForward(const Context& ctx, const CropPlan& plan, const T* x, T* y) {
   const int64_t cols = plan.cols;
-  ForEach(ctx, plan.rows, static_cast<int>(cols), [=] HD(int64_t r, int c) {
-    y[r * cols + c] = x[plan.RowInBottom(r) + c];
-  });
+  ForEach(ctx, plan.rows, static_cast<int>(cols),
+          [=] HD(int64_t r, int c) { y[r * cols + c] = x[plan.RowInBottom(r) + c]; });
 }
 
 template <class T>
 void CropBackward(const Context& ctx, const CropPlan& plan, const T* dy, T* dx) {
   const int64_t cols = plan.cols;
-  ForEach(ctx, plan.rows, static_cast<int>(cols), [=] HD(int64_t r, int c) {
-    dx[plan.RowInBottom(r) + c] = dy[r * cols + c];
-  });
+  ForEach(ctx, plan.rows, static_cast<int>(cols),
+          [=] HD(int64_t r, int c) { dx[plan.RowInBottom(r) + c] = dy[r * cols + c]; });
 }
 
 class CropLayer : public Layer {
@@ -85,9 +83,9 @@ class CropLayer : public Layer {
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
-                         CropForward<T>(ctx, plan_, bottom[0]->data<T>(),
-                                        top[0]->mutable_data<T>()));
+    CREMA_FLOAT_DISPATCH(
+        top[0]->dtype(), T,
+        CropForward<T>(ctx, plan_, bottom[0]->data<T>(), top[0]->mutable_data<T>()));
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
@@ -95,9 +93,9 @@ class CropLayer : public Layer {
     if (!propagate_down[0]) return;
     const Tensor& gradient = bottom[0]->diff_tensor();
     ctx.device().Zero(gradient.raw(), gradient.bytes());
-    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
-                         CropBackward<T>(ctx, plan_, top[0]->diff<T>(),
-                                         bottom[0]->mutable_diff<T>()));
+    CREMA_FLOAT_DISPATCH(
+        top[0]->dtype(), T,
+        CropBackward<T>(ctx, plan_, top[0]->diff<T>(), bottom[0]->mutable_diff<T>()));
   }
 
  private:

@@ -103,8 +103,8 @@ class DataLayer : public Layer {
     prefetcher_.reset();
     options_.position = position_;
     const int depth = static_cast<int>(std::clamp(config().data_param().prefetch(), 1u, 1024u));
-    prefetcher_ = std::make_unique<Prefetcher>(MakeRecordBatches(options_), depth,
-                                               options_.workers);
+    prefetcher_ =
+        std::make_unique<Prefetcher>(MakeRecordBatches(options_), depth, options_.workers);
   }
 
   RecordBatchOptions options_;

@@ -1,7 +1,7 @@
 // Deconvolution: the transpose of a convolution (Zeiler, Krishnan, Taylor, Fergus: "Deconvolutional
-// networks", 2010), which is what a convolution's backward pass does with its gradient: each value of
-// the bottom adds its weights, times itself, to a window of the top. Weights are
-// (C, num_output / group, kernel...), the bias is (num_output).
+// networks", 2010), which is what a convolution's backward pass does with its gradient: each value
+// of the bottom adds its weights, times itself, to a window of the top. Weights are (C, num_output
+// / group, kernel...), the bias is (num_output).
 #include "crema/layer/registry.h"
 #include "layers/shared/conv_setup.h"
 #include "layers/shared/convolution.h"
@@ -48,8 +48,9 @@ class DeconvolutionLayer : public ConvolutionBase {
           BiasGradient<T>(ctx, TopView(), dy, param(1).mutable_diff<T>());
         }
         if (wants_gradient(0)) {
-          ConvBackward<T>(ctx, sizes_, {dy, param(0).data<T>(), bottom[i]->data<T>(), nullptr,
-                                        param(0).mutable_diff<T>()});
+          ConvBackward<T>(
+              ctx, sizes_,
+              {dy, param(0).data<T>(), bottom[i]->data<T>(), nullptr, param(0).mutable_diff<T>()});
         }
         if (propagate_down[i]) {
           ConvForward<T>(ctx, sizes_, dy, param(0).data<T>(), nullptr,

@@ -78,7 +78,8 @@ class DummyDataLayer : public Layer {
 
  private:
   [[noreturn]] void FailCount(const char* field, int found) const {
-    Fail("has ", found, " ", field, " and ", config().top_size(), " tops; give one for all tops, "
+    Fail("has ", found, " ", field, " and ", config().top_size(),
+         " tops; give one for all tops, "
          "or one for each");
   }
 

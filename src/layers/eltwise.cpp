@@ -1,5 +1,7 @@
-// Eltwise: the product, the weighted sum or the maximum of its bottoms, element by element.
+// Eltwise: the product, the weighted sum or the maximum of its bottoms, element by element. A ReLU
+// behind a sum of two is done in the same pass.
 #include "crema.pb.h"
+#include "crema/layer/fusible.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
 
@@ -56,6 +58,31 @@ void SumForward(const Context& ctx, const BlobList& bottom, const Blob& top,
   }
 }
 
+// max(sum, 0) + slope * min(sum, 0), of two bottoms.
+template <class T>
+void SumReluForward(const Context& ctx, const BlobList& bottom, const Blob& top,
+                    const std::vector<float>& coeff, float negative_slope) {
+  const T* left = bottom[0]->data<T>();
+  const T* right = bottom[1]->data<T>();
+  T* out = top.mutable_data<T>();
+  const T left_coeff = coeff[0], right_coeff = coeff[1], slope = negative_slope;
+  ForEach(ctx, top.count(), [=] HD(int64_t i) {
+    const T sum = left[i] * left_coeff + right[i] * right_coeff;
+    out[i] = sum > 0 ? sum : sum * slope;
+  });
+}
+
+// The sign of the result is that of the sum.
+template <class T>
+void SumReluBackward(const Context& ctx, const Blob& bottom, const Blob& top, float coeff,
+                     float negative_slope) {
+  const T* y = top.data<T>();
+  const T* dy = top.diff<T>();
+  T* dx = bottom.mutable_diff<T>();
+  const T factor = coeff, slope = coeff * negative_slope;
+  ForEach(ctx, top.count(), [=] HD(int64_t i) { dx[i] = dy[i] * (y[i] > 0 ? factor : slope); });
+}
+
 template <class T>
 void SumBackward(const Context& ctx, const Blob& bottom, const Blob& top, float coeff) {
   const T* dy = top.diff<T>();
@@ -96,7 +123,7 @@ void MaxBackward(const Context& ctx, const Blob& bottom, int32_t index, const Bl
   ForEach(ctx, top.count(), [=] HD(int64_t i) { dx[i] = winner[i] == index ? dy[i] : T(0); });
 }
 
-class EltwiseLayer : public Layer {
+class EltwiseLayer : public Layer, public Fusible {
  public:
   EltwiseLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::EltwiseParameter& param = config.eltwise_param();
@@ -117,10 +144,21 @@ class EltwiseLayer : public Layer {
     traits.max_bottoms = -1;
     traits.may_run_in_place = !IsProduct();
     traits.backward_needs_bottom_data = IsProduct();
-    traits.backward_needs_top_data = IsProduct() && !config().eltwise_param().stable_prod_grad();
+    traits.backward_needs_top_data =
+        relu_ != nullptr || (IsProduct() && !config().eltwise_param().stable_prod_grad());
     traits.accepts_channels_last = true;
     return traits;
   }
+
+  // A ReLU behind a sum of two; in training not one whose result may have the other sign.
+  bool Absorb(const Follower& next) override {
+    const bool is_sum = operation() == proto::EltwiseParameter::SUM && coeff_.size() == 2;
+    if (!is_sum || relu_ != nullptr || next.layer->type() != "ReLU") return false;
+    if (next.backward && next.layer->config().relu_param().negative_slope() < 0) return false;
+    relu_ = next.layer;
+    return true;
+  }
+  void BindFollower(const Layer&, const BlobList&, const std::vector<bool>&) override {}
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     for (size_t b = 1; b < bottoms.size(); ++b) {
@@ -160,7 +198,9 @@ class EltwiseLayer : public Layer {
   void Run(const Context& ctx, const BlobList& bottom, const Blob& top) {
     switch (operation()) {
       case proto::EltwiseParameter::PROD: return ProductForward<T>(ctx, bottom, top);
-      case proto::EltwiseParameter::SUM: return SumForward<T>(ctx, bottom, top, coeff_);
+      case proto::EltwiseParameter::SUM:
+        if (relu_ != nullptr) return SumReluForward<T>(ctx, bottom, top, coeff_, Slope());
+        return SumForward<T>(ctx, bottom, top, coeff_);
       case proto::EltwiseParameter::MAX:
         return MaxForward<T>(ctx, bottom, top, state(0).mutable_data<int32_t>());
     }
@@ -174,14 +214,21 @@ class EltwiseLayer : public Layer {
           return StableProductBackward<T>(ctx, bottom, b, top);
         }
         return QuotientBackward<T>(ctx, *bottom[b], top);
-      case proto::EltwiseParameter::SUM: return SumBackward<T>(ctx, *bottom[b], top, coeff_[b]);
+      case proto::EltwiseParameter::SUM:
+        if (relu_ != nullptr) {
+          return SumReluBackward<T>(ctx, *bottom[b], top, coeff_[b], Slope());
+        }
+        return SumBackward<T>(ctx, *bottom[b], top, coeff_[b]);
       case proto::EltwiseParameter::MAX:
         return MaxBackward<T>(ctx, *bottom[b], static_cast<int32_t>(b), top,
                               state(0).data<int32_t>());
     }
   }
 
+  float Slope() const { return relu_->config().relu_param().negative_slope(); }
+
   std::vector<float> coeff_;
+  const Layer* relu_ = nullptr;
 };
 
 CREMA_REGISTER_LAYER("Eltwise", EltwiseLayer);

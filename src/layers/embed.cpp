@@ -113,7 +113,8 @@ class EmbedLayer : public LabelledLayer {
   int LabelBottom() const override { return 0; }
   std::string Noun() const override { return "word number"; }
   std::string Advice() const override {
-    return Concat("input_dim, ", rule().classes, ", is how many there are; correct the one or the "
+    return Concat("input_dim, ", rule().classes,
+                  ", is how many there are; correct the one or the "
                   "other");
   }
 

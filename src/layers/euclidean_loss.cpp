@@ -63,10 +63,10 @@ class EuclideanLossLayer : public Layer {
                 const BlobList& bottom) override {
     for (int b : {0, 1}) {
       if (!propagate_down[b]) continue;
-      CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                           EuclideanBackward<T>(ctx, *bottom[0], *bottom[1],
-                                                b == 0 ? Share() : -Share(), *top[0],
-                                                bottom[b]->mutable_diff<T>()));
+      CREMA_FLOAT_DISPATCH(
+          bottom[0]->dtype(), T,
+          EuclideanBackward<T>(ctx, *bottom[0], *bottom[1], b == 0 ? Share() : -Share(), *top[0],
+                               bottom[b]->mutable_diff<T>()));
     }
   }
 

@@ -58,8 +58,10 @@ class FilterLayer : public Layer {
     LayerPlan plan;
     for (int b = 0; b < selector(); ++b) {
       if (bottoms[b].rank() == 0 || bottoms[b][0] != choice[0]) {
-        Fail("bottom ", b, " has the shape ", bottoms[b].ToString(), ", but the last bottom "
-             "selects among ", choice[0], " items; make axis 0 of both equal");
+        Fail("bottom ", b, " has the shape ", bottoms[b].ToString(),
+             ", but the last bottom "
+             "selects among ",
+             choice[0], " items; make axis 0 of both equal");
       }
       plan.tops.push_back(bottoms[b]);
     }
@@ -99,8 +101,8 @@ class FilterLayer : public Layer {
       if (!propagate_down[b]) continue;
       const Shape& shape = bottom[b]->shape();
       CREMA_FLOAT_DISPATCH(top[b]->dtype(), T,
-                           SendBack<T>(ctx, shape[0], shape.CountFrom(1), place,
-                                       top[b]->diff<T>(), bottom[b]->mutable_diff<T>()));
+                           SendBack<T>(ctx, shape[0], shape.CountFrom(1), place, top[b]->diff<T>(),
+                                       bottom[b]->mutable_diff<T>()));
     }
   }
 

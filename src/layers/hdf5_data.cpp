@@ -15,13 +15,15 @@ class Hdf5DataLayer : public Layer {
  public:
   Hdf5DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::HDF5DataParameter& data = config.hdf5_data_param();
-    if (data.source().empty()) Fail("hdf5_data_param has no `source`; it must name a list of files");
+    if (data.source().empty())
+      Fail("hdf5_data_param has no `source`; it must name a list of files");
     if (data.batch_size() < 1 || data.batch_size() > (1u << 30)) {
       Fail("hdf5_data_param needs a `batch_size` of at least 1");
     }
     if (config.has_transform_param()) {
-      Fail("transform_param is given, but rows are taken as they are; remove it, and transform the "
-           "data when the files are made");
+      Fail(
+          "transform_param is given, but rows are taken as they are; remove it, and transform the "
+          "data when the files are made");
     }
   }
 

@@ -1,5 +1,5 @@
-// HDF5Output: writes its two bottoms to a file, as the datasets "data" and "label"; each pass adds its
-// items behind those of the passes before. It waits for the device, since it reads the blobs.
+// HDF5Output: writes its two bottoms to a file, as the datasets "data" and "label"; each pass adds
+// its items behind those of the passes before. It waits for the device, since it reads the blobs.
 #include <memory>
 
 #include "crema.pb.h"
@@ -36,8 +36,7 @@ class Hdf5OutputLayer : public Layer {
   }
 
   void Start(Context&) override {
-    file_ = std::make_unique<Hdf5File>(
-        Hdf5File::Create(config().hdf5_output_param().file_name()));
+    file_ = std::make_unique<Hdf5File>(Hdf5File::Create(config().hdf5_output_param().file_name()));
   }
 
   void Forward(Context&, const BlobList& bottom, const BlobList&) override {

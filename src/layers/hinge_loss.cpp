@@ -1,5 +1,5 @@
-// HingeLoss: for each score s, max(0, 1 - s) for the label's class and max(0, 1 + s) for the others,
-// summed as it is (L1) or squared (L2), divided by the batch size.
+// HingeLoss: for each score s, max(0, 1 - s) for the label's class and max(0, 1 + s) for the
+// others, summed as it is (L1) or squared (L2), divided by the batch size.
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
@@ -104,8 +104,8 @@ class HingeLossLayer : public LabelledLayer {
     T* bad = state(0).mutable_data<T>();
     MarkBadLabels(ctx, items_, label, rule(), bad);
     NoteBad(ctx, items_, label, bad);
-    HingeForward<T>(ctx, items_, Margin<T>(bottom), squared(), Share(),
-                    state(1).mutable_data<T>(), top[0]->mutable_data<T>());
+    HingeForward<T>(ctx, items_, Margin<T>(bottom), squared(), Share(), state(1).mutable_data<T>(),
+                    top[0]->mutable_data<T>());
   }
 
   int items_ = 0;

@@ -1,7 +1,8 @@
 // Im2col: the windows of a convolution written out: (N, C kernel_h kernel_w, H', W').
+#include "crema/math/im2col.h"
+
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "crema/math/im2col.h"
 #include "layers/shared/conv_setup.h"
 
 namespace crema {

@@ -23,7 +23,8 @@ class ImageDataLayer : public Layer {
  public:
   ImageDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::ImageDataParameter& data = config.image_data_param();
-    if (data.source().empty()) Fail("image_data_param has no `source`; it must name a list of images");
+    if (data.source().empty())
+      Fail("image_data_param has no `source`; it must name a list of images");
     if (data.batch_size() < 1 || data.batch_size() > (1u << 30)) {
       Fail("image_data_param needs a `batch_size` of at least 1");
     }
@@ -94,8 +95,8 @@ class ImageDataLayer : public Layer {
   void StartPrefetching() {
     prefetcher_.reset();
     options_.position = position_;
-    prefetcher_ = std::make_unique<Prefetcher>(MakeImageBatches(options_), kPrefetch,
-                                               options_.workers);
+    prefetcher_ =
+        std::make_unique<Prefetcher>(MakeImageBatches(options_), kPrefetch, options_.workers);
   }
 
   ImageBatchOptions options_;

@@ -130,11 +130,10 @@ class InfogainLossLayer : public LabelledLayer {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
-    CREMA_FLOAT_DISPATCH(
-        bottom[0]->dtype(), T,
-        InfogainBackward<T>(ctx, view_, rule(), Sums<T>(), Gain<T>(bottom), state(3).data<T>(),
-                            state(2).data<T>(), *bottom[0], bottom[1]->data<T>(),
-                            top[0]->diff<T>()));
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
+                         InfogainBackward<T>(ctx, view_, rule(), Sums<T>(), Gain<T>(bottom),
+                                             state(3).data<T>(), state(2).data<T>(), *bottom[0],
+                                             bottom[1]->data<T>(), top[0]->diff<T>()));
   }
 
  private:
@@ -142,8 +141,9 @@ class InfogainLossLayer : public LabelledLayer {
     const bool is_bottom = bottoms.size() > 2;
     const auto values = is_bottom ? bottoms[2].count() : static_cast<int64_t>(matrix_.size());
     if (values == classes * classes) return;
-    Fail("the matrix H in ", is_bottom ? "its third bottom" : config().infogain_loss_param().source(),
-         " has ", values, " values; for ", classes, " classes it must have ", classes * classes);
+    Fail("the matrix H in ",
+         is_bottom ? "its third bottom" : config().infogain_loss_param().source(), " has ", values,
+         " values; for ", classes, " classes it must have ", classes * classes);
   }
 
   int Positions() const { return static_cast<int>(view_.outer * view_.inner); }

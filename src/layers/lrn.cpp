@@ -86,8 +86,8 @@ void SumWithin(const Context& ctx, const LrnSizes& s, const T* in, T start, T we
 
 // The same in channels-last; of the first and last pixel of each line only, or of all.
 template <class Term, class T>
-void SumWithinLast(const Context& ctx, const LrnSizes& s, bool edges, const T* in, T start, T weight,
-                   T* out) {
+void SumWithinLast(const Context& ctx, const LrnSizes& s, bool edges, const T* in, T start,
+                   T weight, T* out) {
   const int height = s.height, width = s.width, half = s.half;
   const int64_t channels = s.channels;
   const int pixels = edges ? 2 : width, step = edges ? width - 1 : 1;
@@ -110,8 +110,8 @@ void SumWithinLast(const Context& ctx, const LrnSizes& s, bool edges, const T* i
   });
 }
 
-// Squares of 3 x 3 around all other pixels: with fixed limits the loop along a line, over pixels and
-// channels, vectorises.
+// Squares of 3 x 3 around all other pixels: with fixed limits the loop along a line, over pixels
+// and channels, vectorises.
 template <class Term, class T>
 void SumInner3x3Last(const Context& ctx, const LrnSizes& s, const T* in, T start, T weight,
                      T* out) {
@@ -154,8 +154,8 @@ template <class Term, class T>
 void Sum(const Context& ctx, const LrnSizes& s, const LrnOptions& o, const T* in, T start, T weight,
          T* out) {
   if (o.channels_last && o.within) {
-    const bool fixed = s.half == 1 && s.width > 2 && s.channels > 0 &&
-                       s.width < (1 << 30) / s.channels;
+    const bool fixed =
+        s.half == 1 && s.width > 2 && s.channels > 0 && s.width < (1 << 30) / s.channels;
     if (fixed) SumInner3x3Last<Term>(ctx, s, in, start, weight, out);
     SumWithinLast<Term>(ctx, s, fixed, in, start, weight, out);
   } else if (o.channels_last) {
@@ -185,9 +185,8 @@ void LrnBackward(const Context& ctx, const LrnSizes& s, const LrnOptions& o, con
     ratio[i] = dy[i] * x[i] * Pow::Of(v, beta) / v;
   });
   Sum<Identity, T>(ctx, s, o, ratio, 0, 1, dx);
-  ForEach(ctx, s.Count(), [=] HD(int64_t i) {
-    dx[i] = dy[i] * Pow::Of(scale[i], beta) - factor * x[i] * dx[i];
-  });
+  ForEach(ctx, s.Count(),
+          [=] HD(int64_t i) { dx[i] = dy[i] * Pow::Of(scale[i], beta) - factor * x[i] * dx[i]; });
 }
 
 class LrnLayer : public Layer {

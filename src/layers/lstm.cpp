@@ -39,8 +39,8 @@ class LstmLayer : public RecurrentLayer {
     plan.state.push_back({Shape{s.Rows(), s.sums}, {}});
     plan.state.push_back({Shape{s.Rows() + s.sequences, s.units}, {}});
     plan.state.push_back({Shape{s.Rows(), s.units}, {}});
-    plan.scratch_bytes = static_cast<size_t>(s.Rows() * s.sums + 3 * s.StepState() + s.StepSums()) *
-                         SizeOf(dtype);
+    plan.scratch_bytes =
+        static_cast<size_t>(s.Rows() * s.sums + 3 * s.StepState() + s.StepSums()) * SizeOf(dtype);
     scratch_bytes_ = plan.scratch_bytes;
     return plan;
   }

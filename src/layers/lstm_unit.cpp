@@ -1,8 +1,9 @@
-// LSTMUnit: one step of an LSTM. Bottoms: c_prev (1 x N x D), the inputs of the gates (1 x N x 4D, in
-// the order input, forget, output, cell) and cont (1 x N). Tops: c and h (1 x N x D).
+// LSTMUnit: one step of an LSTM. Bottoms: c_prev (1 x N x D), the inputs of the gates (1 x N x 4D,
+// in the order input, forget, output, cell) and cont (1 x N). Tops: c and h (1 x N x D).
+#include "layers/shared/lstm_unit.h"
+
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "layers/shared/lstm_unit.h"
 
 namespace crema {
 namespace {
@@ -42,10 +43,9 @@ class LstmUnitLayer : public Layer {
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
-                         LstmUnitForward<T>(ctx, sizes_, bottom[1]->data<T>(),
-                                            bottom[0]->data<T>(), bottom[2]->data<T>(),
-                                            state(0).mutable_data<T>(), top[0]->mutable_data<T>(),
-                                            top[1]->mutable_data<T>()));
+                         LstmUnitForward<T>(ctx, sizes_, bottom[1]->data<T>(), bottom[0]->data<T>(),
+                                            bottom[2]->data<T>(), state(0).mutable_data<T>(),
+                                            top[0]->mutable_data<T>(), top[1]->mutable_data<T>()));
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,

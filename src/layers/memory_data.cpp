@@ -1,7 +1,6 @@
 // MemoryData: batches from memory, given by the program; see memory_source.h.
-#include "crema/layer/memory_source.h"
-
 #include "crema.pb.h"
+#include "crema/layer/memory_source.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/upload.h"
 
@@ -16,8 +15,9 @@ class MemoryDataLayer : public Layer, public MemorySource {
       Fail("memory_data_param must give batch_size, channels, height and width, each at least 1");
     }
     if (config.has_transform_param()) {
-      Fail("transform_param is given, but data from memory is taken as it is; transform it before "
-           "SetData, and remove transform_param");
+      Fail(
+          "transform_param is given, but data from memory is taken as it is; transform it before "
+          "SetData, and remove transform_param");
     }
     batch_ = Shape{p.batch_size(), p.channels(), p.height(), p.width()};
   }

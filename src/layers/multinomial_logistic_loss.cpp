@@ -74,10 +74,10 @@ class MultinomialLogisticLossLayer : public LabelledLayer {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         LogisticBackward<T>(ctx, items_, rule(), bottom[0]->data<T>(),
-                                             bottom[1]->data<T>(), Share(), top[0]->diff<T>(),
-                                             bottom[0]->mutable_diff<T>()));
+    CREMA_FLOAT_DISPATCH(
+        bottom[0]->dtype(), T,
+        LogisticBackward<T>(ctx, items_, rule(), bottom[0]->data<T>(), bottom[1]->data<T>(),
+                            Share(), top[0]->diff<T>(), bottom[0]->mutable_diff<T>()));
   }
 
  private:

@@ -19,9 +19,8 @@ void PreluForward(const Context& ctx, const ChannelView& view, const T* x, const
 template <class T>
 void PreluBackward(const Context& ctx, const ChannelView& view, const T* x, const T* slope,
                    const T* dy, T* dx) {
-  ForEachInChannels(ctx, view, [=] HD(int64_t i, int c) {
-    dx[i] = x[i] > 0 ? dy[i] : dy[i] * slope[c];
-  });
+  ForEachInChannels(ctx, view,
+                    [=] HD(int64_t i, int c) { dx[i] = x[i] > 0 ? dy[i] : dy[i] * slope[c]; });
 }
 
 template <class T>
@@ -59,7 +58,8 @@ class PreluLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& x = bottoms[0];
     if (x.rank() < 2) {
-      Fail("its bottom has the shape ", x.ToString(), "; it needs 2 axes or more, since axis 1 is "
+      Fail("its bottom has the shape ", x.ToString(),
+           "; it needs 2 axes or more, since axis 1 is "
            "that of the channels");
     }
     LayerPlan plan;
@@ -72,9 +72,9 @@ class PreluLayer : public Layer {
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     const Tensor& x = bottom[0]->data_tensor();
     if (in_place_ && top[0]->has_diff()) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
-    CREMA_FLOAT_DISPATCH(x.dtype(), T,
-                         PreluForward<T>(ctx, View(x), x.data<T>(), param(0).data<T>(),
-                                         top[0]->mutable_data<T>()));
+    CREMA_FLOAT_DISPATCH(
+        x.dtype(), T,
+        PreluForward<T>(ctx, View(x), x.data<T>(), param(0).data<T>(), top[0]->mutable_data<T>()));
   }
 
   // The bottom's gradient comes last: in place it is written over the top's.
@@ -83,9 +83,9 @@ class PreluLayer : public Layer {
     const Tensor& x = in_place_ ? state(0) : bottom[0]->data_tensor();
     const ChannelView view = View(bottom[0]->data_tensor());
     if (wants_gradient(0)) {
-      CREMA_FLOAT_DISPATCH(x.dtype(), T,
-                           SlopeGradient<T>(ctx, view, x.data<T>(), top[0]->diff<T>(),
-                                            param(0).mutable_diff<T>()));
+      CREMA_FLOAT_DISPATCH(
+          x.dtype(), T,
+          SlopeGradient<T>(ctx, view, x.data<T>(), top[0]->diff<T>(), param(0).mutable_diff<T>()));
     }
     if (!propagate_down[0]) return;
     CREMA_FLOAT_DISPATCH(x.dtype(), T,

@@ -31,16 +31,19 @@ template <class T>
 void ReductionForward(const Context& ctx, Operation operation, const Rows& rows, const T* x, T* y) {
   const int length = rows.length;
   if (operation == proto::ReductionParameter::ASUM) {
-    ReduceTo(ctx, rows, [=] HD(int64_t r, int c) {
-      const T v = x[r * length + c];
-      return v < 0 ? -v : v;
-    }, y);
+    ReduceTo(
+        ctx, rows,
+        [=] HD(int64_t r, int c) {
+          const T v = x[r * length + c];
+          return v < 0 ? -v : v;
+        },
+        y);
   } else if (operation == proto::ReductionParameter::SUMSQ) {
-    ReduceTo(ctx, rows, [=] HD(int64_t r, int c) {
-      return x[r * length + c] * x[r * length + c];
-    }, y);
+    ReduceTo(
+        ctx, rows, [=] HD(int64_t r, int c) { return x[r * length + c] * x[r * length + c]; }, y);
   } else {
-    ReduceTo(ctx, rows, [=] HD(int64_t r, int c) { return x[r * length + c]; }, y);
+    ReduceTo(
+        ctx, rows, [=] HD(int64_t r, int c) { return x[r * length + c]; }, y);
   }
 }
 

@@ -85,7 +85,8 @@ class RnnLayer : public RecurrentLayer {
     }
     ctx.device().Copy(Last<T>(top, 0), h_prev, static_cast<size_t>(s.StepState()) * sizeof(T));
     T* o = top[0]->mutable_data<T>();
-    Product<T>(ctx, s.Rows(), s.units, s.units, steps.h, param(o_weight()).template data<T>(), 0, o);
+    Product<T>(ctx, s.Rows(), s.units, s.units, steps.h, param(o_weight()).template data<T>(), 0,
+               o);
     AddRow(ctx, s.Rows(), s.units, param(o_weight() + 1).template data<T>(), o);
     TanhInPlace(ctx, s.Rows() * s.units, o);
   }

@@ -96,9 +96,7 @@ class ScaleLayer : public Layer {
   }
 
  private:
-  ChannelView View(const Shape& x, Layout layout) const {
-    return ViewOperand(x, layout, place_);
-  }
+  ChannelView View(const Shape& x, Layout layout) const { return ViewOperand(x, layout, place_); }
 
   bool WantsScaleGradient(const BlobList& bottom) const {
     return learns_scale_ ? wants_gradient(0) : bottom[1]->has_diff();

@@ -55,7 +55,8 @@ class SliceLayer : public Layer {
     asked_axis_ = param.has_slice_dim() ? static_cast<int>(param.slice_dim()) : param.axis();
     const int points = param.slice_point_size();
     if (points != 0 && points != config.top_size() - 1) {
-      Fail("has ", points, " slice_point and ", config.top_size(), " tops; give one point less "
+      Fail("has ", points, " slice_point and ", config.top_size(),
+           " tops; give one point less "
            "than tops, or none for equal parts");
     }
   }

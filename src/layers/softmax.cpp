@@ -18,7 +18,8 @@ void SoftmaxForward(const Context& ctx, const ChannelView& view, const Blob& x, 
     out[i] = std::exp(in[i] - peak[position]);
   });
   T* sum = peak;  // done with the peaks
-  ReduceScores<SumOp, T>(ctx, view, [=] HD(int64_t i, int64_t) { return out[i]; }, sum);
+  ReduceScores<SumOp, T>(
+      ctx, view, [=] HD(int64_t i, int64_t) { return out[i]; }, sum);
   ForEachScore(ctx, view,
                [=] HD(int64_t i, int64_t position, int) { out[i] = out[i] / sum[position]; });
 }
@@ -30,7 +31,8 @@ void SoftmaxBackward(const Context& ctx, const ChannelView& view, const Blob& x,
   const T* out = y.data<T>();
   const T* dy = y.diff<T>();
   T* dx = x.mutable_diff<T>();
-  ReduceScores<SumOp, T>(ctx, view, [=] HD(int64_t i, int64_t) { return out[i] * dy[i]; }, dot);
+  ReduceScores<SumOp, T>(
+      ctx, view, [=] HD(int64_t i, int64_t) { return out[i] * dy[i]; }, dot);
   ForEachScore(ctx, view, [=] HD(int64_t i, int64_t position, int) {
     dx[i] = out[i] * (dy[i] - dot[position]);
   });
@@ -60,9 +62,9 @@ class SoftmaxLayer : public Layer {
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     const ChannelView view = ViewChannels(bottom[0]->shape(), bottom[0]->layout(), axis_);
     void* scratch = ctx.Scratch(ScratchBytes(view, bottom[0]->dtype()));
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         SoftmaxForward<T>(ctx, view, *bottom[0], *top[0],
-                                           static_cast<T*>(scratch)));
+    CREMA_FLOAT_DISPATCH(
+        bottom[0]->dtype(), T,
+        SoftmaxForward<T>(ctx, view, *bottom[0], *top[0], static_cast<T*>(scratch)));
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
@@ -70,9 +72,9 @@ class SoftmaxLayer : public Layer {
     if (!propagate_down[0]) return;
     const ChannelView view = ViewChannels(bottom[0]->shape(), bottom[0]->layout(), axis_);
     void* scratch = ctx.Scratch(ScratchBytes(view, bottom[0]->dtype()));
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         SoftmaxBackward<T>(ctx, view, *bottom[0], *top[0],
-                                            static_cast<T*>(scratch)));
+    CREMA_FLOAT_DISPATCH(
+        bottom[0]->dtype(), T,
+        SoftmaxBackward<T>(ctx, view, *bottom[0], *top[0], static_cast<T*>(scratch)));
   }
 
  private:

@@ -79,8 +79,7 @@ class SoftmaxWithLossLayer : public LabelledLayer {
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& scores = bottoms[0];
-    const int axis =
-        scores.CanonicalAxis(config().softmax_param().axis(), Title() + ": axis");
+    const int axis = scores.CanonicalAxis(config().softmax_param().axis(), Title() + ": axis");
     view_ = ViewChannels(scores, Layout::kPlain, axis);
     CheckShapes(scores, bottoms[1], axis);
     LayerPlan plan;

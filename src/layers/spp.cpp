@@ -1,5 +1,5 @@
-// SPP: pooling over 1 x 1, 2 x 2, 4 x 4 ... windows, the results side by side, so that images of any
-// size give vectors of one length. He, Zhang, Ren, Sun: "Spatial pyramid pooling in deep
+// SPP: pooling over 1 x 1, 2 x 2, 4 x 4 ... windows, the results side by side, so that images of
+// any size give vectors of one length. He, Zhang, Ren, Sun: "Spatial pyramid pooling in deep
 // convolutional networks for visual recognition", 2014.
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
@@ -129,7 +129,8 @@ class SppLayer : public Layer {
   void CheckLevel(const Shape& x, const PoolSizes& s, uint32_t level) const {
     if (s.h.pad < s.h.kernel && s.w.pad < s.w.kernel) return;
     Fail("the images of the input ", x.ToString(), " are too small for level ", level,
-         " of the pyramid, of ", 1 << level, " x ", 1 << level, " windows; use a lower "
+         " of the pyramid, of ", 1 << level, " x ", 1 << level,
+         " windows; use a lower "
          "pyramid_height");
   }
 

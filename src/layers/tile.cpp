@@ -11,9 +11,8 @@ namespace {
 // The bottom is rows x cols, the top rows x tiles x cols.
 template <class T>
 void TileForward(const Context& ctx, int64_t rows, int64_t tiles, int cols, const T* x, T* y) {
-  ForEach(ctx, rows * tiles, cols, [=] HD(int64_t r, int c) {
-    y[r * cols + c] = x[r / tiles * cols + c];
-  });
+  ForEach(ctx, rows * tiles, cols,
+          [=] HD(int64_t r, int c) { y[r * cols + c] = x[r / tiles * cols + c]; });
 }
 
 template <class T>

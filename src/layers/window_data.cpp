@@ -19,17 +19,20 @@ class WindowDataLayer : public Layer {
  public:
   WindowDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::WindowDataParameter& data = config.window_data_param();
-    if (data.source().empty()) Fail("window_data_param has no `source`; it must name a window file");
+    if (data.source().empty())
+      Fail("window_data_param has no `source`; it must name a window file");
     if (data.batch_size() < 1 || data.batch_size() > (1u << 30)) {
       Fail("window_data_param needs a `batch_size` of at least 1");
     }
     const int64_t crop = CropSize();
     if (crop < 1 || crop > (1 << 16)) {
-      Fail("crop_size is ", crop, "; give the size of the windows that the net sees, in "
+      Fail("crop_size is ", crop,
+           "; give the size of the windows that the net sees, in "
            "transform_param { crop_size }");
     }
     if (2 * int64_t{data.context_pad()} >= crop) {
-      Fail("context_pad is ", data.context_pad(), "; twice that must be less than crop_size, ", crop);
+      Fail("context_pad is ", data.context_pad(), "; twice that must be less than crop_size, ",
+           crop);
     }
     if (data.crop_mode() != "warp" && data.crop_mode() != "square") {
       Fail("crop_mode is '", data.crop_mode(), "'; it must be \"warp\" or \"square\"");
@@ -80,7 +83,8 @@ class WindowDataLayer : public Layer {
 
  private:
   int64_t CropSize() const {
-    return std::max(config().transform_param().crop_size(), config().window_data_param().crop_size());
+    return std::max(config().transform_param().crop_size(),
+                    config().window_data_param().crop_size());
   }
 
   void ReadOptions() {
@@ -112,20 +116,22 @@ class WindowDataLayer : public Layer {
       Fail("has both mean_file and mean_value; give one of them");
     }
     if (options_.mean_values.size() > 1 && options_.mean_values.size() != 3) {
-      Fail("has ", options_.mean_values.size(), " mean_value; give one, or one for each of the 3 "
+      Fail("has ", options_.mean_values.size(),
+           " mean_value; give one, or one for each of the 3 "
            "channels");
     }
     if (file.empty()) return;
     const SavedBlob mean = ReadMeanFile(file);
     const size_t rank = mean.shape.size();
-    const bool fits = rank >= 3 && mean.shape[rank - 3] == 3 &&
-                      mean.data.size() == static_cast<size_t>(3 * mean.shape[rank - 2] *
-                                                              mean.shape[rank - 1]) &&
-                      mean.shape[rank - 2] >= mean.shape[rank - 1] &&
-                      mean.shape[rank - 1] >= options_.crop_size;
+    const bool fits =
+        rank >= 3 && mean.shape[rank - 3] == 3 &&
+        mean.data.size() == static_cast<size_t>(3 * mean.shape[rank - 2] * mean.shape[rank - 1]) &&
+        mean.shape[rank - 2] >= mean.shape[rank - 1] && mean.shape[rank - 1] >= options_.crop_size;
     if (!fits) {
-      Fail(file, ": its shape is ", Shape(mean.shape).ToString(), "; the mean must have 3 channels, "
-           "be at least ", options_.crop_size, " wide, and not wider than high");
+      Fail(file, ": its shape is ", Shape(mean.shape).ToString(),
+           "; the mean must have 3 channels, "
+           "be at least ",
+           options_.crop_size, " wide, and not wider than high");
     }
     options_.mean_image = mean.data;
     options_.mean_height = static_cast<int>(mean.shape[rank - 2]);
@@ -146,8 +152,8 @@ class WindowDataLayer : public Layer {
   void StartPrefetching() {
     prefetcher_.reset();
     options_.position = position_;
-    prefetcher_ = std::make_unique<Prefetcher>(MakeWindowBatches(options_), kPrefetch,
-                                               options_.workers);
+    prefetcher_ =
+        std::make_unique<Prefetcher>(MakeWindowBatches(options_), kPrefetch, options_.workers);
   }
 
   WindowBatchOptions options_;

@@ -27,8 +27,8 @@ class Table {
     for (const auto& row : rows_) {
       for (size_t i = 0; i < row.size(); ++i) {
         const bool last = i + 1 == row.size();
-        out << (i == 0 ? "" : "  ") << std::left << std::setw(last ? 0 : static_cast<int>(widths_[i]))
-            << row[i];
+        out << (i == 0 ? "" : "  ") << std::left
+            << std::setw(last ? 0 : static_cast<int>(widths_[i])) << row[i];
       }
       out << "\n";
     }
@@ -61,8 +61,10 @@ std::string ParamShapes(const Graph& graph, const LayerNode& node) {
     const ParamNode& param = graph.params[p];
     std::string text = Dims(param.decl.shape);
     if (param.owner >= 0) text += " (shared '" + param.shared_name + "')";
-    if (!param.decl.learned) text += " (statistics)";
-    else if (param.lr_mult == 0) text += " (frozen)";
+    if (!param.decl.learned)
+      text += " (statistics)";
+    else if (param.lr_mult == 0)
+      text += " (frozen)";
     shapes.push_back(text);
   }
   return shapes.empty() ? "-" : Join(shapes);
@@ -131,9 +133,8 @@ std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std:
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
     const std::vector<std::string> bytes = BytesOf(graph, node, static_cast<int>(l));
-    table.Row({node.layer->name(), node.layer->type(), node.engine,
-               ToString(node.layer->layout()), Arrow(graph, node), TopShapes(graph, node),
-               ParamShapes(graph, node),
+    table.Row({node.layer->name(), node.layer->type(), node.engine, ToString(node.layer->layout()),
+               Arrow(graph, node), TopShapes(graph, node), ParamShapes(graph, node),
                node.runs_backward ? "yes" : "no", bytes[0], bytes[1], bytes[2],
                Notes(graph, node)});
   }

@@ -1,5 +1,8 @@
 // Fusion: a layer takes over the work of the one that alone reads what it makes. Which layers can
-// do that for which others is theirs to say (Fusible::Absorb); here is only where it would be right.
+// do that for which others is theirs to say (Fusible::Absorb); here is only where it would be
+// right.
+#include <algorithm>
+
 #include "base/strings.h"
 #include "crema/layer/fusible.h"
 #include "net/passes.h"
@@ -27,13 +30,14 @@ class Fusion {
   bool HasTopOfItsOwn() {
     const LayerNode& node = host();
     if (node.absorbed_by >= 0 || node.tops.size() != 1 || node.loss_weights[0] != 0) return false;
-    const int top = node.tops[0];
-    const BlobNode& blob = graph_.blobs[top];
-    if (blob.shares_data_with >= 0) return false;
-    for (const BlobNode& other : graph_.blobs) {
-      if (other.shares_data_with == top || other.shares_diff_with == top) return false;
-    }
+    if (graph_.blobs[node.tops[0]].shares_data_with >= 0) return false;
     return !RunsInPlaceOnWhatOthersSee();
+  }
+
+  bool IsShared(int blob) const {
+    return std::any_of(graph_.blobs.begin(), graph_.blobs.end(), [&](const BlobNode& other) {
+      return other.shares_data_with == blob || other.shares_diff_with == blob;
+    });
   }
 
   // The fused layer may have to get an input of another name.
@@ -72,6 +76,8 @@ class Fusion {
     // The value between them is lost, unless it would be anyhow.
     const bool is_wanted = graph_.keep_blobs || graph_.blobs[top].is_output;
     if (is_wanted && next().tops[0] != top) return false;
+    // In place, those who share see what the follower makes.
+    if (IsShared(top) && next().tops[0] != top) return false;
     if (host().runs_backward && !(next().runs_backward && next().propagate_down[bottom_])) {
       return false;
     }

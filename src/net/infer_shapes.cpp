@@ -34,7 +34,8 @@ class GraphBuilder {
 
   Graph Run() {
     if (net_.layer_size() == 0) {
-      Fail("the net '", net_.name(), "' has no layers in this phase; check its include and exclude "
+      Fail("the net '", net_.name(),
+           "' has no layers in this phase; check its include and exclude "
            "rules");
     }
     for (const proto::LayerParameter& config : net_.layer()) AddLayer(config);
@@ -67,7 +68,7 @@ class GraphBuilder {
   }
 
   void AddLayer(const proto::LayerParameter& config) {
-    const Phase phase = !config.has_phase()                ? graph_.phase
+    const Phase phase = !config.has_phase()              ? graph_.phase
                         : config.phase() == proto::TRAIN ? Phase::kTrain
                                                          : Phase::kTest;
     graph_.layers.emplace_back();
@@ -104,8 +105,8 @@ class GraphBuilder {
     const int min_tops = traits.adds_missing_tops ? 0 : traits.min_tops;
     CheckCount(*node.layer, "top", config.top_size(), min_tops, traits.max_tops);
     if (config.propagate_down_size() > 0 && config.propagate_down_size() != config.bottom_size()) {
-      Fail(LayerTitle(*node.layer), ": has ", config.propagate_down_size(),
-           " propagate_down and ", config.bottom_size(), " bottoms; give one for each, or none");
+      Fail(LayerTitle(*node.layer), ": has ", config.propagate_down_size(), " propagate_down and ",
+           config.bottom_size(), " bottoms; give one for each, or none");
     }
   }
 
@@ -122,8 +123,8 @@ class GraphBuilder {
 
   void AddTops(const proto::LayerParameter& config, LayerNode* node) {
     const int named = config.top_size();
-    const int wanted = node->traits.adds_missing_tops ? std::max(named, node->traits.min_tops)
-                                                      : named;
+    const int wanted =
+        node->traits.adds_missing_tops ? std::max(named, node->traits.min_tops) : named;
     CREMA_CHECK(static_cast<int>(node->plan.tops.size()) >= wanted, LayerTitle(*node->layer),
                 " planned ", node->plan.tops.size(), " tops of ", wanted);
     for (int t = 0; t < wanted; ++t) {
@@ -140,8 +141,8 @@ class GraphBuilder {
   int AddTop(const proto::LayerParameter& config, const LayerNode& node, int t,
              const std::string& name) {
     const Shape& shape = node.plan.tops[t];
-    const bool in_place = t < config.bottom_size() && t < config.top_size() &&
-                          config.bottom(t) == name;
+    const bool in_place =
+        t < config.bottom_size() && t < config.top_size() && config.bottom(t) == name;
     if (in_place) {
       if (!node.traits.may_run_in_place) {
         Fail(LayerTitle(*node.layer), ": cannot run in place; give its top another name than '",
@@ -171,8 +172,7 @@ class GraphBuilder {
                           int tops) {
     if (config.loss_weight_size() > 0 && config.loss_weight_size() != tops) {
       Fail("layer '", config.name(), "' (", config.type(), "): has ", config.loss_weight_size(),
-           " loss_weight and ", tops, tops == 1 ? " top" : " tops",
-           "; give one for each, or none");
+           " loss_weight and ", tops, tops == 1 ? " top" : " tops", "; give one for each, or none");
     }
     if (top < config.loss_weight_size()) return config.loss_weight(top);
     return traits.is_loss && top == 0 ? 1.0f : 0.0f;

@@ -109,6 +109,8 @@ class SplitInserter {
 
 }  // namespace
 
-proto::NetParameter InsertSplits(const proto::NetParameter& net) { return SplitInserter(net).Run(); }
+proto::NetParameter InsertSplits(const proto::NetParameter& net) {
+  return SplitInserter(net).Run();
+}
 
 }  // namespace crema

@@ -108,7 +108,9 @@ BlobLives LivesOfGradients(const Graph& graph) {
   for (size_t i = 0; i < graph.blobs.size(); ++i) {
     const BlobNode& blob = graph.blobs[i];
     const int root = RootOf(graph, &BlobNode::shares_diff_with, static_cast<int>(i));
-    all.root.push_back(!blob.has_diff ? -1 : graph.blobs[root].has_diff ? root : static_cast<int>(i));
+    all.root.push_back(!blob.has_diff               ? -1
+                       : graph.blobs[root].has_diff ? root
+                                                    : static_cast<int>(i));
     if (all.root[i] == static_cast<int>(i)) {
       all.separate += AlignedBytes(blob.shape, graph.dtype);
     }

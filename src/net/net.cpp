@@ -13,9 +13,7 @@ namespace crema {
 
 Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
          const NetOptions& options)
-    : seed_(options.seed),
-      debug_info_(config.debug_info()),
-      check_memory_(options.check_memory) {
+    : seed_(options.seed), debug_info_(config.debug_info()), check_memory_(options.check_memory) {
   CompileOptions compile = options;
   if (debug_info_) {  // which looks at every blob
     compile.keep_blobs = true;
@@ -139,8 +137,7 @@ void Net::FillParams() {
     const Layer& layer = *graph_.layers[node.layer].layer;
     const std::string title = Concat(LayerTitle(layer), ", parameter ", node.index);
     const uint64_t key = StableHash(Concat(layer.name(), "/", node.index));
-    params_[i]->data_tensor().FromHost(
-        Fill(node.decl.filler, node.decl.shape, seed_, key, title));
+    params_[i]->data_tensor().FromHost(Fill(node.decl.filler, node.decl.shape, seed_, key, title));
   }
 }
 
@@ -202,9 +199,7 @@ void Net::Backward() {
   if (debug_info_) LogParameterNorms();
 }
 
-void Net::ClearGradients() {
-  VectorOpsFor(context_->kind()).Fill(*context_, flat_gradients_, 0);
-}
+void Net::ClearGradients() { VectorOpsFor(context_->kind()).Fill(*context_, flat_gradients_, 0); }
 
 void Net::CheckAfterForward() {
   for (LayerNode& node : graph_.layers) {

@@ -55,8 +55,8 @@ void Net::FollowArena() {
 
 Tensor Net::View(const Place& place, const BlobNode& blob) const {
   if (place.offset < 0) return {};
-  return Tensor(place.kept ? kept_ : arena_memory_, static_cast<size_t>(place.offset),
-                graph_.dtype, blob.shape, blob.layout);
+  return Tensor(place.kept ? kept_ : arena_memory_, static_cast<size_t>(place.offset), graph_.dtype,
+                blob.shape, blob.layout);
 }
 
 // Blob objects stay where they are: layers and users hold their addresses.
@@ -78,7 +78,8 @@ std::vector<Tensor> Net::StateOf(int layer) {
     const DType dtype = wanted.dtype.value_or(graph_.dtype);
     const size_t i = state.size();
     const size_t bytes = static_cast<size_t>(wanted.shape.count()) * SizeOf(dtype);
-    const bool fits = i < old.size() && old[i].dtype() == dtype && old[i].buffer()->bytes() >= bytes;
+    const bool fits =
+        i < old.size() && old[i].dtype() == dtype && old[i].buffer()->bytes() >= bytes;
     state.push_back(fits ? Tensor(old[i].buffer(), 0, dtype, wanted.shape)
                          : Tensor(device, dtype, wanted.shape));
     if (!fits || old[i].shape() != wanted.shape) device->Zero(state[i].raw(), bytes);

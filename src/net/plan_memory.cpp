@@ -64,8 +64,8 @@ class Planner {
   // What a layer notes for its backward pass lives as long as the net.
   void AddLayer(const LayerNode& node) {
     for (const LayerPlan::State& state : node.plan.state) {
-      plan_.memory.state += static_cast<size_t>(state.shape.count()) *
-                            SizeOf(state.dtype.value_or(graph_.dtype));
+      plan_.memory.state +=
+          static_cast<size_t>(state.shape.count()) * SizeOf(state.dtype.value_or(graph_.dtype));
     }
     plan_.memory.scratch = std::max(plan_.memory.scratch, node.plan.scratch_bytes);
   }

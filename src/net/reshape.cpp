@@ -1,7 +1,6 @@
 // Nets that change shape: new sizes from the user, or as many elements as the data ask for.
-#include "crema/net/net.h"
-
 #include "base/strings.h"
+#include "crema/net/net.h"
 #include "net/passes.h"
 
 namespace crema {
@@ -23,8 +22,9 @@ void Net::Reshape(const std::map<std::string, Shape>& inputs) {
   after = before;
   for (const auto& input : inputs) {
     const auto found = blob_index_.find(input.first);
-    const bool fits = found != blob_index_.end() &&
-                      graph_.layers[graph_.blobs[found->second].producer].traits.tops_take_any_shape;
+    const bool fits =
+        found != blob_index_.end() &&
+        graph_.layers[graph_.blobs[found->second].producer].traits.tops_take_any_shape;
     if (!fits) {
       Fail("net '", name(), "': '", input.first, "' is not one of its inputs and keeps its shape; ",
            InputNames(graph_));

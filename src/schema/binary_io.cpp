@@ -180,7 +180,8 @@ bool IsTemporary(const std::string& name,
   const size_t at = name.rfind(kTemporary);
   if (at == std::string::npos) return false;
   const std::string numbers = name.substr(at + sizeof kTemporary - 1);
-  const bool fits = !numbers.empty() && numbers.find_first_not_of("0123456789.") == std::string::npos;
+  const bool fits =
+      !numbers.empty() && numbers.find_first_not_of("0123456789.") == std::string::npos;
   return fits && is_target(name.substr(0, at));
 }
 

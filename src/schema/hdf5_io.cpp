@@ -56,8 +56,8 @@ std::vector<hsize_t> Extents(const std::vector<int64_t>& shape) {
 
 herr_t AddName(hid_t group, const char* name, const H5L_info_t*, void* names) {
   H5O_info_t info;
-  const bool is_group = H5Oget_info_by_name(group, name, &info, H5P_DEFAULT) >= 0 &&
-                        info.type == H5O_TYPE_GROUP;
+  const bool is_group =
+      H5Oget_info_by_name(group, name, &info, H5P_DEFAULT) >= 0 && info.type == H5O_TYPE_GROUP;
   static_cast<std::vector<std::string>*>(names)->push_back(std::string(name) +
                                                            (is_group ? "/" : ""));
   return 0;
@@ -161,10 +161,10 @@ struct Hdf5File::State {
              hid_t memory_type, const void* values) const {
     const Lock lock(Mutex());
     const std::vector<hsize_t> extents = Extents(shape);
-    const Handle space(shape.empty() ? H5Screate(H5S_SCALAR)
-                                     : H5Screate_simple(static_cast<int>(shape.size()),
-                                                        extents.data(), nullptr),
-                       H5Sclose);
+    const Handle space(
+        shape.empty() ? H5Screate(H5S_SCALAR)
+                      : H5Screate_simple(static_cast<int>(shape.size()), extents.data(), nullptr),
+        H5Sclose);
     const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     H5Pset_create_intermediate_group(links, 1);
     const Handle dataset(
@@ -338,7 +338,8 @@ void Hdf5File::Append(const std::string& dataset, const std::vector<int64_t>& sh
     const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     H5Pset_create_intermediate_group(links, 1);
     const Handle made(H5Dcreate2(state_->file, dataset.c_str(), H5T_IEEE_F32LE, space, links,
-                                 chunked, H5P_DEFAULT), H5Dclose);
+                                 chunked, H5P_DEFAULT),
+                      H5Dclose);
     if (!made.ok()) state_->FailAt(dataset, "cannot be made");
   }
   const Handle id(state_->OpenDataset(dataset), H5Dclose);

@@ -135,8 +135,8 @@ void CheckCounts(const SavedBlob& blob, const std::string& name) {
 
 template <class P>
 bool SaysNoShape(const P& from) {
-  const bool old_form = from.has_num() || from.has_channels() || from.has_height() ||
-                        from.has_width();
+  const bool old_form =
+      from.has_num() || from.has_channels() || from.has_height() || from.has_width();
   return !from.has_shape() && !old_form;
 }
 

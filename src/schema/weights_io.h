@@ -38,7 +38,8 @@ struct SavedLayer {
 // does. Any thread may call them.
 
 // Reads a `.caffemodel` in any of Caffe's binary formats, including NVIDIA's half-precision one.
-// Returns all layers in the file's order, those without weights too; HDF5 files: see hdf5_weights.h.
+// Returns all layers in the file's order, those without weights too; HDF5 files: see
+// hdf5_weights.h.
 std::vector<SavedLayer> ReadWeightsFile(const std::string& path);
 
 // Reads one blob, such as a mean image or an infogain matrix (`.binaryproto`). It has at least one

@@ -47,9 +47,7 @@ double CosineRate(const SolverParameter& s, double t) {
 }
 
 // The height of the triangle that begins at t = 0 and is `half` long on each side: 0 to 1.
-double Triangle(double t, double half) {
-  return std::max(0.0, 1 - std::abs(t - half) / half);
-}
+double Triangle(double t, double half) { return std::max(0.0, 1 - std::abs(t - half) / half); }
 
 double CyclicRate(const SolverParameter& s, double t) {
   t -= s.start_lr_policy();
@@ -157,8 +155,9 @@ void CheckWarmUp(const SolverParameter& s) {
     Fail("solver: warmup_iter and rampup_interval must not be negative");
   }
   if (s.warmup_iter() > 0 && s.rampup_interval() > 0) {
-    Fail("solver: warmup_iter and rampup_interval are both given; keep one: the first is Intel's "
-         "linear warm-up, the second NVIDIA's quadratic one");
+    Fail(
+        "solver: warmup_iter and rampup_interval are both given; keep one: the first is Intel's "
+        "linear warm-up, the second NVIDIA's quadratic one");
   }
   if (s.min_lr() < 0) Fail("solver: min_lr is ", s.min_lr(), "; it must not be negative");
 }
@@ -173,7 +172,8 @@ void CheckMomentumPolicy(const SolverParameter& s) {
     Fail("solver: momentum_policy '", policy, "' is for SGD and Nesterov, but the type is ",
          s.type(), "; remove it");
   }
-  if (policy == "poly" && s.max_iter() <= 0) Fail("solver: momentum_policy 'poly' needs max_iter > 0");
+  if (policy == "poly" && s.max_iter() <= 0)
+    Fail("solver: momentum_policy 'poly' needs max_iter > 0");
   if (policy == "cycle" && s.lr_policy() != "onecycle") {
     Fail("solver: momentum_policy 'cycle' needs lr_policy 'onecycle', but it is '", s.lr_policy(),
          "'");

@@ -19,8 +19,7 @@ void CheckLearningRate(const proto::SolverParameter& solver);
 bool WarmsUp(const proto::SolverParameter& solver, int64_t iteration);
 
 // `plateau_steps`: how often the policy "plateau" has lowered the rate (see solvers/plateau.h).
-double LearningRate(const proto::SolverParameter& solver, int64_t iteration,
-                    int plateau_steps = 0);
+double LearningRate(const proto::SolverParameter& solver, int64_t iteration, int plateau_steps = 0);
 
 // How many steps the policies step and multistep have taken; 0 for the others.
 int LearningRateSteps(const proto::SolverParameter& solver, int64_t iteration);

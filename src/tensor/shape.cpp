@@ -57,9 +57,7 @@ std::string Shape::ToString() const {
   return text + "(" + std::to_string(count) + ")";
 }
 
-const char* ToString(Layout layout) {
-  return layout == Layout::kPlain ? "plain" : "channels-last";
-}
+const char* ToString(Layout layout) { return layout == Layout::kPlain ? "plain" : "channels-last"; }
 
 ChannelView ViewChannels(const Shape& shape, Layout layout, int axis) {
   const int64_t outer = shape.Count(0, axis);

@@ -61,9 +61,8 @@ std::vector<T> Download(const Tensor& tensor) {
   tensor.device().CopyOut(stored.data(), tensor.raw(), tensor.bytes());
   if (!IsPermuted(tensor)) return std::vector<T>(stored.begin(), stored.end());
   std::vector<T> values(stored.size());
-  ForEachPlace(tensor, [&](size_t plain, size_t memory) {
-    values[plain] = static_cast<T>(stored[memory]);
-  });
+  ForEachPlace(
+      tensor, [&](size_t plain, size_t memory) { values[plain] = static_cast<T>(stored[memory]); });
   return values;
 }
 

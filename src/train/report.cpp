@@ -56,8 +56,7 @@ void LogObserver::OnDisplay(const TrainPoint& point) {
   for (const OutputElement& output : point.outputs) {
     LOG(INFO) << "    Train net output #" << number++ << ": " << FormatOutput(output);
   }
-  LOG(INFO) << "Iteration " << point.iteration
-            << ", lr = " << FormatNumber(point.learning_rate);
+  LOG(INFO) << "Iteration " << point.iteration << ", lr = " << FormatNumber(point.learning_rate);
 }
 
 void LogObserver::OnTestStart(int64_t iteration, int net) {

@@ -71,12 +71,14 @@ void CheckUpdateNumbers(const proto::SolverParameter& s) {
 // Fields of other Caffes that leave no choice here.
 void CheckForkFields(const proto::SolverParameter& s) {
   if (s.solver_data_type() != proto::SolverParameter::FLOAT) {
-    Fail("solver: solver_data_type is ", proto::SolverParameter::DataType_Name(s.solver_data_type()),
+    Fail("solver: solver_data_type is ",
+         proto::SolverParameter::DataType_Name(s.solver_data_type()),
          ", but crema keeps weights and histories as FLOAT only; remove it");
   }
   if (s.has_store_blobs_in_old_format() && !s.store_blobs_in_old_format()) {
-    Fail("solver: store_blobs_in_old_format is false, but crema writes weights only as BVLC's Caffe "
-         "reads them; remove it");
+    Fail(
+        "solver: store_blobs_in_old_format is false, but crema writes weights only as BVLC's Caffe "
+        "reads them; remove it");
   }
   if (s.eval_type() != "classification" && s.eval_type() != "detection") {
     Fail("solver: eval_type is '", s.eval_type(), "'; use \"classification\" or \"detection\"");
@@ -131,7 +133,8 @@ void Trainer::CheckOptions() const {
   if (s.test_interval() < 0 || s.display() < 0 || s.snapshot() < 0) {
     Fail("solver: test_interval, display and snapshot must not be negative");
   }
-  if (s.snapshot_keep() < 0) Fail("solver: snapshot_keep is ", s.snapshot_keep(), "; use 0 or more");
+  if (s.snapshot_keep() < 0)
+    Fail("solver: snapshot_keep is ", s.snapshot_keep(), "; use 0 or more");
   if (s.regularization_type() != "L2" && s.regularization_type() != "L1") {
     Fail("solver: regularization_type is '", s.regularization_type(), "'; use \"L2\" or \"L1\"");
   }
@@ -161,8 +164,8 @@ void Trainer::CheckRoom() const {
   plan.dtype = options_.dtype;
   plan.device = options_.device->kind();
   plan.histories = rule_->history_count() + (solver_->ema_decay() > 0 ? 1 : 0);
-  CheckMemory(plan, options_.memory_limit > 0 ? options_.memory_limit
-                                              : MemoryOfDevice(*options_.device));
+  CheckMemory(plan,
+              options_.memory_limit > 0 ? options_.memory_limit : MemoryOfDevice(*options_.device));
 }
 
 void Trainer::BuildTrainNet() {

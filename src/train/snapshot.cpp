@@ -31,16 +31,15 @@ bool HasWeights(const std::string& path, const proto::SolverProgress& progress) 
 
 }  // namespace
 
-bool Trainer::InHdf5() const {
-  return solver_->snapshot_format() == proto::SolverParameter::HDF5;
-}
+bool Trainer::InHdf5() const { return solver_->snapshot_format() == proto::SolverParameter::HDF5; }
 
 void Trainer::CheckSnapshotFolder() const {
   const bool on_the_way = solver_->snapshot() > 0 || !solver_->snapshot_best().empty();
   if (!on_the_way && !solver_->snapshot_after_train()) return;
   if (solver_->snapshot_prefix().empty()) {
-    Fail("solver: snapshots are to be written, but snapshot_prefix is missing; set it, or set "
-         "snapshot_after_train: false and no snapshot");
+    Fail(
+        "solver: snapshots are to be written, but snapshot_prefix is missing; set it, or set "
+        "snapshot_after_train: false and no snapshot");
   }
   RemoveStaleSnapshotFiles(solver_->snapshot_prefix());
   // Only making a file shows it for certain, for a superuser and for network folders too.
@@ -73,13 +72,14 @@ void Trainer::TrySnapshot() {
   try {
     Snapshot();
   } catch (const std::exception& error) {  // also that there is no memory for it
-    LOG(WARNING) << "The snapshot of iteration " << iteration_ << " was not saved, and training goes "
+    LOG(WARNING) << "The snapshot of iteration " << iteration_
+                 << " was not saved, and training goes "
                  << "on without it: " << error.what();
   }
 }
 
-// After training: `stepped` tells whether this run got any further. A snapshot that was due has been
-// tried already, but the last one is worth another try, and an error.
+// After training: `stepped` tells whether this run got any further. A snapshot that was due has
+// been tried already, but the last one is worth another try, and an error.
 bool Trainer::WantsLastSnapshot(bool stepped) const {
   if (last_snapshot_ == iteration_) return false;
   if (best_net_ >= 0) return true;  // the last test may be the best
@@ -163,7 +163,8 @@ void Trainer::Restore(const proto::SolverState& state) {
   LOG(INFO) << "Resuming from " << path << ", weights from " << weights;
   const WeightsReport report = net_->LoadWeights(weights);
   if (!report.left_out.empty()) {
-    Fail(weights, ": lacks the layer ", report.left_out[0], " of the net, so training cannot be "
+    Fail(weights, ": lacks the layer ", report.left_out[0],
+         " of the net, so training cannot be "
          "resumed exactly; to start from these weights use --weights");
   }
   iteration_ = state.iter();

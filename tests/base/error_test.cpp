@@ -21,7 +21,8 @@ TEST(ErrorTest, FailThrowsTheSentence) {
 
 TEST(ErrorDeathTest, CheckNamesThePlaceTheConditionAndTheMessage) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_DEATH(CREMA_CHECK(1 + 1 == 3, "sum of ", 2), "error_test.cpp:[0-9]+: .*1 \\+ 1 == 3.*sum of 2");
+  EXPECT_DEATH(CREMA_CHECK(1 + 1 == 3, "sum of ", 2),
+               "error_test.cpp:[0-9]+: .*1 \\+ 1 == 3.*sum of 2");
 }
 
 TEST(ErrorTest, CheckThatHoldsDoesNothing) {

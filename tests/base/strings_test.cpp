@@ -35,7 +35,7 @@ TEST(NearestTest, HostileWordsCostNothing) {
 
 TEST(StableHashTest, IsFnv1a) {
   EXPECT_EQ(StableHash(""), 0xCBF29CE484222325ull);
-  EXPECT_EQ(StableHash("a"), 0xAF63DC4C8601EC8Cull);       // published test vectors
+  EXPECT_EQ(StableHash("a"), 0xAF63DC4C8601EC8Cull);  // published test vectors
   EXPECT_EQ(StableHash("foobar"), 0x85944171F73967E8ull);
 }
 

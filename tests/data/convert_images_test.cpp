@@ -1,9 +1,8 @@
 #include <algorithm>
-#include <set>
-
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <set>
 
 #include "data/convert.h"
 #include "data/databases.h"
@@ -149,8 +148,8 @@ TEST_P(ConvertImagesTest, BadImagesAreListed) {
   WriteAll(temp_ / "in/cut.png", png.substr(0, 30));
   WriteAll(temp_ / "in/empty.png", "");
   WriteAll(temp_ / "list", "a.png 1\nnone.png 2\ncut.png 3\ng.png 4\nempty.png 5\n");
-  Refuses({}, {"3 of the images", "list:2: ", "in/none.png", "list:3: ", "in/cut.png", "list:5: ",
-               "in/empty.png"});
+  Refuses({}, {"3 of the images", "list:2: ", "in/none.png", "list:3: ", "in/cut.png",
+               "list:5: ", "in/empty.png"});
   std::string list;
   for (int i = 0; i < 500; ++i) list += "none.png 2\n";
   WriteAll(temp_ / "list", list);
@@ -188,8 +187,8 @@ TEST_P(ConvertImagesTest, CheckSizeStopsAtAnotherSize) {
 }
 
 TEST_P(ConvertImagesTest, LongPathsMakeKeysThatFit) {
-  const std::string folder = "in/" + std::string(200, 'x') + "/" + std::string(200, 'y') + "/" +
-                             std::string(200, 'z');
+  const std::string folder =
+      "in/" + std::string(200, 'x') + "/" + std::string(200, 'y') + "/" + std::string(200, 'z');
   WritePicture(folder + "/a.png", Picture(1));
   WriteAll(temp_ / "list", folder.substr(3) + "/a.png 1\n");
   EXPECT_EQ(Run().size(), 1u);

@@ -81,9 +81,7 @@ TEST_P(ConvertMnistTest, CompressedFiles) {
   const std::string whole = ReadAll(temp_ / "images.gz");
   WriteAll(temp_ / "cut.gz", whole.substr(0, whole.size() / 2));
   ExpectError(
-      [&] {
-        ConvertMnist(temp_ / "cut.gz", temp_ / "labels.gz", temp_ / "none", backend());
-      },
+      [&] { ConvertMnist(temp_ / "cut.gz", temp_ / "labels.gz", temp_ / "none", backend()); },
       {"cut.gz", "truncated"});
 }
 
@@ -131,9 +129,8 @@ TEST_P(ConvertMnistTest, RefusesBadFiles) {
   Refuses(images + "x", labels, {"images", "161"});
   Refuses(images, labels + "x", {"labels", "21"});
   Refuses(Header({2051, 0, 3, 4}), Header({2049, 0}), {"no records"});
-  ExpectError(
-      [&] { ConvertMnist(temp_ / "none", temp_ / "labels", temp_ / "db", backend()); },
-      {"none", "No such file"});
+  ExpectError([&] { ConvertMnist(temp_ / "none", temp_ / "labels", temp_ / "db", backend()); },
+              {"none", "No such file"});
 }
 
 // Headers that would ask for terabytes, or for products that do not fit.
@@ -146,9 +143,8 @@ TEST_P(ConvertMnistTest, RefusesHostileHeaders) {
   Refuses(Header({2051, 1, 16384, 16384}), Labels(1), {"268435456"});
   WriteGzip(temp_ / "big.gz", Header({2051, most, 10000, 10000}) + std::string(1000, 'x'));
   WriteGzip(temp_ / "labels.gz", labels);
-  ExpectError(
-      [&] { ConvertMnist(temp_ / "big.gz", temp_ / "labels.gz", temp_ / "db", backend()); },
-      {"big.gz", "compressed"});
+  ExpectError([&] { ConvertMnist(temp_ / "big.gz", temp_ / "labels.gz", temp_ / "db", backend()); },
+              {"big.gz", "compressed"});
 }
 
 }  // namespace

@@ -111,12 +111,9 @@ class BothBackends : public testing::TestWithParam<Backend> {
   Backend backend() const { return GetParam(); }
   TempFolder temp_;
 };
-#define CREMA_ON_BOTH_BACKENDS(Suite)                                                       \
-  INSTANTIATE_TEST_SUITE_P(Backends, Suite,                                                 \
-                           testing::Values(::crema::Backend::kLmdb,                         \
-                                           ::crema::Backend::kLevelDb),                     \
-                           [](const auto& info) {                                           \
-                             return std::string(::crema::ToString(info.param));             \
-                           })
+#define CREMA_ON_BOTH_BACKENDS(Suite)                                                        \
+  INSTANTIATE_TEST_SUITE_P(                                                                  \
+      Backends, Suite, testing::Values(::crema::Backend::kLmdb, ::crema::Backend::kLevelDb), \
+      [](const auto& info) { return std::string(::crema::ToString(info.param)); })
 
 }  // namespace crema::test

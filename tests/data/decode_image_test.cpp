@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 
 namespace crema {

@@ -91,8 +91,8 @@ TEST_F(LmdbTreeTest, APageOfZerosIsAnError) {
       EXPECT_EQ(file.Scan(), 1200u) << page;  // a page that is free, or the middle of a value
     } catch (const Error& error) {
       ++errors;
-      EXPECT_NE(std::string(error.what()).find(Concat("page ", page, " is not")),
-                std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find(Concat("page ", page, " is not")), std::string::npos)
+          << error.what();
     }
   }
   EXPECT_GT(errors, 70);

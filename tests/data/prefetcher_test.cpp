@@ -137,7 +137,8 @@ class RecordBatchesTest : public BothBackends {
 
   static std::vector<float> Labels(const std::vector<std::vector<float>>& batches) {
     std::vector<float> labels;
-    for (const auto& batch : batches) labels.insert(labels.end(), batch.end() - kBatch, batch.end());
+    for (const auto& batch : batches)
+      labels.insert(labels.end(), batch.end() - kBatch, batch.end());
     return labels;
   }
 

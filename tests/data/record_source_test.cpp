@@ -224,7 +224,8 @@ TEST_F(LevelDbTest, ADamagedTableIsAnError) {
   std::string bytes = ReadAll(Table());
   bytes[bytes.size() / 2] ^= 0x55;
   WriteAll(Table(), bytes);
-  ExpectError([&] { ReadDatabase(Backend::kLevelDb, temp_ / "db"); }, {"could not be", "Corruption"});
+  ExpectError([&] { ReadDatabase(Backend::kLevelDb, temp_ / "db"); },
+              {"could not be", "Corruption"});
 }
 
 TEST_F(LevelDbTest, ADatabaseThatAnotherProcessHoldsIsAnError) {

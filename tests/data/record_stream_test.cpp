@@ -25,7 +25,8 @@ class RecordStreamTest : public BothBackends {
       stream->Next(&record);
       EXPECT_EQ(record.ordinal, first_ordinal + i);
       EXPECT_EQ(record.key, TestKey(static_cast<int>(record.number)));
-      EXPECT_EQ(record.value, TestDatum(static_cast<int>(record.number), 1, 4, 5).SerializeAsString());
+      EXPECT_EQ(record.value,
+                TestDatum(static_cast<int>(record.number), 1, 4, 5).SerializeAsString());
       numbers.push_back(record.number);
     }
     return numbers;

@@ -85,12 +85,13 @@ TEST(TransformerTest, WithoutOptionsCopies) {
 
 TEST(TransformerTest, SubtractsTheMeanThenScales) {
   const Picture picture({3, 5, 7}, false, true);
-  EXPECT_EQ(Apply(Make("scale: 0.00390625 mean_value: 100.5"), picture.image),
-            Expected(picture, 0, 0, 5, 7, false, 0.00390625f,
-                     [](int, int, int) { return 100.5f; }));
+  EXPECT_EQ(
+      Apply(Make("scale: 0.00390625 mean_value: 100.5"), picture.image),
+      Expected(picture, 0, 0, 5, 7, false, 0.00390625f, [](int, int, int) { return 100.5f; }));
   EXPECT_EQ(Apply(Make("scale: -2 mean_value: 104 mean_value: 117 mean_value: 123"), picture.image),
-            Expected(picture, 0, 0, 5, 7, false, -2,
-                     [](int c, int, int) { return std::vector<float>{104, 117, 123}[c]; }));
+            Expected(picture, 0, 0, 5, 7, false, -2, [](int c, int, int) {
+              return std::vector<float>{104, 117, 123}[c];
+            }));
 }
 
 TEST(TransformerTest, CropsTheCentreInTest) {
@@ -120,7 +121,9 @@ class MeanFileTest : public testing::Test {
 TEST_F(MeanFileTest, TheMeanIsTakenWhereTheCropIs) {
   for (const Form& form : kForms) {
     const Picture picture({form.channels, 9, 6}, form.floats, form.interleaved);
-    const auto mean = [](int c, int y, int x) { return static_cast<float>((c * 9 + y) * 6 + x) / 2; };
+    const auto mean = [](int c, int y, int x) {
+      return static_cast<float>((c * 9 + y) * 6 + x) / 2;
+    };
     const std::string mean_file = WriteMean(picture.image.size);
     EXPECT_EQ(Apply(Make(mean_file + "scale: 0.5"), picture.image),
               Expected(picture, 0, 0, 9, 6, false, 0.5, mean));
@@ -145,8 +148,11 @@ TEST_F(MeanFileTest, TheMeanIsTakenWhereTheCropIs) {
 
 TEST_F(MeanFileTest, MustFitTheImage) {
   const Transformer transformer = Make(WriteMean({3, 8, 8}));
-  ExpectError([&] { transformer.OutputSize({3, 8, 9}, NoName); },
-              {"layer 'data' (Data)", "mean.binaryproto", "3 x 8 x 8", "an image is 3 x 8 x 9"});
+  ExpectError(
+      [&] {
+        transformer.OutputSize({3, 8, 9}, NoName);
+      },
+      {"layer 'data' (Data)", "mean.binaryproto", "3 x 8 x 8", "an image is 3 x 8 x 9"});
   ExpectError([&] { Make(WriteMean({3, 8, 8}) + "mean_value: 1"); }, {"mean_file and mean_value"});
   ExpectError([&] { Make("mean_file: '" + (temp_ / "none") + "'"); }, {"none"});
 }
@@ -200,12 +206,18 @@ TEST(TransformerTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(Make("force_gray: true").color(), ColorMode::kGray);
   EXPECT_EQ(Make("").color(), ColorMode::kAsStored);
 
-  ExpectError([] { Make("crop_size: 9").OutputSize({3, 8, 20}, NoName); },
-              {"layer 'data'", "crop_size is 9", "an image is only 8 high and 20 wide"});
+  ExpectError(
+      [] {
+        Make("crop_size: 9").OutputSize({3, 8, 20}, NoName);
+      },
+      {"layer 'data'", "crop_size is 9", "an image is only 8 high and 20 wide"});
   ExpectError([] { Make("crop_size: 9").OutputSize({3, 20, 8}, NoName); }, {"crop_size"});
   EXPECT_EQ(Make("crop_size: 9").OutputSize({3, 9, 20}, NoName).ToString(), "3 x 9 x 9");
-  ExpectError([] { Make("mean_value: 1 mean_value: 2").OutputSize({3, 8, 8}, NoName); },
-              {"2 mean_value", "3 channels"});
+  ExpectError(
+      [] {
+        Make("mean_value: 1 mean_value: 2").OutputSize({3, 8, 8}, NoName);
+      },
+      {"2 mean_value", "3 channels"});
   EXPECT_EQ(Make("mean_value: 1 mean_value: 2").OutputSize({2, 8, 8}, NoName).channels, 2);
 }
 

@@ -77,7 +77,13 @@ TEST_F(FakeDeviceTest, FreshMemoryIsNotANumber) {
 TEST_F(FakeDeviceDeathTest, HostReadsOfDeviceMemoryEndTheProcess) {
   double* memory = Numbers(4);
   device_->Zero(memory, 4 * sizeof(double));
-  EXPECT_DEATH({ device_->Synchronize(); volatile double value = memory[0]; (void)value; }, "");
+  EXPECT_DEATH(
+      {
+        device_->Synchronize();
+        volatile double value = memory[0];
+        (void)value;
+      },
+      "");
   EXPECT_DEATH({ memory[3] = 1; }, "");
   device_->Free(memory);
 }
@@ -88,8 +94,18 @@ TEST_F(FakeDeviceDeathTest, KernelsThatLeaveTheirBlockEndTheProcess) {
   double* y = Numbers(64);
   primitives().AddLine(ctx, 64, x, y);
   device_->Synchronize();
-  EXPECT_DEATH({ primitives().AddLine(ctx, 65, x, y); device_->Synchronize(); }, "");
-  EXPECT_DEATH({ primitives().AddLine(ctx, 2, x, y - 600); device_->Synchronize(); }, "");
+  EXPECT_DEATH(
+      {
+        primitives().AddLine(ctx, 65, x, y);
+        device_->Synchronize();
+      },
+      "");
+  EXPECT_DEATH(
+      {
+        primitives().AddLine(ctx, 2, x, y - 600);
+        device_->Synchronize();
+      },
+      "");
   device_->Free(x);
   device_->Free(y);
 }
@@ -113,7 +129,12 @@ TEST_F(FakeDeviceDeathTest, WritesBesideABlockEndTheProcess) {
 TEST_F(FakeDeviceDeathTest, UseAfterFreeEndsTheProcess) {
   double* memory = Numbers(8);
   device_->Free(memory);
-  EXPECT_DEATH({ LaunchOnFake(*device_, [=] { memory[0] = 1; }); device_->Synchronize(); }, "");
+  EXPECT_DEATH(
+      {
+        LaunchOnFake(*device_, [=] { memory[0] = 1; });
+        device_->Synchronize();
+      },
+      "");
   EXPECT_DEATH(device_->Free(memory), "did not give");
 }
 

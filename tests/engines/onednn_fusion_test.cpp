@@ -10,15 +10,17 @@ namespace {
 
 const char kData[] =
     "layer { name: 'data' type: 'DummyData' top: 'x' top: 'label' dummy_data_param { "
-    "shape { dim: 3 dim: 16 dim: 9 dim: 7 } shape { dim: 3 } data_filler { type: 'gaussian' std: 1 } "
+    "shape { dim: 3 dim: 16 dim: 9 dim: 7 } shape { dim: 3 } data_filler { type: 'gaussian' std: 1 "
+    "} "
     "data_filler { type: 'constant' value: 2 } } }\n";
 
 std::string Conv(const std::string& name, const std::string& bottom, const std::string& top,
                  const std::string& more = "") {
-  return Layer(name, "Convolution", {bottom}, {top},
-               "convolution_param { engine: ONEDNN kernel_size: 3 pad: 1 num_output: 16 "
-               "weight_filler { type: 'gaussian' std: 0.1 } bias_filler { type: 'uniform' min: -1 } " +
-                   more + " }");
+  return Layer(
+      name, "Convolution", {bottom}, {top},
+      "convolution_param { engine: ONEDNN kernel_size: 3 pad: 1 num_output: 16 "
+      "weight_filler { type: 'gaussian' std: 0.1 } bias_filler { type: 'uniform' min: -1 } " +
+          more + " }");
 }
 
 std::string Norm(const std::string& bottom, const std::string& top) {
@@ -94,8 +96,8 @@ TEST(OnednnFusionTest, TrainsAsWithoutFusion) {
     for (uint64_t step = 0; step < 2; ++step) {  // the second uses memory that was used
       for (Net* net : {fused.get(), plain.get()}) ForwardBackward(*net, step);
       ExpectNear(fused->loss().ToHost<double>(), plain->loss().ToHost<double>(), 1e-5);
-      ExpectNear(fused->flat_gradients().ToHost<double>(),
-                 plain->flat_gradients().ToHost<double>(), 1e-5);
+      ExpectNear(fused->flat_gradients().ToHost<double>(), plain->flat_gradients().ToHost<double>(),
+                 1e-5);
     }
   }
 }
@@ -104,18 +106,26 @@ std::vector<FusedCase> TestCases() {
   const std::string two = Conv("other", "x", "other");
   return {
       {"Relu", Conv("c", "x", "y") + Relu("relu", "y", "y", "0.1"), {"relu"}},
-      {"NormInPlace", Conv("c", "x", "y") + Norm("y", "y") + Scale("y", "y") +
-                          Relu("relu", "y", "y"), {"bn", "scale", "relu"}},
-      {"NormApart", Conv("c", "x", "c", "bias_term: false") + Norm("c", "n") +
-                        Scale("n", "s", false) + Relu("relu", "s", "y"), {"bn", "scale", "relu"}},
+      {"NormInPlace",
+       Conv("c", "x", "y") + Norm("y", "y") + Scale("y", "y") + Relu("relu", "y", "y"),
+       {"bn", "scale", "relu"}},
+      {"NormApart",
+       Conv("c", "x", "c", "bias_term: false") + Norm("c", "n") + Scale("n", "s", false) +
+           Relu("relu", "s", "y"),
+       {"bn", "scale", "relu"}},
       {"NormAlone", Conv("c", "x", "c", "group: 4") + Norm("c", "y"), {"bn"}},
-      {"EachChannel", Conv("c", "x", "c", "group: 16") + Norm("c", "n") + Scale("n", "y"),
+      {"EachChannel",
+       Conv("c", "x", "c", "group: 16") + Norm("c", "n") + Scale("n", "y"),
        {"bn", "scale"}},
-      {"Residual", two + Conv("c", "x", "c") + Norm("c", "n") + Scale("n", "s") + Sum("s", "t") +
-                       Relu("relu", "t", "y"), {"bn", "scale"}},
-      {"ScaleAlone", Conv("c", "x", "c") + Scale("c", "s") + Relu("relu", "s", "y"),
+      {"Residual",
+       two + Conv("c", "x", "c") + Norm("c", "n") + Scale("n", "s") + Sum("s", "t") +
+           Relu("relu", "t", "y"),
+       {"bn", "scale"}},
+      {"ScaleAlone",
+       Conv("c", "x", "c") + Scale("c", "s") + Relu("relu", "s", "y"),
        {"scale", "relu"}},
-      {"SecondRelu", Conv("c", "x", "c") + Relu("r", "c", "r", "0.3") + Relu("relu", "r", "y"),
+      {"SecondRelu",
+       Conv("c", "x", "c") + Relu("r", "c", "r", "0.3") + Relu("relu", "r", "y"),
        {"r"}},
       {"ScaleBehindRelu", Conv("c", "x", "c") + Relu("relu", "c", "r") + Scale("r", "y"), {"relu"}},
   };
@@ -164,10 +174,10 @@ TEST(OnednnFusionTest, ATestNetSeesTheStatisticsOfItsTrainNet) {
 
 TEST(OnednnFusionTest, Reshapes) {
   CREMA_NEEDS_ENGINE("ONEDNN");
-  const std::string text =
-      Input("x", {2, 16, 6, 6}) + TestCases()[1].middle +
-      Layer("pool", "Pooling", {"y"}, {"pool"}, "pooling_param { pool: AVE global_pooling: true }") +
-      Layer("end", "Reduction", {"pool"}, {"end"}, "loss_weight: 1");
+  const std::string text = Input("x", {2, 16, 6, 6}) + TestCases()[1].middle +
+                           Layer("pool", "Pooling", {"y"}, {"pool"},
+                                 "pooling_param { pool: AVE global_pooling: true }") +
+                           Layer("end", "Reduction", {"pool"}, {"end"}, "loss_weight: 1");
   const auto fused = Make(text, true, proto::TEST), plain = Make(text, false, proto::TEST);
   for (Net* net : {fused.get(), plain.get()}) {
     net->Reshape({{"x", Shape{3, 16, 9, 4}}});

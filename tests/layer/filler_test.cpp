@@ -144,7 +144,9 @@ TEST(FillerTest, PositiveUnitball) {
 //   k = 6: f = 3, c = 5/6: 1/6 3/6 5/6 5/6 3/6 1/6.   k = 1: 1.
 TEST(FillerTest, Bilinear) {
   const std::vector<std::vector<double>> factors = {
-      {1}, {0.5, 1, 0.5}, {0.25, 0.75, 0.75, 0.25},
+      {1},
+      {0.5, 1, 0.5},
+      {0.25, 0.75, 0.75, 0.25},
       {1 / 6.0, 3 / 6.0, 5 / 6.0, 5 / 6.0, 3 / 6.0, 1 / 6.0}};
   for (const std::vector<double>& f : factors) {
     const auto k = static_cast<int64_t>(f.size());

@@ -142,10 +142,16 @@ TEST_P(AccuracyTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(AccuracyTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner(WithParams(""), {Shape{4, 3}, Shape{5}}, On()); },
-              {"layer 'acc' (Accuracy)", "4 3 (12)", "4 labels", "5 (5)"});
-  ExpectError([&] { LayerRunner(WithParams("top_k: 4"), {Shape{4, 3}, Shape{4}}, On()); },
-              {"top_k is 4", "3 classes"});
+  ExpectError(
+      [&] {
+        LayerRunner(WithParams(""), {Shape{4, 3}, Shape{5}}, On());
+      },
+      {"layer 'acc' (Accuracy)", "4 3 (12)", "4 labels", "5 (5)"});
+  ExpectError(
+      [&] {
+        LayerRunner(WithParams("top_k: 4"), {Shape{4, 3}, Shape{4}}, On());
+      },
+      {"top_k is 4", "3 classes"});
 }
 
 TEST_P(AccuracyTest, HasNoGradient) {

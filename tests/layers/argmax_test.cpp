@@ -69,8 +69,11 @@ TEST_P(ArgMaxTest, TakesAnEmptyBatch) {
 
 TEST_P(ArgMaxTest, RefusesMoreThanThereAre) {
   for (const char* options : {"top_k: 4", "top_k: 0", "axis: 1 top_k: 4"}) {
-    ExpectError([&] { LayerRunner(ArgMax(options), {Shape{2, 3}}, On()); },
-                {"'test' (ArgMax)", "top_k is", "1 to 3"});
+    ExpectError(
+        [&] {
+          LayerRunner(ArgMax(options), {Shape{2, 3}}, On());
+        },
+        {"'test' (ArgMax)", "top_k is", "1 to 3"});
   }
 }
 

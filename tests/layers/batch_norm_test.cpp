@@ -56,7 +56,8 @@ std::vector<double> Channel(const std::vector<double>& all, int64_t channels, in
 }
 
 TEST_P(BatchNormTest, AgreesWithTheDefinition) {
-  for (const Shape& shape : {Shape{2, 3, 4, 5}, Shape{6, 4}, Shape{3, 2, 7}, Shape{2, 2, 2, 3, 2}}) {
+  for (const Shape& shape :
+       {Shape{2, 3, 4, 5}, Shape{6, 4}, Shape{3, 2, 7}, Shape{2, 2, 2, 3, 2}}) {
     SCOPED_TRACE(shape.ToString());
     LayerRunner runner(Text("eps: 0.01"), {shape}, On());
     ASSERT_EQ(runner.top_shape(), shape);
@@ -188,8 +189,11 @@ TEST_P(BatchNormTest, EmptyBatchLeavesTheStatisticsAlone) {
 
 TEST_P(BatchNormTest, Errors) {
   ExpectError([&] { LayerRunner(Text(""), {Shape{}}, On()); }, {"BatchNorm", "scalar"});
-  ExpectError([&] { LayerRunner(Text("") + " param { lr_mult: 1 }", {Shape{2, 2}}, On()); },
-              {"BatchNorm", "lr_mult: 0"});
+  ExpectError(
+      [&] {
+        LayerRunner(Text("") + " param { lr_mult: 1 }", {Shape{2, 2}}, On());
+      },
+      {"BatchNorm", "lr_mult: 0"});
 }
 
 }  // namespace

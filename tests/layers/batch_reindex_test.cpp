@@ -43,8 +43,8 @@ TEST_P(BatchReindexTest, NamesBadNumbers) {
   runner.SetBottom(1, {1, 3});
   runner.Forward();
   const std::string problem = runner.layer().CheckAfterForward(runner.context());
-  for (const char* part : {"1 item number outside 0..2", "the first is 3 at position 1",
-                           "bottom 0 has 3 items"}) {
+  for (const char* part :
+       {"1 item number outside 0..2", "the first is 3 at position 1", "bottom 0 has 3 items"}) {
     EXPECT_NE(problem.find(part), std::string::npos) << problem;
   }
 }
@@ -58,8 +58,11 @@ TEST_P(BatchReindexTest, TakesEmptyBatches) {
 }
 
 TEST_P(BatchReindexTest, RefusesNumbersInAPlane) {
-  ExpectError([&] { LayerRunner(kLayer, {Shape{3, 2}, Shape{2, 2}}, On()); },
-              {"'test' (BatchReindex)", "2 2 (4)", "one axis"});
+  ExpectError(
+      [&] {
+        LayerRunner(kLayer, {Shape{3, 2}, Shape{2, 2}}, On());
+      },
+      {"'test' (BatchReindex)", "2 2 (4)", "one axis"});
 }
 
 }  // namespace

@@ -44,8 +44,8 @@ TEST_P(BiasTest, TheSecondBottomMayBeTheBias) {
 }
 
 TEST_P(BiasTest, GradientsAgreeWithDifferences) {
-  for (const char* options : {"", "axis: 0", "axis: -1", "num_axes: -1", "num_axes: 0",
-                              "axis: 1 num_axes: 2"}) {
+  for (const char* options :
+       {"", "axis: 0", "axis: -1", "num_axes: -1", "num_axes: 0", "axis: 1 num_axes: 2"}) {
     LayerRunner runner(Bias(options), {Shape{2, 3, 4}}, On());
     CheckGradients(runner);
   }
@@ -54,7 +54,8 @@ TEST_P(BiasTest, GradientsAgreeWithDifferences) {
 }
 
 TEST_P(BiasTest, RunsInPlace) {
-  LayerRunner apart(Bias(), {Shape{2, 3, 4}}, On()), in_place(Bias(), {Shape{2, 3, 4}}, On(1, true));
+  LayerRunner apart(Bias(), {Shape{2, 3, 4}}, On()),
+      in_place(Bias(), {Shape{2, 3, 4}}, On(1, true));
   for (LayerRunner* runner : {&apart, &in_place}) {
     runner->Forward();
     runner->SetTopDiff(0, RandomValues(24, 3));
@@ -73,8 +74,11 @@ TEST_P(BiasTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(BiasTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner("type: 'Bias'", {Shape{2, 3}, Shape{2}}, On()); },
-              {"'test' (Bias)", "the bias has the shape 2 (2)", "2 3 (6)"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'Bias'", {Shape{2, 3}, Shape{2}}, On());
+      },
+      {"'test' (Bias)", "the bias has the shape 2 (2)", "2 3 (6)"});
   ExpectError([&] { LayerRunner(Bias("num_axes: 3"), {Shape{2, 3}}, On()); }, {"num_axes is 3"});
 }
 

@@ -23,9 +23,12 @@ TEST_P(ClipTest, GoldenValues) {
 }
 
 TEST_P(ClipTest, RefusesLimitsInTheWrongOrder) {
-  ExpectError([&] { LayerRunner("type: 'Clip' clip_param { min: 2 max: 1 }", {Shape{1}},
-                                UnaryOptions(device(), DType::kFloat32, false)); },
-              {"'test' (Clip)", "min is 2", "max 1"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'Clip' clip_param { min: 2 max: 1 }", {Shape{1}},
+                    UnaryOptions(device(), DType::kFloat32, false));
+      },
+      {"'test' (Clip)", "min is 2", "max 1"});
 }
 
 }  // namespace

@@ -69,10 +69,16 @@ TEST_P(ContrastiveLossTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(ContrastiveLossTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner(kLoss, {Shape{2, 3}, Shape{2, 4}, Shape{2}}, On()); },
-              {"'test' (ContrastiveLoss)", "2 3 (6)", "2 4 (8)"});
-  ExpectError([&] { LayerRunner(kLoss, {Shape{2, 3}, Shape{2, 3}, Shape{3}}, On()); },
-              {"bottom 2", "3 (3)", "2 pairs"});
+  ExpectError(
+      [&] {
+        LayerRunner(kLoss, {Shape{2, 3}, Shape{2, 4}, Shape{2}}, On());
+      },
+      {"'test' (ContrastiveLoss)", "2 3 (6)", "2 4 (8)"});
+  ExpectError(
+      [&] {
+        LayerRunner(kLoss, {Shape{2, 3}, Shape{2, 3}, Shape{3}}, On());
+      },
+      {"bottom 2", "3 (3)", "2 pairs"});
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ CREMA_ON_ALL_DEVICES(ConvolutionTest);
 
 std::string Text(const std::string& options) {
   return "type: 'Convolution' convolution_param { weight_filler { type: 'gaussian' std: 0.5 } "
-         "bias_filler { type: 'uniform' min: -1 } " + options + " }";
+         "bias_filler { type: 'uniform' min: -1 } " +
+         options + " }";
 }
 
 // What a case means, written out; vectors have one entry per spatial axis.
@@ -110,20 +111,25 @@ std::vector<Case> Cases() {
       {"num_output: 4 kernel_size: 3 group: 2 pad: 1",
        {2, 6, 3, 3},
        {4, 2, {3, 3}, {1, 1}, {1, 1}, {1, 1}}},
-      {"num_output: 3 kernel_size: 3 group: 3", {2, 3, 4, 4},
+      {"num_output: 3 kernel_size: 3 group: 3",
+       {2, 3, 4, 4},
        {3, 3, {3, 3}, {1, 1}, {0, 0}, {1, 1}}},
       {"num_output: 4 kernel_size: 1", {3, 3, 2, 3}, {4, 1, {1, 1}, {1, 1}, {0, 0}, {1, 1}}},
-      {"num_output: 4 kernel_size: 1 group: 2", {3, 2, 2, 3},
+      {"num_output: 4 kernel_size: 1 group: 2",
+       {3, 2, 2, 3},
        {4, 2, {1, 1}, {1, 1}, {0, 0}, {1, 1}}},
-      {"num_output: 2 kernel_size: 1 stride: 2", {2, 2, 3, 3},
+      {"num_output: 2 kernel_size: 1 stride: 2",
+       {2, 2, 3, 3},
        {2, 1, {1, 1}, {2, 2}, {0, 0}, {1, 1}}},
       {"num_output: 2 kernel_size: 3 stride: 2 pad: 1", {2, 2, 7}, {2, 1, {3}, {2}, {1}, {1}}},
       {"num_output: 2 kernel_size: 2 pad: 0 pad: 1 pad: 0 force_nd_im2col: true",
        {2, 2, 3, 2, 4},
        {2, 1, {2, 2, 2}, {1, 1, 1}, {0, 1, 0}, {1, 1, 1}}},
-      {"num_output: 2 kernel_size: 2 axis: 2", {2, 2, 2, 3, 3},
+      {"num_output: 2 kernel_size: 2 axis: 2",
+       {2, 2, 2, 3, 3},
        {2, 1, {2, 2}, {1, 1}, {0, 0}, {1, 1}, true, 2}},
-      {"num_output: 2 kernel_size: 2 axis: -3 engine: CAFFE", {2, 2, 3, 3},
+      {"num_output: 2 kernel_size: 2 axis: -3 engine: CAFFE",
+       {2, 2, 3, 3},
        {2, 1, {2, 2}, {1, 1}, {0, 0}, {1, 1}}},
       {"num_output: 3", {4, 5}, {3, 1, {}, {}, {}, {}}},
   };
@@ -207,8 +213,7 @@ TEST_P(ConvolutionTest, SeveralBottomsShareTheWeights) {
 // More images than tasks, in a number that they do not divide.
 TEST_P(ConvolutionTest, ManyImages) {
   const Shape bottom{37, 3, 6, 6};
-  LayerRunner runner(Text("num_output: 5 kernel_size: 3 stride: 2"), {bottom},
-                     On(DType::kFloat32));
+  LayerRunner runner(Text("num_output: 5 kernel_size: 3 stride: 2"), {bottom}, On(DType::kFloat32));
   runner.Forward();
   const Naive naive({5, 1, {3, 3}, {2, 2}, {0, 0}, {1, 1}}, bottom, runner.Bottom(),
                     runner.Param(0), runner.Param(1));
@@ -355,7 +360,9 @@ TEST(ConvolutionErrorTest, SaysWhatIsWrong) {
       {"num_output: 2 kernel_size: 4294967295", image, {"kernel_size is 4294967295"}},
       {"num_output: 2 kernel_h: 3", image, {"kernel_h and kernel_w", "give both"}},
       {"num_output: 2 kernel_size: 3 kernel_h: 3 kernel_w: 3", image, {"both kernel_size"}},
-      {"num_output: 2 kernel_size: 3 kernel_size: 3 kernel_size: 3", image, {"3 times", "2 spatial"}},
+      {"num_output: 2 kernel_size: 3 kernel_size: 3 kernel_size: 3",
+       image,
+       {"3 times", "2 spatial"}},
       {"num_output: 2 kernel_h: 3 kernel_w: 3", {{1, 4, 5, 5, 5}}, {"kernel_h", "has 3"}},
       {"num_output: 2 kernel_size: 3 stride: 0", image, {"stride is 0"}},
       {"num_output: 2 kernel_size: 3 stride_h: 2", image, {"stride_h", "give both"}},

@@ -66,12 +66,21 @@ TEST_P(CropTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(CropTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner(Crop("axis: 1 offset: 2"), {Shape{1, 3}, Shape{1, 2}}, On()); },
-              {"'test' (Crop)", "axis 1", "1 3 (3)", "2 values", "offset 2"});
-  ExpectError([&] { LayerRunner(Crop("axis: 0 offset: 0 offset: 0"),
-                                {Shape{1, 3, 2}, Shape{1, 2, 2}}, On()); }, {"2 offsets", "3 axes"});
-  ExpectError([&] { LayerRunner(Crop("axis: 1"), {Shape{1, 3}, Shape{1, 2, 2}}, On()); },
-              {"as many axes"});
+  ExpectError(
+      [&] {
+        LayerRunner(Crop("axis: 1 offset: 2"), {Shape{1, 3}, Shape{1, 2}}, On());
+      },
+      {"'test' (Crop)", "axis 1", "1 3 (3)", "2 values", "offset 2"});
+  ExpectError(
+      [&] {
+        LayerRunner(Crop("axis: 0 offset: 0 offset: 0"), {Shape{1, 3, 2}, Shape{1, 2, 2}}, On());
+      },
+      {"2 offsets", "3 axes"});
+  ExpectError(
+      [&] {
+        LayerRunner(Crop("axis: 1"), {Shape{1, 3}, Shape{1, 2, 2}}, On());
+      },
+      {"as many axes"});
 }
 
 }  // namespace

@@ -11,9 +11,11 @@ class DeconvolutionTest : public LayerTest {
     RunnerOptions on;
     on.device = device();
     on.tops = static_cast<int>(bottoms.size());
-    return LayerRunner("type: 'Deconvolution' convolution_param { weight_filler { type: 'gaussian' "
-                       "std: 1 } bias_filler { type: 'gaussian' std: 1 } " + options + " }",
-                       bottoms, on);
+    return LayerRunner(
+        "type: 'Deconvolution' convolution_param { weight_filler { type: 'gaussian' "
+        "std: 1 } bias_filler { type: 'gaussian' std: 1 } " +
+            options + " }",
+        bottoms, on);
   }
 };
 CREMA_ON_ALL_DEVICES(DeconvolutionTest);
@@ -37,7 +39,8 @@ struct Plane {
 TEST_P(DeconvolutionTest, AgreesWithALoop) {
   LayerRunner runner = MakeRunner(
       "num_output: 6 group: 2 kernel_h: 3 kernel_w: 2 stride_h: 2 stride_w: 1 pad_h: 1 pad_w: 0 "
-      "dilation: 1 dilation: 2", {Shape{2, 4, 3, 4}});
+      "dilation: 1 dilation: 2",
+      {Shape{2, 4, 3, 4}});
   const Plane h = {3, 5, 3, 2, 1, 1}, w = {4, 6, 2, 1, 0, 2};
   ASSERT_EQ(runner.param_shape(0), (Shape{4, 3, 3, 2}));
   ASSERT_EQ(runner.top_shape(), (Shape{2, 6, 5, 6}));
@@ -64,14 +67,15 @@ TEST_P(DeconvolutionTest, AgreesWithALoop) {
 
 // Many images, so that threads share them, and the weights' gradient is made of parts.
 TEST_P(DeconvolutionTest, GradientsAgreeWithDifferences) {
-  LayerRunner plane = MakeRunner("num_output: 2 kernel_size: 3 stride: 2 pad: 1",
-                                 {Shape{5, 3, 3, 2}});
+  LayerRunner plane =
+      MakeRunner("num_output: 2 kernel_size: 3 stride: 2 pad: 1", {Shape{5, 3, 3, 2}});
   CheckGradients(plane);
-  LayerRunner groups = MakeRunner("num_output: 4 group: 2 kernel_size: 2 dilation: 2 bias_term: "
-                                  "false", {Shape{2, 2, 2, 3}});
+  LayerRunner groups = MakeRunner(
+      "num_output: 4 group: 2 kernel_size: 2 dilation: 2 bias_term: "
+      "false",
+      {Shape{2, 2, 2, 3}});
   CheckGradients(groups);
-  LayerRunner volume = MakeRunner("num_output: 2 kernel_size: 2 stride: 2",
-                                  {Shape{1, 2, 2, 1, 2}});
+  LayerRunner volume = MakeRunner("num_output: 2 kernel_size: 2 stride: 2", {Shape{1, 2, 2, 1, 2}});
   CheckGradients(volume);
   LayerRunner pointwise = MakeRunner("num_output: 3 kernel_size: 1", {Shape{2, 2, 2, 2}});
   CheckGradients(pointwise);
@@ -81,9 +85,10 @@ TEST_P(DeconvolutionTest, GradientsAgreeWithDifferences) {
 TEST_P(DeconvolutionTest, EnlargesBilinearly) {
   RunnerOptions on;
   on.device = device();
-  LayerRunner runner("type: 'Deconvolution' convolution_param { num_output: 2 group: 2 kernel_size: "
-                     "4 stride: 2 pad: 1 bias_term: false weight_filler { type: 'bilinear' } }",
-                     {Shape{1, 2, 3, 3}}, on);
+  LayerRunner runner(
+      "type: 'Deconvolution' convolution_param { num_output: 2 group: 2 kernel_size: "
+      "4 stride: 2 pad: 1 bias_term: false weight_filler { type: 'bilinear' } }",
+      {Shape{1, 2, 3, 3}}, on);
   runner.SetBottom(0, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 2, 4, 0, 2, 4, 0, 2, 4});
   runner.Forward();
   ASSERT_EQ(runner.top_shape(), (Shape{1, 2, 6, 6}));
@@ -97,8 +102,8 @@ TEST_P(DeconvolutionTest, EnlargesBilinearly) {
 }
 
 TEST_P(DeconvolutionTest, TakesSeveralBottoms) {
-  LayerRunner runner = MakeRunner("num_output: 2 kernel_size: 2", {Shape{1, 2, 2, 2},
-                                                                   Shape{1, 2, 2, 2}});
+  LayerRunner runner =
+      MakeRunner("num_output: 2 kernel_size: 2", {Shape{1, 2, 2, 2}, Shape{1, 2, 2, 2}});
   CheckGradients(runner);
 }
 
@@ -110,10 +115,16 @@ TEST_P(DeconvolutionTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(DeconvolutionTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { MakeRunner("num_output: 2 kernel_size: 2 pad: 2", {Shape{1, 1, 2, 2}}); },
-              {"'test' (Deconvolution)", "extent -1", "axis 2"});
-  ExpectError([&] { MakeRunner("num_output: 4 group: 2 kernel_size: 2", {Shape{1, 3, 2, 2}}); },
-              {"3 channels", "2 groups"});
+  ExpectError(
+      [&] {
+        MakeRunner("num_output: 2 kernel_size: 2 pad: 2", {Shape{1, 1, 2, 2}});
+      },
+      {"'test' (Deconvolution)", "extent -1", "axis 2"});
+  ExpectError(
+      [&] {
+        MakeRunner("num_output: 4 group: 2 kernel_size: 2", {Shape{1, 3, 2, 2}});
+      },
+      {"3 channels", "2 groups"});
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ class DropoutTest : public LayerTest {
 CREMA_ON_ALL_DEVICES(DropoutTest);
 
 std::string Text(double ratio, const std::string& name = "drop") {
-  return "name: '" + name + "' type: 'Dropout' dropout_param { dropout_ratio: " +
-         std::to_string(ratio) + " }";
+  return "name: '" + name +
+         "' type: 'Dropout' dropout_param { dropout_ratio: " + std::to_string(ratio) + " }";
 }
 
 std::vector<double> Mask(LayerRunner& runner) {

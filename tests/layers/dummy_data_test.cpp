@@ -66,7 +66,8 @@ TEST_P(DummyDataTest, RandomNumbersAreNewEveryPass) {
 // 20,000 numbers of mean 3 and deviation 2: the mean's own deviation is 0.014, and that of the
 // deviation 0.01; five of them are allowed.
 TEST_P(DummyDataTest, GaussianHasItsMeanAndDeviation) {
-  const auto net = Make({"x"}, "shape { dim: 20000 } data_filler { type: 'gaussian' mean: 3 std: 2 }");
+  const auto net =
+      Make({"x"}, "shape { dim: 20000 } data_filler { type: 'gaussian' mean: 3 std: 2 }");
   const std::vector<double> x = AfterPass(*net, "x", 0);
   double mean = 0, variance = 0;
   for (double v : x) mean += v / 20000;
@@ -78,11 +79,11 @@ TEST_P(DummyDataTest, GaussianHasItsMeanAndDeviation) {
 TEST_P(DummyDataTest, ConstantsOutliveLayersInPlace) {
   MakeNetOptions on;
   on.device = device();
-  const auto net = MakeNet(Layer("d", "DummyData", {}, {"x"},
-                                 "dummy_data_param { shape { dim: 2 } data_filler { value: -3 } }") +
-                               Layer("s", "Scale", {"x"}, {"x"},
-                                     "scale_param { axis: 0 filler { value: 2 } }"),
-                           on);
+  const auto net =
+      MakeNet(Layer("d", "DummyData", {}, {"x"},
+                    "dummy_data_param { shape { dim: 2 } data_filler { value: -3 } }") +
+                  Layer("s", "Scale", {"x"}, {"x"}, "scale_param { axis: 0 filler { value: 2 } }"),
+              on);
   EXPECT_EQ(AfterPass(*net, "x", 0), (std::vector<double>{-6, -6}));
   EXPECT_EQ(AfterPass(*net, "x", 1), (std::vector<double>{-6, -6}));
 }

@@ -33,14 +33,14 @@ struct Case {
 };
 
 std::vector<Case> Cases() {
-  return {{"", [](double a, double b, double c) { return a + b + c; }},
-          {"coeff: 2 coeff: -0.5 coeff: 1",
-           [](double a, double b, double c) { return 2 * a - 0.5 * b + c; }},
-          {"operation: PROD", [](double a, double b, double c) { return a * b * c; }},
-          {"operation: PROD stable_prod_grad: false",
-           [](double a, double b, double c) { return a * b * c; }},
-          {"operation: MAX",
-           [](double a, double b, double c) { return std::max(a, std::max(b, c)); }}};
+  return {
+      {"", [](double a, double b, double c) { return a + b + c; }},
+      {"coeff: 2 coeff: -0.5 coeff: 1",
+       [](double a, double b, double c) { return 2 * a - 0.5 * b + c; }},
+      {"operation: PROD", [](double a, double b, double c) { return a * b * c; }},
+      {"operation: PROD stable_prod_grad: false",
+       [](double a, double b, double c) { return a * b * c; }},
+      {"operation: MAX", [](double a, double b, double c) { return std::max(a, std::max(b, c)); }}};
 }
 
 TEST_P(EltwiseTest, AgreesWithALoop) {
@@ -104,7 +104,8 @@ TEST_P(EltwiseTest, GoldenTiesOfMaxima) {
 TEST_P(EltwiseTest, InPlaceIsTheSame) {
   for (const char* options : {"", "coeff: 2 coeff: -1", "operation: MAX"}) {
     SCOPED_TRACE(options);
-    LayerRunner apart(Text(options), Bottoms(2), On()), in_place(Text(options), Bottoms(2), On(true));
+    LayerRunner apart(Text(options), Bottoms(2), On()),
+        in_place(Text(options), Bottoms(2), On(true));
     const std::vector<double> dy = RandomValues(kShape.count(), 50);
     for (LayerRunner* runner : {&apart, &in_place}) {
       runner->SetBottom(0, RandomValues(kShape.count(), 51));
@@ -130,8 +131,11 @@ TEST_P(EltwiseTest, EmptyBatch) {
 }
 
 TEST_P(EltwiseTest, Errors) {
-  ExpectError([&] { LayerRunner(Text(""), {Shape{2, 3}, Shape{3, 2}}, On()); },
-              {"Eltwise", "2 3", "3 2"});
+  ExpectError(
+      [&] {
+        LayerRunner(Text(""), {Shape{2, 3}, Shape{3, 2}}, On());
+      },
+      {"Eltwise", "2 3", "3 2"});
   ExpectError([&] { LayerRunner(Text("coeff: 1"), Bottoms(2), On()); },
               {"Eltwise", "1 coeff", "2 bottoms"});
   ExpectError([&] { LayerRunner(Text("coeff: 1 coeff: 1 operation: PROD"), Bottoms(2), On()); },

@@ -50,7 +50,8 @@ TEST_P(EmbedTest, NamesBadIndices) {
   runner.SetBottom(0, {1, -1, 3});
   runner.Forward();
   const std::string problem = runner.layer().CheckAfterForward(runner.context());
-  for (const char* part : {"2 word numbers outside 0..2", "the first is -1 at position 1", "input_dim, 3"}) {
+  for (const char* part :
+       {"2 word numbers outside 0..2", "the first is -1 at position 1", "input_dim, 3"}) {
     EXPECT_NE(problem.find(part), std::string::npos) << problem;
   }
 }

@@ -57,8 +57,11 @@ TEST_P(EuclideanLossTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(EuclideanLossTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner(kLoss, {Shape{2, 3}, Shape{3, 2}}, On()); },
-              {"'test' (EuclideanLoss)", "2 3 (6)", "3 2 (6)"});
+  ExpectError(
+      [&] {
+        LayerRunner(kLoss, {Shape{2, 3}, Shape{3, 2}}, On());
+      },
+      {"'test' (EuclideanLoss)", "2 3 (6)", "3 2 (6)"});
 }
 
 }  // namespace

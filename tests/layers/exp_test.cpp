@@ -25,9 +25,12 @@ TEST_P(ExpTest, GoldenValues) {
 
 TEST_P(ExpTest, RefusesBasesThatAreNone) {
   for (const char* base : {"0", "-2"}) {
-    ExpectError([&] { LayerRunner(Concat("type: 'Exp' exp_param { base: ", base, " }"), {Shape{1}},
-                                  UnaryOptions(device(), DType::kFloat32, false)); },
-                {"'test' (Exp)", Concat("base is ", base)});
+    ExpectError(
+        [&] {
+          LayerRunner(Concat("type: 'Exp' exp_param { base: ", base, " }"), {Shape{1}},
+                      UnaryOptions(device(), DType::kFloat32, false));
+        },
+        {"'test' (Exp)", Concat("base is ", base)});
   }
 }
 

@@ -67,11 +67,21 @@ TEST_P(FilterTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(FilterTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner(kFilter, {Shape{4, 2}, Shape{4, 2}}, On()); },
-              {"'test' (Filter)", "4 2 (8)", "one number for each item"});
-  ExpectError([&] { LayerRunner(kFilter, {Shape{3, 2}, Shape{4}}, On()); },
-              {"bottom 0", "3 2 (6)", "4 items"});
-  ExpectError([&] { LayerRunner(kFilter, {Shape{3, 2}, Shape{3}}, On(2)); }, {"2 bottoms", "2 tops"});
+  ExpectError(
+      [&] {
+        LayerRunner(kFilter, {Shape{4, 2}, Shape{4, 2}}, On());
+      },
+      {"'test' (Filter)", "4 2 (8)", "one number for each item"});
+  ExpectError(
+      [&] {
+        LayerRunner(kFilter, {Shape{3, 2}, Shape{4}}, On());
+      },
+      {"bottom 0", "3 2 (6)", "4 items"});
+  ExpectError(
+      [&] {
+        LayerRunner(kFilter, {Shape{3, 2}, Shape{3}}, On(2));
+      },
+      {"2 bottoms", "2 tops"});
 }
 
 // The layers above follow from pass to pass, and the parameters' gradients are those of a net of
@@ -84,8 +94,8 @@ TEST_P(FilterTest, ANetFollowsTheNumberOfItems) {
   };
   MakeNetOptions options;
   options.device = device();
-  const auto net = MakeNet(
-      net_of(4, Layer("f", "Filter", {"x", "label", "choice"}, {"fx", "fl"})), options);
+  const auto net =
+      MakeNet(net_of(4, Layer("f", "Filter", {"x", "label", "choice"}, {"fx", "fl"})), options);
   const std::vector<double> x = RandomValues(12, 5);
   for (int skipped : {1, 3, 0}) {
     std::vector<double> choice(4, 1.0), kept, labels;
@@ -101,8 +111,9 @@ TEST_P(FilterTest, ANetFollowsTheNumberOfItems) {
     net->ClearGradients();
     ForwardBackward(*net);
     EXPECT_EQ(net->FindBlob("q")->shape(), (Shape{3, 2}));
-    const auto small = MakeNet(net_of(3, Layer("f", "Split", {"x"}, {"fx"}) +
-                                             Layer("g", "Split", {"label"}, {"fl"})), options);
+    const auto small = MakeNet(
+        net_of(3, Layer("f", "Split", {"x"}, {"fx"}) + Layer("g", "Split", {"label"}, {"fl"})),
+        options);
     SetBlob(*small, "x", kept);
     SetBlob(*small, "label", labels);
     ForwardBackward(*small);

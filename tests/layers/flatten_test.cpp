@@ -56,8 +56,11 @@ TEST_P(FlattenTest, GradientsAreRight) {
 }
 
 TEST_P(FlattenTest, Errors) {
-  ExpectError([&] { LayerRunner(Text("axis: 3 end_axis: 1"), {Shape{2, 3, 4, 5}}, On()); },
-              {"Flatten", "axis is 3", "end_axis is 1"});
+  ExpectError(
+      [&] {
+        LayerRunner(Text("axis: 3 end_axis: 1"), {Shape{2, 3, 4, 5}}, On());
+      },
+      {"Flatten", "axis is 3", "end_axis is 1"});
   ExpectError([&] { LayerRunner(Text("axis: 4"), {Shape{2, 3}}, On()); }, {"Flatten", "axis"});
   ExpectError([&] { LayerRunner(Text(""), {Shape{2}}, On()); }, {"Flatten", "axis"});
 }

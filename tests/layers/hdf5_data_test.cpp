@@ -40,7 +40,8 @@ class Hdf5DataTest : public LayerTest {
     on.seed = seed;
     return LayerRunner("type: 'HDF5Data' top: 'data' top: 'label' hdf5_data_param { source: '" +
                            At("list.txt") + "' batch_size: " + std::to_string(batch) + " " +
-                           options + " }", {}, on);
+                           options + " }",
+                       {}, on);
   }
   static std::vector<double> Labels(LayerRunner& runner, int batches) {
     std::vector<double> all;

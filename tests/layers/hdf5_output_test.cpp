@@ -44,11 +44,17 @@ TEST_P(Hdf5OutputTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(Hdf5OutputTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { MakeRunner("", {Shape{2, 3}, Shape{2}}); },
-              {"'test' (HDF5Output)", "file_name"});
+  ExpectError(
+      [&] {
+        MakeRunner("", {Shape{2, 3}, Shape{2}});
+      },
+      {"'test' (HDF5Output)", "file_name"});
   ExpectError([&] { MakeRunner("x.h5", {Shape{2, 3}, Shape{3}}); }, {"2 3 (6)", "3 (3)"});
-  ExpectError([&] { MakeRunner("no/such/folder/x.h5", {Shape{2, 3}, Shape{2}}); },
-              {"no/such/folder/x.h5", "cannot be written"});
+  ExpectError(
+      [&] {
+        MakeRunner("no/such/folder/x.h5", {Shape{2, 3}, Shape{2}});
+      },
+      {"no/such/folder/x.h5", "cannot be written"});
 }
 
 }  // namespace

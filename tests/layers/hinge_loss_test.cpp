@@ -71,8 +71,11 @@ TEST_P(HingeLossTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(HingeLossTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner(kL1, {Shape{2, 3}, Shape{3}}, On()); },
-              {"'test' (HingeLoss)", "2 3 (6)", "2 labels", "3 (3)"});
+  ExpectError(
+      [&] {
+        LayerRunner(kL1, {Shape{2, 3}, Shape{3}}, On());
+      },
+      {"'test' (HingeLoss)", "2 3 (6)", "2 labels", "3 (3)"});
 }
 
 }  // namespace

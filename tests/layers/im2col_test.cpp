@@ -70,8 +70,12 @@ TEST_P(Im2colLayerTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(Im2colLayerTest, RefusesImagesThatAreTooSmall) {
-  ExpectError([&] { LayerRunner("type: 'Im2col' convolution_param { kernel_size: 4 }",
-                                {Shape{1, 1, 3, 3}}, On()); }, {"'test' (Im2col)"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'Im2col' convolution_param { kernel_size: 4 }", {Shape{1, 1, 3, 3}},
+                    On());
+      },
+      {"'test' (Im2col)"});
 }
 
 }  // namespace

@@ -83,7 +83,8 @@ TEST_P(ImageDataTest, MakesGreyAndResizes) {
 
 TEST_P(ImageDataTest, Transforms) {
   WriteImages(4);
-  LayerRunner runner = MakeRunner("batch_size: 4", "transform_param { scale: 0.5 mean_value: 1 "
+  LayerRunner runner = MakeRunner("batch_size: 4",
+                                  "transform_param { scale: 0.5 mean_value: 1 "
                                   "mean_value: 0 mean_value: 2 crop_size: 2 mirror: true }");
   EXPECT_EQ(runner.top_shape(0), (Shape{4, 3, 2, 2}));
   runner.Forward();

@@ -71,8 +71,8 @@ TEST_P(InfogainLossTest, FollowsItsFormula) {
 }
 
 TEST_P(InfogainLossTest, GradientsAgreeWithDifferences) {
-  for (const char* options : {"", "loss_param { ignore_label: 1 }",
-                              "loss_param { normalization: BATCH_SIZE }"}) {
+  for (const char* options :
+       {"", "loss_param { ignore_label: 1 }", "loss_param { normalization: BATCH_SIZE }"}) {
     LayerRunner runner(std::string("type: 'InfogainLoss' ") + options,
                        {Shape{2, 3, 4}, Shape{2, 4}, Shape{9}}, On());
     runner.SetBottom(1, RandomLabels(8, 3));
@@ -118,15 +118,27 @@ TEST_P(InfogainLossTest, NamesBadLabels) {
 }
 
 TEST_P(InfogainLossTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner("type: 'InfogainLoss'", {Shape{2, 3}, Shape{2}}, On()); },
-              {"'test' (InfogainLoss)", "neither", "third bottom"});
-  ExpectError([&] { LayerRunner("type: 'InfogainLoss'", {Shape{2, 3}, Shape{2}, Shape{8}}, On()); },
-              {"third bottom has 8 values", "3 classes", "9"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'InfogainLoss'", {Shape{2, 3}, Shape{2}}, On());
+      },
+      {"'test' (InfogainLoss)", "neither", "third bottom"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'InfogainLoss'", {Shape{2, 3}, Shape{2}, Shape{8}}, On());
+      },
+      {"third bottom has 8 values", "3 classes", "9"});
   const std::string path = WriteMatrix("infogain_small.binaryproto", {1, 2});
-  ExpectError([&] { LayerRunner(WithFile(path), {Shape{2, 3}, Shape{2}}, On()); },
-              {"infogain_small.binaryproto has 2 values"});
-  ExpectError([&] { LayerRunner(WithFile("none.binaryproto"), {Shape{2, 3}, Shape{2}}, On()); },
-              {"none.binaryproto", "cannot be opened"});
+  ExpectError(
+      [&] {
+        LayerRunner(WithFile(path), {Shape{2, 3}, Shape{2}}, On());
+      },
+      {"infogain_small.binaryproto has 2 values"});
+  ExpectError(
+      [&] {
+        LayerRunner(WithFile("none.binaryproto"), {Shape{2, 3}, Shape{2}}, On());
+      },
+      {"none.binaryproto", "cannot be opened"});
 }
 
 }  // namespace

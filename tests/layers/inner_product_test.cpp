@@ -18,7 +18,8 @@ CREMA_ON_ALL_DEVICES(InnerProductTest);
 
 std::string Text(const std::string& options) {
   return "type: 'InnerProduct' inner_product_param { weight_filler { type: 'gaussian' } "
-         "bias_filler { type: 'uniform' } " + options + " }";
+         "bias_filler { type: 'uniform' } " +
+         options + " }";
 }
 
 // x = (1 2 3; 4 5 6), W = (1 0 -1; 2 1 0), b = (10, 20):
@@ -124,15 +125,23 @@ TEST_P(InnerProductTest, EmptyBatch) {
 }
 
 TEST(InnerProductErrorTest, SaysWhatIsWrong) {
-  ExpectError([] { LayerRunner runner(Text(""), {Shape{2, 3}}); },
-              {"layer 'test' (InnerProduct)", "num_output is 0"});
-  ExpectError([] { LayerRunner runner(Text("num_output: 2 axis: 2"), {Shape{2, 3}}); },
-              {"layer 'test'", "axis"});
+  ExpectError(
+      [] {
+        LayerRunner runner(Text(""), {Shape{2, 3}});
+      },
+      {"layer 'test' (InnerProduct)", "num_output is 0"});
+  ExpectError(
+      [] {
+        LayerRunner runner(Text("num_output: 2 axis: 2"), {Shape{2, 3}});
+      },
+      {"layer 'test'", "axis"});
   ExpectError([] { LayerRunner runner(Text("num_output: 2"), {Shape{2, 0}}); }, {"no elements"});
   ExpectError(
       [] {
-        LayerRunner runner("type: 'InnerProduct' inner_product_param { num_output: 2 "
-                           "weight_filler { type: 'xavir' } }", {Shape{2, 3}});
+        LayerRunner runner(
+            "type: 'InnerProduct' inner_product_param { num_output: 2 "
+            "weight_filler { type: 'xavir' } }",
+            {Shape{2, 3}});
       },
       {"weight_filler", "xavir", "xavier"});
   LayerRunner runner(Text("num_output: 2"), {Shape{2, 3}});

@@ -51,7 +51,8 @@ TEST_P(InputTest, ShapesMustMatchTheTops) {
                 On());
       },
       {"'in' (Input)", "2 shapes", "3 tops"});
-  ExpectError([&] { MakeNet(Layer("in", "Input", {}, {"a"}), On()); }, {"'in' (Input)", "0 shapes"});
+  ExpectError([&] { MakeNet(Layer("in", "Input", {}, {"a"}), On()); },
+              {"'in' (Input)", "0 shapes"});
 }
 
 }  // namespace

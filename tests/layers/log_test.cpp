@@ -12,8 +12,8 @@ TEST_P(LogTest, FollowsItsFormula) {
   CheckUnary(device(), {"type: 'Log'", [](double x) { return std::log(x); }, 1, 4});
   CheckUnary(device(), {"type: 'Log' log_param { scale: 0.5 shift: 2 }",
                         [](double x) { return std::log(0.5 * x + 2); }});
-  CheckUnary(device(), {"type: 'Log' log_param { base: 10 }",
-                        [](double x) { return std::log10(x); }, 1, 4});
+  CheckUnary(device(),
+             {"type: 'Log' log_param { base: 10 }", [](double x) { return std::log10(x); }, 1, 4});
 }
 
 // log2(1 + x), with the slope 1 / (ln 2 (1 + x)).
@@ -25,9 +25,12 @@ TEST_P(LogTest, GoldenValues) {
 
 TEST_P(LogTest, RefusesBasesThatAreNone) {
   for (const char* base : {"0", "1", "-2"}) {
-    ExpectError([&] { LayerRunner(Concat("type: 'Log' log_param { base: ", base, " }"), {Shape{1}},
-                                  UnaryOptions(device(), DType::kFloat32, false)); },
-                {"'test' (Log)", Concat("base is ", base)});
+    ExpectError(
+        [&] {
+          LayerRunner(Concat("type: 'Log' log_param { base: ", base, " }"), {Shape{1}},
+                      UnaryOptions(device(), DType::kFloat32, false));
+        },
+        {"'test' (Log)", Concat("base is ", base)});
   }
 }
 

@@ -32,8 +32,8 @@ struct Options {
 };
 
 std::vector<Options> AllOptions() {
-  return {{false, 5, 1, 0.75, 1}, {false, 3, 2, 0.5, 2},     {false, 1, 1, 0.75, 1},
-          {true, 3, 3, 0.75, 1},  {true, 5, 2, 0.25, 1},     {false, 11, 1, 1, 0.5},
+  return {{false, 5, 1, 0.75, 1}, {false, 3, 2, 0.5, 2},   {false, 1, 1, 0.75, 1},
+          {true, 3, 3, 0.75, 1},  {true, 5, 2, 0.25, 1},   {false, 11, 1, 1, 0.5},
           {true, 9, 1, 0.75, 1},  {false, 5, 0, 0.75, 1.5}};
 }
 
@@ -133,8 +133,11 @@ TEST_P(LrnTest, EmptyBatch) {
 }
 
 TEST(LrnErrorTest, SaysWhatIsWrong) {
-  ExpectError([] { LayerRunner runner(Options{false, 4}.Text(), {Shape{1, 3, 2, 2}}); },
-              {"layer 'test' (LRN)", "local_size is 4", "odd"});
+  ExpectError(
+      [] {
+        LayerRunner runner(Options{false, 4}.Text(), {Shape{1, 3, 2, 2}});
+      },
+      {"layer 'test' (LRN)", "local_size is 4", "odd"});
   ExpectError([] { LayerRunner runner(Options().Text(), {Shape{1, 3}}); }, {"2 axes", "have 4"});
 }
 

@@ -13,9 +13,9 @@ class LstmUnitTest : public LayerTest {
     RunnerOptions options;
     options.device = device();
     options.tops = 2;
-    return LayerRunner("type: 'LSTMUnit'",
-                       {Shape{1, sequences, units}, Shape{1, sequences, 4 * units},
-                        Shape{1, sequences}}, options);
+    return LayerRunner(
+        "type: 'LSTMUnit'",
+        {Shape{1, sequences, units}, Shape{1, sequences, 4 * units}, Shape{1, sequences}}, options);
   }
 };
 CREMA_ON_ALL_DEVICES(LstmUnitTest);
@@ -68,12 +68,16 @@ TEST_P(LstmUnitTest, RefusesWhatDoesNotFit) {
   RunnerOptions options;
   options.device = device();
   options.tops = 2;
-  ExpectError([&] { LayerRunner("type: 'LSTMUnit'",
-                                {Shape{1, 2, 3}, Shape{1, 2, 9}, Shape{1, 2}}, options); },
-              {"'test' (LSTMUnit)", "bottom 1", "1 2 9 (18)", "1 x 2 x 12"});
-  ExpectError([&] { LayerRunner("type: 'LSTMUnit'",
-                                {Shape{1, 2, 3}, Shape{1, 2, 12}, Shape{2}}, options); },
-              {"bottom 2", "1 x 2"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'LSTMUnit'", {Shape{1, 2, 3}, Shape{1, 2, 9}, Shape{1, 2}}, options);
+      },
+      {"'test' (LSTMUnit)", "bottom 1", "1 2 9 (18)", "1 x 2 x 12"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'LSTMUnit'", {Shape{1, 2, 3}, Shape{1, 2, 12}, Shape{2}}, options);
+      },
+      {"bottom 2", "1 x 2"});
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
-#include "crema/layer/memory_source.h"
-
 #include <gtest/gtest.h>
 
+#include "crema/layer/memory_source.h"
 #include "net/net_test_util.h"
 #include "util/layer_runner.h"
 
@@ -40,7 +39,8 @@ TEST_P(MemoryDataTest, IsFoundInANet) {
   MakeNetOptions options;
   options.device = device();
   const auto net = MakeNet(Layer("data", "MemoryData", {}, {"x", "label"},
-                                 std::string("memory_data_param { ") + kSizes + " }"), options);
+                                 std::string("memory_data_param { ") + kSizes + " }"),
+                           options);
   auto* source = dynamic_cast<MemorySource*>(net->FindLayer("data"));
   ASSERT_NE(source, nullptr);
   source->SetData({1, 2, 3, 4, 5, 6}, {1, 0});

@@ -54,8 +54,9 @@ TEST_P(MultinomialLogisticLossTest, NamesBadLabels) {
   LayerRunner runner(kLoss, {Shape{2, 3}, Shape{2}}, On());
   runner.SetBottom(1, {-1, 1});
   runner.Forward();
-  EXPECT_NE(runner.layer().CheckAfterForward(runner.context()).find("the first is -1 at position 0"),
-            std::string::npos);
+  EXPECT_NE(
+      runner.layer().CheckAfterForward(runner.context()).find("the first is -1 at position 0"),
+      std::string::npos);
 }
 
 TEST_P(MultinomialLogisticLossTest, TakesAnEmptyBatch) {
@@ -66,8 +67,11 @@ TEST_P(MultinomialLogisticLossTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(MultinomialLogisticLossTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner(kLoss, {Shape{2, 3}, Shape{2, 3}}, On()); },
-              {"'test' (MultinomialLogisticLoss)", "2 labels", "2 3 (6)"});
+  ExpectError(
+      [&] {
+        LayerRunner(kLoss, {Shape{2, 3}, Shape{2, 3}}, On());
+      },
+      {"'test' (MultinomialLogisticLoss)", "2 labels", "2 3 (6)"});
 }
 
 }  // namespace

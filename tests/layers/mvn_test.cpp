@@ -19,9 +19,7 @@ class MvnTest : public LayerTest {
 };
 CREMA_ON_ALL_DEVICES(MvnTest);
 
-std::string Mvn(const std::string& options) {
-  return "type: 'MVN' mvn_param { " + options + " }";
-}
+std::string Mvn(const std::string& options) { return "type: 'MVN' mvn_param { " + options + " }"; }
 
 std::vector<double> NaiveMvn(const std::vector<double>& x, size_t length, bool divides,
                              double eps) {
@@ -59,8 +57,8 @@ TEST_P(MvnTest, GoldenValues) {
 }
 
 TEST_P(MvnTest, GradientsAgreeWithDifferences) {
-  for (const char* options : {"", "across_channels: true", "normalize_variance: false",
-                              "eps: 0.5", "across_channels: true normalize_variance: false"}) {
+  for (const char* options : {"", "across_channels: true", "normalize_variance: false", "eps: 0.5",
+                              "across_channels: true normalize_variance: false"}) {
     LayerRunner runner(Mvn(options), {Shape{2, 3, 4, 2}}, On());
     CheckGradients(runner);
   }
@@ -78,7 +76,8 @@ TEST_P(MvnTest, EqualValuesGiveZeros) {
 }
 
 TEST_P(MvnTest, RunsInPlace) {
-  LayerRunner apart(Mvn(""), {Shape{2, 3, 5}}, On()), in_place(Mvn(""), {Shape{2, 3, 5}}, On(1, true));
+  LayerRunner apart(Mvn(""), {Shape{2, 3, 5}}, On()),
+      in_place(Mvn(""), {Shape{2, 3, 5}}, On(1, true));
   for (LayerRunner* runner : {&apart, &in_place}) {
     runner->Forward();
     runner->SetTopDiff(0, RandomValues(30, 3));

@@ -37,8 +37,9 @@ TEST_P(ParameterTest, GradientsAgreeWithDifferences) {
 TEST_P(ParameterTest, GradientsAddUp) {
   MakeNetOptions options;
   options.device = device();
-  const auto net = MakeNet(Layer("w", "Parameter", {}, {"w"},
-                                 "loss_weight: 2 parameter_param { shape { dim: 2 } }"), options);
+  const auto net = MakeNet(
+      Layer("w", "Parameter", {}, {"w"}, "loss_weight: 2 parameter_param { shape { dim: 2 } }"),
+      options);
   ForwardBackward(*net);
   net->Backward();
   EXPECT_EQ(ReadParamDiff(*net, "w", 0), (std::vector<double>{4, 4}));

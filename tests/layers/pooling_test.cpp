@@ -183,8 +183,8 @@ TEST_P(PoolingTest, GoldenMeanCountsPaddingButNotWhatIsBehindIt) {
 }
 
 // Three pixels, kernel 2, stride 2, pad 1: ceil((3 + 2 - 2) / 2) + 1 = 3 windows, but the third
-// would begin at 3, behind the image: with padding it is dropped. Without padding a window may begin
-// behind the image only where stride > kernel: it stays, as in Caffe, and gives 0.
+// would begin at 3, behind the image: with padding it is dropped. Without padding a window may
+// begin behind the image only where stride > kernel: it stays, as in Caffe, and gives 0.
 TEST_P(PoolingTest, GoldenWindowsBehindTheImage) {
   LayerRunner dropped(Text("kernel_size: 2 stride: 2 pad: 1"), {Shape{1, 1, 1, 3}}, On());
   dropped.SetBottom(0, {-1, -2, -3});
@@ -288,7 +288,8 @@ TEST_P(PoolingTest, StochasticTestsByTheWeightedMean) {
 
 TEST_P(PoolingTest, EmptyBatch) {
   for (const char* pool : {"MAX", "AVE", "STOCHASTIC"}) {
-    LayerRunner runner(Text(std::string("kernel_size: 2 pool: ") + pool), {Shape{0, 3, 4, 4}}, On());
+    LayerRunner runner(Text(std::string("kernel_size: 2 pool: ") + pool), {Shape{0, 3, 4, 4}},
+                       On());
     EXPECT_EQ(runner.top_shape(), (Shape{0, 3, 3, 3}));
     runner.Forward();
     runner.Backward();
@@ -320,8 +321,11 @@ TEST(PoolingErrorTest, SaysWhatIsWrong) {
     SCOPED_TRACE(c.options);
     ExpectError([&] { LayerRunner runner(Text(c.options), {Shape{1, 1, 4, 4}}); }, c.parts);
   }
-  ExpectError([] { LayerRunner runner(Text("kernel_size: 2"), {Shape{4, 4}}); },
-              {"4 4 (16)", "2 axes", "have 4"});
+  ExpectError(
+      [] {
+        LayerRunner runner(Text("kernel_size: 2"), {Shape{4, 4}});
+      },
+      {"4 4 (16)", "2 axes", "have 4"});
   ExpectError([] { LayerRunner runner(Text("kernel_size: 2"), {Shape{1, 1, 0, 4}}); }, {"empty"});
 }
 

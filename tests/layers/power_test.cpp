@@ -29,7 +29,8 @@ TEST_P(PowerTest, FollowsItsFormula) {
 // A constant has no slope, even where the formula is 0 * infinity; 0^3 has the slope 0.
 TEST_P(PowerTest, GoldenValuesAtZero) {
   ExpectUnary(device(), "type: 'Power' power_param { power: 0 }", {0, 2}, {1, 1}, {0, 0});
-  ExpectUnary(device(), "type: 'Power' power_param { power: 0.5 scale: 0 }", {1, -1}, {0, 0}, {0, 0});
+  ExpectUnary(device(), "type: 'Power' power_param { power: 0.5 scale: 0 }", {1, -1}, {0, 0},
+              {0, 0});
   ExpectUnary(device(), "type: 'Power' power_param { power: 3 }", {0, 2}, {0, 8}, {0, 12});
 }
 

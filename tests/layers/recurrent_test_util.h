@@ -11,12 +11,13 @@ namespace crema::test {
 
 struct RecurrentCase {
   std::string type;
-  int hidden;         // states that expose_hidden shows
+  int hidden;  // states that expose_hidden shows
   DeviceKind device;
   bool exposed = false;
 
   std::string Text() const {
-    return "type: '" + type + "' recurrent_param { num_output: 3 weight_filler { type: 'gaussian' "
+    return "type: '" + type +
+           "' recurrent_param { num_output: 3 weight_filler { type: 'gaussian' "
            "std: 0.6 } bias_filler { type: 'gaussian' std: 0.3 } expose_hidden: " +
            (exposed ? "true" : "false") + " }";
   }
@@ -76,8 +77,8 @@ inline void CheckSequencesDoNotMix(const RecurrentCase& test) {
       alone.SetBottom(0, {inputs.begin() + 2 * first, inputs.begin() + 2 * (first + length)});
       alone.SetBottom(1, ContOf(length, 1, {}));
       alone.Forward();
-      ExpectNear(alone.Top(0), {outputs.begin() + 3 * first, outputs.begin() + 3 * (first + length)},
-                 1e-13);
+      ExpectNear(alone.Top(0),
+                 {outputs.begin() + 3 * first, outputs.begin() + 3 * (first + length)}, 1e-13);
       first += length;
     }
   }
@@ -190,14 +191,26 @@ inline void CheckRecurrentEdges(const RecurrentCase& test) {
   RunnerOptions options;
   options.device = test.device;
   const std::string name = "'test' (" + test.type + ")";
-  ExpectError([&] { LayerRunner(test.Text(), {Shape{3}, Shape{3, 1}}, options); },
-              {name, "3 (3)", "T x N"});
-  ExpectError([&] { LayerRunner(test.Text(), {Shape{3, 2, 4}, Shape{2, 3}}, options); },
-              {name, "cont", "3 x 2"});
-  ExpectError([&] { LayerRunner(test.Text(), {Shape{3, 2, 4}, Shape{3, 2}, Shape{3, 4}}, options); },
-              {name, "static", "the 2 sequences"});
-  ExpectError([&] { LayerRunner("type: '" + test.type + "'", {Shape{3, 2, 4}, Shape{3, 2}},
-                                options); }, {name, "num_output is 0"});
+  ExpectError(
+      [&] {
+        LayerRunner(test.Text(), {Shape{3}, Shape{3, 1}}, options);
+      },
+      {name, "3 (3)", "T x N"});
+  ExpectError(
+      [&] {
+        LayerRunner(test.Text(), {Shape{3, 2, 4}, Shape{2, 3}}, options);
+      },
+      {name, "cont", "3 x 2"});
+  ExpectError(
+      [&] {
+        LayerRunner(test.Text(), {Shape{3, 2, 4}, Shape{3, 2}, Shape{3, 4}}, options);
+      },
+      {name, "static", "the 2 sequences"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: '" + test.type + "'", {Shape{3, 2, 4}, Shape{3, 2}}, options);
+      },
+      {name, "num_output is 0"});
 }
 
 }  // namespace crema::test

@@ -65,8 +65,11 @@ TEST_P(ReductionTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(ReductionTest, RefusesAnAxisThatIsNotThere) {
-  ExpectError([&] { LayerRunner(Reduction("axis: 2"), {Shape{2, 3}}, On()); },
-              {"'test' (Reduction)", "axis"});
+  ExpectError(
+      [&] {
+        LayerRunner(Reduction("axis: 2"), {Shape{2, 3}}, On());
+      },
+      {"'test' (Reduction)", "axis"});
 }
 
 }  // namespace

@@ -148,8 +148,11 @@ TEST_P(ScaleTest, EmptyBatch) {
 }
 
 TEST_P(ScaleTest, Errors) {
-  ExpectError([&] { LayerRunner(Text(""), {kBottom, Shape{4}}, On()); },
-              {"Scale", "(4)", "2 3 4 5"});
+  ExpectError(
+      [&] {
+        LayerRunner(Text(""), {kBottom, Shape{4}}, On());
+      },
+      {"Scale", "(4)", "2 3 4 5"});
   ExpectError([&] { LayerRunner(Text("axis: 3 num_axes: 2"), {kBottom}, On()); },
               {"Scale", "num_axes is 2", "axis 3"});
   ExpectError([&] { LayerRunner(Text("axis: 4"), {kBottom}, On()); }, {"Scale", "axis"});

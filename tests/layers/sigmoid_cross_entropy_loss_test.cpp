@@ -30,8 +30,8 @@ double CrossEntropy(double x, double t) {
 // The batch size divides by default.
 TEST_P(SigmoidCrossEntropyLossTest, FollowsItsFormula) {
   LayerRunner runner(Loss(), {Shape{3, 4}, Shape{3, 4}}, On());
-  const std::vector<double> x = RandomValues(12, 3, 0, 3), t = {0, 1, 0.25, 0.5, 1, 1,
-                                                               0, 0, 0.1,  0.9, 1, 0};
+  const std::vector<double> x = RandomValues(12, 3, 0, 3),
+                            t = {0, 1, 0.25, 0.5, 1, 1, 0, 0, 0.1, 0.9, 1, 0};
   runner.SetBottom(0, x);
   runner.SetBottom(1, t);
   runner.Forward();
@@ -55,9 +55,14 @@ TEST_P(SigmoidCrossEntropyLossTest, StaysFinite) {
 // 8 values of which 2 are ignored (5 and 5.5, whose whole part is 5), in 2 items.
 TEST_P(SigmoidCrossEntropyLossTest, NormalizesAsAsked) {
   const std::vector<std::pair<std::string, double>> cases = {
-      {"", 2}, {"normalization: BATCH_SIZE", 2}, {"normalization: FULL", 8},
-      {"normalization: VALID", 6}, {"normalization: NONE", 1}, {"normalize: true", 6},
-      {"normalize: false", 2}, {"normalize: true normalization: FULL", 8}};
+      {"", 2},
+      {"normalization: BATCH_SIZE", 2},
+      {"normalization: FULL", 8},
+      {"normalization: VALID", 6},
+      {"normalization: NONE", 1},
+      {"normalize: true", 6},
+      {"normalize: false", 2},
+      {"normalize: true normalization: FULL", 8}};
   for (const auto& [options, divisor] : cases) {
     SCOPED_TRACE(options);
     LayerRunner runner(Loss("ignore_label: 5 " + options), {Shape{2, 4}, Shape{2, 4}}, On());
@@ -89,8 +94,11 @@ TEST_P(SigmoidCrossEntropyLossTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(SigmoidCrossEntropyLossTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner(Loss(), {Shape{2, 3}, Shape{2}}, On()); },
-              {"'test' (SigmoidCrossEntropyLoss)", "2 3 (6)", "2 (2)", "a target for each score"});
+  ExpectError(
+      [&] {
+        LayerRunner(Loss(), {Shape{2, 3}, Shape{2}}, On());
+      },
+      {"'test' (SigmoidCrossEntropyLoss)", "2 3 (6)", "2 (2)", "a target for each score"});
 }
 
 }  // namespace

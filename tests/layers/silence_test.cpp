@@ -30,8 +30,8 @@ TEST_P(SilenceTest, SendsZeros) {
 TEST_P(SilenceTest, BlobsAreNotPrinted) {
   MakeNetOptions options;
   options.device = device();
-  const auto net = MakeNet(Input("x", {2}) + Input("y", {2}) + Layer("s", "Silence", {"x"}, {}),
-                           options);
+  const auto net =
+      MakeNet(Input("x", {2}) + Input("y", {2}) + Layer("s", "Silence", {"x"}, {}), options);
   ASSERT_EQ(net->graph().outputs.size(), 1u);
   EXPECT_EQ(net->graph().blobs[net->graph().outputs[0]].name, "y");
 }

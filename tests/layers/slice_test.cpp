@@ -28,9 +28,9 @@ TEST_P(SliceTest, CutsIntoEqualParts) {
 
 TEST_P(SliceTest, CutsAtPoints) {
   for (const char* axis : {"axis: 1", "axis: -2", "slice_dim: 1"}) {
-    LayerRunner runner(Concat("type: 'Slice' slice_param { ", axis,
-                              " slice_point: 1 slice_point: 3 }"),
-                       {Shape{2, 4, 3}}, On(3));
+    LayerRunner runner(
+        Concat("type: 'Slice' slice_param { ", axis, " slice_point: 1 slice_point: 3 }"),
+        {Shape{2, 4, 3}}, On(3));
     runner.Forward();
     const std::vector<double> x = runner.Bottom();
     const int first[] = {0, 1, 3}, extent[] = {1, 2, 1};
@@ -66,14 +66,26 @@ TEST_P(SliceTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(SliceTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner("type: 'Slice'", {Shape{2, 5}}, On(2)); },
-              {"'test' (Slice)", "2 equal parts", "2 5 (10)"});
-  ExpectError([&] { LayerRunner("type: 'Slice' slice_param { slice_point: 5 }", {Shape{2, 5}},
-                                On(2)); }, {"slice_point must rise", "below 5"});
-  ExpectError([&] { LayerRunner("type: 'Slice' slice_param { slice_point: 2 }", {Shape{2, 5}},
-                                On(3)); }, {"1 slice_point and 3 tops"});
-  ExpectError([&] { LayerRunner("type: 'Slice' slice_param { axis: 1 slice_dim: 1 }",
-                                {Shape{2, 4}}, On(2)); }, {"both axis and slice_dim"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'Slice'", {Shape{2, 5}}, On(2));
+      },
+      {"'test' (Slice)", "2 equal parts", "2 5 (10)"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'Slice' slice_param { slice_point: 5 }", {Shape{2, 5}}, On(2));
+      },
+      {"slice_point must rise", "below 5"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'Slice' slice_param { slice_point: 2 }", {Shape{2, 5}}, On(3));
+      },
+      {"1 slice_point and 3 tops"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'Slice' slice_param { axis: 1 slice_dim: 1 }", {Shape{2, 4}}, On(2));
+      },
+      {"both axis and slice_dim"});
 }
 
 }  // namespace

@@ -105,12 +105,12 @@ TEST_P(SoftmaxWithLossTest, AgreesWithALoop) {
     Shape scores, labels;
     int64_t outer, channels, inner;
   };
-  for (const Case& c : std::vector<Case>{
-           {"", Shape{64, 10}, Shape{64}, 64, 10, 1},
-           {"", Shape{64, 10, 1, 1}, Shape{64, 1, 1, 1}, 64, 10, 1},
-           {"", Shape{2, 21, 30, 33}, Shape{2, 1, 30, 33}, 2, 21, 990},
-           {"axis: -1", Shape{4, 5, 6}, Shape{4, 5}, 20, 6, 1},
-           {"axis: 0", Shape{7, 4}, Shape{4}, 1, 7, 4}}) {
+  for (const Case& c :
+       std::vector<Case>{{"", Shape{64, 10}, Shape{64}, 64, 10, 1},
+                         {"", Shape{64, 10, 1, 1}, Shape{64, 1, 1, 1}, 64, 10, 1},
+                         {"", Shape{2, 21, 30, 33}, Shape{2, 1, 30, 33}, 2, 21, 990},
+                         {"axis: -1", Shape{4, 5, 6}, Shape{4, 5}, 20, 6, 1},
+                         {"axis: 0", Shape{7, 4}, Shape{4}, 1, 7, 4}}) {
     for (DType dtype : {DType::kFloat64, DType::kFloat32}) {
       LayerRunner runner(WithParams("normalization: NONE", c.softmax), {c.scores, c.labels},
                          On(dtype));
@@ -188,7 +188,8 @@ TEST_P(SoftmaxWithLossTest, ReportsLabelsThatAreOutOfRange) {
     }
     const std::string problem = runner.layer().CheckAfterForward(runner.context());
     for (const char* part : {"layer 'loss' (SoftmaxWithLoss): its bottom 'bottom1' holds 2 labels "
-                             "outside 0..2", "at position 2;", "ignore_label 255"}) {
+                             "outside 0..2",
+                             "at position 2;", "ignore_label 255"}) {
       EXPECT_NE(problem.find(part), std::string::npos) << part << " is not in: " << problem;
     }
     if (bad == 254) {

@@ -17,9 +17,7 @@ class SppTest : public LayerTest {
 };
 CREMA_ON_ALL_DEVICES(SppTest);
 
-std::string Spp(const std::string& options) {
-  return "type: 'SPP' spp_param { " + options + " }";
-}
+std::string Spp(const std::string& options) { return "type: 'SPP' spp_param { " + options + " }"; }
 
 // One level is global pooling.
 TEST_P(SppTest, OneLevel) {
@@ -50,10 +48,12 @@ TEST_P(SppTest, GoldenLevels) {
 TEST_P(SppTest, AgreesWithPoolingLayers) {
   for (const char* pool : {"MAX", "AVE"}) {
     LayerRunner runner(Spp(Concat("pyramid_height: 2 pool: ", pool)), {Shape{3, 2, 5, 7}}, On());
-    LayerRunner whole(Concat("type: 'Pooling' pooling_param { global_pooling: true pool: ", pool,
-                             " }"), {Shape{3, 2, 5, 7}}, On());
+    LayerRunner whole(
+        Concat("type: 'Pooling' pooling_param { global_pooling: true pool: ", pool, " }"),
+        {Shape{3, 2, 5, 7}}, On());
     LayerRunner parts(Concat("type: 'Pooling' pooling_param { kernel_h: 3 kernel_w: 4 stride_h: 3 "
-                             "stride_w: 4 pad_h: 1 pad_w: 1 pool: ", pool, " }"),
+                             "stride_w: 4 pad_h: 1 pad_w: 1 pool: ",
+                             pool, " }"),
                       {Shape{3, 2, 5, 7}}, On());
     for (LayerRunner* r : {&runner, &whole, &parts}) r->Forward();
     ASSERT_EQ(runner.top_shape(), (Shape{3, 10}));
@@ -81,13 +81,26 @@ TEST_P(SppTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(SppTest, RefusesWhatDoesNotFit) {
-  ExpectError([&] { LayerRunner(Spp(""), {Shape{1, 1, 4, 4}}, On()); },
-              {"'test' (SPP)", "pyramid_height is 0"});
-  ExpectError([&] { LayerRunner(Spp("pyramid_height: 3"), {Shape{1, 1, 3, 3}}, On()); },
-              {"too small for level 2", "4 x 4 windows"});
-  ExpectError([&] { LayerRunner(Spp("pyramid_height: 1 pool: STOCHASTIC"), {Shape{1, 1, 3, 3}},
-                                On()); }, {"STOCHASTIC"});
-  ExpectError([&] { LayerRunner(Spp("pyramid_height: 1"), {Shape{1, 3}}, On()); }, {"4 (N, C, H, W)"});
+  ExpectError(
+      [&] {
+        LayerRunner(Spp(""), {Shape{1, 1, 4, 4}}, On());
+      },
+      {"'test' (SPP)", "pyramid_height is 0"});
+  ExpectError(
+      [&] {
+        LayerRunner(Spp("pyramid_height: 3"), {Shape{1, 1, 3, 3}}, On());
+      },
+      {"too small for level 2", "4 x 4 windows"});
+  ExpectError(
+      [&] {
+        LayerRunner(Spp("pyramid_height: 1 pool: STOCHASTIC"), {Shape{1, 1, 3, 3}}, On());
+      },
+      {"STOCHASTIC"});
+  ExpectError(
+      [&] {
+        LayerRunner(Spp("pyramid_height: 1"), {Shape{1, 3}}, On());
+      },
+      {"4 (N, C, H, W)"});
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ const char kThreshold[] = "type: 'Threshold' threshold_param { threshold: 0.5 }"
 
 TEST_P(ThresholdTest, SaysWhatIsAbove) {
   for (bool in_place : {false, true}) {
-    LayerRunner runner(kThreshold, {Shape{2, 2}}, UnaryOptions(device(), DType::kFloat32, in_place));
+    LayerRunner runner(kThreshold, {Shape{2, 2}},
+                       UnaryOptions(device(), DType::kFloat32, in_place));
     runner.SetBottom(0, {-1, 0.5, 0.75, 9});
     runner.Forward();
     ExpectNear(runner.Top(), {0, 0, 1, 1}, 0);

@@ -51,8 +51,11 @@ TEST_P(TileTest, TakesAnEmptyBatch) {
 }
 
 TEST_P(TileTest, NeedsTiles) {
-  ExpectError([&] { LayerRunner("type: 'Tile'", {Shape{2, 3}}, On()); },
-              {"'test' (Tile)", "tiles is 0"});
+  ExpectError(
+      [&] {
+        LayerRunner("type: 'Tile'", {Shape{2, 3}}, On());
+      },
+      {"'test' (Tile)", "tiles is 0"});
 }
 
 }  // namespace

@@ -18,9 +18,9 @@ inline RunnerOptions UnaryOptions(DeviceKind device, DType dtype, bool in_place)
 }
 
 struct UnaryCase {
-  std::string layer;                     // "type: 'Power' power_param { power: 2 }"
-  std::function<double(double)> value;   // what it computes
-  double low = -3, high = 3;             // where it is tried
+  std::string layer;                    // "type: 'Power' power_param { power: 2 }"
+  std::function<double(double)> value;  // what it computes
+  double low = -3, high = 3;            // where it is tried
   GradientCheck gradient = {};
 };
 

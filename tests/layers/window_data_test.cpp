@@ -20,14 +20,15 @@ class WindowDataTest : public LayerTest {
     cv::Mat image(10, 20, CV_8UC3);
     for (int y = 0; y < 10; ++y) {
       for (int x = 0; x < 20; ++x) {
-        image.at<cv::Vec3b>(y, x) = cv::Vec3b(static_cast<uint8_t>(10 * x),
-                                              static_cast<uint8_t>(10 * y), 7);
+        image.at<cv::Vec3b>(y, x) =
+            cv::Vec3b(static_cast<uint8_t>(10 * x), static_cast<uint8_t>(10 * y), 7);
       }
     }
     cv::imwrite(At("a.png"), image);
   }
   std::string At(const std::string& name) const { return (folder_ / name).string(); }
-  void WriteWindows(const std::vector<std::string>& windows, const std::string& name = "a.png") const {
+  void WriteWindows(const std::vector<std::string>& windows,
+                    const std::string& name = "a.png") const {
     std::string text = "# 0\n" + name + "\n3\n10\n20\n" + std::to_string(windows.size()) + "\n";
     for (const std::string& window : windows) text += window + "\n";
     WriteTestFile(folder_ / "windows.txt", text);
@@ -41,7 +42,8 @@ class WindowDataTest : public LayerTest {
     on.dtype = DType::kFloat32;
     return LayerRunner("type: 'WindowData' window_data_param { source: '" + At("windows.txt") +
                            "' root_folder: '" + folder_.string() + "/' " + options +
-                           " } transform_param { " + transform + " }", {}, on);
+                           " } transform_param { " + transform + " }",
+                       {}, on);
   }
 
   std::filesystem::path folder_;
@@ -70,16 +72,17 @@ TEST_P(WindowDataTest, CutsOut) {
 
 TEST_P(WindowDataTest, SubtractsAndScales) {
   WriteWindows({"3 0.9 2 5 5 8"});
-  LayerRunner runner = MakeRunner("batch_size: 1 fg_fraction: 1 cache_images: true",
-                                  "crop_size: 4 scale: 0.5 mean_value: 1 mean_value: 2 mean_value: 3");
+  LayerRunner runner =
+      MakeRunner("batch_size: 1 fg_fraction: 1 cache_images: true",
+                 "crop_size: 4 scale: 0.5 mean_value: 1 mean_value: 2 mean_value: 3");
   runner.Forward();
   EXPECT_EQ(runner.Top(0)[0], 0.5 * (20 - 1));
   EXPECT_EQ(runner.Top(0)[16], 0.5 * (50 - 2));
   EXPECT_EQ(runner.Top(0)[32], 0.5 * (7 - 3));
 }
 
-// 2 x 2 pixels with one pixel of context on each side are 4 x 4; at the corner of the image a quarter
-// of what is around is not there and stays 0.
+// 2 x 2 pixels with one pixel of context on each side are 4 x 4; at the corner of the image a
+// quarter of what is around is not there and stays 0.
 TEST_P(WindowDataTest, LeavesFreeWhatIsOutsideTheImage) {
   WriteWindows({"1 1 0 0 1 1"});
   LayerRunner runner = MakeRunner("batch_size: 1 fg_fraction: 1 context_pad: 1");

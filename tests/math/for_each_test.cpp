@@ -22,8 +22,9 @@ TEST_P(ForEachTest, VisitsEveryElementOnce) {
 }
 
 TEST_P(ForEachTest, VisitsEveryElementOfEveryRowOnce) {
-  const std::tuple<int64_t, int> sizes[] = {{1, 1},    {1, 3},   {3, 1},    {7, 33},  {300, 2},
-                                            {2, 4096}, {3, 4097}, {1, 12289}, {9000, 1}, {257, 300}};
+  const std::tuple<int64_t, int> sizes[] = {{1, 1},    {1, 3},    {3, 1},    {7, 33},
+                                            {300, 2},  {2, 4096}, {3, 4097}, {1, 12289},
+                                            {9000, 1}, {257, 300}};
   for (const auto& [rows, cols] : sizes) {
     SCOPED_TRACE(Concat(rows, " x ", cols));
     const std::vector<double> x = RandomValues(rows * cols);

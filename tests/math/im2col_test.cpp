@@ -134,8 +134,7 @@ TEST_P(Im2colTest, ByHand) {
 
 TEST_P(Im2colTest, IsReproducible) {
   const ConvGeometry g = Geometry(16, {{24, 5, 1, 2, 1}, {24, 5, 1, 2, 1}});
-  const Tensor columns =
-      Upload(RandomValues(g.ColumnRows() * g.OutCount()), DType::kFloat32);
+  const Tensor columns = Upload(RandomValues(g.ColumnRows() * g.OutCount()), DType::kFloat32);
   ExpectSameBitsForAnyThreads([&] {
     const Tensor image = Fresh(g.channels * g.InCount(), DType::kFloat32);
     primitives().Col2im(ctx(), g, columns, image);

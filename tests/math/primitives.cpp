@@ -43,8 +43,7 @@ void ChannelTotals(const Context& ctx, const ChannelView& view, const Tensor& x,
   T* out = totals.mutable_data<T>();
   const int channels = view.channels, inner = view.inner;
   ReduceChannels<Op, T>(
-      ctx, view,
-      [=] HD(int64_t o, int c, int i) { return in[(o * channels + c) * inner + i]; },
+      ctx, view, [=] HD(int64_t o, int c, int i) { return in[(o * channels + c) * inner + i]; },
       [=] HD(int c, T total) { out[c] += total; });
 }
 
@@ -111,13 +110,13 @@ class TargetPrimitives : public Primitives {
   }
   void Im2col(const Context& ctx, const ConvGeometry& g, const Tensor& image,
               const Tensor& columns) const override {
-    CREMA_FLOAT_DISPATCH(image.dtype(), T, ::crema::Im2col<T>(ctx, g, image.data<T>(),
-                                                              columns.mutable_data<T>()));
+    CREMA_FLOAT_DISPATCH(image.dtype(), T,
+                         ::crema::Im2col<T>(ctx, g, image.data<T>(), columns.mutable_data<T>()));
   }
   void Col2im(const Context& ctx, const ConvGeometry& g, const Tensor& columns,
               const Tensor& image) const override {
-    CREMA_FLOAT_DISPATCH(image.dtype(), T, ::crema::Col2im<T>(ctx, g, columns.data<T>(),
-                                                              image.mutable_data<T>()));
+    CREMA_FLOAT_DISPATCH(image.dtype(), T,
+                         ::crema::Col2im<T>(ctx, g, columns.data<T>(), image.mutable_data<T>()));
   }
   void Random(const Context& ctx, uint64_t mixed, uint64_t step, const Tensor& bits,
               const Tensor& uniform, const Tensor& normal) const override {

@@ -61,10 +61,9 @@ void ReduceTest::CheckChannels(bool max, DType dtype, const ChannelView& v) {
 
 // Few long rows are shared by threads or blocks; many short ones share a block.
 TEST_P(ReduceTest, Rows) {
-  const std::tuple<int64_t, int> sizes[] = {{1, 1},     {1, 7},      {5, 1},    {7, 33},
-                                            {2, 5000},  {1, 100003}, {300, 17}, {9, 4097},
-                                            {8, 8192},  {3, 70000},  {1000, 3}, {1, 4096},
-                                            {7, 12288}, {257, 256}};
+  const std::tuple<int64_t, int> sizes[] = {
+      {1, 1},    {1, 7},    {5, 1},     {7, 33},   {2, 5000}, {1, 100003}, {300, 17},
+      {9, 4097}, {8, 8192}, {3, 70000}, {1000, 3}, {1, 4096}, {7, 12288},  {257, 256}};
   for (const auto& [rows, cols] : sizes) {
     for (bool max : {false, true}) {
       CheckRows(max, DType::kFloat64, rows, cols);
@@ -74,10 +73,10 @@ TEST_P(ReduceTest, Rows) {
 }
 
 TEST_P(ReduceTest, Channels) {
-  const ChannelView views[] = {{1, 1, 1},    {2, 3, 5},      {5, 17, 1},   {1000, 3, 1},
-                               {7, 40, 33},  {3, 2, 5000},   {1, 3, 20000}, {300, 20, 9},
-                               {9000, 5, 1}, {20000, 1, 1},  {1, 300, 1},  {2, 16, 256},
-                               {1, 1, 9999}, {64, 33, 2},    {4000, 1, 3}};
+  const ChannelView views[] = {{1, 1, 1},    {2, 3, 5},     {5, 17, 1},    {1000, 3, 1},
+                               {7, 40, 33},  {3, 2, 5000},  {1, 3, 20000}, {300, 20, 9},
+                               {9000, 5, 1}, {20000, 1, 1}, {1, 300, 1},   {2, 16, 256},
+                               {1, 1, 9999}, {64, 33, 2},   {4000, 1, 3}};
   for (const ChannelView& view : views) {
     for (bool max : {false, true}) {
       CheckChannels(max, DType::kFloat64, view);

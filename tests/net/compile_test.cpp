@@ -11,7 +11,8 @@ namespace {
 
 // Two losses, a shared parameter, a layer with state, one with scratch memory, an odd size.
 const char kNet[] =
-    "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 3 dim: 2 dim: 7 dim: 5 } } }"
+    "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 3 dim: 2 dim: 7 dim: 5 } "
+    "} }"
     "layer { name: 'conv' type: 'Convolution' bottom: 'x' top: 'conv' "
     "convolution_param { num_output: 3 kernel_size: 3 } }"
     "layer { name: 'drop' type: 'Dropout' bottom: 'conv' top: 'drop' }"

@@ -26,10 +26,9 @@ TEST(FilterTest, LayerWithoutRulesStaysInEveryState) {
 }
 
 TEST(FilterTest, PhaseOfARule) {
-  const std::string text = Rule("train", "include { phase: TRAIN }") +
-                           Rule("test", "include { phase: TEST }") +
-                           Rule("not_train", "exclude { phase: TRAIN }") +
-                           Rule("not_test", "exclude { phase: TEST }");
+  const std::string text =
+      Rule("train", "include { phase: TRAIN }") + Rule("test", "include { phase: TEST }") +
+      Rule("not_train", "exclude { phase: TRAIN }") + Rule("not_test", "exclude { phase: TEST }");
   EXPECT_EQ(Kept("phase: TRAIN", text), "train not_test");
   EXPECT_EQ(Kept("phase: TEST", text), "test not_train");
 }
@@ -51,8 +50,8 @@ TEST(FilterTest, LevelsAreInclusiveAndDefaultToZero) {
 }
 
 TEST(FilterTest, ARuleNeedsAllItsStages) {
-  const std::string text = Rule("a", "include { stage: 'x' }") +
-                           Rule("ab", "include { stage: 'x' stage: 'y' }");
+  const std::string text =
+      Rule("a", "include { stage: 'x' }") + Rule("ab", "include { stage: 'x' stage: 'y' }");
   EXPECT_EQ(Kept("", text), "");
   EXPECT_EQ(Kept("stage: 'x'", text), "a");
   EXPECT_EQ(Kept("stage: 'y' stage: 'x'", text), "a ab");

@@ -16,17 +16,20 @@ std::string Conv(const std::string& name, const std::string& bottom, const std::
                  const std::string& more = "") {
   return Layer(name, "Convolution", {bottom}, {top},
                "convolution_param { kernel_size: 3 pad: 1 num_output: 6 weight_filler { type: "
-               "'gaussian' std: 0.3 } } " + more);
+               "'gaussian' std: 0.3 } } " +
+                   more);
 }
 
 std::string Scale(const std::string& bottom, const std::string& top, const std::string& more = "") {
   return Layer("scale", "Scale", {bottom}, {top},
                "scale_param { bias_term: true filler { type: 'gaussian' mean: 1 std: 0.5 } "
-               "bias_filler { type: 'gaussian' std: 0.5 } } " + more);
+               "bias_filler { type: 'gaussian' std: 0.5 } } " +
+                   more);
 }
 
 std::string Head(const std::string& bottom) {
-  return Product("fc", bottom, "fc", 5) + Layer("loss", "SoftmaxWithLoss", {"fc", "label"}, {"loss"});
+  return Product("fc", bottom, "fc", 5) +
+         Layer("loss", "SoftmaxWithLoss", {"fc", "label"}, {"loss"});
 }
 
 const char kLeaky[] = "relu_param { negative_slope: 0.2 }";
@@ -41,27 +44,37 @@ std::vector<FusedCase> Cases() {
   const std::string in_place = Layer("bn", "BatchNorm", {"y"}, {"y"});
   const std::string stored = "batch_norm_param { use_global_stats: true } ";
   return {
-      {"InPlace", Conv("c", "x", "y") + in_place + Scale("y", "y") +
-                      Layer("relu", "ReLU", {"y"}, {"y"}), {"scale", "relu"}},
-      {"Apart", Conv("c", "x", "c") + Layer("bn", "BatchNorm", {"c"}, {"n"}) + Scale("n", "s") +
-                    Layer("relu", "ReLU", {"s"}, {"y"}, kLeaky), {"scale", "relu"}},
-      {"HalfInPlace", Conv("c", "x", "n") + Layer("bn", "BatchNorm", {"n"}, {"n"}) +
-                          Scale("n", "y") + Layer("relu", "ReLU", {"y"}, {"y"}),
+      {"InPlace",
+       Conv("c", "x", "y") + in_place + Scale("y", "y") + Layer("relu", "ReLU", {"y"}, {"y"}),
+       {"scale", "relu"}},
+      {"Apart",
+       Conv("c", "x", "c") + Layer("bn", "BatchNorm", {"c"}, {"n"}) + Scale("n", "s") +
+           Layer("relu", "ReLU", {"s"}, {"y"}, kLeaky),
+       {"scale", "relu"}},
+      {"HalfInPlace",
+       Conv("c", "x", "n") + Layer("bn", "BatchNorm", {"n"}, {"n"}) + Scale("n", "y") +
+           Layer("relu", "ReLU", {"y"}, {"y"}),
        {"scale", "relu"}},
       {"NoRelu", Conv("c", "x", "y") + in_place + Scale("y", "y"), {"scale"}},
       {"NoScale", Conv("c", "x", "y") + in_place + Layer("relu", "ReLU", {"y"}, {"y"}), {"relu"}},
-      {"FrozenScale", Conv("c", "x", "y") + in_place +
-                          Scale("y", "y", "param { lr_mult: 0 } param { lr_mult: 1 }") +
-                          Layer("relu", "ReLU", {"y"}, {"y"}), {"scale", "relu"}},
-      {"StoredStatistics", Conv("c", "x", "y") + Layer("bn", "BatchNorm", {"y"}, {"y"}, stored) +
-                               Scale("y", "y") + Layer("relu", "ReLU", {"y"}, {"y"}),
+      {"FrozenScale",
+       Conv("c", "x", "y") + in_place +
+           Scale("y", "y", "param { lr_mult: 0 } param { lr_mult: 1 }") +
+           Layer("relu", "ReLU", {"y"}, {"y"}),
        {"scale", "relu"}},
-      {"NothingLearnedBelow", Conv("c", "x", "c", "param { lr_mult: 0 } param { lr_mult: 0 }") +
-                                  Layer("bn", "BatchNorm", {"c"}, {"y"}) + Scale("y", "y") +
-                                  Layer("relu", "ReLU", {"y"}, {"y"}), {"scale", "relu"}},
+      {"StoredStatistics",
+       Conv("c", "x", "y") + Layer("bn", "BatchNorm", {"y"}, {"y"}, stored) + Scale("y", "y") +
+           Layer("relu", "ReLU", {"y"}, {"y"}),
+       {"scale", "relu"}},
+      {"NothingLearnedBelow",
+       Conv("c", "x", "c", "param { lr_mult: 0 } param { lr_mult: 0 }") +
+           Layer("bn", "BatchNorm", {"c"}, {"y"}) + Scale("y", "y") +
+           Layer("relu", "ReLU", {"y"}, {"y"}),
+       {"scale", "relu"}},
       {"OnData", Layer("bn", "BatchNorm", {"x"}, {"y"}) + Scale("y", "y"), {"scale"}},
-      {"FlatRows", Product("p", "x", "y", 6) + in_place + Scale("y", "y") +
-                       Layer("relu", "ReLU", {"y"}, {"y"}), {"scale", "relu"}},
+      {"FlatRows",
+       Product("p", "x", "y", 6) + in_place + Scale("y", "y") + Layer("relu", "ReLU", {"y"}, {"y"}),
+       {"scale", "relu"}},
   };
 }
 
@@ -108,8 +121,8 @@ class FuseTest : public LayerTest {
         Update(net);
       }
       ExpectNear(fused->loss().ToHost<double>(), plain->loss().ToHost<double>(), tolerance);
-      ExpectNear(fused->flat_gradients().ToHost<double>(),
-                 plain->flat_gradients().ToHost<double>(), tolerance);
+      ExpectNear(fused->flat_gradients().ToHost<double>(), plain->flat_gradients().ToHost<double>(),
+                 tolerance);
     }
     ExpectNear(fused->flat_params().ToHost<double>(), plain->flat_params().ToHost<double>(),
                tolerance);
@@ -147,12 +160,46 @@ TEST_P(FuseTest, TestsAsWithoutFusion) {
   }
 }
 
+TEST_P(FuseTest, ASumTakesTheRelu) {
+  const std::string two = kData + Conv("a", "x", "a") + Conv("b", "x", "b");
+  const auto sum = [](const std::vector<std::string>& bottoms, const std::string& top,
+                      const std::string& options = "") {
+    return Layer("sum", "Eltwise", bottoms, {top}, "eltwise_param { " + options + " }");
+  };
+  const std::string weights = "coeff: 1 coeff: -0.5";
+  for (const std::string& middle :
+       {sum({"a", "b"}, "y") + Layer("relu", "ReLU", {"y"}, {"y"}),
+        sum({"a", "b"}, "s", weights) + Layer("relu", "ReLU", {"s"}, {"y"}, kLeaky),
+        sum({"a", "b"}, "a", weights) + Layer("relu", "ReLU", {"a"}, {"y"}, kLeaky)}) {
+    SCOPED_TRACE(middle);
+    const auto fused = Make(two + middle + Head("y"), true);
+    const auto plain = Make(two + middle + Head("y"), false);
+    EXPECT_EQ(Absorbed(*fused, "sum"), std::vector<std::string>{"relu"});
+    ExpectSameTraining(fused.get(), plain.get(), 1e-9);
+  }
+  // In place, with two readers of the result.
+  const std::string residual = sum({"a", "b"}, "y") + Layer("relu", "ReLU", {"y"}, {"y"}) +
+                               Layer("other", "Reduction", {"y"}, {"other"}, "loss_weight: 0.1");
+  const auto fused = Make(two + residual + Head("y"), true);
+  EXPECT_EQ(Absorbed(*fused, "sum"), std::vector<std::string>{"relu"});
+  ExpectSameTraining(fused.get(), Make(two + residual + Head("y"), false).get(), 1e-9);
+  const std::string relu = Layer("relu", "ReLU", {"s"}, {"y"});
+  const std::string negative =
+      Layer("relu", "ReLU", {"s"}, {"y"}, "relu_param { negative_slope: -1 }");
+  for (const std::string& middle :
+       {sum({"a", "b", "a"}, "s") + relu, sum({"a", "b"}, "s", "operation: PROD") + relu,
+        sum({"a", "b"}, "s", "operation: MAX") + relu, sum({"a", "b"}, "s") + negative}) {
+    EXPECT_TRUE(Absorbed(*Make(two + middle + Head("y"), true), "sum").empty()) << middle;
+  }
+}
+
 TEST_P(FuseTest, GradientsAreThoseOfTheLoss) {
-  const auto net = Make(Input("x", {3, 2, 3, 2}) + Input("label", {3}) + Product("p", "x", "p", 6) +
-                            Layer("r", "Reshape", {"p"}, {"y"},
-                                  "reshape_param { shape { dim: 0 dim: 3 dim: 2 } }") +
-                            Layer("bn", "BatchNorm", {"y"}, {"n"}) + Scale("n", "s") +
-                            Layer("relu", "ReLU", {"s"}, {"y2"}, kLeaky) + Head("y2"), true);
+  const auto net = Make(
+      Input("x", {3, 2, 3, 2}) + Input("label", {3}) + Product("p", "x", "p", 6) +
+          Layer("r", "Reshape", {"p"}, {"y"}, "reshape_param { shape { dim: 0 dim: 3 dim: 2 } }") +
+          Layer("bn", "BatchNorm", {"y"}, {"n"}) + Scale("n", "s") +
+          Layer("relu", "ReLU", {"s"}, {"y2"}, kLeaky) + Head("y2"),
+      true);
   ASSERT_EQ(Absorbed(*net, "bn").size(), 2u);
   SetBlob(*net, "x", RandomValues(36));
   SetBlob(*net, "label", {0, 4, 2});
@@ -162,7 +209,8 @@ TEST_P(FuseTest, GradientsAreThoseOfTheLoss) {
 TEST_P(FuseTest, OnlyASoleReaderIsAbsorbed) {
   const std::string before = kData + Conv("c", "x", "c") + Layer("bn", "BatchNorm", {"c"}, {"n"});
   const auto two = Make(before + Scale("n", "y") + Head("y") +
-                            Layer("other", "Reduction", {"n"}, {"other"}, "loss_weight: 0.1"), true);
+                            Layer("other", "Reduction", {"n"}, {"other"}, "loss_weight: 0.1"),
+                        true);
   EXPECT_TRUE(Absorbed(*two, "bn").empty());
   const auto output = Make(before + Head("x") + Layer("end", "Power", {"n"}, {"end"}), true);
   EXPECT_TRUE(Absorbed(*output, "bn").empty());
@@ -185,7 +233,8 @@ TEST_P(FuseTest, KeptBlobsAreNotLost) {
     const Net net(ParseNet(kData + each.middle + Head("y")), OpenTestDevice(device()), options);
     for (const BlobNode& blob : net.graph().blobs) EXPECT_NE(net.FindBlob(blob.name), nullptr);
   }
-  const Net apart(ParseNet(kData + Cases()[1].middle + Head("y")), OpenTestDevice(device()), options);
+  const Net apart(ParseNet(kData + Cases()[1].middle + Head("y")), OpenTestDevice(device()),
+                  options);
   EXPECT_TRUE(Absorbed(apart, "bn").empty());
   const Net in_place(ParseNet(kData + Cases()[0].middle + Head("y")), OpenTestDevice(device()),
                      options);
@@ -194,8 +243,8 @@ TEST_P(FuseTest, KeptBlobsAreNotLost) {
 
 // The user sets the values of an input, so a layer that runs in place on it stays alone.
 TEST_P(FuseTest, InputsKeepTheirBlob) {
-  const auto net = Make(Input("x", {4, 3, 2, 2}) + Layer("bn", "BatchNorm", {"x"}, {"x"}) +
-                            Scale("x", "y"), true);
+  const auto net = Make(
+      Input("x", {4, 3, 2, 2}) + Layer("bn", "BatchNorm", {"x"}, {"x"}) + Scale("x", "y"), true);
   EXPECT_TRUE(Absorbed(*net, "bn").empty());
 }
 

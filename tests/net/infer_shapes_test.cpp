@@ -129,19 +129,18 @@ TEST(InferShapesTest, TooManyParamEntries) {
 }
 
 TEST(InferShapesTest, PropagateDownNeedsOneABottom) {
-  ExpectBuildError(
-      kInput + Input("z", {2, 3}) +
-          Layer("e", "Eltwise", {"x", "z"}, {"y"}, "propagate_down: true"),
-      {"layer 'e'", "1 propagate_down", "2 bottoms"});
+  ExpectBuildError(kInput + Input("z", {2, 3}) +
+                       Layer("e", "Eltwise", {"x", "z"}, {"y"}, "propagate_down: true"),
+                   {"layer 'e'", "1 propagate_down", "2 bottoms"});
 }
 
 TEST(InferShapesTest, LossWeightNeedsOneATop) {
   ExpectBuildError(kInput + Product("p", "x", "y", 4, "loss_weight: 1 loss_weight: 1"),
                    {"layer 'p'", "2 loss_weight", "1 top;"});
   const std::string unnamed = kInput + Input("label", {2}) + Product("p", "x", "y", 4);
-  ExpectBuildError(unnamed + Layer("l", "SoftmaxWithLoss", {"y", "label"}, {},
-                                   "loss_weight: 1 loss_weight: 1"),
-                   {"layer 'l'", "2 loss_weight"});
+  ExpectBuildError(
+      unnamed + Layer("l", "SoftmaxWithLoss", {"y", "label"}, {}, "loss_weight: 1 loss_weight: 1"),
+      {"layer 'l'", "2 loss_weight"});
 }
 
 TEST(InferShapesTest, ALossLayerWithoutATopGetsOneThatIsNoOutput) {
@@ -187,8 +186,8 @@ TEST(InferShapesTest, SharedParametersHaveOneOwner) {
 }
 
 TEST(InferShapesTest, ASharersMultipliersGoToTheOwner) {
-  const Graph graph = Build(Sharing("param { name: 'w' lr_mult: 3 }",
-                                    "param { name: 'w' decay_mult: 5 }"));
+  const Graph graph =
+      Build(Sharing("param { name: 'w' lr_mult: 3 }", "param { name: 'w' decay_mult: 5 }"));
   for (int p : {0, 2}) {
     EXPECT_EQ(graph.params[p].lr_mult, 3);
     EXPECT_EQ(graph.params[p].decay_mult, 5);
@@ -222,7 +221,8 @@ TEST(InferShapesTest, ALateSharerFreezesAll) {
 }
 
 std::string SharingShapes(const std::string& mode) {
-  return Input("x", {2, 3}) + Input("y", {2, 4}) + Product("one", "x", "a", 4, "param { name: 'w' }") +
+  return Input("x", {2, 3}) + Input("y", {2, 4}) +
+         Product("one", "x", "a", 4, "param { name: 'w' }") +
          Product("two", "y", "b", 3, "param { name: 'w' " + mode + " }");
 }
 

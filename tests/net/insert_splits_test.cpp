@@ -49,9 +49,10 @@ TEST(InsertSplitsTest, NamesAreCaffes) {
             "y_p_0_split(y -> y_p_0_split_0 y_p_0_split_1)\n"
             "loss(y_p_0_split_0 label_data_1_split_0 -> loss)\n"
             "hits(y_p_0_split_1 label_data_1_split_1 -> hits)\n");
-  EXPECT_EQ(Find(Inserted(Input("x", {1}) + Layer("e", "Eltwise", {"x", "x"}, {"y"})), "x_x_0_split")
-                .type(),
-            "Split");
+  EXPECT_EQ(
+      Find(Inserted(Input("x", {1}) + Layer("e", "Eltwise", {"x", "x"}, {"y"})), "x_x_0_split")
+          .type(),
+      "Split");
 }
 
 TEST(InsertSplitsTest, OneLayerMayReadABlobTwice) {
@@ -91,7 +92,8 @@ TEST(InsertSplitsTest, ALossWeightCountsAsTheFirstReader) {
 }
 
 TEST(InsertSplitsTest, ALossWeightWithoutReadersStaysWhereItIs) {
-  const proto::NetParameter net = Inserted(Input("x", {1}) + Product("p", "x", "y", 2, "loss_weight: 3"));
+  const proto::NetParameter net =
+      Inserted(Input("x", {1}) + Product("p", "x", "y", 2, "loss_weight: 3"));
   EXPECT_EQ(net.layer_size(), 2);
   EXPECT_EQ(LossWeights(Find(net, "p")), (std::vector<float>{3}));
 }

@@ -59,15 +59,16 @@ TEST(MarkBackwardTest, OneFrozenBlobOfTwo) {
 }
 
 TEST(MarkBackwardTest, AFrozenLayerInTheMiddlePassesGradientsOn) {
-  const auto net = MakeNet(kInputs + Product("p", "x", "h", 5) +
-                           Product("q", "h", "s", 3, kFrozen) + kLoss);
+  const auto net =
+      MakeNet(kInputs + Product("p", "x", "h", 5) + Product("q", "h", "s", 3, kFrozen) + kLoss);
   EXPECT_TRUE(Runs(*net, "p"));
   EXPECT_TRUE(Propagates(*net, "q"));
 }
 
 TEST(MarkBackwardTest, ABranchWithoutALossIsNotRun) {
-  const auto net = MakeNet(kInputs + Product("p", "x", "s", 3) + kLoss + Product("side", "s", "t", 2) +
-                           Layer("hits", "Accuracy", {"s", "label"}, {"hits"}));
+  const auto net =
+      MakeNet(kInputs + Product("p", "x", "s", 3) + kLoss + Product("side", "s", "t", 2) +
+              Layer("hits", "Accuracy", {"s", "label"}, {"hits"}));
   EXPECT_FALSE(Runs(*net, "side"));
   EXPECT_FALSE(Runs(*net, "hits"));
   EXPECT_FALSE(HasDiff(*net, "t"));
@@ -115,10 +116,10 @@ TEST(MarkBackwardTest, PropagateDownFalseStopsTheGradientInPlaceToo) {
 }
 
 TEST(MarkBackwardTest, PropagateDownOfOneBranch) {
-  const auto net = MakeNet(kInputs + Product("p", "x", "a", 3) + Product("q", "x", "b", 3) +
-                           Layer("e", "Eltwise", {"a", "b"}, {"s"},
-                                 "propagate_down: true propagate_down: false") +
-                           kLoss);
+  const auto net = MakeNet(
+      kInputs + Product("p", "x", "a", 3) + Product("q", "x", "b", 3) +
+      Layer("e", "Eltwise", {"a", "b"}, {"s"}, "propagate_down: true propagate_down: false") +
+      kLoss);
   EXPECT_TRUE(Runs(*net, "p"));
   EXPECT_FALSE(Runs(*net, "q"));
   SetInputs(*net);
@@ -152,10 +153,10 @@ TEST(MarkBackwardTest, ForceBackwardReachesTheData) {
 
 // People set the gradient of an output by hand and look at what comes down.
 TEST(MarkBackwardTest, ForceBackwardNeedsNoLoss) {
-  const auto net = MakeNet("force_backward: true " + Input("x", {1, 2}) +
-                               Layer("p", "InnerProduct", {"x"}, {"y"},
-                                     "inner_product_param { num_output: 2 }"),
-                           {DeviceKind::kCpu, DType::kFloat64, 1, proto::TEST});
+  const auto net =
+      MakeNet("force_backward: true " + Input("x", {1, 2}) +
+                  Layer("p", "InnerProduct", {"x"}, {"y"}, "inner_product_param { num_output: 2 }"),
+              {DeviceKind::kCpu, DType::kFloat64, 1, proto::TEST});
   SetParam(*net, "p", 0, {1, 2, 3, 4});
   net->Forward(0);
   net->FindBlob("y")->diff_tensor().FromHost(std::vector<double>{10, 100});
@@ -185,8 +186,9 @@ TEST(MarkBackwardTest, ABottomThatCannotTakeAGradientIsAnError) {
   const std::string loss = "'SoftmaxWithLoss' bottom: 's' bottom: 'l' top: 'loss'";
   ExpectError([&] { MakeNet(text + "layer { name: 'loss' type: " + loss + " }"); },
               {"layer 'loss' (SoftmaxWithLoss)", "bottom 1", "'l'", "propagate_down"});
-  const auto net = MakeNet(text + "layer { name: 'loss' propagate_down: true propagate_down: false " +
-                           "type: " + loss + " }");
+  const auto net =
+      MakeNet(text + "layer { name: 'loss' propagate_down: true propagate_down: false " +
+              "type: " + loss + " }");
   EXPECT_TRUE(Runs(*net, "p"));
   EXPECT_FALSE(Runs(*net, "q"));
 }

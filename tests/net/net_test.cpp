@@ -17,13 +17,12 @@ class NetTest : public LayerTest {
 CREMA_ON_ALL_DEVICES(NetTest);
 
 // Two losses over one product, in place, split and joined.
-const std::string kNet = Input("x", {3, 4}) + Input("label", {3}) +
-                         Product("p", "x", "p", 5) + Layer("r", "ReLU", {"p"}, {"p"}) +
-                         Product("q", "p", "q", 3) + Product("s", "p", "s", 3) +
-                         Layer("e", "Eltwise", {"q", "s"}, {"e"}) +
-                         Layer("first", "SoftmaxWithLoss", {"e", "label"}, {"first"}) +
-                         Layer("second", "SoftmaxWithLoss", {"q", "label"}, {"second"},
-                               "loss_weight: 0.5");
+const std::string kNet =
+    Input("x", {3, 4}) + Input("label", {3}) + Product("p", "x", "p", 5) +
+    Layer("r", "ReLU", {"p"}, {"p"}) + Product("q", "p", "q", 3) + Product("s", "p", "s", 3) +
+    Layer("e", "Eltwise", {"q", "s"}, {"e"}) +
+    Layer("first", "SoftmaxWithLoss", {"e", "label"}, {"first"}) +
+    Layer("second", "SoftmaxWithLoss", {"q", "label"}, {"second"}, "loss_weight: 0.5");
 
 void SetInputs(Net& net) {
   SetBlob(net, "x", RandomValues(12, 3));
@@ -91,10 +90,11 @@ TEST_P(NetTest, EveryParameterIsPartOfTheFlatBuffer) {
 // Two layers of one name for their weights learn as one: the gradient is the sum of both.
 TEST_P(NetTest, NamedParametersAreShared) {
   const std::string shared = "param { name: 'w' } param { name: 'b' }";
-  const std::string text = Input("x", {2, 3}) + Input("y", {2, 3}) + Input("label", {2}) +
-                           Product("p", "x", "p", 3, shared) + Product("q", "y", "q", 3, shared) +
-                           Layer("e", "Eltwise", {"p", "q"}, {"e"}, "eltwise_param { coeff: 1 coeff: -2 }") +
-                           Layer("loss", "SoftmaxWithLoss", {"e", "label"}, {"loss"});
+  const std::string text =
+      Input("x", {2, 3}) + Input("y", {2, 3}) + Input("label", {2}) +
+      Product("p", "x", "p", 3, shared) + Product("q", "y", "q", 3, shared) +
+      Layer("e", "Eltwise", {"p", "q"}, {"e"}, "eltwise_param { coeff: 1 coeff: -2 }") +
+      Layer("loss", "SoftmaxWithLoss", {"e", "label"}, {"loss"});
   const auto net = MakeNet(text, On());
   SetBlob(*net, "x", RandomValues(6, 1));
   SetBlob(*net, "y", RandomValues(6, 2));
@@ -123,8 +123,11 @@ TEST_P(NetTest, BorrowersMustFit) {
   const Net owner(ParseNet(Input("x", {3, 4}) + Product("p", "x", "p", 5)), on);
   NetOptions options;
   options.share_params_with = &owner;
-  ExpectError([&] { Net(ParseNet(Input("x", {3, 4}) + Product("p", "x", "p", 6)), on, options); },
-              {"'p' (InnerProduct)", "5 4", "6 4"});
+  ExpectError(
+      [&] {
+        Net(ParseNet(Input("x", {3, 4}) + Product("p", "x", "p", 6)), on, options);
+      },
+      {"'p' (InnerProduct)", "5 4", "6 4"});
   ExpectError(
       [&] {
         Net(ParseNet(Input("x", {3, 4}) +

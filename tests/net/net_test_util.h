@@ -62,7 +62,8 @@ inline std::string Product(const std::string& name, const std::string& bottom,
   return Layer(name, "InnerProduct", {bottom}, {top},
                "inner_product_param { num_output: " + std::to_string(outputs) +
                    " weight_filler { type: 'gaussian' std: 0.7 }"
-                   " bias_filler { type: 'gaussian' std: 0.3 } } " + more);
+                   " bias_filler { type: 'gaussian' std: 0.3 } } " +
+                   more);
 }
 
 inline void SetBlob(Net& net, const std::string& name, const std::vector<double>& values) {

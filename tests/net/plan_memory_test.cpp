@@ -169,7 +169,8 @@ TEST_P(SharedMemoryTest, RecurrentStatesGoOn) {
 
 TEST_P(SharedMemoryTest, InputsStayUntilTheyAreSetAnew) {
   const auto net = Make(ParseNet(Input("x", {2, 6}) + Product("p", "x", "y", 6) +
-                                 Product("q", "y", "z", 6) + Product("r", "z", "u", 6)), false);
+                                 Product("q", "y", "z", 6) + Product("r", "z", "u", 6)),
+                        false);
   SetBlob(*net, "x", RandomValues(12));
   net->Forward(0);
   const std::vector<double> first = ReadBlob(*net, "u");
@@ -196,12 +197,13 @@ TEST_P(SharedMemoryTest, GradientsPassFromOutputToInput) {
 
 // One reader of a Slice sends no gradient: that part is zero, whatever lay there before.
 TEST_P(SharedMemoryTest, AGradientThatNobodySendsIsZero) {
-  ExpectSame(ParseNet(
-      Layer("data", "DummyData", {}, {"x"}, "dummy_data_param { shape { dim: 2 dim: 6 } "
-            "data_filler { type: 'gaussian' std: 1 } }") +
-      Product("p", "x", "y", 8) + Layer("s", "Slice", {"y"}, {"a", "b"}) +
-      Product("q", "a", "c", 3) + Product("r", "b", "d", 3, "propagate_down: false") +
-      Layer("e", "EuclideanLoss", {"c", "d"}, {"loss"})));
+  ExpectSame(ParseNet(Layer("data", "DummyData", {}, {"x"},
+                            "dummy_data_param { shape { dim: 2 dim: 6 } "
+                            "data_filler { type: 'gaussian' std: 1 } }") +
+                      Product("p", "x", "y", 8) + Layer("s", "Slice", {"y"}, {"a", "b"}) +
+                      Product("q", "a", "c", 3) +
+                      Product("r", "b", "d", 3, "propagate_down: false") +
+                      Layer("e", "EuclideanLoss", {"c", "d"}, {"loss"})));
 }
 
 TEST_P(SharedMemoryTest, NetsThatTakeTurnsShareOneArena) {
@@ -221,7 +223,8 @@ TEST_P(SharedMemoryTest, NetsThatTakeTurnsShareOneArena) {
     for (Net* net : {&first, &second, alone_first.get(), alone_second.get()}) {
       ForwardBackward(*net, step);
     }
-    EXPECT_EQ(first.flat_gradients().ToHost<float>(), alone_first->flat_gradients().ToHost<float>());
+    EXPECT_EQ(first.flat_gradients().ToHost<float>(),
+              alone_first->flat_gradients().ToHost<float>());
     EXPECT_EQ(second.flat_gradients().ToHost<float>(),
               alone_second->flat_gradients().ToHost<float>());
     ExpectSameResults(first, *alone_first);

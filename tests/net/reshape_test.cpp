@@ -71,14 +71,19 @@ TEST_P(ReshapeTest, BlobsStayWhereTheyAre) {
 }
 
 TEST_P(ReshapeTest, ARefusedShapeChangesNothing) {
-  const auto net = MakeNet(Input("x", {2, 2, 4, 4}) + Layer("m", "Pooling", {"x"}, {"m"},
-                               "pooling_param { pool: MAX kernel_size: 2 stride: 2 }") +
-                               Product("p", "m", "p", 3), On());
+  const auto net = MakeNet(Input("x", {2, 2, 4, 4}) +
+                               Layer("m", "Pooling", {"x"}, {"m"},
+                                     "pooling_param { pool: MAX kernel_size: 2 stride: 2 }") +
+                               Product("p", "m", "p", 3),
+                           On());
   SetBlob(*net, "x", RandomValues(64));
   net->Forward(0);
   const std::vector<double> before = ReadBlob(*net, "p");
-  ExpectError([&] { net->Reshape({{"x", Shape{2, 2, 6, 6}}}); },
-              {"layer 'p' (InnerProduct)", "18 values", "for 8"});
+  ExpectError(
+      [&] {
+        net->Reshape({{"x", Shape{2, 2, 6, 6}}});
+      },
+      {"layer 'p' (InnerProduct)", "18 values", "for 8"});
   EXPECT_EQ(net->FindBlob("x")->shape(), (Shape{2, 2, 4, 4}));
   net->Forward(0);
   EXPECT_EQ(ReadBlob(*net, "p"), before);
@@ -89,15 +94,23 @@ TEST_P(ReshapeTest, ARefusedShapeChangesNothing) {
 // A layer that does not look itself whether its parameters still fit.
 TEST_P(ReshapeTest, ParametersKeepTheirShapes) {
   const auto net = MakeNet(Input("x", {2, 3, 4}) + Layer("s", "Scale", {"x"}, {"s"},
-                               "scale_param { axis: 1 num_axes: -1 }"), On());
-  ExpectError([&] { net->Reshape({{"x", Shape{2, 3, 5}}}); },
-              {"layer 's' (Scale)", "parameter 0", "3 4 (12)", "3 5 (15)"});
+                                                         "scale_param { axis: 1 num_axes: -1 }"),
+                           On());
+  ExpectError(
+      [&] {
+        net->Reshape({{"x", Shape{2, 3, 5}}});
+      },
+      {"layer 's' (Scale)", "parameter 0", "3 4 (12)", "3 5 (15)"});
 }
 
 TEST_P(ReshapeTest, OnlyInputsHaveAShapeToGive) {
   const auto net = MakeNet(ConvNet(1, 4), On());
   for (const char* name : {"m", "none"}) {
-    ExpectError([&] { net->Reshape({{name, Shape{1}}}); }, {name, "not one of its inputs", "has x"});
+    ExpectError(
+        [&] {
+          net->Reshape({{name, Shape{1}}});
+        },
+        {name, "not one of its inputs", "has x"});
   }
 }
 

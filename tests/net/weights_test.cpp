@@ -44,7 +44,8 @@ TEST_F(NetWeightsTest, RoundTripIsExact) {
 
 TEST_F(NetWeightsTest, TellsWhatBecameOfEachLayer) {
   Save(*MakeNet(kTwo));
-  const auto net = MakeNet(Input("x", {2, 4}) + Product("p", "x", "p", 3) + Product("r", "p", "r", 2));
+  const auto net =
+      MakeNet(Input("x", {2, 4}) + Product("p", "x", "p", 3) + Product("r", "p", "r", 2));
   const std::vector<double> before = ReadParam(*net, "r", 0);
   const WeightsReport report = net->LoadWeights(path_);
   ASSERT_EQ(report.copied.size(), 1u);
@@ -61,9 +62,9 @@ TEST_F(NetWeightsTest, OtherShapesAreAnError) {
   const auto wide = MakeNet(Input("x", {2, 4}) + Product("p", "x", "p", 5));
   ExpectError([&] { wide->LoadWeights(path_); },
               {"'p' (InnerProduct)", "parameter 0", "5 4", "3 4", path_, "rename"});
-  const auto no_bias = MakeNet(
-      Input("x", {2, 4}) + Layer("p", "InnerProduct", {"x"}, {"p"},
-                                 "inner_product_param { num_output: 3 bias_term: false }"));
+  const auto no_bias =
+      MakeNet(Input("x", {2, 4}) + Layer("p", "InnerProduct", {"x"}, {"p"},
+                                         "inner_product_param { num_output: 3 bias_term: false }"));
   ExpectError([&] { no_bias->LoadWeights(path_); }, {"'p' (InnerProduct)", "1 parameter", "2"});
 }
 

@@ -150,7 +150,8 @@ TEST(WriteFileAtomically, PassesByTheTemporaryFilesOfOthers) {
     for (const auto& entry : fs::directory_iterator(folder)) last = entry.path().string();
   }
   const size_t dot = last.rfind('.');
-  const std::string next = last.substr(0, dot + 1) + std::to_string(std::stoi(last.substr(dot + 1)) + 1);
+  const std::string next =
+      last.substr(0, dot + 1) + std::to_string(std::stoi(last.substr(dot + 1)) + 1);
   WriteTestFile(next, "of another");
   WriteFileAtomically(path, "new");
   EXPECT_EQ(ReadTestFile(path), "new");

@@ -52,8 +52,6 @@ inline std::string ReadTestFile(const std::filesystem::path& path) {
 }
 
 // The folder of published nets and weights. It need not exist.
-inline std::filesystem::path ZooFolder() {
-  return SharedFolder() / "data" / "zoo";
-}
+inline std::filesystem::path ZooFolder() { return SharedFolder() / "data" / "zoo"; }
 
 }  // namespace crema

@@ -4,9 +4,9 @@
 
 #include <random>
 
+#include "base/strings.h"
 #include "crema.pb.h"
 #include "schema/fork_hints.h"
-#include "base/strings.h"
 #include "schema/text_diagnosis.h"
 #include "schema_test_util.h"
 

@@ -175,11 +175,12 @@ TEST(UpgradeNet, NotesTransformationsThatHaveNoEffect) {
       "layer { name: \"i\" type: \"ImageData\" image_data_param { mirror: true batch_size: 2 } }"
       "layer { name: \"w\" type: \"WindowData\" window_data_param { crop_size: 9 } }";
   const std::vector<std::string> notes = ReadNetText(text, "n", &net);
-  EXPECT_EQ(notes, (std::vector<std::string>{
-                       "layer \"d\": \"scale\" has no effect in data_param, as in Caffe; move it to "
-                       "transform_param",
-                       "layer \"i\": \"mirror\" has no effect in image_data_param, as in Caffe; move "
-                       "it to transform_param"}));
+  EXPECT_EQ(notes,
+            (std::vector<std::string>{
+                "layer \"d\": \"scale\" has no effect in data_param, as in Caffe; move it to "
+                "transform_param",
+                "layer \"i\": \"mirror\" has no effect in image_data_param, as in Caffe; move "
+                "it to transform_param"}));
   EXPECT_EQ(net.layer(0).transform_param().scale(), 2);
 }
 

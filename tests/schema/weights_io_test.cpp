@@ -173,7 +173,8 @@ TEST(ReadWeightsFile, ChecksCounts) {
 TEST(ReadWeightsFile, ExplainsFilesOfAnotherKind) {
   EXPECT_EQ(WeightsError(""), "w: is empty where a weights file (.caffemodel) was expected");
   EXPECT_EQ(WeightsError("name: \"net\""), "w: is a text file, not a weights file (.caffemodel)");
-  EXPECT_TRUE(Contains(WeightsError("\x89HDF\r\n\x1a\n...."), "is not an HDF5 file, or is truncated"));
+  EXPECT_TRUE(
+      Contains(WeightsError("\x89HDF\r\n\x1a\n...."), "is not an HDF5 file, or is truncated"));
   proto::SolverState state;
   state.set_iter(500);
   state.set_learned_net("lenet_iter_500.caffemodel");
@@ -268,7 +269,8 @@ TEST(BlobConversion, TakesOneValueWithoutAShapeForAScalar) {
   EXPECT_TRUE(FromProto(blob, "b").shape.empty());
   EXPECT_FALSE(FromProto(blob, "b").legacy_shape);
   blob.add_data(6);
-  EXPECT_TRUE(Contains(ErrorOf([&] { FromProto(blob, "b"); }), "holds 2 values, which do not fill"));
+  EXPECT_TRUE(
+      Contains(ErrorOf([&] { FromProto(blob, "b"); }), "holds 2 values, which do not fill"));
   blob.clear_data();
   EXPECT_TRUE(FromProto(blob, "b").data.empty());
 }

@@ -64,8 +64,9 @@ TEST(LearningRateTest, Poly) {
 // 0.5 / (1 + e^(t - 2)) with -gamma = 1: half the rate at stepsize, where it falls.
 TEST(LearningRateTest, Sigmoid) {
   const std::vector<double> rates = Rates("lr_policy: 'sigmoid' gamma: 1 stepsize: 2", 5);
-  ExpectNear(rates, {0.5 / (1 + 7.38905609893065), 0.5 / (1 + 2.718281828459045), 0.25,
-                     0.5 / (1 + 0.36787944117144233), 0.5 / (1 + 0.1353352832366127)},
+  ExpectNear(rates,
+             {0.5 / (1 + 7.38905609893065), 0.5 / (1 + 2.718281828459045), 0.25,
+              0.5 / (1 + 0.36787944117144233), 0.5 / (1 + 0.1353352832366127)},
              1e-14);
 }
 
@@ -99,7 +100,8 @@ TEST(LearningRateTest, PolyEndsAtMaxIter) {
 
 TEST(LearningRateTest, Multifixed) {
   ExpectNear(Rates("lr_policy: 'multifixed' stagelr: 1 stagelr: 2 stagelr: 0.5 stageiter: 1 "
-                   "stageiter: 2 stageiter: 4", 7),
+                   "stageiter: 2 stageiter: 4",
+                   7),
              {1, 1, 2, 0.5, 0.5, 0.5, 0.5}, 1e-8);
   const proto::SolverParameter no_base =
       ParseSolver("lr_policy: 'multifixed' stagelr: 0.25 stageiter: 3");
@@ -178,7 +180,8 @@ TEST(LearningRateTest, Errors) {
   error("base_lr: 1 lr_policy: 'multistep' gamma: 0.1 stepvalue: 5 stepvalue: 3",
         {"'multistep'", "ascending"});
   const std::string fixed = "base_lr: 1 lr_policy: 'fixed' ";
-  error(fixed + "warmup_iter: 2 rampup_interval: 3", {"warmup_iter", "rampup_interval", "keep one"});
+  error(fixed + "warmup_iter: 2 rampup_interval: 3",
+        {"warmup_iter", "rampup_interval", "keep one"});
   error(fixed + "warmup_iter: -2", {"must not be negative"});
   error(fixed + "min_lr: -1", {"min_lr is -1"});
   error(fixed + "momentum_policy: 'linear'", {"'linear'", "\"poly\""});

@@ -161,7 +161,8 @@ const RuleCase kRules[] = {
        *w -= s.rate * m / (std::sqrt(h[1]) / unbias + s.delta / unbias);
      }},
     // g comes with the decay, which is not for the means.
-    {"AdamW", [](double g, const UpdateStep& s, double* w, double* h) {
+    {"AdamW",
+     [](double g, const UpdateStep& s, double* w, double* h) {
        const double t = static_cast<double>(s.iteration) + 1, plain = g - s.decay * *w;
        h[0] = s.momentum * h[0] + (1 - s.momentum) * plain;
        h[1] = s.momentum2 * h[1] + (1 - s.momentum2) * plain * plain;
@@ -169,7 +170,8 @@ const RuleCase kRules[] = {
        const double m = h[0] / (1 - std::pow(s.momentum, t));
        *w -= s.rate * m / (std::sqrt(h[1]) / unbias + s.delta / unbias) + s.rate * s.decay * *w;
      }},
-    {"SAG", [](double g, const UpdateStep& s, double* w, double* h) {
+    {"SAG",
+     [](double g, const UpdateStep& s, double* w, double* h) {
        h[0] = s.momentum * h[0] + (1 - s.momentum) * g;
        *w -= s.rate * h[0];
      }},

@@ -21,8 +21,10 @@ class DummyDataToolTest : public testing::Test {
                             "layer { name: 'r' type: 'ReLU' bottom: 'fc' top: 'fc' }"
                             "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'fc' "
                             "bottom: 'label' }");
-    return RunTool({command_, "--model=" + file.string(), "--dummy-data=" + shape,
-                    "--minloglevel=2"}, {}).out;
+    return RunTool(
+               {command_, "--model=" + file.string(), "--dummy-data=" + shape, "--minloglevel=2"},
+               {})
+        .out;
   }
   std::string command_ = "show";
 };
@@ -39,7 +41,8 @@ TEST_F(DummyDataToolTest, TakesWhatTheLayerStates) {
       {"type: 'Data' data_param { source: 'none' } transform_param { force_gray: true }",
        "4x1x20x30, 4"},
       {"type: 'ImageData' image_data_param { source: 'none' batch_size: 5 new_height: 6 new_width: "
-       "8 is_color: false }", "5x1x6x8, 5"},
+       "8 is_color: false }",
+       "5x1x6x8, 5"},
       {"type: 'MemoryData' memory_data_param { batch_size: 2 channels: 4 height: 5 width: 6 }",
        "2x4x5x6, 2"},
       {"type: 'HDF5Data' hdf5_data_param { source: 'none' batch_size: 3 }", "3x3x20x30, 3"},
@@ -55,8 +58,8 @@ TEST_F(DummyDataToolTest, LabelsAreInRange) {
   command_ = "time";
   const std::filesystem::path file = TestFolder() / "net.prototxt";
   Show("type: 'Data' data_param { source: 'none' batch_size: 500 }");
-  const ToolResult result = RunTool({"time", "--model=" + file.string(), "--iterations=2",
-                                     "--dummy-data=1x1x2x2"}, {});
+  const ToolResult result =
+      RunTool({"time", "--model=" + file.string(), "--iterations=2", "--dummy-data=1x1x2x2"}, {});
   EXPECT_EQ(result.status, 0) << result.err;
 }
 
@@ -74,8 +77,8 @@ TEST_F(DummyDataToolTest, LabelsFollowTheShapes) {
                 "layer { name: 'flat' type: 'Reshape' bottom: 'label' top: 'flat' "
                 "reshape_param { shape { dim: 0 dim: 1 } } }"
                 "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'a' bottom: 'flat' }");
-  const ToolResult result = RunTool({"time", "--model=" + file.string(), "--iterations=1",
-                                     "--dummy-data=1x1x2x2"}, {});
+  const ToolResult result =
+      RunTool({"time", "--model=" + file.string(), "--iterations=1", "--dummy-data=1x1x2x2"}, {});
   EXPECT_EQ(result.status, 0) << result.err;
 }
 
@@ -96,8 +99,7 @@ TEST(DummyDataTest, PublishedNetsHaveCaffesShapes) {
       {"BVLC+caffe/models/finetune_flickr_style/train_val", "4x3x224x224", "fc8_flickr", "50x20"},
       {"BVLC+caffe/examples/cifar10/cifar10_full_sigmoid_train_test_bn", "4x3x224x224", "pool3",
        "100x64x28x28"},
-      {"BVLC+caffe/examples/siamese/mnist_siamese_train_test", "4x2x28x28", "pool2_p",
-       "64x50x4x4"},
+      {"BVLC+caffe/examples/siamese/mnist_siamese_train_test", "4x2x28x28", "pool2_p", "64x50x4x4"},
       {"BVLC+caffe/examples/mnist/mnist_autoencoder", "4x1x28x28", "encode4", "100x30"},
       {"BVLC+caffe@v0.9/models/imagenet", "4x3x224x224", "pool5", "10x256x6x6"},
       {"everpeace+caffe/examples/cifar10/cifar10_quick_train_test", "4x3x224x224", "pool3",
@@ -105,13 +107,12 @@ TEST(DummyDataTest, PublishedNetsHaveCaffesShapes) {
       {"forresti+SqueezeNet/SqueezeNet_v1.1/train_val", "4x3x224x224", "pool10", "32x1000x1x1"},
       {"KaimingHe+deep-residual-networks/prototxt/ResNet-50-deploy", "4x3x224x224", "pool5",
        "1x2048x1x1"},
-      {"shelhamer+fcn.berkeleyvision.org/voc-fcn8s/deploy", "4x3x224x224", "score",
-       "1x21x500x500"},
-      {"shicai+MobileNet-Caffe/mobilenet_v2_deploy", "4x3x224x224", "conv6_4", "1x1280x7x7"}};
+      {"shelhamer+fcn.berkeleyvision.org/voc-fcn8s/deploy", "4x3x224x224", "score", "1x21x500x500"},
+      {"shicai+MobileNet-Caffe/mobilenet_v2_deploy", "4x3x224x224", "conv6_4/bn", "1x1280x7x7"}};
   for (const auto& c : cases) {
-    const ToolResult result =
-        RunTool({"show", "--model=" + (nets / c.file).string() + ".prototxt",
-                 std::string("--dummy-data=") + c.data, "--minloglevel=2"}, {});
+    const ToolResult result = RunTool({"show", "--model=" + (nets / c.file).string() + ".prototxt",
+                                       std::string("--dummy-data=") + c.data, "--minloglevel=2"},
+                                      {});
     EXPECT_EQ(result.status, 0) << c.file << ": " << result.err;
     EXPECT_THAT(result.out, ContainsRegex(std::string("-> ") + c.blob + " +" + c.shape)) << c.file;
   }
@@ -120,8 +121,8 @@ TEST(DummyDataTest, PublishedNetsHaveCaffesShapes) {
 TEST_F(DummyDataToolTest, RefusesWhatIsNoShape) {
   const std::string model = SourceFolder() / "models/lenet/train_val.prototxt";
   for (const char* shape : {"4x3x20", "4x3x20x0", "4x3x20x30x1", "big", "4,3,20,30"}) {
-    const ToolResult result = RunTool(
-        {"show", "--model=" + model, std::string("--dummy-data=") + shape}, {});
+    const ToolResult result =
+        RunTool({"show", "--model=" + model, std::string("--dummy-data=") + shape}, {});
     EXPECT_EQ(result.status, 1) << shape;
     EXPECT_THAT(result.err, HasSubstr("N x C x H x W"));
   }

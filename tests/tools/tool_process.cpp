@@ -43,7 +43,8 @@ ToolProcess::ToolProcess(const std::vector<std::string>& arguments, const ToolOp
   std::vector<std::string> added = options.environment;
   std::vector<char*> environment;  // of two equal names the first counts
   for (std::string& variable : added) environment.push_back(&variable[0]);
-  for (char** variable = environ; *variable != nullptr; ++variable) environment.push_back(*variable);
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    environment.push_back(*variable);
   environment.push_back(nullptr);
   int out[2], err[2];
   MakePipe(out);

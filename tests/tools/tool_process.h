@@ -15,8 +15,8 @@ struct ToolResult {
 };
 
 struct ToolOptions {
-  std::string folder = ".";                // where it runs
-  rlim_t largest_file = RLIM_INFINITY;     // as `ulimit -f` sets it, but in bytes
+  std::string folder = ".";                   // where it runs
+  rlim_t largest_file = RLIM_INFINITY;        // as `ulimit -f` sets it, but in bytes
   std::vector<std::string> environment = {};  // "NAME=VALUE", added to that of the test
 };
 

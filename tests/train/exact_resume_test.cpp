@@ -196,7 +196,8 @@ TEST_F(ExactResumeTest, WithStatesThatAreCarriedOver) {
         recurrent_param { num_output: 5 weight_filler { type: "uniform" min: -1 } } }
       layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "target" top: "loss" } }
       base_lr: 0.1 lr_policy: "fixed" momentum: 0.9 max_iter: 12 random_seed: 3 display: 1
-      test_iter: 2 test_interval: 3 snapshot_prefix: ')" + Path(prefix) + "'");
+      test_iter: 2 test_interval: 3 snapshot_prefix: ')" +
+                       Path(prefix) + "'");
   };
   LogCapture whole;
   ASSERT_TRUE(MakeTrainer(solver("whole"))->Train());
@@ -294,8 +295,8 @@ TEST_F(ExactResumeTest, WithAnyNumberOfThreads) {
     ToolOptions options{folder_.string()};
     options.environment = {Concat("OMP_NUM_THREADS=", threads),
                            Concat("OPENBLAS_NUM_THREADS=", threads)};
-    const ToolResult result = RunTool(
-        {"train", "--solver=solver.prototxt", "--resume=auto", "--engine=CAFFE"}, options);
+    const ToolResult result =
+        RunTool({"train", "--solver=solver.prototxt", "--resume=auto", "--engine=CAFFE"}, options);
     EXPECT_EQ(result.status, 0) << result.err;
     return ReadTestFile(Path(Concat(prefix, "_iter_", iterations, ".caffemodel")));
   };

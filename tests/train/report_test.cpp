@@ -51,7 +51,8 @@ proto::SolverParameter KnownSolver(const std::string& more) {
       accuracy_param { top_k: 4 } include { phase: TEST } }
     layer { name: "a_loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "a_loss"
       loss_weight: 0.5 }
-  } base_lr: 1e-30 lr_policy: "inv" gamma: 1 power: 1 random_seed: 1 )" + more);
+  } base_lr: 1e-30 lr_policy: "inv" gamma: 1 power: 1 random_seed: 1 )" +
+                     more);
 }
 
 // The lines of the BVLC build at the same solver, with its speed left out.
@@ -60,15 +61,15 @@ TEST(LogLines, AreThoseOfCaffe) {
   LogCapture log;
   const auto trainer = MakeTrainer(KnownSolver(
       "max_iter: 4 display: 2 snapshot: 3 test_iter: 2 test_interval: 4 test_compute_loss: true "
-      "snapshot_prefix: '" + prefix + "'"));
+      "snapshot_prefix: '" +
+      prefix + "'"));
   const size_t start = log.lines().size();
   ASSERT_TRUE(trainer->Train());
   std::vector<std::string> lines;
   for (size_t i = start; i < log.lines().size(); ++i) lines.push_back(WithoutSpeed(log.lines()[i]));
   const auto test = [&](int iteration) {
     return std::vector<std::string>{
-        Concat("Iteration ", iteration, ", Testing net (#0)"),
-        "Test loss: 0.693147",
+        Concat("Iteration ", iteration, ", Testing net (#0)"), "Test loss: 0.693147",
         "    Test net output #0: a_loss = 1.38629 (* 0.5 = 0.693147 loss)",
         "    Test net output #1: accuracy = 1"};
   };
@@ -86,8 +87,13 @@ TEST(LogLines, AreThoseOfCaffe) {
                ".solverstate")};
   };
   std::vector<std::string> expected = {"Solving known", "Learning Rate Policy: inv"};
-  for (const auto& part : {test(0), display(0, "1e-30"), display(2, "3.33333e-31"), snapshot(3),
-                           snapshot(4), {"Iteration 4, loss = 0.693147"}, test(4),
+  for (const auto& part : {test(0),
+                           display(0, "1e-30"),
+                           display(2, "3.33333e-31"),
+                           snapshot(3),
+                           snapshot(4),
+                           {"Iteration 4, loss = 0.693147"},
+                           test(4),
                            {"Optimization Done."}}) {
     expected.insert(expected.end(), part.begin(), part.end());
   }
@@ -99,16 +105,20 @@ TEST(LogLines, TellTheSpeed) {
   MakeTrainer(KnownSolver("max_iter: 4 display: 2 snapshot_after_train: false"))->Train();
   const auto lines = log.With("iters)");
   ASSERT_EQ(lines.size(), 2u);
-  EXPECT_THAT(lines[1], testing::MatchesRegex(
-      "Iteration 2 \\([0-9.e+-]+ iter/s, [0-9.e+-]+s/2 iters\\), loss = 0.693147"));
+  EXPECT_THAT(lines[1],
+              testing::MatchesRegex(
+                  "Iteration 2 \\([0-9.e+-]+ iter/s, [0-9.e+-]+s/2 iters\\), loss = 0.693147"));
 }
 
 // average_loss: 3 shows the mean of the last 3 losses, or of as many as there are.
 TEST(LogLines, SmoothTheLoss) {
   const auto losses = [](const std::string& more) {
     LogCapture log;
-    MakeTrainer(ParseSolver(TinyNet() + "base_lr: 1 lr_policy: 'fixed' random_seed: 2 max_iter: 6 "
-                            "display: 1 snapshot_after_train: false " + more))->Train();
+    MakeTrainer(ParseSolver(TinyNet() +
+                            "base_lr: 1 lr_policy: 'fixed' random_seed: 2 max_iter: 6 "
+                            "display: 1 snapshot_after_train: false " +
+                            more))
+        ->Train();
     std::vector<double> values;
     for (const std::string& line : log.With(", loss = ")) {
       values.push_back(std::stod(line.substr(line.find("loss = ") + 7)));

@@ -13,11 +13,13 @@ std::string EverythingNet(const std::string& folder) {
     name: "everything"
     layer { name: "train_data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
       transform_param { crop_size: 6 mirror: true scale: 0.00390625 mean_value: 100 }
-      data_param { source: ")" + folder + R"(/train_lmdb" batch_size: 4 backend: LMDB
+      data_param { source: ")" +
+         folder + R"(/train_lmdb" batch_size: 4 backend: LMDB
         shuffle: true } }
     layer { name: "test_data" type: "Data" top: "data" top: "label" include { phase: TEST }
       transform_param { crop_size: 6 scale: 0.00390625 mean_value: 100 }
-      data_param { source: ")" + folder + R"(/test_lmdb" batch_size: 3 backend: LMDB } }
+      data_param { source: ")" +
+         folder + R"(/test_lmdb" batch_size: 3 backend: LMDB } }
     layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
       param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
       convolution_param { num_output: 5 kernel_size: 3 weight_filler { type: "msra" } } }
@@ -56,7 +58,8 @@ class ResumeTest : public testing::Test {
   // `changes` may give again what EverythingSolver gives.
   proto::SolverParameter Changed(const std::string& prefix, const std::string& changes) const {
     return ParseSolver(EverythingNet(folder_) + EverythingSolver() + "snapshot_prefix: '" +
-                       folder_ + "/" + prefix + "'", changes);
+                           folder_ + "/" + prefix + "'",
+                       changes);
   }
 
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
@@ -65,9 +68,9 @@ class ResumeTest : public testing::Test {
   void TrainUntil(int64_t iteration, const proto::SolverParameter& solver,
                   const std::string& resume_from, DType dtype = DType::kFloat32) const {
     Trainer* running = nullptr;
-    const auto trainer = MakeTrainer(solver, resume_from, [&] {
-      return running->iteration() == iteration ? Action::kStop : Action::kNone;
-    }, dtype);
+    const auto trainer = MakeTrainer(
+        solver, resume_from,
+        [&] { return running->iteration() == iteration ? Action::kStop : Action::kNone; }, dtype);
     running = trainer.get();
     EXPECT_FALSE(trainer->Train());
     EXPECT_EQ(trainer->iteration(), iteration);
@@ -98,7 +101,8 @@ TEST_F(ResumeTest, EndsWhereAnUninterruptedRunEnds) {
   TrainUntil(100, Solver("parts", "max_iter: 200 random_seed: 7"), "");
   LogCapture resumed;
   ASSERT_TRUE(MakeTrainer(Solver("parts", "max_iter: 200 random_seed: 7"),
-                          Path("parts_iter_100.solverstate"))->Train());
+                          Path("parts_iter_100.solverstate"))
+                  ->Train());
   ExpectSameFiles(Path("whole_iter_200"), Path("parts_iter_200"));
   EXPECT_EQ(resumed.ResultsFrom(100), expected);
   EXPECT_GT(expected.size(), 40u);  // 14 displays of 3 lines, 3 tests of 3
@@ -119,11 +123,12 @@ TEST_F(ResumeTest, EndsThereAfterManyStops) {
 
 TEST_F(ResumeTest, IsExactInDoubleToo) {
   const proto::SolverParameter solver = Solver("parts", "max_iter: 20 random_seed: 7");
-  ASSERT_TRUE(MakeTrainer(Solver("whole", "max_iter: 20 random_seed: 7"), "", nullptr,
-                          DType::kFloat64)->Train());
+  ASSERT_TRUE(
+      MakeTrainer(Solver("whole", "max_iter: 20 random_seed: 7"), "", nullptr, DType::kFloat64)
+          ->Train());
   TrainUntil(11, solver, "", DType::kFloat64);
-  ASSERT_TRUE(MakeTrainer(solver, Path("parts_iter_11.solverstate"), nullptr,
-                          DType::kFloat64)->Train());
+  ASSERT_TRUE(
+      MakeTrainer(solver, Path("parts_iter_11.solverstate"), nullptr, DType::kFloat64)->Train());
   ExpectSameFiles(Path("whole_iter_20"), Path("parts_iter_20"));
 }
 
@@ -153,16 +158,17 @@ TEST_F(ResumeTest, IsExactWithEverySolver) {
     ASSERT_TRUE(MakeTrainer(Solver(Concat("whole", type), more))->Train());
     TrainUntil(5, Solver(Concat("parts", type), more), "");
     ASSERT_TRUE(MakeTrainer(Solver(Concat("parts", type), more),
-                            Path(Concat("parts", type, "_iter_5.solverstate")))->Train());
-    ExpectSameFiles(Path(Concat("whole", type, "_iter_12")), Path(Concat("parts", type, "_iter_12")));
+                            Path(Concat("parts", type, "_iter_5.solverstate")))
+                    ->Train());
+    ExpectSameFiles(Path(Concat("whole", type, "_iter_12")),
+                    Path(Concat("parts", type, "_iter_12")));
   }
 }
 
 // What Caffe's states have no place for: averages, the state of the plateau, LARC's means.
 TEST_F(ResumeTest, IsExactBeyondCaffe) {
   const std::string cases[] = {
-      "type: 'AdamW' ema_decay: 0.9",
-      "ema_decay: 0.9 larc: true larc_turbo: true larc_eta: 0.5",
+      "type: 'AdamW' ema_decay: 0.9", "ema_decay: 0.9 larc: true larc_turbo: true larc_eta: 0.5",
       "lr_policy: 'plateau' plateau_winsize: 3 plateau_winsize: 4 plateau_winsize: 2",
       "lr_policy: 'plateau' plateau_winsize: 6 plateau_winsize: 6 plateau_metric: 'accuracy' "
       "test_interval: 4",
@@ -210,8 +216,8 @@ TEST_F(ResumeTest, KeepsTheSeedThatWasDrawn) {
 TEST_F(ResumeTest, WarnsWhereAnotherSeedIsGiven) {
   TrainUntil(3, Solver("a", "max_iter: 9 random_seed: 7"), "");
   LogCapture log;
-  const auto trainer = MakeTrainer(Solver("a", "max_iter: 9 random_seed: 8"),
-                                   Path("a_iter_3.solverstate"));
+  const auto trainer =
+      MakeTrainer(Solver("a", "max_iter: 9 random_seed: 8"), Path("a_iter_3.solverstate"));
   ASSERT_EQ(log.warnings().size(), 1u);
   EXPECT_TRUE(Contains(log.warnings()[0], "random_seed is 8"));
   EXPECT_TRUE(Contains(log.warnings()[0], "began with 7, which is kept"));

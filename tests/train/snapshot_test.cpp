@@ -25,9 +25,9 @@ using Names = std::vector<std::string>;
 
 TEST_F(SnapshotTest, WritesTheFilesThatCaffeWrites) {
   ASSERT_TRUE(MakeTrainer(Solver("snapshot: 4"))->Train());
-  EXPECT_EQ(FilesIn(folder_),
-            (Names{"tiny_iter_10.caffemodel", "tiny_iter_10.solverstate", "tiny_iter_4.caffemodel",
-                   "tiny_iter_4.solverstate", "tiny_iter_8.caffemodel", "tiny_iter_8.solverstate"}));
+  EXPECT_EQ(FilesIn(folder_), (Names{"tiny_iter_10.caffemodel", "tiny_iter_10.solverstate",
+                                     "tiny_iter_4.caffemodel", "tiny_iter_4.solverstate",
+                                     "tiny_iter_8.caffemodel", "tiny_iter_8.solverstate"}));
 }
 
 TEST_F(SnapshotTest, DoesNotWriteTheLastOneTwice) {

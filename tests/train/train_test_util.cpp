@@ -62,8 +62,8 @@ proto::SolverParameter ParseSolver(const std::string& text, const std::string& m
 }
 
 std::unique_ptr<Trainer> MakeTrainer(const proto::SolverParameter& solver,
-                                     const std::string& resume_from,
-                                     std::function<Action()> poll, DType dtype) {
+                                     const std::string& resume_from, std::function<Action()> poll,
+                                     DType dtype) {
   TrainOptions options;
   options.dtype = dtype;
   options.resume_from = resume_from;
@@ -109,8 +109,10 @@ std::string TinyNet() {
 }
 
 std::string TinySolver(const std::filesystem::path& folder) {
-  return TinyNet() + "base_lr: 0.1 momentum: 0.9 lr_policy: 'fixed' random_seed: 5 max_iter: 10 "
-         "snapshot_prefix: '" + (folder / "tiny").string() + "' ";
+  return TinyNet() +
+         "base_lr: 0.1 momentum: 0.9 lr_policy: 'fixed' random_seed: 5 max_iter: 10 "
+         "snapshot_prefix: '" +
+         (folder / "tiny").string() + "' ";
 }
 
 }  // namespace crema

@@ -47,10 +47,16 @@ TEST_F(TrainerTest, EqualSeedsGiveEqualWeights) {
 TEST_F(TrainerTest, IterSizeAveragesTheGradients) {
   const auto train = [&](const std::string& more) {
     proto::SolverParameter solver = Solver(more);
-    solver.mutable_net_param()->mutable_layer(0)->mutable_dummy_data_param()
-        ->mutable_data_filler(0)->set_type("constant");
-    solver.mutable_net_param()->mutable_layer(0)->mutable_dummy_data_param()
-        ->mutable_data_filler(0)->set_value(0.5);
+    solver.mutable_net_param()
+        ->mutable_layer(0)
+        ->mutable_dummy_data_param()
+        ->mutable_data_filler(0)
+        ->set_type("constant");
+    solver.mutable_net_param()
+        ->mutable_layer(0)
+        ->mutable_dummy_data_param()
+        ->mutable_data_filler(0)
+        ->set_value(0.5);
     const auto trainer = MakeTrainer(solver, "", nullptr, DType::kFloat64);
     trainer->Step(5);
     return WeightsOf(*trainer);
@@ -62,9 +68,8 @@ TEST_F(TrainerTest, IterSizeAveragesTheGradients) {
 TEST_F(TrainerTest, StopsWhenItIsAskedTo) {
   int asked = 0;
   LogCapture log;
-  const auto trainer = MakeTrainer(Solver(), "", [&] {
-    return ++asked == 3 ? Action::kStop : Action::kNone;
-  });
+  const auto trainer =
+      MakeTrainer(Solver(), "", [&] { return ++asked == 3 ? Action::kStop : Action::kNone; });
   EXPECT_FALSE(trainer->Train());
   EXPECT_EQ(trainer->iteration(), 3);
   EXPECT_EQ(FilesIn(folder_), (Names{"tiny_iter_3.caffemodel", "tiny_iter_3.solverstate"}));
@@ -76,9 +81,8 @@ TEST_F(TrainerTest, StopsWhenItIsAskedTo) {
 
 TEST_F(TrainerTest, StepGoesOnAfterAStop) {
   int asked = 0;
-  const auto trainer = MakeTrainer(Solver(), "", [&] {
-    return ++asked == 3 ? Action::kStop : Action::kNone;
-  });
+  const auto trainer =
+      MakeTrainer(Solver(), "", [&] { return ++asked == 3 ? Action::kStop : Action::kNone; });
   EXPECT_FALSE(trainer->Step(5));
   EXPECT_TRUE(trainer->Step(5));
   EXPECT_EQ(trainer->iteration(), 8);
@@ -99,10 +103,10 @@ TEST_F(TrainerTest, ActionsWorkDuringTests) {
     SetUp();
     int asked = 0;
     LogCapture log;
-    const auto trainer = MakeTrainer(
-        Solver("test_iter: 3 test_interval: 2 test_initialization: false max_iter: 4 "
-               "snapshot_after_train: false"),
-        "", [&] { return ++asked == 4 ? action : Action::kNone; });
+    const auto trainer =
+        MakeTrainer(Solver("test_iter: 3 test_interval: 2 test_initialization: false max_iter: 4 "
+                           "snapshot_after_train: false"),
+                    "", [&] { return ++asked == 4 ? action : Action::kNone; });
     const bool stops = action == Action::kStop;
     EXPECT_EQ(trainer->Train(), !stops);
     EXPECT_EQ(trainer->iteration(), stops ? 2 : 4);
@@ -120,8 +124,8 @@ TEST_F(TrainerTest, AStoppedTestIsRepeatedOnResuming) {
   const auto expected = whole.ResultsFrom(2);
   int asked = 0;
   ASSERT_FALSE(MakeTrainer(Solver(more), "", [&] {
-    return ++asked == 4 ? Action::kStop : Action::kNone;
-  })->Train());
+                 return ++asked == 4 ? Action::kStop : Action::kNone;
+               })->Train());
   LogCapture resumed;
   ASSERT_TRUE(MakeTrainer(Solver(more), Path("tiny_iter_2.solverstate"))->Train());
   EXPECT_EQ(resumed.ResultsFrom(2), expected);
@@ -155,9 +159,10 @@ TEST_F(TrainerTest, TestMeansAreOverBatches) {
     }
     writer.Finish();
   }
-  const auto trainer = MakeTrainer(Solver("test_net_param { layer { name: 'd' type: 'Data' "
-      "top: 'value' top: 'label' data_param { source: '" + Path("five") +
-      "' batch_size: 2 backend: LMDB } } } test_iter: 3 test_interval: 5"));
+  const auto trainer = MakeTrainer(
+      Solver("test_net_param { layer { name: 'd' type: 'Data' "
+             "top: 'value' top: 'label' data_param { source: '" +
+             Path("five") + "' batch_size: 2 backend: LMDB } } } test_iter: 3 test_interval: 5"));
   ASSERT_EQ(trainer->test_nets(), 1);
   // label #0, label #1 (outputs are sorted by name), value #0, value #1
   const std::vector<double> first = {(0 + 2 + 4) / 3.0, (1 + 3 + 0) / 3.0, 90 / 3.0, 70 / 3.0};
@@ -201,10 +206,11 @@ TEST_F(TrainerTest, TestNetsComeFromAllPlaces) {
   WriteTestFile(folder_ / "test.prototxt",
                 "name: 'file' layer { name: 'd' type: 'DummyData' top: 'x' "
                 "dummy_data_param { shape { dim: 1 } data_filler { value: 3 } } }");
-  const auto trainer = MakeTrainer(Solver(
-      "test_net: '" + Path("test.prototxt") + "' test_net_param { name: 'inside' layer { name: 'd' "
-      "type: 'DummyData' top: 'y' dummy_data_param { shape { dim: 1 } } } } "
-      "test_iter: 1 test_iter: 1 test_iter: 1 test_interval: 5"));
+  const auto trainer =
+      MakeTrainer(Solver("test_net: '" + Path("test.prototxt") +
+                         "' test_net_param { name: 'inside' layer { name: 'd' "
+                         "type: 'DummyData' top: 'y' dummy_data_param { shape { dim: 1 } } } } "
+                         "test_iter: 1 test_iter: 1 test_iter: 1 test_interval: 5"));
   ASSERT_EQ(trainer->test_nets(), 3);
   EXPECT_EQ(trainer->test_net(0).name(), "inside");
   EXPECT_EQ(trainer->test_net(1).name(), "file");
@@ -257,8 +263,9 @@ TEST_F(TrainerTest, WeightsComeFromLists) {
     return trainer->net().param(0).data_tensor().ToHost<float>()[0];
   };
   EXPECT_EQ(first_weight("weights: '" + Path("a") + ", " + Path("b") + "'", 2), 3);
-  EXPECT_EQ(first_weight("weights: '" + Path("a") + "," + Path("b") + "' weights: '" + Path("c") +
-                         "'", 3), 7);
+  EXPECT_EQ(first_weight(
+                "weights: '" + Path("a") + "," + Path("b") + "' weights: '" + Path("c") + "'", 3),
+            7);
   const std::string error = SolverError("weights: '" + Path("a") + "," + Path("none") + "'");
   EXPECT_TRUE(Contains(error, Path("none") + ": cannot be opened")) << error;
 }
@@ -325,8 +332,11 @@ TEST_F(TrainerTest, FrozenParametersStay) {
 
 TEST_F(TrainerTest, BadLabelsAreAnError) {
   proto::SolverParameter solver = Solver();
-  solver.mutable_net_param()->mutable_layer(0)->mutable_dummy_data_param()
-      ->mutable_data_filler(1)->set_value(2);
+  solver.mutable_net_param()
+      ->mutable_layer(0)
+      ->mutable_dummy_data_param()
+      ->mutable_data_filler(1)
+      ->set_value(2);
   const std::string error = ErrorOf([&] { MakeTrainer(solver)->Train(); });
   EXPECT_TRUE(Contains(error, "layer 'loss'")) << error;
 }
@@ -350,11 +360,12 @@ TEST_F(TrainerTest, SharedParametersAreUpdatedOnce) {
   ASSERT_TRUE(trainer->Train());
   EXPECT_EQ(ReadState(Path("tiny_iter_4.solverstate")).history_size(), 2);
   EXPECT_EQ(ReadWeightsFile(Path("tiny_iter_4.caffemodel")).back().name, "loss2");
-  EXPECT_EQ(MakeTrainer(solver, Path("tiny_iter_4.solverstate"), nullptr,
-                        DType::kFloat64)->iteration(), 4);
+  EXPECT_EQ(
+      MakeTrainer(solver, Path("tiny_iter_4.solverstate"), nullptr, DType::kFloat64)->iteration(),
+      4);
   // Two equal losses are twice the gradient of one.
-  const auto doubled = MakeTrainer(Solver("max_iter: 4 base_lr: 0.2"), "", nullptr,
-                                   DType::kFloat64);
+  const auto doubled =
+      MakeTrainer(Solver("max_iter: 4 base_lr: 0.2"), "", nullptr, DType::kFloat64);
   ASSERT_TRUE(doubled->Train());
   const auto a = WeightsOf(*trainer), b = WeightsOf(*doubled);
   ASSERT_EQ(a.size(), b.size());

@@ -1,4 +1,5 @@
-// What updates beyond Caffe's rules do to a training: averaged weights, plateaus, rates of their own.
+// What updates beyond Caffe's rules do to a training: averaged weights, plateaus, rates of their
+// own.
 #include <cmath>
 
 #include "train/train_test_util.h"
@@ -29,7 +30,8 @@ class UpdateTest : public testing::Test {
     const auto trainer = Make("display: 1 " + more);
     trainer->Step(iterations);
     std::vector<std::string> rates;
-    for (const std::string& line : log.With(", lr = ")) rates.push_back(line.substr(line.find("lr")));
+    for (const std::string& line : log.With(", lr = "))
+      rates.push_back(line.substr(line.find("lr")));
     return rates;
   }
   std::filesystem::path folder_;
@@ -66,9 +68,12 @@ TEST_F(UpdateTest, SnapshotsHoldTheAverage) {
 TEST_F(UpdateTest, TestNetsSeeTheAverage) {
   const std::string test = " test_iter: 2 test_interval: 100 test_initialization: false ";
   int asked = 0;
-  const auto trainer = MakeTrainer(Solver("ema_decay: 0.4" + test), "", [&] {
-    return ++asked == 10 ? Action::kSnapshot : Action::kNone;  // in the test's first batch
-  }, DType::kFloat64);
+  const auto trainer = MakeTrainer(
+      Solver("ema_decay: 0.4" + test), "",
+      [&] {
+        return ++asked == 10 ? Action::kSnapshot : Action::kNone;  // in the test's first batch
+      },
+      DType::kFloat64);
   trainer->Step(9);
   const std::vector<double> weights = WeightsOf(*trainer);
   const double loss = trainer->Test(0)[0];
@@ -81,9 +86,9 @@ TEST_F(UpdateTest, TestNetsSeeTheAverage) {
 }
 
 TEST_F(UpdateTest, ATestThatFailsLeavesTheTrainedWeights) {
-  proto::SolverParameter solver =
-      Solver("ema_decay: 0.4 test_iter: 1 test_interval: 100 eval_type: 'detection' "
-             "test_initialization: false");
+  proto::SolverParameter solver = Solver(
+      "ema_decay: 0.4 test_iter: 1 test_interval: 100 eval_type: 'detection' "
+      "test_initialization: false");
   const auto trainer = MakeTrainer(solver);
   trainer->Step(3);
   const std::vector<double> weights = WeightsOf(*trainer);
@@ -108,10 +113,11 @@ TEST_F(UpdateTest, GoesOnFromTheTrainedWeights) {
 // The data are random, so the loss does not stand still; of a test loss from long ago, which stays,
 // more never comes.
 TEST_F(UpdateTest, PlateauFollowsATest) {
-  const std::string text = "lr_policy: 'plateau' gamma: 0.5 base_lr: 0.125 plateau_winsize: 2 "
-                           "plateau_winsize: 3 test_iter: 1 test_interval: 1000 ";
-  const std::vector<std::string> expected = {"lr = 0.125",  "lr = 0.125",   "lr = 0.0625",
-                                             "lr = 0.0625", "lr = 0.0625",  "lr = 0.03125",
+  const std::string text =
+      "lr_policy: 'plateau' gamma: 0.5 base_lr: 0.125 plateau_winsize: 2 "
+      "plateau_winsize: 3 test_iter: 1 test_interval: 1000 ";
+  const std::vector<std::string> expected = {"lr = 0.125",  "lr = 0.125",  "lr = 0.0625",
+                                             "lr = 0.0625", "lr = 0.0625", "lr = 0.03125",
                                              "lr = 0.03125"};
   EXPECT_EQ(Rates(text + "plateau_metric: 'loss'", 7), expected);
   EXPECT_EQ(Rates(text + "plateau_metric: 'loss' plateau_mode: 'max'", 7), expected);
@@ -119,8 +125,9 @@ TEST_F(UpdateTest, PlateauFollowsATest) {
 
 // The smoothed loss falls, so the rate stays; the other way round the rate falls.
 TEST_F(UpdateTest, PlateauFollowsTheTrainingLoss) {
-  const std::string text = "lr_policy: 'plateau' gamma: 0.5 base_lr: 0.125 plateau_winsize: 12 "
-                           "average_loss: 100 ";
+  const std::string text =
+      "lr_policy: 'plateau' gamma: 0.5 base_lr: 0.125 plateau_winsize: 12 "
+      "average_loss: 100 ";
   EXPECT_EQ(Rates(text, 30).back(), "lr = 0.125");
   EXPECT_EQ(Rates(text + "plateau_mode: 'max'", 30).back(), "lr = 0.0625");
 }
@@ -145,8 +152,10 @@ TEST_F(UpdateTest, ForkFieldErrors) {
 // w - rate * g with the rate of LARC: one step, compared with a step at a tenth of the rate.
 TEST_F(UpdateTest, LarcClipsRates) {
   const std::string text = "momentum: 0 base_lr: 0.5 ";
-  const auto start = Make(text), plain = Make(text), larc = Make(text + "larc: true larc_eta: 1000 "
-                                                                        "larc_policy: 'clip'");
+  const auto start = Make(text), plain = Make(text),
+             larc = Make(text +
+                         "larc: true larc_eta: 1000 "
+                         "larc_policy: 'clip'");
   plain->Step(1);
   larc->Step(1);
   EXPECT_EQ(WeightsOf(*larc), WeightsOf(*plain));  // never above the rate
@@ -179,8 +188,9 @@ TEST_F(UpdateTest, ReportsTheMeanAveragePrecision) {
   std::string tops, shapes, bottoms[2];
   for (size_t i = 0; i < rows.size(); ++i) {
     tops += Concat(" top: 'n", i, "'");
-    shapes += Concat(" shape { dim: 1 dim: 1 dim: 1 dim: 1 } data_filler { type: 'constant' value: ",
-                     rows[i], " }");
+    shapes += Concat(
+        " shape { dim: 1 dim: 1 dim: 1 dim: 1 } data_filler { type: 'constant' value: ", rows[i],
+        " }");
     bottoms[i / 5] += Concat(" bottom: 'n", i, "'");
   }
   const auto join = [](const std::string& name, const std::string& from, int axis) {
@@ -188,11 +198,12 @@ TEST_F(UpdateTest, ReportsTheMeanAveragePrecision) {
                   " concat_param { axis: ", axis, " } } ");
   };
   LogCapture log;
-  const auto trainer = MakeTrainer(Solver(
-      "test_net_param { layer { name: 'd' type: 'DummyData'" + tops + " dummy_data_param {" + shapes +
-      " } } " + join("a", bottoms[0], 3) + join("b", bottoms[1], 3) +
-      join("map", " bottom: 'a' bottom: 'b'", 2) + "} test_iter: 3 test_interval: 5 "
-      "eval_type: 'detection' show_per_class_result: true"));
+  const auto trainer =
+      MakeTrainer(Solver("test_net_param { layer { name: 'd' type: 'DummyData'" + tops +
+                         " dummy_data_param {" + shapes + " } } " + join("a", bottoms[0], 3) +
+                         join("b", bottoms[1], 3) + join("map", " bottom: 'a' bottom: 'b'", 2) +
+                         "} test_iter: 3 test_interval: 5 "
+                         "eval_type: 'detection' show_per_class_result: true"));
   ASSERT_EQ(trainer->Test(0).size(), 1u);
   EXPECT_EQ(log.With("class1: 0.5").size(), 1u);
   EXPECT_EQ(log.With("Test net output #0: map = 0.5").size(), 1u);

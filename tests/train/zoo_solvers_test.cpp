@@ -31,17 +31,19 @@ TEST(ZooSolversTest, AllAreAccepted) {
     ++count;
     proto::SolverParameter solver;
     EXPECT_EQ(ErrorOf([&] {
-      ReadSolverFile(entry.path().string(), &solver);
-      TrainOneStep(solver, folder);
-    }), "");
+                ReadSolverFile(entry.path().string(), &solver);
+                TrainOneStep(solver, folder);
+              }),
+              "");
   }
   EXPECT_GT(count, 0);
 }
 
 // The fields that NVIDIA's, Intel's, SSD's and Smith's solver files use, each with its own.
 TEST(ZooSolversTest, ForksAreAccepted) {
-  const std::string common = "net: 'n.prototxt' momentum: 0.9 weight_decay: 0.0005 max_iter: 100 "
-                             "display: 50 solver_mode: GPU test_iter: 5 test_interval: 1000 ";
+  const std::string common =
+      "net: 'n.prototxt' momentum: 0.9 weight_decay: 0.0005 max_iter: 100 "
+      "display: 50 solver_mode: GPU test_iter: 5 test_interval: 1000 ";
   const char* texts[] = {
       "base_lr: 0.5 min_lr: 1e-5 lr_policy: 'poly' power: 2 larc: true larc_turbo: true "
       "larc_policy: 'clip' larc_eta: 0.05 max_momentum: 0.95 momentum_policy: 'poly' "

@@ -98,8 +98,8 @@ void LayerRunner::Build(const std::vector<Shape>& bottoms) {
   }
   for (size_t i = param_.size(); i < plan.params.size(); ++i) {
     param_.push_back(make_param("param" + std::to_string(i), plan.params[i].shape));
-    const std::vector<float> first = Fill(plan.params[i].filler, plan.params[i].shape,
-                                          options_.seed, 1000 + i, "test layer");
+    const std::vector<float> first =
+        Fill(plan.params[i].filler, plan.params[i].shape, options_.seed, 1000 + i, "test layer");
     SetParam(static_cast<int>(i), std::vector<double>(first.begin(), first.end()));
   }
   ASSERT_EQ(param_.size(), plan.params.size());
@@ -135,7 +135,9 @@ std::vector<double> LayerRunner::Bottom(int i) const {
 std::vector<double> LayerRunner::BottomDiff(int i) const {
   return bottom_[i]->diff_tensor().ToHost<double>();
 }
-std::vector<double> LayerRunner::Top(int i) const { return top_[i]->data_tensor().ToHost<double>(); }
+std::vector<double> LayerRunner::Top(int i) const {
+  return top_[i]->data_tensor().ToHost<double>();
+}
 std::vector<double> LayerRunner::TopDiff(int i) const {
   return top_[i]->diff_tensor().ToHost<double>();
 }

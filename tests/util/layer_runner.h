@@ -24,11 +24,10 @@ class LayerTest : public ::testing::TestWithParam<DeviceKind> {
 };
 
 // Follows the tests of one layer: CREMA_ON_ALL_DEVICES(PoolingTest);
-#define CREMA_ON_ALL_DEVICES(Suite)                                                         \
-  INSTANTIATE_TEST_SUITE_P(Devices, Suite, ::testing::ValuesIn(::crema::test::TestDevices()), \
-                           [](const auto& info) {                                          \
-                             return std::string(::crema::test::DeviceLabel(info.param));   \
-                           })
+#define CREMA_ON_ALL_DEVICES(Suite)                                      \
+  INSTANTIATE_TEST_SUITE_P(                                              \
+      Devices, Suite, ::testing::ValuesIn(::crema::test::TestDevices()), \
+      [](const auto& info) { return std::string(::crema::test::DeviceLabel(info.param)); })
 const char* DeviceLabel(DeviceKind kind);  // "Cpu", "Fake", "Cuda"
 
 struct RunnerOptions {
@@ -36,10 +35,10 @@ struct RunnerOptions {
   DType dtype = DType::kFloat64;
   Phase phase = Phase::kTrain;
   uint64_t seed = 1;
-  bool in_place = false;          // top 0 is bottom 0
+  bool in_place = false;  // top 0 is bottom 0
   std::string engine = "CAFFE";
-  Layout layout = Layout::kPlain;  // of bottoms and tops with three axes or more
-  int tops = 1;                   // how many tops the layer text is given
+  Layout layout = Layout::kPlain;    // of bottoms and tops with three axes or more
+  int tops = 1;                      // how many tops the layer text is given
   std::vector<bool> wants_gradient;  // of the params; all true by default
 };
 

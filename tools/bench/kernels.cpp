@@ -59,7 +59,8 @@ struct Kernel {
 
 std::vector<Kernel> Kernels() {
   const auto layer = [](const char* type, const std::string& more = "") {
-    return std::string("layer { name: 'k' type: '") + type + "' bottom: 'x' top: 'y' " + more + " }";
+    return std::string("layer { name: 'k' type: '") + type + "' bottom: 'x' top: 'y' " + more +
+           " }";
   };
   const std::string scale =
       "layer { name: 's' type: 'Scale' bottom: 'y' top: 'y' scale_param { bias_term: true } } ";
@@ -74,8 +75,8 @@ std::vector<Kernel> Kernels() {
       {"BatchNorm + Scale + ReLU", layer("BatchNorm") + scale + relu, 3, 5},
       {"Max pooling 2/2", layer("Pooling", "pooling_param { kernel_size: 2 stride: 2 }"), 1.5, 1.5},
       {"Max pooling 3/2", layer("Pooling", "pooling_param { kernel_size: 3 stride: 2 }"), 1.5, 1.5},
-      {"Mean pooling 3/2",
-       layer("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 }"), 1.25, 1.25},
+      {"Mean pooling 3/2", layer("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 }"),
+       1.25, 1.25},
       {"LRN", layer("LRN"), 3, 4},
       {"Softmax", layer("Softmax"), 2, 3},
       {"Concat", layer("Concat", "bottom: 'z'"), 4, 4},
@@ -90,9 +91,11 @@ std::unique_ptr<Net> MakeNet(const std::string& layer, int64_t bytes,
   const std::string shape = "shape { dim: 16 dim: 64 dim: " + std::to_string(side) +
                             " dim: " + std::to_string(side) + " } ";
   proto::NetParameter config;
-  ReadNetText("force_backward: true layer { name: 'data' type: 'DummyData' top: 'x' top: 'z' "
-              "dummy_data_param { " + shape + "data_filler { type: 'gaussian' std: 1 } } }" + layer,
-              "kernel_bench", &config);
+  ReadNetText(
+      "force_backward: true layer { name: 'data' type: 'DummyData' top: 'x' top: 'z' "
+      "dummy_data_param { " +
+          shape + "data_filler { type: 'gaussian' std: 1 } } }" + layer,
+      "kernel_bench", &config);
   config.mutable_state()->set_phase(proto::TRAIN);
   return std::make_unique<Net>(config, device);
 }
@@ -139,7 +142,8 @@ void RunUpdate(const char* type, int64_t bytes, const Context& ctx, double copy_
   step.delta = 1e-8;
   const double tensors = 3 + 2.0 * rule->history_count();
   const double seconds = BestSeconds([&] { rule->Update(ctx, step); });
-  PrintLine(type, "update", tensors * static_cast<double>(step.weights.bytes()), seconds, copy_rate);
+  PrintLine(type, "update", tensors * static_cast<double>(step.weights.bytes()), seconds,
+            copy_rate);
 }
 
 int Run(int argc, char** argv) {

@@ -25,10 +25,10 @@ class UsageError : public std::runtime_error {
 // One command. Flags are parsed (gflags) before `run` gets the other arguments.
 struct Command {
   const char* name;
-  const char* arguments;             // as shown in the usage line
-  const char* summary;               // one line
-  const char* details;               // paragraphs for --help; may be ""
-  std::vector<std::string> flags;    // names of the flags it takes
+  const char* arguments;           // as shown in the usage line
+  const char* summary;             // one line
+  const char* details;             // paragraphs for --help; may be ""
+  std::vector<std::string> flags;  // names of the flags it takes
   int (*run)(const std::vector<std::string>& arguments);
 };
 
@@ -56,8 +56,8 @@ void TakesNoArguments(const std::vector<std::string>& arguments);
 // The device that --gpu asks for; the CPU where it asks for none.
 std::shared_ptr<Device> DeviceFromFlags();
 
-// Reads --model, upgrades it, and gives it the state of `phase`, --level and --stage, and random data
-// where --dummy_data asks for it.
+// Reads --model, upgrades it, and gives it the state of `phase`, --level and --stage, and random
+// data where --dummy_data asks for it.
 proto::NetParameter NetFromFlags(Phase phase);
 // --phase, or `otherwise` where it is not given.
 Phase PhaseFromFlags(Phase otherwise);

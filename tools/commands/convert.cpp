@@ -1,10 +1,11 @@
 // crema convert: makes databases from published data sets and from images.
+#include "data/convert.h"
+
 #include <gflags/gflags.h>
 
 #include "base/strings.h"
 #include "commands/command.h"
 #include "crema/base/error.h"
-#include "data/convert.h"
 
 DEFINE_string(backend, "lmdb", "The kind of database: lmdb or leveldb");
 DEFINE_int32(resize_height, 0, "Resize images to this height; goes with --resize_width");
@@ -13,9 +14,11 @@ DEFINE_bool(gray, false, "Make images grey: one channel instead of three");
 DEFINE_bool(encoded, false, "Store compressed images, which are decoded in training");
 DEFINE_string(encode_type, "", "Store compressed images of this type, such as jpg or png");
 DEFINE_bool(check_size, false, "Stop where an image has another size than the first");
-DEFINE_bool(shuffle, false, "Store images in random order; always on for `folder` unless "
+DEFINE_bool(shuffle, false,
+            "Store images in random order; always on for `folder` unless "
             "--shuffle=false");
-DEFINE_uint64(shuffle_seed, 0, "What is random (the order, the pairs) depends on this "
+DEFINE_uint64(shuffle_seed, 0,
+              "What is random (the order, the pairs) depends on this "
               "number alone");
 
 namespace crema {
@@ -91,28 +94,30 @@ const Source& FindSource(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const char* ConvertDetails() {
-  return
-      "crema convert mnist IMAGES LABELS OUT_DB\n"
-      "    MNIST's IDX files, plain or .gz.\n"
-      "crema convert mnist_pairs IMAGES LABELS OUT_DB\n"
-      "    Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two channels of a\n"
-      "    record, with the label 1 where both show the same digit, else 0.\n"
-      "crema convert cifar10 FOLDER OUT_FOLDER\n"
-      "    The binary version of CIFAR-10: FOLDER holds data_batch_1.bin to data_batch_5.bin and\n"
-      "    test_batch.bin. Makes cifar10_train_BACKEND and cifar10_test_BACKEND in OUT_FOLDER.\n"
-      "crema convert imageset ROOT LISTFILE OUT_DB\n"
-      "    Each line of LISTFILE is an image's path below ROOT, a space, and a label (a whole\n"
-      "    number). Paths may have spaces.\n"
-      "crema convert folder FOLDER OUT_DB\n"
-      "    FOLDER holds a folder of images for each class. Classes are numbered from 0 in the\n"
-      "    order of their names, which are written to OUT_DB/classes.txt.\n"
-      "\n"
-      "OUT_DB must not exist. It appears when it is complete; until then it is OUT_DB.partial.\n"
-      "All options but --backend are for imageset and folder; --shuffle_seed for mnist_pairs, too.";
+  return "crema convert mnist IMAGES LABELS OUT_DB\n"
+         "    MNIST's IDX files, plain or .gz.\n"
+         "crema convert mnist_pairs IMAGES LABELS OUT_DB\n"
+         "    Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two channels "
+         "of a\n"
+         "    record, with the label 1 where both show the same digit, else 0.\n"
+         "crema convert cifar10 FOLDER OUT_FOLDER\n"
+         "    The binary version of CIFAR-10: FOLDER holds data_batch_1.bin to data_batch_5.bin "
+         "and\n"
+         "    test_batch.bin. Makes cifar10_train_BACKEND and cifar10_test_BACKEND in OUT_FOLDER.\n"
+         "crema convert imageset ROOT LISTFILE OUT_DB\n"
+         "    Each line of LISTFILE is an image's path below ROOT, a space, and a label (a whole\n"
+         "    number). Paths may have spaces.\n"
+         "crema convert folder FOLDER OUT_DB\n"
+         "    FOLDER holds a folder of images for each class. Classes are numbered from 0 in the\n"
+         "    order of their names, which are written to OUT_DB/classes.txt.\n"
+         "\n"
+         "OUT_DB must not exist. It appears when it is complete; until then it is OUT_DB.partial.\n"
+         "All options but --backend are for imageset and folder; --shuffle_seed for mnist_pairs, "
+         "too.";
 }
 
 std::vector<std::string> ConvertFlags() {
-  return {"backend",    "resize_height", "resize_width", "gray",        "encoded",
+  return {"backend",     "resize_height", "resize_width", "gray",        "encoded",
           "encode_type", "check_size",    "shuffle",      "shuffle_seed"};
 }
 

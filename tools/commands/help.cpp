@@ -11,10 +11,9 @@ void PrintLayerList() {
   const std::vector<ManualPage> pages = LayerPages();
   size_t width = 0;
   for (const ManualPage& page : pages) width = std::max(width, page.title.size());
-  const std::pair<const char*, const char*> groups[] = {
-      {"Data", "layers that make or take data"},
-      {"Losses", "losses and measures"},
-      {"Layers", "other layers"}};
+  const std::pair<const char*, const char*> groups[] = {{"Data", "layers that make or take data"},
+                                                        {"Losses", "losses and measures"},
+                                                        {"Layers", "other layers"}};
   for (const auto& group : groups) {
     std::cout << "\n" << group.second << ":\n";
     for (const ManualPage& page : pages) {

@@ -1,9 +1,10 @@
 // crema mean: the mean image of a database, and the mean of each channel.
+#include "data/mean.h"
+
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
 #include "commands/command.h"
-#include "data/mean.h"
 
 DECLARE_string(backend);
 

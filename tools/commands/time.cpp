@@ -42,8 +42,10 @@ double Median(std::vector<double> values) {
 std::unique_ptr<Trainer> MakeTrainer(const proto::NetParameter& config,
                                      std::shared_ptr<Device> device) {
   proto::SolverParameter solver;
-  ReadText("base_lr: 1e-6 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1 "
-           "random_seed: 1 snapshot_after_train: false display: 0", "crema time", &solver);
+  ReadText(
+      "base_lr: 1e-6 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1 "
+      "random_seed: 1 snapshot_after_train: false display: 0",
+      "crema time", &solver);
   *solver.mutable_net_param() = config;
   TrainOptions options;
   options.device = std::move(device);
@@ -97,7 +99,7 @@ class Subject {
 };
 
 struct Times {
-  std::vector<double> forward, backward;  // by layer, ms, summed over the iterations
+  std::vector<double> forward, backward;          // by layer, ms, summed over the iterations
   std::vector<double> all_forward, all_backward;  // by iteration
 };
 
@@ -166,10 +168,11 @@ Times LogLayerTimes(Subject* subject) {
 double SgemmPeak(const std::shared_ptr<Device>& device) {
   constexpr double kSize = 1024;
   proto::NetParameter config;
-  ReadText("layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 1024 dim: 1024 } } }"
-           "layer { name: 'y' type: 'InnerProduct' bottom: 'x' top: 'y' inner_product_param { "
-           "num_output: 1024 bias_term: false weight_filler { type: 'uniform' } } }", "crema time",
-           &config);
+  ReadText(
+      "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 1024 dim: 1024 } } }"
+      "layer { name: 'y' type: 'InnerProduct' bottom: 'x' top: 'y' inner_product_param { "
+      "num_output: 1024 bias_term: false weight_filler { type: 'uniform' } } }",
+      "crema time", &config);
   NetOptions options;
   options.backward = false;
   Net net(config, device, options);

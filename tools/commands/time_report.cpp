@@ -56,13 +56,14 @@ void LogReport(const TimeReport& report) {
   LOG(INFO) << "sgemm reaches " << std::lround(report.peak_gflops) << " GFLOP/s here.";
   for (const LayerTime& layer : report.layers) {
     if (layer.forward_flops == 0) continue;
-    LOG(INFO) << std::setw(10) << layer.name << "\tforward: "
-              << Speed(layer.forward_gflops(), report.peak_gflops) << (report.trains ? ", backward: " : "")
+    LOG(INFO) << std::setw(10) << layer.name
+              << "\tforward: " << Speed(layer.forward_gflops(), report.peak_gflops)
+              << (report.trains ? ", backward: " : "")
               << (report.trains ? Speed(layer.backward_gflops(), report.peak_gflops) : "");
   }
   const char* what = report.trains ? "Training iteration" : "Inference (forward only)";
-  LOG(INFO) << what << ": " << report.iteration_ms << " ms (median of " << report.iterations << "), "
-            << report.images_per_second << " images/s.";
+  LOG(INFO) << what << ": " << report.iteration_ms << " ms (median of " << report.iterations
+            << "), " << report.images_per_second << " images/s.";
   if (report.trains) {
     LOG(INFO) << "Of it forward " << report.forward_ms << " ms, backward " << report.backward_ms
               << " ms, update " << report.update_ms << " ms.";
@@ -72,9 +73,9 @@ void LogReport(const TimeReport& report) {
 
 void WriteJson(const TimeReport& report, const std::string& path) {
   std::ofstream out(path);
-  out << std::setprecision(6) << "{\n  \"net\": " << Quoted(report.net) << ",\n  \"phase\": "
-      << (report.trains ? "\"TRAIN\"" : "\"TEST\"") << ",\n  \"iterations\": " << report.iterations
-      << ",\n  \"batch\": " << report.batch
+  out << std::setprecision(6) << "{\n  \"net\": " << Quoted(report.net)
+      << ",\n  \"phase\": " << (report.trains ? "\"TRAIN\"" : "\"TEST\"")
+      << ",\n  \"iterations\": " << report.iterations << ",\n  \"batch\": " << report.batch
       << ",\n  \"iteration_ms\": " << report.iteration_ms
       << ",\n  \"forward_ms\": " << report.forward_ms
       << ",\n  \"backward_ms\": " << report.backward_ms

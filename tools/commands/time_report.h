@@ -8,8 +8,8 @@ namespace crema {
 
 struct LayerTime {
   std::string name, type;
-  std::string with;                 // the layers whose work it does too, "" or "scale1, relu1"
-  double forward_ms = 0, backward_ms = 0;      // means
+  std::string with;  // the layers whose work it does too, "" or "scale1, relu1"
+  double forward_ms = 0, backward_ms = 0;        // means
   double forward_flops = 0, backward_flops = 0;  // of one pass; 0: not worth counting
   double forward_gflops() const { return Rate(forward_flops, forward_ms); }
   double backward_gflops() const { return Rate(backward_flops, backward_ms); }
@@ -27,7 +27,7 @@ struct TimeReport {
   int64_t batch = 0;
   double iteration_ms = 0, forward_ms = 0, backward_ms = 0, update_ms = 0;
   double images_per_second = 0;
-  double peak_gflops = 0;  // of sgemm
+  double peak_gflops = 0;   // of sgemm
   uint64_t peak_bytes = 0;  // resident memory of the process; on a GPU, what the net takes there
   std::vector<LayerTime> layers;
 };

@@ -15,7 +15,8 @@
 #include "train/snapshot_files.h"
 
 DEFINE_string(snapshot, "", "Go on from this .solverstate");
-DEFINE_string(resume, "", "auto: go on from the newest whole snapshot, or begin anew if there is none");
+DEFINE_string(resume, "",
+              "auto: go on from the newest whole snapshot, or begin anew if there is none");
 DEFINE_string(metrics, "", "Add losses, test results and speed to this file, as JSON lines");
 DEFINE_string(tensorboard, "", "Write an event file for TensorBoard into this folder");
 DEFINE_int32(histograms, 0,

@@ -36,10 +36,9 @@ template <class... Parts>
 }  // namespace crema
 
 // For mistakes of ours, never for a user's input.
-#define CREMA_CHECK(condition, ...)                                       \
-  do {                                                                    \
-    if (!(condition)) {                                                   \
-      ::crema::CheckFailed(__FILE__, __LINE__, #condition,                \
-                           ::crema::Concat(__VA_ARGS__));                 \
-    }                                                                     \
+#define CREMA_CHECK(condition, ...)                                                       \
+  do {                                                                                    \
+    if (!(condition)) {                                                                   \
+      ::crema::CheckFailed(__FILE__, __LINE__, #condition, ::crema::Concat(__VA_ARGS__)); \
+    }                                                                                     \
   } while (false)

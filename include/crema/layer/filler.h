@@ -17,10 +17,10 @@ class FillerParameter;
 struct FillerSpec {
   enum class Norm { kFanIn, kFanOut, kAverage };
   std::string type = "constant";
-  float value = 0;         // constant
-  float min = 0, max = 1;  // uniform
-  float mean = 0, std = 1; // gaussian
-  int sparse = -1;         // gaussian: this many non-zero inputs per output on average; -1: all
+  float value = 0;          // constant
+  float min = 0, max = 1;   // uniform
+  float mean = 0, std = 1;  // gaussian
+  int sparse = -1;          // gaussian: this many non-zero inputs per output on average; -1: all
   Norm variance_norm = Norm::kFanIn;  // xavier, msra
 };
 

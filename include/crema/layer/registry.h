@@ -18,8 +18,8 @@ using LayerFactory =
 // Aborts where the pair is already registered.
 void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory factory);
 
-// An engine is another implementation of a layer than our own, which is called CAFFE: ONEDNN, CUDNN.
-// It is asked first whether it can take a layer.
+// An engine is another implementation of a layer than our own, which is called CAFFE: ONEDNN,
+// CUDNN. It is asked first whether it can take a layer.
 struct EngineQuery {
   const proto::LayerParameter& config;
   Phase phase;
@@ -68,10 +68,8 @@ struct EngineRegistration {
 
 }  // namespace crema
 
-#define CREMA_REGISTER_LAYER(type, Class)                                            \
-  static const ::crema::LayerRegistration registration_of_##Class(                   \
-      type, CREMA_TARGET_DEVICE,                                                     \
-      [](const ::crema::proto::LayerParameter& config, ::crema::Phase phase)         \
-          -> std::unique_ptr<::crema::Layer> {                                       \
-        return std::make_unique<Class>(config, phase);                               \
-      })
+#define CREMA_REGISTER_LAYER(type, Class)                                    \
+  static const ::crema::LayerRegistration registration_of_##Class(           \
+      type, CREMA_TARGET_DEVICE,                                             \
+      [](const ::crema::proto::LayerParameter& config, ::crema::Phase phase) \
+          -> std::unique_ptr<::crema::Layer> { return std::make_unique<Class>(config, phase); })

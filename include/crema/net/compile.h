@@ -34,7 +34,9 @@ struct NetMemory {
   size_t params = 0, param_gradients = 0, state = 0, scratch = 0;
   size_t Total() const { return arena + kept + params + param_gradients + state + scratch; }
   // What it saves that memory is shared by what does not live at the same time.
-  size_t Saved() const { return data + gradients > arena + kept ? data + gradients - arena - kept : 0; }
+  size_t Saved() const {
+    return data + gradients > arena + kept ? data + gradients - arena - kept : 0;
+  }
 };
 
 // Chooses the layers by `config`'s state, creates them and infers all shapes. Throws Error where

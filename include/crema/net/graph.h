@@ -15,13 +15,13 @@ struct BlobNode {
   std::string name;
   Shape shape;
   Layout layout = Layout::kPlain;
-  int producer = -1;          // index of the layer that makes it first
+  int producer = -1;  // index of the layer that makes it first
   bool needs_gradient = false;
   float loss_weight = 0;      // its share in the net's loss, as printed
   bool is_output = false;     // nobody's bottom: printed as a result
   int shares_data_with = -1;  // index of an earlier blob whose memory holds the same values
   int shares_diff_with = -1;
-  bool has_diff = false;      // it has memory for a gradient
+  bool has_diff = false;  // it has memory for a gradient
 };
 
 // One parameter blob of one layer. Parameters with the same `param { name }` have one owner.
@@ -40,8 +40,8 @@ struct LayerNode {
   std::string engine_note;  // why not another one; "" where there is nothing to say
   LayerTraits traits;
   LayerPlan plan;
-  std::vector<int> bottoms, tops;  // indices of blobs
-  std::vector<int> params;         // indices of params
+  std::vector<int> bottoms, tops;    // indices of blobs
+  std::vector<int> params;           // indices of params
   std::vector<bool> propagate_down;  // one a bottom
   // One a top: its share in the net's loss, and whether its gradient begins as that share. In
   // place the layers of one blob each have their own; a gradient that a reader sends comes first.

@@ -154,13 +154,13 @@ class Net {
   Graph graph_;
   NetMemory memory_;
   std::vector<std::unique_ptr<Blob>> blobs_, params_;
-  std::vector<bool> borrowed_;  // params whose memory belongs to the net shared with
+  std::vector<bool> borrowed_;            // params whose memory belongs to the net shared with
   std::vector<BlobList> bottoms_, tops_;  // by layer
   bool check_memory_;
   std::unique_ptr<MemoryPlan> plan_;
-  std::shared_ptr<Arena> arena_;           // perhaps shared with other nets
-  std::shared_ptr<Buffer> arena_memory_, kept_;   // what the blobs' views are made of
-  std::vector<std::vector<Tensor>> states_;       // by layer
+  std::shared_ptr<Arena> arena_;                 // perhaps shared with other nets
+  std::shared_ptr<Buffer> arena_memory_, kept_;  // what the blobs' views are made of
+  std::vector<std::vector<Tensor>> states_;      // by layer
   std::map<std::string, int> blob_index_;
   Tensor flat_params_, flat_gradients_, loss_;
 };

@@ -55,8 +55,8 @@ class Trainer {
   // Trains up to max_iter, with the tests and snapshots on the way, and the last of both at the
   // end. Returns false where it was asked to stop before. A snapshot on the way that cannot be
   // written is a warning; that the last one cannot is an Error. Throws Error at the first loss or
-  // gradient that is not finite (unless stop_at_non_finite is false), and for bad labels: on the CPU
-  // in the iteration itself, on a GPU at the next display, test or snapshot, or at the end.
+  // gradient that is not finite (unless stop_at_non_finite is false), and for bad labels: on the
+  // CPU in the iteration itself, on a GPU at the next display, test or snapshot, or at the end.
   bool Train();
 
   // Only the iterations, tests and snapshots of the next `iterations` steps. Returns false where
@@ -158,32 +158,32 @@ class Trainer {
   // Where plateau_metric is: the test net, and the element of its results; -1: the training loss.
   int plateau_net_ = -1, plateau_element_ = -1;
   bool plateau_takes_least_ = true;
-  std::optional<double> plateau_value_;      // at the last test
+  std::optional<double> plateau_value_;  // at the last test
   // With ema_decay: the average, or while the nets show that, the trained weights.
   Tensor average_;
   bool shows_average_ = false;
-  std::vector<Tensor> flat_history_;             // one a history of the rule
-  std::vector<std::vector<Tensor>> history_;     // views of it, by parameter
-  Tensor gradient_factor_;                       // see UpdateStep
-  Tensor loss_window_;                           // the last average_loss losses, a ring
-  int64_t losses_ = 0;                           // written to the ring so far
+  std::vector<Tensor> flat_history_;          // one a history of the rule
+  std::vector<std::vector<Tensor>> history_;  // views of it, by parameter
+  Tensor gradient_factor_;                    // see UpdateStep
+  Tensor loss_window_;                        // the last average_loss losses, a ring
+  int64_t losses_ = 0;                        // written to the ring so far
   int64_t iteration_ = 0;
-  double rate_ = 0;                              // of the update to come, or the last one
-  int64_t rate_of_ = -1;                         // the iteration that has this rate
+  double rate_ = 0;                                        // of the update to come, or the last one
+  int64_t rate_of_ = -1;                                   // the iteration that has this rate
   std::vector<std::shared_ptr<TrainObserver>> observers_;  // the log first
   int64_t last_display_ = 0;
-  double waited_before_ = 0;  // for data, at the last display
-  std::vector<int64_t> tests_done_;              // by test net
+  double waited_before_ = 0;         // for data, at the last display
+  std::vector<int64_t> tests_done_;  // by test net
   // Where snapshot_best is: the test net, and the element of its outputs; none: -1.
   int best_net_ = -1, best_element_ = -1;
   bool best_is_lowest_ = false;
   std::optional<double> best_value_;
   int64_t best_iteration_ = -1;
-  std::vector<int64_t> kept_;       // iterations of snapshots that snapshot_keep may remove
-  int64_t last_snapshot_ = -1;      // the iteration of the last one that was written
-  Tensor non_finite_;               // the first iteration with such a loss or gradient, or -1
+  std::vector<int64_t> kept_;   // iterations of snapshots that snapshot_keep may remove
+  int64_t last_snapshot_ = -1;  // the iteration of the last one that was written
+  Tensor non_finite_;           // the first iteration with such a loss or gradient, or -1
   bool told_of_non_finite_ = false;
-  int64_t last_run_ = -1;           // the iteration whose passes ran last
+  int64_t last_run_ = -1;  // the iteration whose passes ran last
   std::unique_ptr<proto::NetParameter> train_config_;
   std::vector<std::unique_ptr<proto::NetParameter>> test_configs_;
   std::vector<std::string> test_sources_;  // where they come from, in words

@@ -164,8 +164,8 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
                     options().bias_term() || epilogue.ChangesWeights());
   }
 
-  static dnnl::convolution_forward::primitive_desc ForwardKernel(
-      const onednn::ConvolutionDesc& d, const onednn::Epilogue& epilogue) {
+  static dnnl::convolution_forward::primitive_desc ForwardKernel(const onednn::ConvolutionDesc& d,
+                                                                 const onednn::Epilogue& epilogue) {
     dnnl::primitive_attr attr = onednn::CallerScratchpad();
     attr.set_post_ops(epilogue.PostOps());
     return onednn::ConvolutionForward(d, attr);

@@ -1,5 +1,5 @@
-// What Scale and Bias share: an operand that covers the axes of x from `axis` on and is repeated over
-// the others.
+// What Scale and Bias share: an operand that covers the axes of x from `axis` on and is repeated
+// over the others.
 #pragma once
 
 #include <string>
@@ -37,8 +37,10 @@ inline OperandPlace PlaceOperand(const Shape& x, const Shape& operand, int axis,
   bool fits = first + operand.rank() <= x.rank();
   for (int a = 0; fits && a < operand.rank(); ++a) fits = x[first + a] == operand[a];
   if (!fits) {
-    Fail(title, ": the ", what, " has the shape ", operand.ToString(), ", which does not equal the "
-         "extents from axis ", first, " on of its bottom, whose shape is ", x.ToString());
+    Fail(title, ": the ", what, " has the shape ", operand.ToString(),
+         ", which does not equal the "
+         "extents from axis ",
+         first, " on of its bottom, whose shape is ", x.ToString());
   }
   return {first, operand.rank()};
 }

@@ -16,9 +16,8 @@ void ForEachInChannels(const Context& ctx, const ChannelView& view, F f) {
   if (inner == 1) {
     ForEach(ctx, view.outer, channels, [=] HD(int64_t r, int c) { f(r * channels + c, c); });
   } else {
-    ForEach(ctx, view.outer * channels, inner, [=] HD(int64_t r, int c) {
-      f(r * inner + c, static_cast<int>(r % channels));
-    });
+    ForEach(ctx, view.outer * channels, inner,
+            [=] HD(int64_t r, int c) { f(r * inner + c, static_cast<int>(r % channels)); });
   }
 }
 

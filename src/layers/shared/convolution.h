@@ -23,7 +23,7 @@ inline namespace CREMA_TARGET {
 // after the other, and so does the CPU where images are large; threads then share each of them.
 constexpr int kMostTasks = CREMA_TARGET_DEVICE == DeviceKind::kCpu ? 16 : 1;
 constexpr int kLeastTasks = 8;
-constexpr size_t kMostColumnBytes = size_t{32} << 20;   // of all tasks together
+constexpr size_t kMostColumnBytes = size_t{32} << 20;  // of all tasks together
 constexpr size_t kMostPartialBytes = size_t{8} << 20;
 
 inline int TaskCount(int64_t images, size_t bytes_each, size_t most_bytes) {
@@ -65,8 +65,8 @@ struct ConvSizes {
 inline void ChooseTasks(ConvSizes* s, DType dtype) {
   const size_t element = SizeOf(dtype);
   s->tasks = TaskCount(s->images, s->ColumnCount() * element, kMostColumnBytes);
-  s->weight_tasks = std::min(
-      s->tasks, TaskCount(s->images, s->WeightCount() * element, kMostPartialBytes));
+  s->weight_tasks =
+      std::min(s->tasks, TaskCount(s->images, s->WeightCount() * element, kMostPartialBytes));
 }
 
 template <class T>

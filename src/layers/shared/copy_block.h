@@ -12,9 +12,8 @@ inline namespace CREMA_TARGET {
 template <class T>
 void CopyBlock(const Context& ctx, int64_t rows, int cols, const T* from, int64_t from_stride,
                T* to, int64_t to_stride) {
-  ForEach(ctx, rows, cols, [=] HD(int64_t r, int c) {
-    to[r * to_stride + c] = from[r * from_stride + c];
-  });
+  ForEach(ctx, rows, cols,
+          [=] HD(int64_t r, int c) { to[r * to_stride + c] = from[r * from_stride + c]; });
 }
 
 // How many values of a blob belong to one index of the axes before `axis`.

@@ -40,8 +40,8 @@ class LabelNote {
   // Appends the states; `first` is the index of the first of them. Call it in Plan.
   void Plan(std::vector<LayerPlan::State>* states) {
     first_ = static_cast<int>(states->size());
-    states->push_back({Shape{2}, DType::kInt32});   // how many, position of the first
-    states->push_back({Shape{}, std::nullopt});     // the first one's value
+    states->push_back({Shape{2}, DType::kInt32});  // how many, position of the first
+    states->push_back({Shape{}, std::nullopt});    // the first one's value
     is_clear_ = false;
   }
   int count_state() const { return first_; }
@@ -74,15 +74,14 @@ class LabelNote {
 // bad[i] = 1 for the bad ones among n labels, 0 for the others.
 template <class T>
 void MarkBadLabels(const Context& ctx, int n, const T* label, const LabelRule& rule, T* bad) {
-  ForEach(ctx, n, [=] HD(int64_t i) {
-    bad[i] = static_cast<T>(ReadLabel(label[i], rule) == kBadLabel);
-  });
+  ForEach(ctx, n,
+          [=] HD(int64_t i) { bad[i] = static_cast<T>(ReadLabel(label[i], rule) == kBadLabel); });
 }
 
 // Notes the bad ones among n labels: is_bad[i] is 1 for those, otherwise 0.
 template <class T>
-void NoteBadLabels(const Context& ctx, int n, const T* label, const T* is_bad,
-                   const Tensor& counts, const Tensor& value) {
+void NoteBadLabels(const Context& ctx, int n, const T* label, const T* is_bad, const Tensor& counts,
+                   const Tensor& value) {
   int32_t* noted = counts.mutable_data<int32_t>();
   T* first_value = value.mutable_data<T>();
   constexpr int32_t kLast = std::numeric_limits<int32_t>::max();
@@ -107,8 +106,8 @@ class LabelledLayer : public Layer {
   using Layer::Layer;
 
   std::string CheckAfterForward(Context& ctx) override {
-    const std::string problem = note_.Read(ctx, state(note_.count_state()),
-                                           state(note_.value_state()), rule_, Noun());
+    const std::string problem =
+        note_.Read(ctx, state(note_.count_state()), state(note_.value_state()), rule_, Noun());
     if (problem.empty()) return "";
     return Concat(Title(), ": its bottom '", config().bottom(LabelBottom()), "' ", problem, "; ",
                   Advice());
@@ -125,7 +124,8 @@ class LabelledLayer : public Layer {
     const std::string ignored =
         rule_.has_ignored != 0 ? Concat(" or ignore_label ", rule_.ignored) : "";
     return Concat("labels must be whole numbers from 0 to ", rule_.classes - 1, ignored,
-                  ", one for each of the ", rule_.classes, " scores: correct the labels, or the "
+                  ", one for each of the ", rule_.classes,
+                  " scores: correct the labels, or the "
                   "number of outputs of the layer that makes the scores");
   }
 

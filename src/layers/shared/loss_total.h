@@ -39,8 +39,8 @@ struct Element {
 // loss = sum of losses(i) / normalizer, for i < n. The normalizer, which is written too, is
 // `fixed`, or, where that is 0, the sum of counts(i); as in Caffe never less than 1.
 template <class T, class Losses, class Counts>
-void SumLosses(const Context& ctx, int n, double fixed, Losses losses, Counts counts,
-               T* normalizer, T* loss) {
+void SumLosses(const Context& ctx, int n, double fixed, Losses losses, Counts counts, T* normalizer,
+               T* loss) {
   ReduceRows<SumOp, double>(
       ctx, 1, n, [=] HD(int64_t, int i) { return static_cast<double>(counts(i)); },
       [=] HD(int64_t, double total) {
@@ -63,8 +63,8 @@ void SumLosses(const Context& ctx, int n, double factor, Losses losses, T* loss)
 // Throws Error, with the layer's title, where n is too many for the sums above.
 inline void CheckLossCount(const std::string& title, int64_t n) {
   if (n <= std::numeric_limits<int>::max()) return;
-  Fail(title, ": ", n, " values are too many for a loss; at most ",
-       std::numeric_limits<int>::max(), " are allowed");
+  Fail(title, ": ", n, " values are too many for a loss; at most ", std::numeric_limits<int>::max(),
+       " are allowed");
 }
 
 }  // namespace CREMA_TARGET

@@ -319,19 +319,19 @@ void MaskToTop(const Context& ctx, int64_t count, const int32_t* mask, T* top) {
 
 // Where the windows are square and common, runs the statement with their kKernel and kStride; else
 // does nothing.
-#define CREMA_POOL_DISPATCH(sizes, ...)                        \
-  do {                                                         \
-    const int common = CommonWindow(sizes);                    \
-    if (common == 22) {                                        \
-      constexpr int kKernel = 2, kStride = 2;                  \
-      __VA_ARGS__;                                             \
-    } else if (common == 32) {                                 \
-      constexpr int kKernel = 3, kStride = 2;                  \
-      __VA_ARGS__;                                             \
-    } else if (common == 31) {                                 \
-      constexpr int kKernel = 3, kStride = 1;                  \
-      __VA_ARGS__;                                             \
-    }                                                          \
+#define CREMA_POOL_DISPATCH(sizes, ...)       \
+  do {                                        \
+    const int common = CommonWindow(sizes);   \
+    if (common == 22) {                       \
+      constexpr int kKernel = 2, kStride = 2; \
+      __VA_ARGS__;                            \
+    } else if (common == 32) {                \
+      constexpr int kKernel = 3, kStride = 2; \
+      __VA_ARGS__;                            \
+    } else if (common == 31) {                \
+      constexpr int kKernel = 3, kStride = 1; \
+      __VA_ARGS__;                            \
+    }                                         \
   } while (false)
 
 // Kernel and stride as a two-digit number, or 0.

@@ -1,5 +1,5 @@
-// What RNN and LSTM share: sequences as T x N x ..., where they begin, a static input, states that are
-// carried from batch to batch or passed in and out, and the products that all steps need.
+// What RNN and LSTM share: sequences as T x N x ..., where they begin, a static input, states that
+// are carried from batch to batch or passed in and out, and the products that all steps need.
 //
 // Bottoms: x (T x N x ...), cont (T x N; 0 where a sequence begins, 1 where it goes on), perhaps a
 // static input (N x ...), and with expose_hidden the states before the first step (each 1 x N x D).
@@ -25,8 +25,8 @@ inline namespace CREMA_TARGET {
 struct RecurrentSizes {
   int64_t steps = 0, sequences = 0, inputs = 0, static_inputs = 0, units = 0, sums = 0;
 
-  int64_t Rows() const { return steps * sequences; }        // of everything that has all steps
-  int64_t StepState() const { return sequences * units; }   // values of one step's state
+  int64_t Rows() const { return steps * sequences; }       // of everything that has all steps
+  int64_t StepState() const { return sequences * units; }  // values of one step's state
   int64_t StepSums() const { return sequences * sums; }
 };
 
@@ -60,9 +60,8 @@ void AddRow(const Context& ctx, int64_t rows, int64_t length, const T* b, T* y) 
 template <class T>
 void AddToSteps(const Context& ctx, const RecurrentSizes& s, const T* part, T* y) {
   const int64_t sequences = s.sequences, length = s.sums;
-  ForEach(ctx, s.Rows(), static_cast<int>(length), [=] HD(int64_t r, int i) {
-    y[r * length + i] += part[r % sequences * length + i];
-  });
+  ForEach(ctx, s.Rows(), static_cast<int>(length),
+          [=] HD(int64_t r, int i) { y[r * length + i] += part[r % sequences * length + i]; });
 }
 
 template <class T>
@@ -118,8 +117,9 @@ class RecurrentLayer : public Layer, public CarriesState {
       Fail("num_output is ", param.num_output(), "; give 1 or more units");
     }
     if (param.debug_info()) {
-      Fail("recurrent_param { debug_info } is not supported: the steps are not layers of their own "
-           "here; remove it");
+      Fail(
+          "recurrent_param { debug_info } is not supported: the steps are not layers of their own "
+          "here; remove it");
     }
     const int exposed = param.expose_hidden() ? hidden : 0;
     has_static_ = config.bottom_size() > 2 + exposed;
@@ -164,7 +164,7 @@ class RecurrentLayer : public Layer, public CarriesState {
   const FillerSpec& weight_filler() const { return weight_filler_; }
   const FillerSpec& bias_filler() const { return bias_filler_; }
 
-  int h_weight() const { return has_static_ ? 3 : 2; }          // index of the parameter W_h
+  int h_weight() const { return has_static_ ? 3 : 2; }  // index of the parameter W_h
   int first_own_param() const { return h_weight() + 1; }
   int first_own_state() const { return hidden_; }
 
@@ -201,8 +201,7 @@ class RecurrentLayer : public Layer, public CarriesState {
   }
   template <class T>
   T* Last(const BlobList& top, int i) const {
-    return exposed() ? top[1 + i]->template mutable_data<T>()
-                     : state(i).template mutable_data<T>();
+    return exposed() ? top[1 + i]->template mutable_data<T>() : state(i).template mutable_data<T>();
   }
   // The gradient that comes back for the last state i, or null.
   template <class T>
@@ -229,8 +228,8 @@ class RecurrentLayer : public Layer, public CarriesState {
     AddToSteps<T>(ctx, s, scratch, sums);
   }
 
-  // The gradients of the bottoms x and x_static and of all shared parameters, for those of the sums.
-  // `before` is what W_h was multiplied with, T x N x D.
+  // The gradients of the bottoms x and x_static and of all shared parameters, for those of the
+  // sums. `before` is what W_h was multiplied with, T x N x D.
   template <class T>
   void SendBack(const Context& ctx, const T* d_sums, const T* before, T* scratch,
                 const BlobList& bottom, const std::vector<bool>& propagate_down) const {
@@ -263,7 +262,8 @@ class RecurrentLayer : public Layer, public CarriesState {
   void CheckBottoms(const std::vector<Shape>& bottoms) const {
     const Shape& x = bottoms[0];
     if (x.rank() < 2 || x[0] < 1) {
-      Fail("bottom 0 has the shape ", x.ToString(), "; it must be T x N x ..., T steps of N "
+      Fail("bottom 0 has the shape ", x.ToString(),
+           "; it must be T x N x ..., T steps of N "
            "sequences, with at least one step");
     }
     if (bottoms[1] != (Shape{x[0], x[1]})) {
@@ -271,8 +271,10 @@ class RecurrentLayer : public Layer, public CarriesState {
            x[1], " sequences it must be ", x[0], " x ", x[1]);
     }
     if (has_static_ && (bottoms[2].rank() < 1 || bottoms[2][0] != x[1])) {
-      Fail("bottom 2, the static input, has the shape ", bottoms[2].ToString(), "; axis 0 must be "
-           "the ", x[1], " sequences");
+      Fail("bottom 2, the static input, has the shape ", bottoms[2].ToString(),
+           "; axis 0 must be "
+           "the ",
+           x[1], " sequences");
     }
   }
 

@@ -33,8 +33,7 @@ void ReduceScores(const Context& ctx, const ChannelView& view, F get, T* out) {
   const int inner = view.inner;
   if (inner == 1) {
     ReduceRows<Op, T>(
-        ctx, view.outer, channels,
-        [=] HD(int64_t r, int c) { return get(r * channels + c, r); },
+        ctx, view.outer, channels, [=] HD(int64_t r, int c) { return get(r * channels + c, r); },
         [=] HD(int64_t r, T total) { out[r] = total; });
     return;
   }
@@ -51,7 +50,8 @@ void ReduceScores(const Context& ctx, const ChannelView& view, F get, T* out) {
 // peak = the largest score of each position.
 template <class T>
 void ScorePeaks(const Context& ctx, const ChannelView& view, const T* x, T* peak) {
-  ReduceScores<MaxOp, T>(ctx, view, [=] HD(int64_t i, int64_t) { return x[i]; }, peak);
+  ReduceScores<MaxOp, T>(
+      ctx, view, [=] HD(int64_t i, int64_t) { return x[i]; }, peak);
 }
 
 // What a softmax is made of again from the scores, one number a position.
@@ -67,8 +67,8 @@ void PeaksAndSums(const Context& ctx, const ChannelView& view, const T* x,
   const T* peak = sums.peak;
   ScorePeaks(ctx, view, x, sums.peak);
   ReduceScores<SumOp, T>(
-      ctx, view,
-      [=] HD(int64_t i, int64_t position) { return std::exp(x[i] - peak[position]); }, sums.sum);
+      ctx, view, [=] HD(int64_t i, int64_t position) { return std::exp(x[i] - peak[position]); },
+      sums.sum);
 }
 
 template <class T>

@@ -72,10 +72,10 @@ class UnaryLayer : public Layer {
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
     const Tensor& x = keeps_input_ ? state(0) : bottom[0]->data_tensor();
-    CREMA_FLOAT_DISPATCH(x.dtype(), T,
-                         ApplyUnarySlope<T>(ctx, x.count(), x.data<T>(), top[0]->data<T>(),
-                                            top[0]->diff<T>(), bottom[0]->mutable_diff<T>(),
-                                            Function<T>(config())));
+    CREMA_FLOAT_DISPATCH(
+        x.dtype(), T,
+        ApplyUnarySlope<T>(ctx, x.count(), x.data<T>(), top[0]->data<T>(), top[0]->diff<T>(),
+                           bottom[0]->mutable_diff<T>(), Function<T>(config())));
   }
 
  private:

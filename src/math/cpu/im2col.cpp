@@ -29,8 +29,8 @@ void ForEachRun(const ConvGeometry& g, const int* tap, const Visit& visit) {
     int64_t rest = run, image_row = 0, scale = 1;
     bool inside = true;
     for (int a = g.axes - 2; a >= 0; --a) {
-      const int at = static_cast<int>(rest % g.out[a]) * g.stride[a] - g.pad[a] +
-                     tap[a] * g.dilation[a];
+      const int at =
+          static_cast<int>(rest % g.out[a]) * g.stride[a] - g.pad[a] + tap[a] * g.dilation[a];
       rest /= g.out[a];
       inside = inside && at >= 0 && at < g.in[a];
       image_row += at * scale;

@@ -1,13 +1,12 @@
 // Gemm through cuBLAS, which is column-major: a row-major C is its C^T = op(B)^T * op(A)^T. TF32
 // stays off, so that float means float.
-#include "crema/math/gemm.h"
-
 #include <cublas_v2.h>
 
 #include <limits>
 
 #include "crema/base/error.h"
 #include "crema/math/for_each.h"
+#include "crema/math/gemm.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {
@@ -29,9 +28,7 @@ int ToBlasInt(int64_t size) {
   return static_cast<int>(size);
 }
 
-cublasOperation_t ToBlas(Transpose op) {
-  return op == Transpose::kYes ? CUBLAS_OP_T : CUBLAS_OP_N;
-}
+cublasOperation_t ToBlas(Transpose op) { return op == Transpose::kYes ? CUBLAS_OP_T : CUBLAS_OP_N; }
 
 // C = beta * C, where k is 0.
 template <class T>
@@ -54,8 +51,8 @@ void Gemm(const Context& ctx, Transpose a_op, Transpose b_op, int64_t m64, int64
   const cublasStatus_t status = CallBlas(device.cublas(), ToBlas(b_op), ToBlas(a_op), n, m, k,
                                          &alpha, b, ldb, a, lda, &beta, c, n);
   if (status != CUBLAS_STATUS_SUCCESS) {
-    Fail(device.name(), ": a product of ", m, " x ", k, " and ", k, " x ", n, " failed in cuBLAS: ",
-         cublasGetStatusString(status));
+    Fail(device.name(), ": a product of ", m, " x ", k, " and ", k, " x ", n,
+         " failed in cuBLAS: ", cublasGetStatusString(status));
   }
 }
 

@@ -1,11 +1,10 @@
 // Im2col and Col2im on CUDA. Both gather: every element of the result is made by one thread, so
 // nothing is added from two sides.
-#include "crema/math/im2col.h"
-
 #include <limits>
 
 #include "crema/base/error.h"
 #include "crema/math/for_each.h"
+#include "crema/math/im2col.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

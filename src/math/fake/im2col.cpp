@@ -17,8 +17,8 @@ void ForEachColumnElement(const ConvGeometry& g, const Visit& visit) {
     int64_t position = element % out, tap = element / out % taps, pixel = 0, scale = 1;
     bool inside = true;
     for (int a = g.axes - 1; a >= 0; --a) {
-      const int64_t at = position % g.out[a] * g.stride[a] - g.pad[a] +
-                         tap % g.kernel[a] * g.dilation[a];
+      const int64_t at =
+          position % g.out[a] * g.stride[a] - g.pad[a] + tap % g.kernel[a] * g.dilation[a];
       position /= g.out[a];
       tap /= g.kernel[a];
       inside = inside && at >= 0 && at < g.in[a];

@@ -18,7 +18,8 @@ class ShuffledOrder {
  public:
   explicit ShuffledOrder(int64_t count)
       : count_(count),
-        step_(std::max<int64_t>(1, static_cast<int64_t>(0.6180339887 * static_cast<double>(count)))),
+        step_(
+            std::max<int64_t>(1, static_cast<int64_t>(0.6180339887 * static_cast<double>(count)))),
         at_(count / 3) {
     while (std::gcd(step_, count_) != 1) ++step_;
   }

@@ -1,0 +1,215 @@
+// The command-line tool: how it answers mistakes of usage and in files.
+#include "crema/device/device.h"
+#include "tools/tool_test.h"
+
+namespace crema {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// --- usage -----------------------------------------------------------------------------------
+
+TEST_F(ToolTest, EveryCommandHasHelp) {
+  for (const std::string command :
+       {"train", "test", "time", "show", "device_query", "convert", "mean"}) {
+    const ToolResult help = Run({command, "--help"});
+    EXPECT_EQ(help.status, 0) << command;
+    EXPECT_EQ(help.err, "") << command;
+    EXPECT_THAT(help.out, StartsWith("usage: crema " + command));
+    EXPECT_THAT(help.out, HasSubstr("options:\n  --"));
+    EXPECT_EQ(Run({"help", command}).out, help.out);
+    EXPECT_EQ(Run({"-h", command}).out, help.out);
+    for (const std::string& line : SplitLines(help.out)) EXPECT_LE(line.size(), 120u) << line;
+  }
+  EXPECT_THAT(Run({"train", "--help"}).out, HasSubstr("--snapshot"));
+  EXPECT_THAT(Run({"train", "--help"}).out, testing::Not(HasSubstr("--iterations")));
+}
+
+TEST_F(ToolTest, HelpListsCommandsAndLayers) {
+  const ToolResult help = Run({"--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_EQ(help.err, "");
+  for (const std::string command : {"train", "test", "time", "show", "device_query", "convert"}) {
+    EXPECT_THAT(help.out, HasSubstr("\n  " + command + " "));
+  }
+  EXPECT_THAT(Run({"help"}).out, StartsWith(help.out));
+  EXPECT_THAT(SplitLines(Run({"help", "layers"}).out), testing::Contains("Convolution"));
+  const ToolResult nothing = Run({"help", "nothing"});
+  EXPECT_EQ(nothing.status, 1);
+  EXPECT_THAT(nothing.err, HasSubstr("there is no help on 'nothing'"));
+}
+
+TEST_F(ToolTest, NoCommandShowsTheUsage) {
+  const ToolResult result = Run({});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err, Run({"--help"}).out);
+}
+
+TEST_F(ToolTest, WrongUsageIsStatus2) {
+  ExpectUsageError({"trian"}, {"'trian'", "did you mean 'train'?"});
+  ExpectUsageError({"zzzzzz"}, {"there is no command 'zzzzzz'"});
+  ExpectUsageError({""}, {"there is no command ''"});
+  ExpectUsageError({"train", "--solvr=x"}, {"--solvr", "did you mean --solver?"});
+  ExpectUsageError({"train", "--iterations=5"}, {"crema train has no option --iterations"});
+  ExpectUsageError({"train", "--"}, {"has no option"});
+  ExpectUsageError({"train"}, {"--solver=FILE is missing"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "solver.prototxt"},
+                   {"'solver.prototxt' is not expected here"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "--snapshot=a", "--weights=b"},
+                   {"not both"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "--sigint_effect=die"},
+                   {"--sigint_effect=die", "stop, snapshot or none"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "--level=high"}, {"--level=high"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "--gpu=first"}, {"--gpu=first"});
+  ExpectUsageError({"test", "--model=net.prototxt"}, {"--weights=FILE is missing"});
+  ExpectUsageError({"test", "--weights=x"}, {"--model=FILE is missing"});
+  ExpectUsageError({"test", "--model=net.prototxt", "--weights=x", "--iterations=0"},
+                   {"--iterations must be 1 or more"});
+  ExpectUsageError({"time", "--model=net.prototxt", "--iterations=many"}, {"--iterations=many"});
+  ExpectUsageError({"time", "--model=net.prototxt", "--phase=train"}, {"must be TRAIN or TEST"});
+  ExpectUsageError({"device_query", "now"}, {"'now' is not expected here"});
+  const ToolResult last = Run({"train", "--solver"});
+  EXPECT_EQ(last.status, 2);
+  EXPECT_THAT(last.err, HasSubstr("--solver needs a value"));
+}
+
+TEST_F(ToolTest, FlagsTakeCaffesForms) {
+  EXPECT_EQ(Run({"time", "--model=net.prototxt", "--iterations=1"}).status, 0);
+  EXPECT_EQ(Run({"time", "-model", "net.prototxt", "-iterations", "1"}).status, 0);
+  EXPECT_EQ(Run({"--model=net.prototxt", "--iterations=1", "time"}).status, 0);
+  EXPECT_EQ(Run({"--model", "net.prototxt", "--iterations", "1", "time"}).status, 0);
+  EXPECT_EQ(Run({"--model", "net.prototxt", "time", "--iterations", "1"}).status, 0);
+}
+
+TEST_F(ToolTest, LogFilesAreWrittenOnDemand) {
+  std::filesystem::create_directory(folder_ / "logs");
+  EXPECT_EQ(Run({"time", "--model=net.prototxt", "--iterations=1"}).status, 0);
+  EXPECT_TRUE(FilesIn(folder_ / "logs").empty());
+  const ToolResult result =
+      Run({"time", "--model=net.prototxt", "--iterations=1", "--log_dir=logs"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.err, HasSubstr("Benchmark ends"));
+  EXPECT_FALSE(FilesIn(folder_ / "logs").empty());
+}
+
+// --- mistakes in files -----------------------------------------------------------------------
+
+TEST_F(ToolTest, MissingFiles) {
+  ExpectError({"train", "--solver=none.prototxt"}, {"none.prototxt: ", "No such file"});
+  ExpectError({"time", "--model=none.prototxt"}, {"none.prototxt: ", "No such file"});
+  ExpectError({"test", "--model=net.prototxt", "--weights=none.caffemodel"},
+              {"none.caffemodel: ", "No such file"});
+  ExpectError({"train", "--solver=solver.prototxt", "--weights=none.caffemodel"},
+              {"none.caffemodel: ", "No such file"});
+  ExpectError({"train", "--solver=solver.prototxt", "--snapshot=none.solverstate"},
+              {"none.solverstate: ", "No such file"});
+  Write("solver.prototxt", With(kSolver, "net.prototxt", "gone.prototxt"));
+  ExpectError({"train", "--solver=solver.prototxt"}, {"gone.prototxt: ", "No such file"});
+  ExpectError({"train", "--solver=."}, {"folder"});
+}
+
+TEST_F(ToolTest, TyposInFieldNames) {
+  Write("net.prototxt", With(kNet, "num_output", "num_ouput"));
+  for (const Words& words : {Words{"train", "--solver=solver.prototxt"},
+                             Words{"show", "--model=net.prototxt"}}) {
+    ExpectError(words, {"net.prototxt:20: ", "num_ouput", "num_output", "layer", "fc"});
+  }
+  Write("solver.prototxt", With(kSolver, "base_lr", "base_lrr"));
+  ExpectError({"train", "--solver=solver.prototxt"},
+              {"solver.prototxt:2: ", "base_lrr", "did you mean", "base_lr\""});
+  Write("solver.prototxt", With(kSolver, "0.1", "zero"));
+  ExpectError({"train", "--solver=solver.prototxt"}, {"solver.prototxt:2: ", "zero"});
+  Write("solver.prototxt", "\x89PNG\r\n\x1a\n");
+  ExpectError({"train", "--solver=solver.prototxt"}, {"solver.prototxt: "});
+}
+
+TEST_F(ToolTest, MistakesInTheNet) {
+  const auto expect = [&](const std::string& from, const std::string& to, const Words& parts) {
+    Write("net.prototxt", With(kNet, from, to));
+    ExpectError({"train", "--solver=solver.prototxt"}, parts);
+    ExpectError({"show", "--model=net.prototxt"}, parts);
+  };
+  expect("\"InnerProduct\"", "\"InnerProdukt\"", {"layer 'fc'", "InnerProdukt", "InnerProduct"});
+  expect("bottom: \"data\"", "bottom: \"dta\"", {"layer 'fc'", "'dta'", "data"});
+  expect("dim: 4 dim: 3", "dim: 5 dim: 3", {"layer 'loss'", "5"});
+  expect("num_output: 5", "num_output: 0", {"layer 'fc'", "num_output"});
+  expect("\"xavier\"", "\"xaver\"", {"layer 'fc'", "xaver", "xavier"});
+  expect("bottom: \"data\"", "bottom: \"data\" bottom: \"data\"", {"layer 'fc'", "2", "1"});
+}
+
+TEST_F(ToolTest, MistakesInTheSolver) {
+  Write("solver.prototxt", With(kSolver, "\"fixed\"", "\"fixd\""));
+  ExpectError({"train", "--solver=solver.prototxt"}, {"lr_policy", "'fixd'", "'fixed'"});
+  Write("solver.prototxt", With(kSolver, "test_interval: 5", ""));
+  ExpectError({"train", "--solver=solver.prototxt"}, {"test_interval"});
+}
+
+TEST_F(ToolTest, LabelsOutOfRange) {
+  Write("net.prototxt", With(kNet, "value: 1", "value: 5"));
+  ExpectError({"train", "--solver=solver.prototxt"}, {"label", "5", "layer '"});
+  ExpectError({"time", "--model=net.prototxt"}, {"label", "layer 'loss'"});
+}
+
+TEST_F(ToolTest, WeightsOfAnotherShape) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  Write("net.prototxt", With(kNet, "num_output: 5", "num_output: 7"));
+  const Words parts = {"layer 'fc'", "7 3 (21)", "5 3 (15)", "small_iter_10.caffemodel"};
+  ExpectError({"train", "--solver=solver.prototxt", "--weights=small_iter_10.caffemodel"}, parts);
+  ExpectError({"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"}, parts);
+  ExpectError({"train", "--solver=solver.prototxt", "--snapshot=small_iter_10.solverstate"}, parts);
+  ExpectError({"test", "--model=net.prototxt", "--weights=net.prototxt"},
+              {"net.prototxt: ", "text file"});
+}
+
+TEST_F(ToolTest, DamagedSnapshots) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  const std::string weights = Read("small_iter_10.caffemodel");
+  ExpectError({"train", "--solver=solver.prototxt", "--snapshot=small_iter_10.caffemodel"},
+              {"is a weights file", ".solverstate", "--weights"});
+  Write("small_iter_10.caffemodel", weights.substr(0, weights.size() - 20));
+  for (const Words& words :
+       {Words{"train", "--solver=solver.prototxt", "--snapshot=small_iter_10.solverstate"},
+        Words{"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"}}) {
+    ExpectError(words, {"small_iter_10.caffemodel: "});
+  }
+  std::filesystem::remove(folder_ / "small_iter_10.caffemodel");
+  ExpectError({"train", "--solver=solver.prototxt", "--snapshot=small_iter_10.solverstate"},
+              {"small_iter_10.caffemodel is missing"});
+}
+
+TEST_F(ToolTest, DamagedDatabases) {
+  UseImages();
+  const std::string bytes = Read("images/data.mdb");
+  for (const size_t kept : {bytes.size() / 2, bytes.size() - 100, size_t{4096}, size_t{10},
+                            size_t{0}}) {
+    Write("images/data.mdb", bytes.substr(0, kept));
+    ExpectError({"train", "--solver=solver.prototxt"}, {"layer 'data'", "LMDB 'images'"});
+  }
+  std::filesystem::remove(folder_ / "images" / "data.mdb");
+  ExpectError({"train", "--solver=solver.prototxt"}, {"layer 'data'", "'images'"});
+  std::filesystem::remove_all(folder_ / "images");
+  ExpectError({"train", "--solver=solver.prototxt"}, {"layer 'data'", "'images'"});
+}
+
+// --- devices ---------------------------------------------------------------------------------
+
+TEST_F(ToolTest, WithoutAGpu) {
+  if (!ListCudaDevices().empty()) GTEST_SKIP() << "this machine has a GPU";
+  ExpectError({"train", "--solver=solver.prototxt", "--gpu=0"}, {"GPU 0", WhyNoCuda()});
+  ExpectError({"time", "--model=net.prototxt", "--gpu=0"}, {"GPU 0"});
+  ExpectError({"device_query", "--gpu=0"}, {"no GPU"});
+  const ToolResult query = Run({"device_query"});
+  EXPECT_EQ(query.status, 0);
+  EXPECT_THAT(query.out, StartsWith("No GPU: "));
+
+  Write("solver.prototxt", With(kSolver, "solver_mode: CPU", "solver_mode: GPU"));
+  const ToolResult result = Run({"train", "--solver=solver.prototxt"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, testing::ContainsRegex("(^|\n)W[^\n]*solver_mode: GPU, but [^\n]*CPU"));
+  EXPECT_TRUE(Has("small_iter_10.caffemodel"));
+}
+
+}  // namespace
+}  // namespace crema
