@@ -1,7 +1,11 @@
-// Concat: joins its bottoms end to end along one axis.
+// Concat: joins its bottoms end to end along one axis. Where a bottom came through a ReLU, which
+// the layer before has left to this one, its gradient goes through it, too.
+#include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "crema.pb.h"
+#include "crema/layer/fusible.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/copy_block.h"
 
@@ -22,23 +26,40 @@ void ConcatForward(const Context& ctx, const BlobList& bottoms, const Blob& top,
   }
 }
 
+// Rows of y and dy begin a stride apart; those of dx follow each other.
+template <class T>
+void ReluBlock(const Context& ctx, int64_t rows, int cols, const T* y, const T* dy, int64_t stride,
+               float negative_slope, T* dx) {
+  const T slope = negative_slope;
+  const int64_t length = cols;
+  ForEach(ctx, rows, cols, [=] HD(int64_t r, int c) {
+    const T gradient = dy[r * stride + c];
+    dx[r * length + c] = y[r * stride + c] > 0 ? gradient : gradient * slope;
+  });
+}
+
+// `slopes` has one a bottom: of its ReLU, or 1.
 template <class T>
 void ConcatBackward(const Context& ctx, const BlobList& bottoms, const Blob& top, int axis,
-                    const std::vector<bool>& propagate_down) {
+                    const std::vector<bool>& propagate_down, const std::vector<float>& slopes) {
   const int64_t rows = ViewChannels(top.shape(), top.layout(), axis).outer;
   const int64_t stride = RowLength(top, axis);
-  const T* dy = top.diff<T>();
+  int64_t first = 0;
   for (size_t b = 0; b < bottoms.size(); ++b) {
     const int64_t cols = RowLength(*bottoms[b], axis);
-    if (propagate_down[b] && bottoms[b]->diff<T>() != dy) {
+    const T* dy = top.diff<T>() + first;
+    if (propagate_down[b] && slopes[b] != 1) {
+      ReluBlock<T>(ctx, rows, static_cast<int>(cols), top.data<T>() + first, dy, stride, slopes[b],
+                   bottoms[b]->mutable_diff<T>());
+    } else if (propagate_down[b] && bottoms[b]->diff<T>() != dy) {
       CopyBlock<T>(ctx, rows, static_cast<int>(cols), dy, stride, bottoms[b]->mutable_diff<T>(),
                    cols);
     }
-    dy += cols;
+    first += cols;
   }
 }
 
-class ConcatLayer : public Layer {
+class ConcatLayer : public Layer, public ReluPasser {
  public:
   ConcatLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::ConcatParameter& param = config.concat_param();
@@ -49,6 +70,7 @@ class ConcatLayer : public Layer {
     if (param.concat_dim() > static_cast<uint32_t>(std::numeric_limits<int>::max())) {
       Fail("concat_dim is negative; use axis to count from the last one");
     }
+    slopes_.assign(static_cast<size_t>(config.bottom_size()), 1.0f);
     asked_axis_ = param.has_concat_dim() ? static_cast<int>(param.concat_dim()) : param.axis();
   }
 
@@ -56,11 +78,14 @@ class ConcatLayer : public Layer {
     LayerTraits traits;
     traits.max_bottoms = -1;
     traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
+    traits.backward_needs_top_data =
+        std::any_of(slopes_.begin(), slopes_.end(), [](float slope) { return slope != 1; });
     traits.accepts_channels_last = asked_axis_ == 1;
     traits.tops_share_bottom_data = traits.tops_share_bottom_diff = config().bottom_size() == 1;
     return traits;
   }
+
+  void TakeReluOf(int b, float slope) override { slopes_[static_cast<size_t>(b)] = slope; }
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     axis_ = bottoms[0].CanonicalAxis(asked_axis_, Title() + ": axis");
@@ -84,7 +109,7 @@ class ConcatLayer : public Layer {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
-                         ConcatBackward<T>(ctx, bottom, *top[0], axis_, propagate_down));
+                         ConcatBackward<T>(ctx, bottom, *top[0], axis_, propagate_down, slopes_));
   }
 
  private:
@@ -98,6 +123,7 @@ class ConcatLayer : public Layer {
          other.ToString(), "; they must be equal except along axis ", axis_);
   }
 
+  std::vector<float> slopes_;
   int asked_axis_ = 1;
   int axis_ = 1;
 };

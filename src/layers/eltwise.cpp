@@ -154,7 +154,8 @@ class EltwiseLayer : public Layer, public Fusible {
   bool Absorb(const Follower& next) override {
     const bool is_sum = operation() == proto::EltwiseParameter::SUM && coeff_.size() == 2;
     if (!is_sum || relu_ != nullptr || next.layer->type() != "ReLU") return false;
-    if (next.backward && next.layer->config().relu_param().negative_slope() < 0) return false;
+    const bool has_sign = next.layer->config().relu_param().negative_slope() >= 0;
+    if (next.backward && !(next.is_kept && has_sign)) return false;
     relu_ = next.layer;
     return true;
   }

@@ -87,6 +87,14 @@ class Fusion {
     return true;
   }
 
+  bool IsWrittenAfter(size_t layer, int blob) const {
+    for (size_t l = layer + 1; l < graph_.layers.size(); ++l) {
+      const std::vector<int>& tops = graph_.layers[l].tops;
+      if (std::find(tops.begin(), tops.end(), blob) != tops.end()) return true;
+    }
+    return false;
+  }
+
   // Whether `blob` has its final value when the host runs.
   bool IsThereBefore(int blob) {
     if (blob == host().tops[0] || graph_.blobs[blob].producer >= static_cast<int>(host_)) {
@@ -101,8 +109,11 @@ class Fusion {
 
   bool Asks() {
     auto* fusible = dynamic_cast<Fusible*>(host().layer.get());
+    // In place, the follower alone would find its result written over, too.
+    const int made = next().tops[0];
+    const bool is_kept = made == host().tops[0] || !IsWrittenAfter(next_, made);
     return fusible != nullptr &&
-           fusible->Absorb({next().layer.get(), bottom_, next().runs_backward});
+           fusible->Absorb({next().layer.get(), bottom_, next().runs_backward, is_kept});
   }
 
   void Take() {
@@ -165,6 +176,56 @@ class Fusion {
   int bottom_ = 0;
 };
 
+// A bottom of a layer that is not absorbed.
+struct Reader {
+  LayerNode* node = nullptr;
+  int bottom = 0;
+};
+
+// The only one of `blob`; none where there are several, or others that see its memory.
+Reader SoleReader(Graph* graph, int blob) {
+  for (const BlobNode& other : graph->blobs) {
+    if (other.shares_data_with == blob || other.shares_diff_with == blob) return {};
+  }
+  Reader reader;
+  for (LayerNode& node : graph->layers) {
+    if (node.absorbed_by >= 0) continue;
+    for (size_t b = 0; b < node.bottoms.size(); ++b) {
+      if (node.bottoms[b] != blob) continue;
+      if (reader.node != nullptr) return {};
+      reader = {&node, static_cast<int>(b)};
+    }
+  }
+  return reader;
+}
+
+int WritersOf(const Graph& graph, int blob) {
+  int writers = 0;
+  for (const LayerNode& node : graph.layers) {
+    if (node.absorbed_by >= 0) continue;
+    writers += static_cast<int>(std::count(node.tops.begin(), node.tops.end(), blob));
+  }
+  return writers;
+}
+
+// The backward half of a ReLU goes to the layer that sends the gradient, where that one has the
+// values anyway: the host's own result may then be forgotten after the forward pass.
+void HandReluOn(Graph* graph, LayerNode* host) {
+  auto* fusible = dynamic_cast<Fusible*>(host->layer.get());
+  if (fusible == nullptr || !host->runs_backward || !fusible->ReluOfGradient()) return;
+  const int top = host->tops[0];
+  if (graph->keep_blobs || host->loss_weights[0] != 0) return;
+  const Reader reader = SoleReader(graph, top);
+  if (reader.node == nullptr || !reader.node->runs_backward) return;
+  auto* passer = dynamic_cast<ReluPasser*>(reader.node->layer.get());
+  const bool takes = passer != nullptr && reader.node->propagate_down[reader.bottom] &&
+                     WritersOf(*graph, reader.node->tops[0]) == 1;
+  if (!takes) return;
+  passer->TakeReluOf(reader.bottom, *fusible->ReluOfGradient());
+  fusible->LeaveReluToReader();
+  for (LayerNode* node : {host, reader.node}) node->traits = node->layer->traits();
+}
+
 }  // namespace
 
 void NeedNothing(LayerNode* node) {
@@ -174,6 +235,9 @@ void NeedNothing(LayerNode* node) {
 
 void FuseLayers(Graph* graph) {
   for (size_t l = 0; l < graph->layers.size(); ++l) Fusion(graph, l).Run();
+  for (LayerNode& node : graph->layers) {
+    if (node.absorbed_by < 0) HandReluOn(graph, &node);
+  }
 }
 
 }  // namespace crema

@@ -75,6 +75,16 @@ void SetStatistics(Net* net, double variance) {
   SetParam(*net, "bn", 2, {2});
 }
 
+void ExpectSameGradients(const std::string& text, Net* fused) {
+  const auto plain = Make(text, false, proto::TRAIN);
+  for (uint64_t step = 0; step < 2; ++step) {  // the second uses memory that was used
+    for (Net* net : {fused, plain.get()}) ForwardBackward(*net, step);
+    ExpectNear(fused->loss().ToHost<double>(), plain->loss().ToHost<double>(), 1e-5);
+    ExpectNear(fused->flat_gradients().ToHost<double>(), plain->flat_gradients().ToHost<double>(),
+               1e-5);
+  }
+}
+
 TEST(OnednnFusionTest, TrainsAsWithoutFusion) {
   CREMA_NEEDS_ENGINE("ONEDNN");
   const std::string two = Conv("other", "x", "other");
@@ -85,21 +95,48 @@ TEST(OnednnFusionTest, TrainsAsWithoutFusion) {
       {"NegativeSlope", Conv("c", "x", "c") + Relu("relu", "c", "y", "-0.2"), {}},
       {"SumBehind", two + Conv("c", "x", "c") + Relu("relu", "c", "r") + Sum("r", "y"), {"relu"}},
       {"Sum", two + Conv("c", "x", "c") + Sum("c", "y"), {}},
+      {"WrittenOver",
+       Conv("c", "x", "c") + Relu("relu", "c", "y") + Norm("y", "y") + Scale("y", "y"),
+       {}},
       {"BatchStatistics", Conv("c", "x", "c") + Norm("c", "n") + Scale("n", "y"), {}},
   };
   for (const FusedCase& each : cases) {
     SCOPED_TRACE(each.name);
     const std::string text = kData + each.middle + Head();
-    const auto fused = Make(text, true, proto::TRAIN), plain = Make(text, false, proto::TRAIN);
+    const auto fused = Make(text, true, proto::TRAIN);
     EXPECT_EQ(Absorbed(*fused, "c"), each.absorbed);
-    EXPECT_TRUE(Absorbed(*plain, "c").empty());
-    for (uint64_t step = 0; step < 2; ++step) {  // the second uses memory that was used
-      for (Net* net : {fused.get(), plain.get()}) ForwardBackward(*net, step);
-      ExpectNear(fused->loss().ToHost<double>(), plain->loss().ToHost<double>(), 1e-5);
-      ExpectNear(fused->flat_gradients().ToHost<double>(), plain->flat_gradients().ToHost<double>(),
-                 1e-5);
-    }
+    ExpectSameGradients(text, fused.get());
   }
+}
+
+// The concatenation, which has the values anyway, does the backward half of the ReLUs.
+TEST(OnednnFusionTest, AConcatTakesReluOfGradients) {
+  CREMA_NEEDS_ENGINE("ONEDNN");
+  const std::string branches = Conv("a", "x", "a") + Relu("relu_a", "a", "a") +
+                               Conv("b", "x", "b") + Relu("relu_b", "b", "rb", "0.2") +
+                               Conv("c", "x", "c") +
+                               Layer("join", "Concat", {"a", "rb", "c"}, {"y"});
+  const auto needs_top = [](const Net& net, const std::string& layer) {
+    return FindNode(net, layer).traits.backward_needs_top_data;
+  };
+  const std::string text = kData + branches + Head();
+  const auto fused = Make(text, true, proto::TRAIN);
+  EXPECT_TRUE(needs_top(*fused, "join"));
+  EXPECT_FALSE(needs_top(*fused, "a") || needs_top(*fused, "b"));
+  ExpectSameGradients(text, fused.get());
+
+  // Not where its own result is written over, or where another layer reads a branch.
+  const std::string over = kData + branches + Norm("y", "y") + Head();
+  const auto written = Make(over, true, proto::TRAIN);
+  EXPECT_FALSE(needs_top(*written, "join"));
+  EXPECT_TRUE(needs_top(*written, "a") && needs_top(*written, "b"));
+  ExpectSameGradients(over, written.get());
+  const std::string two =
+      kData + branches + Head() + Layer("other", "Reduction", {"rb"}, {"o"}, "loss_weight: 0.1");
+  const auto read_twice = Make(two, true, proto::TRAIN);
+  EXPECT_TRUE(needs_top(*read_twice, "b"));
+  EXPECT_FALSE(needs_top(*read_twice, "a"));
+  ExpectSameGradients(two, read_twice.get());
 }
 
 std::vector<FusedCase> TestCases() {

@@ -1,6 +1,7 @@
 // Fusion: a layer that does the work of those that follow it in its own passes over memory.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "crema/layer/layer.h"
@@ -12,6 +13,7 @@ struct Follower {
   const Layer* layer;
   int bottom;     // which of its bottoms that is
   bool backward;  // whether gradients flow through it
+  bool is_kept;   // whether what it makes is there when they do: no later layer writes over it
 };
 
 // A Layer that can absorb others is a Fusible, too.
@@ -30,6 +32,22 @@ class Fusible {
   // parameters are bound.
   virtual void BindFollower(const Layer& follower, const BlobList& params,
                             const std::vector<bool>& wants_gradient) = 0;
+
+  // The slope of a ReLU at the layer's end whose backward half, dy * (y > 0 ? 1 : slope), the sole
+  // reader of top 0 could do as well; none where there is no such ReLU.
+  virtual std::optional<float> ReluOfGradient() const { return std::nullopt; }
+  // From now on the gradient of top 0 comes with that done; traits() tell so.
+  virtual void LeaveReluToReader() {}
+};
+
+// A Layer that can do the backward half of a ReLU that its bottom came through, on the way.
+class ReluPasser {
+ public:
+  virtual ~ReluPasser() = default;
+
+  // From now on Backward multiplies the gradient of bottom `b` by `slope` where the bottom's value
+  // is not above 0; traits() tell what that needs.
+  virtual void TakeReluOf(int b, float slope) = 0;
 };
 
 }  // namespace crema

@@ -4,6 +4,7 @@
 #include "layers/shared/convolution.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -51,7 +52,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   LayerTraits traits() const override {
     LayerTraits traits = ConvolutionBase::traits();
     traits.accepts_channels_last = traits.needs_channels_last = true;
-    traits.backward_needs_top_data = epilogue_.HasRelu();
+    traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
     return traits;
   }
 
@@ -70,6 +71,11 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
                     const std::vector<bool>&) override {
     epilogue_.BindParams(follower, params);
   }
+
+  std::optional<float> ReluOfGradient() const override {
+    return epilogue_.HasRelu() ? std::optional<float>(epilogue_.Slope()) : std::nullopt;
+  }
+  void LeaveReluToReader() override { reader_does_relu_ = true; }
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
     CheckBottoms(bottoms);
@@ -134,7 +140,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     if (sizes_.images == 0) return;
     const bool has_bias = params().size() > 1;
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
-    if (epilogue_.HasRelu()) epilogue_.BackwardRelu(ctx, *top[0]);
+    if (epilogue_.HasRelu() && !reader_does_relu_) epilogue_.BackwardRelu(ctx, *top[0]);
     for (size_t i = 0; i < top.size(); ++i) {
       const float* dy = top[i]->diff<float>();
       if (wants_gradient(0) || (has_bias && wants_gradient(1))) {
@@ -300,6 +306,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   ConvolutionCalls calls_;
   Shape bottom_, top_, weights_;
   onednn::Epilogue epilogue_;
+  bool reader_does_relu_ = false;
   std::vector<std::pair<const void*, uint64_t>> kept_;  // what the kept weights were made of
 };
 

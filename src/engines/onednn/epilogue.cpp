@@ -34,7 +34,9 @@ bool Epilogue::Takes(const Follower& next) const {
   const Layer& layer = *next.layer;
   if (relu_ != nullptr) return false;
   // The sign of the result is that of the input only for such slopes.
-  if (layer.type() == "ReLU") return !next.backward || SlopeOf(layer) >= 0;
+  if (layer.type() == "ReLU") {
+    return !next.backward || (next.is_kept && SlopeOf(layer) >= 0);
+  }
   if (next.backward || scale_ != nullptr) return false;
   if (IsScaleOfChannels(layer)) return true;
   return layer.type() == "BatchNorm" && norm_ == nullptr && UsesStored(layer);
@@ -48,6 +50,8 @@ void Epilogue::BindParams(const Layer& next, const BlobList& params) {
   if (&next == norm_) norm_params_ = params;
   if (&next == scale_) scale_params_ = params;
 }
+
+float Epilogue::Slope() const { return SlopeOf(*relu_); }
 
 dnnl::post_ops Epilogue::PostOps() const {
   dnnl::post_ops operations;

@@ -23,6 +23,7 @@ class Epilogue {
   // Whether weights and bias are other ones than the convolution's own.
   bool ChangesWeights() const { return norm_ != nullptr || scale_ != nullptr; }
   bool HasRelu() const { return relu_ != nullptr; }
+  float Slope() const;  // of the ReLU
 
   dnnl::post_ops PostOps() const;
 
