@@ -85,7 +85,10 @@ class ConcatLayer : public Layer, public ReluPasser {
     return traits;
   }
 
-  void TakeReluOf(int b, float slope) override { slopes_[static_cast<size_t>(b)] = slope; }
+  bool TakeReluOf(int b, float slope) override {
+    slopes_[static_cast<size_t>(b)] = slope;
+    return true;
+  }
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     axis_ = bottoms[0].CanonicalAxis(asked_axis_, Title() + ": axis");

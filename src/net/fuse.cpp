@@ -220,8 +220,7 @@ void HandReluOn(Graph* graph, LayerNode* host) {
   auto* passer = dynamic_cast<ReluPasser*>(reader.node->layer.get());
   const bool takes = passer != nullptr && reader.node->propagate_down[reader.bottom] &&
                      WritersOf(*graph, reader.node->tops[0]) == 1;
-  if (!takes) return;
-  passer->TakeReluOf(reader.bottom, *fusible->ReluOfGradient());
+  if (!takes || !passer->TakeReluOf(reader.bottom, *fusible->ReluOfGradient())) return;
   fusible->LeaveReluToReader();
   for (LayerNode* node : {host, reader.node}) node->traits = node->layer->traits();
 }

@@ -139,6 +139,23 @@ TEST(OnednnFusionTest, AConcatTakesReluOfGradients) {
   ExpectSameGradients(two, read_twice.get());
 }
 
+TEST(OnednnFusionTest, AMaximumTakesTheReluOfGradients) {
+  CREMA_NEEDS_ENGINE("ONEDNN");
+  const auto text = [](const std::string& pool) {
+    return kData + Conv("c", "x", "c") + Relu("relu", "c", "c", "0.1") +
+           Layer("pool", "Pooling", {"c"}, {"y"},
+                 "pooling_param { kernel_size: 3 stride: 2 pool: " + pool + " }") +
+           Head();
+  };
+  const auto max = Make(text("MAX"), true, proto::TRAIN);
+  EXPECT_FALSE(FindNode(*max, "c").traits.backward_needs_top_data);
+  EXPECT_TRUE(FindNode(*max, "pool").traits.backward_needs_top_data);
+  ExpectSameGradients(text("MAX"), max.get());
+  const auto average = Make(text("AVE"), true, proto::TRAIN);
+  EXPECT_TRUE(FindNode(*average, "c").traits.backward_needs_top_data);
+  ExpectSameGradients(text("AVE"), average.get());
+}
+
 std::vector<FusedCase> TestCases() {
   const std::string two = Conv("other", "x", "other");
   return {

@@ -46,8 +46,8 @@ class ReluPasser {
   virtual ~ReluPasser() = default;
 
   // From now on Backward multiplies the gradient of bottom `b` by `slope` where the bottom's value
-  // is not above 0; traits() tell what that needs.
-  virtual void TakeReluOf(int b, float slope) = 0;
+  // is not above 0; traits() tell what that needs. False: it cannot.
+  virtual bool TakeReluOf(int b, float slope) = 0;
 };
 
 }  // namespace crema

@@ -13,6 +13,7 @@
 #include "engines/onednn/call.h"
 #include "engines/onednn/epilogue.h"
 #include "engines/onednn/primitives.h"
+#include "layers/shared/relu.h"
 
 namespace crema {
 namespace {
@@ -140,7 +141,9 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     if (sizes_.images == 0) return;
     const bool has_bias = params().size() > 1;
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
-    if (epilogue_.HasRelu() && !reader_does_relu_) epilogue_.BackwardRelu(ctx, *top[0]);
+    if (epilogue_.HasRelu() && !reader_does_relu_) {
+      ReluOwnGradient<float>(ctx, *top[0], epilogue_.Slope());
+    }
     for (size_t i = 0; i < top.size(); ++i) {
       const float* dy = top[i]->diff<float>();
       if (wants_gradient(0) || (has_bias && wants_gradient(1))) {

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "crema.pb.h"
-#include "crema/math/for_each.h"
 #include "engines/onednn/primitives.h"
 
 namespace crema::onednn {
@@ -91,13 +90,6 @@ std::vector<std::pair<const void*, uint64_t>> Epilogue::Versions() const {
   AppendVersions(norm_params_, &versions);
   AppendVersions(scale_params_, &versions);
   return versions;
-}
-
-void Epilogue::BackwardRelu(const Context& ctx, const Blob& top) const {
-  const float slope = SlopeOf(*relu_);
-  const float* y = top.data<float>();
-  float* dy = top.mutable_diff<float>();
-  ForEach(ctx, top.count(), [=] HD(int64_t i) { dy[i] = y[i] > 0 ? dy[i] : dy[i] * slope; });
 }
 
 }  // namespace crema::onednn

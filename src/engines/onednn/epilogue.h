@@ -35,9 +35,6 @@ class Epilogue {
   // Changes with every change of the numbers that Fold reads of the layers behind.
   std::vector<std::pair<const void*, uint64_t>> Versions() const;
 
-  // dy becomes the gradient before the ReLU, y being its result.
-  void BackwardRelu(const Context& ctx, const Blob& top) const;
-
  private:
   // In their order.
   const Layer* norm_ = nullptr;

@@ -1,10 +1,14 @@
-// Pooling by oneDNN, in channels-last: MAX and AVE.
+// Pooling by oneDNN, in channels-last: MAX and AVE. A maximum is above 0 where the value that it is
+// is, so that MAX does the backward half of a ReLU before it on its few results.
 #include <algorithm>
+#include <optional>
 
+#include "crema/layer/fusible.h"
 #include "crema/layer/registry.h"
 #include "engines/onednn/call.h"
 #include "engines/onednn/primitives.h"
 #include "layers/shared/pooling_base.h"
+#include "layers/shared/relu.h"
 
 namespace crema {
 namespace {
@@ -14,14 +18,21 @@ int64_t PadRight(const PoolAxis& a) {
   return std::max<int64_t>(0, int64_t{a.out - 1} * a.stride + a.kernel - a.in - a.pad);
 }
 
-class OnednnPoolingLayer : public PoolingBase {
+class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
  public:
   using PoolingBase::PoolingBase;
 
   LayerTraits traits() const override {
     LayerTraits traits = PoolingBase::traits();
     traits.accepts_channels_last = traits.needs_channels_last = true;
+    traits.backward_needs_top_data = relu_slope_.has_value();
     return traits;
+  }
+
+  bool TakeReluOf(int, float slope) override {
+    if (options().pool() != proto::PoolingParameter::MAX) return false;
+    relu_slope_ = slope;
+    return true;
   }
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
@@ -66,6 +77,7 @@ class OnednnPoolingLayer : public PoolingBase {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0] || top[0]->count() == 0) return;
+    if (relu_slope_) ReluOwnGradient<float>(ctx, *top[0], *relu_slope_);
     backward_.Run({{DNNL_ARG_DIFF_DST, top[0]->diff<float>()},
                    {DNNL_ARG_DIFF_SRC, bottom[0]->mutable_diff<float>()},
                    {DNNL_ARG_WORKSPACE, Workspace()},
@@ -132,6 +144,7 @@ class OnednnPoolingLayer : public PoolingBase {
 
   onednn::Call inference_, training_, backward_;
   size_t workspace_bytes_ = 0;
+  std::optional<float> relu_slope_;  // of the layer before
 };
 
 const EngineRegistration registration(
