@@ -1,5 +1,7 @@
-// LRN across channels by oneDNN, in channels-last.
+// LRN across channels by oneDNN, in channels-last. What oneDNN would keep for the backward pass is
+// twice the size of the values; it is computed again for one image at a time.
 #include <algorithm>
+#include <vector>
 
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
@@ -29,11 +31,7 @@ class OnednnLrnLayer : public Layer {
       Fail("engine ONEDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
-    plan.scratch_bytes = std::max(forward_.scratchpad_bytes(), backward_.scratchpad_bytes());
-    if (workspace_bytes_ > 0) {
-      const auto words = static_cast<int64_t>((workspace_bytes_ + 3) / 4);
-      plan.state.push_back({Shape{words}, DType::kInt32});
-    }
+    plan.scratch_bytes = std::max(forward_.scratchpad_bytes(), BackwardScratchBytes());
     return plan;
   }
 
@@ -53,60 +51,85 @@ class OnednnLrnLayer : public Layer {
     if (top[0]->count() == 0) return;
     forward_.Run({{DNNL_ARG_SRC, bottom[0]->data<float>()},
                   {DNNL_ARG_DST, top[0]->mutable_data<float>()},
-                  {DNNL_ARG_WORKSPACE, Workspace()},
                   {DNNL_ARG_SCRATCHPAD, ctx.Scratch(forward_.scratchpad_bytes())}});
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0] || top[0]->count() == 0) return;
-    backward_.Run({{DNNL_ARG_SRC, bottom[0]->data<float>()},
-                   {DNNL_ARG_DIFF_DST, top[0]->diff<float>()},
-                   {DNNL_ARG_DIFF_SRC, bottom[0]->mutable_diff<float>()},
-                   {DNNL_ARG_WORKSPACE, Workspace()},
-                   {DNNL_ARG_SCRATCHPAD, ctx.Scratch(backward_.scratchpad_bytes())}});
+    const Shape& shape = bottom[0]->shape();
+    const int64_t image = shape.CountFrom(1);
+    char* workspace = static_cast<char*>(ctx.Scratch(BackwardScratchBytes()));
+    char* result = workspace + workspace_bytes_;
+    char* scratchpad = result + ImageBytes(shape);
+    for (int64_t i = 0; i < shape[0]; ++i) {
+      const float* x = bottom[0]->data<float>() + i * image;
+      image_forward_.Run({{DNNL_ARG_SRC, x},
+                          {DNNL_ARG_DST, result},
+                          {DNNL_ARG_WORKSPACE, workspace},
+                          {DNNL_ARG_SCRATCHPAD, scratchpad}});
+      image_backward_.Run({{DNNL_ARG_SRC, x},
+                           {DNNL_ARG_DIFF_DST, top[0]->diff<float>() + i * image},
+                           {DNNL_ARG_DIFF_SRC, bottom[0]->mutable_diff<float>() + i * image},
+                           {DNNL_ARG_WORKSPACE, workspace},
+                           {DNNL_ARG_SCRATCHPAD, scratchpad}});
+    }
   }
 
  private:
-  const void* Workspace() const { return workspace_bytes_ > 0 ? state(0).raw() : nullptr; }
+  static size_t ImageBytes(const Shape& shape) {
+    return onednn::AlignUp(static_cast<size_t>(shape.CountFrom(1)) * sizeof(float));
+  }
+  size_t BackwardScratchBytes() const {
+    return workspace_bytes_ + result_bytes_ +
+           std::max(image_forward_.scratchpad_bytes(), image_backward_.scratchpad_bytes());
+  }
 
   std::string MakeCalls(const Shape& bottom) {
     const proto::LRNParameter& p = config().lrn_param();
     onednn::LrnDesc d;
-    d.data = onednn::ChannelsLast(bottom);
     d.size = static_cast<int>(p.local_size());
     d.alpha = p.alpha();
     d.beta = p.beta();
     d.k = p.k();
+    std::vector<int64_t> image = bottom.dims();
+    image[0] = 1;
+    result_bytes_ = ImageBytes(bottom);
     try {
-      return MakeCalls(d);
+      return MakeCalls(d, onednn::ChannelsLast(bottom), onednn::ChannelsLast(Shape(image)));
     } catch (const dnnl::error& error) {
       return error.what();
     }
   }
 
-  std::string MakeCalls(const onednn::LrnDesc& d) {
+  std::string MakeCalls(onednn::LrnDesc d, const dnnl::memory::desc& all,
+                        const dnnl::memory::desc& image) {
     const dnnl::primitive_attr attr = onednn::CallerScratchpad();
-    const auto forward = onednn::LrnForward(d, true, attr);
+    d.data = all;
+    const auto forward = onednn::LrnForward(d, false, attr);
+    d.data = image;
+    const auto again = onednn::LrnForward(d, true, attr);
     std::string why_not = onednn::WhyNotUse(forward, "the forward pass");
+    if (why_not.empty()) why_not = onednn::WhyNotUse(again, "the forward pass");
     if (!why_not.empty()) return why_not;
-    const auto backward = onednn::LrnBackward(d, attr, forward);
+    const auto backward = onednn::LrnBackward(d, attr, again);
     why_not = onednn::WhyNotUse(backward, "the gradient");
     if (!why_not.empty()) return why_not;
-    const dnnl::memory::desc workspace = forward.workspace_desc();
-    workspace_bytes_ = workspace.get_size();
-    forward_ = {forward,
-                {{DNNL_ARG_SRC, d.data}, {DNNL_ARG_DST, d.data}, {DNNL_ARG_WORKSPACE, workspace}}};
-    backward_ = {backward,
-                 {{DNNL_ARG_SRC, d.data},
-                  {DNNL_ARG_DIFF_DST, d.data},
-                  {DNNL_ARG_DIFF_SRC, d.data},
-                  {DNNL_ARG_WORKSPACE, workspace}}};
+    const dnnl::memory::desc workspace = again.workspace_desc();
+    workspace_bytes_ = onednn::AlignUp(workspace.get_size());
+    forward_ = {forward, {{DNNL_ARG_SRC, all}, {DNNL_ARG_DST, all}}};
+    image_forward_ = {
+        again, {{DNNL_ARG_SRC, image}, {DNNL_ARG_DST, image}, {DNNL_ARG_WORKSPACE, workspace}}};
+    image_backward_ = {backward,
+                       {{DNNL_ARG_SRC, image},
+                        {DNNL_ARG_DIFF_DST, image},
+                        {DNNL_ARG_DIFF_SRC, image},
+                        {DNNL_ARG_WORKSPACE, workspace}}};
     return "";
   }
 
-  onednn::Call forward_, backward_;
-  size_t workspace_bytes_ = 0;
+  onednn::Call forward_, image_forward_, image_backward_;
+  size_t workspace_bytes_ = 0, result_bytes_ = 0;  // of an image
 };
 
 const EngineRegistration registration(
