@@ -211,8 +211,15 @@ bool WarmsUp(const SolverParameter& solver, int64_t iteration) {
 int LearningRateSteps(const SolverParameter& solver, int64_t iteration) {
   if (solver.lr_policy() == "step") return static_cast<int>(iteration / solver.stepsize());
   if (solver.lr_policy() != "multistep") return 0;
-  return static_cast<int>(std::count_if(solver.stepvalue().begin(), solver.stepvalue().end(),
-                                        [&](int value) { return iteration >= value; }));
+  // As in Caffe at most one an iteration, which tells where a value stands twice.
+  int steps = 0;
+  int64_t last = -1;
+  for (int64_t value : solver.stepvalue()) {
+    last = std::max(value, last + 1);
+    if (iteration < last) break;
+    ++steps;
+  }
+  return steps;
 }
 
 double LearningRate(const SolverParameter& solver, int64_t iteration, int plateau_steps) {

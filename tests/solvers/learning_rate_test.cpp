@@ -40,9 +40,11 @@ TEST(LearningRateTest, Multistep) {
   EXPECT_EQ(LearningRateSteps(Policy(text), 3), 1);
 }
 
-// Two steps at one iteration are two steps.
-TEST(LearningRateTest, MultistepTakesEqualValues) {
-  ExpectNear(Rates("lr_policy: 'multistep' gamma: 0.5 stepvalue: 1 stepvalue: 1", 2), {0.5, 0.125},
+// As in Caffe, which asks once an iteration.
+TEST(LearningRateTest, MultistepTakesOneStepAnIteration) {
+  ExpectNear(Rates("lr_policy: 'multistep' gamma: 0.5 stepvalue: 1 stepvalue: 1 stepvalue: 2", 5),
+             {0.5, 0.25, 0.125, 0.0625, 0.0625}, 1e-15);
+  ExpectNear(Rates("lr_policy: 'multistep' gamma: 0.5 stepvalue: 0 stepvalue: 0", 2), {0.25, 0.125},
              1e-15);
 }
 
