@@ -38,7 +38,8 @@ struct Affine {
   T slope = 1;
 };
 
-// Two passes, in double: the variance is summed over differences from the mean.
+// In one pass, in double, over differences from a value of the channel, so that a mean far from 0
+// takes nothing from the variance.
 template <class T>
 void BatchMoments(const Context& ctx, const ChannelView& view, const T* x, float eps,
                   float fraction, const Moments<T>& moments, const Running<T>& running) {
@@ -48,24 +49,19 @@ void BatchMoments(const Context& ctx, const ChannelView& view, const T* x, float
   const double unbiased = count > 1 ? count / (count - 1) : 1;
   const double added = eps;
   const T keep = fraction;
-  const T* mean = moments.mean;
-  ReduceChannels<SumOp, double>(
+  ReduceChannels<SumOp, Pair<double>>(
       ctx, view,
       [=] HD(int64_t o, int c, int i) {
-        return static_cast<double>(x[(o * channels + c) * inner + i]);
+        const double difference =
+            static_cast<double>(x[(o * channels + c) * inner + i]) - x[int64_t{c} * inner];
+        return Pair<double>{difference, difference * difference};
       },
-      [=] HD(int c, double total) {
-        moments.mean[c] = static_cast<T>(total / count);
+      [=] HD(int c, Pair<double> total) {
+        const double shift = total.first / count;
+        const double squares = total.second / count - shift * shift;
+        const double variance = squares > 0 ? squares : 0;
+        moments.mean[c] = static_cast<T>(x[int64_t{c} * inner] + shift);
         running.mean[c] = keep * running.mean[c] + moments.mean[c];
-      });
-  ReduceChannels<SumOp, double>(
-      ctx, view,
-      [=] HD(int64_t o, int c, int i) {
-        const T difference = x[(o * channels + c) * inner + i] - mean[c];
-        return static_cast<double>(difference) * difference;
-      },
-      [=] HD(int c, double total) {
-        const double variance = total / count;
         moments.inverse_deviation[c] = static_cast<T>(1 / std::sqrt(variance + added));
         running.variance[c] = keep * running.variance[c] + static_cast<T>(unbiased * variance);
       });
@@ -123,27 +119,18 @@ void GradientMeans(const Context& ctx, const ChannelView& view, const Moments<T>
   const T *factor = moments.factor, *offset = moments.offset;
   const T slope = affine.slope;
   T *scale_diff = affine.scale_diff, *bias_diff = affine.bias_diff;
-  ReduceChannels<SumOp, double>(
-      ctx, view,
-      [=] HD(int64_t o, int c, int i) {
-        const int64_t at = (o * channels + c) * inner + i;
-        const T value = (x[at] - mean[c]) * factor[c] + offset[c];
-        return static_cast<double>(value > 0 ? dy[at] : dy[at] * slope);
-      },
-      [=] HD(int c, double total) {
-        if (bias_diff != nullptr) bias_diff[c] += static_cast<T>(total);
-        means[c] = static_cast<T>(total / count);
-      });
-  ReduceChannels<SumOp, double>(
+  ReduceChannels<SumOp, Pair<double>>(
       ctx, view,
       [=] HD(int64_t o, int c, int i) {
         const int64_t at = (o * channels + c) * inner + i;
         const T centred = x[at] - mean[c];
         const T g = centred * factor[c] + offset[c] > 0 ? dy[at] : dy[at] * slope;
-        return static_cast<double>(g * centred);
+        return Pair<double>{static_cast<double>(g), static_cast<double>(g * centred)};
       },
-      [=] HD(int c, double total) {
-        const double gradient = total * deviation[c];
+      [=] HD(int c, Pair<double> total) {
+        if (bias_diff != nullptr) bias_diff[c] += static_cast<T>(total.first);
+        means[c] = static_cast<T>(total.first / count);
+        const double gradient = total.second * deviation[c];
         if (scale_diff != nullptr) scale_diff[c] += static_cast<T>(gradient);
         means[channels + c] = static_cast<T>(gradient / count * deviation[c]);
       });

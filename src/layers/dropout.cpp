@@ -42,20 +42,40 @@ void DropoutPass(const Context& ctx, const Blob& like, const T* in, T* out, floa
   });
 }
 
+// Which elements stay, in Caffe's order; rounded up to whole numbers of four.
+inline int64_t MaskBlocks(int64_t count) { return (count + 3) / 4; }
+
+inline void MakeMask(const Context& ctx, int64_t count, float ratio, uint64_t mixed,
+                     uint8_t* mask) {
+  const uint64_t* step = ctx.device_step();
+  const uint32_t kept = static_cast<uint32_t>(std::ceil(ratio * 16777216.0));
+  ForEach(ctx, MaskBlocks(count), [=] HD(int64_t block) {
+    const uint64_t counter = static_cast<uint64_t>(block), s = *step;
+    const Philox4 random =
+        Philox(static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32),
+               static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32),
+               static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32));
+    uint8_t* m = mask + block * 4;
+    m[0] = (random.word[0] >> 8) >= kept;
+    m[1] = (random.word[1] >> 8) >= kept;
+    m[2] = (random.word[2] >> 8) >= kept;
+    m[3] = (random.word[3] >> 8) >= kept;
+  });
+}
+
 // Elements have the numbers of Caffe's order, so that the layout does not change who is dropped.
+// Four that share a draw are far apart here, hence the mask.
 template <class T>
 void DropoutChannelsLast(const Context& ctx, const Blob& like, const T* in, T* out, float ratio,
-                         uint64_t mixed) {
+                         uint64_t mixed, uint8_t* mask) {
   const ChannelView view = ViewChannels(like.shape(), Layout::kPlain);
   const int64_t channels = view.channels, inner = view.inner;
-  const uint64_t* step = ctx.device_step();
   const T scale = static_cast<T>(1.0 / (1.0 - ratio));
-  const uint32_t kept = static_cast<uint32_t>(std::ceil(ratio * 16777216.0));
+  MakeMask(ctx, like.count(), ratio, mixed, mask);
+  const uint8_t* stays = mask;
   ForEach(ctx, view.outer * inner, view.channels, [=] HD(int64_t r, int c) {
-    const int64_t plain = (r / inner * channels + c) * inner + r % inner;
-    const uint32_t bits = RandomBits(mixed, *step, static_cast<uint64_t>(plain));
-    const int64_t at = r * channels + c;
-    out[at] = (bits >> 8) >= kept ? in[at] * scale : T(0);
+    const int64_t first = r / inner * channels * inner + r % inner, at = r * channels + c;
+    out[at] = stays[first + c * inner] != 0 ? in[at] * scale : T(0);
   });
 }
 
@@ -80,6 +100,9 @@ class DropoutLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     LayerPlan plan;
     plan.tops = {bottoms[0]};
+    if (phase() == Phase::kTrain && layout() == Layout::kChannelsLast) {
+      plan.scratch_bytes = MaskBytes(bottoms[0].count());
+    }
     return plan;
   }
 
@@ -96,13 +119,16 @@ class DropoutLayer : public Layer {
   }
 
  private:
+  static size_t MaskBytes(int64_t count) { return static_cast<size_t>(MaskBlocks(count)) * 4; }
+
   // Both passes multiply by the same factors.
   template <class T>
   void Pass(Context& ctx, const Blob& like, const T* in, T* out) const {
     const float ratio = config().dropout_param().dropout_ratio();
     const uint64_t mixed = MixKeys(ctx.seed(), random_key());
     if (phase() == Phase::kTrain && like.layout() == Layout::kChannelsLast) {
-      DropoutChannelsLast<T>(ctx, like, in, out, ratio, mixed);
+      auto* mask = static_cast<uint8_t*>(ctx.Scratch(MaskBytes(like.count())));
+      DropoutChannelsLast<T>(ctx, like, in, out, ratio, mixed, mask);
     } else if (phase() == Phase::kTrain) {
       DropoutPass<T>(ctx, like, in, out, ratio, mixed);
     } else if (in != out) {

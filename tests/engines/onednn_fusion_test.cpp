@@ -75,13 +75,14 @@ void SetStatistics(Net* net, double variance) {
   SetParam(*net, "bn", 2, {2});
 }
 
+// A BatchNorm's gradient is what is left of larger sums, hence 3e-5.
 void ExpectSameGradients(const std::string& text, Net* fused) {
   const auto plain = Make(text, false, proto::TRAIN);
   for (uint64_t step = 0; step < 2; ++step) {  // the second uses memory that was used
     for (Net* net : {fused, plain.get()}) ForwardBackward(*net, step);
     ExpectNear(fused->loss().ToHost<double>(), plain->loss().ToHost<double>(), 1e-5);
     ExpectNear(fused->flat_gradients().ToHost<double>(), plain->flat_gradients().ToHost<double>(),
-               1e-5);
+               3e-5);
   }
 }
 

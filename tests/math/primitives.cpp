@@ -48,6 +48,24 @@ void ChannelTotals(const Context& ctx, const ChannelView& view, const Tensor& x,
 }
 
 template <class T>
+void ChannelPairs(const Context& ctx, const ChannelView& view, const Tensor& x,
+                  const Tensor& totals) {
+  const int channels = view.channels, inner = view.inner;
+  const T* in = x.data<T>();
+  T* out = totals.mutable_data<T>();
+  ReduceChannels<SumOp, Pair<double>>(
+      ctx, view,
+      [=] HD(int64_t o, int c, int i) {
+        const double value = in[(o * channels + c) * inner + i];
+        return Pair<double>{value, value * value};
+      },
+      [=] HD(int c, Pair<double> total) {
+        out[c] += static_cast<T>(total.first);
+        out[channels + c] += static_cast<T>(total.second);
+      });
+}
+
+template <class T>
 void RunGemm(const Context& ctx, const Primitives::Product& p, const Tensor& a, const Tensor& b,
              const Tensor& c) {
   Gemm<T>(ctx, p.transpose_a ? Transpose::kYes : Transpose::kNo,
@@ -103,6 +121,10 @@ class TargetPrimitives : public Primitives {
     } else {
       CREMA_FLOAT_DISPATCH(x.dtype(), T, (ChannelTotals<SumOp, T>(ctx, view, x, totals)));
     }
+  }
+  void AddChannelPairs(const Context& ctx, const ChannelView& view, const Tensor& x,
+                       const Tensor& totals) const override {
+    CREMA_FLOAT_DISPATCH(x.dtype(), T, ChannelPairs<T>(ctx, view, x, totals));
   }
   void Gemm(const Context& ctx, const Product& product, const Tensor& a, const Tensor& b,
             const Tensor& c) const override {

@@ -29,6 +29,9 @@ class Primitives {
                             const Tensor& totals) const = 0;
   virtual void AddChannelTotals(const Context& ctx, bool max, const ChannelView& view,
                                 const Tensor& x, const Tensor& totals) const = 0;
+  // totals[c] += the sum of channel c, totals[channels + c] += that of its squares, in one pass.
+  virtual void AddChannelPairs(const Context& ctx, const ChannelView& view, const Tensor& x,
+                               const Tensor& totals) const = 0;
 
   struct Product {
     bool transpose_a, transpose_b;

@@ -19,6 +19,7 @@ class ReduceTest : public PrimitivesTest {
   // The totals are added to what is there, so that a result that is stored twice shows.
   void CheckRows(bool max, DType dtype, int64_t rows, int cols);
   void CheckChannels(bool max, DType dtype, const ChannelView& view);
+  void CheckPairs(DType dtype, const ChannelView& view);
 };
 CREMA_ON_ALL_DEVICES(ReduceTest);
 
@@ -59,6 +60,21 @@ void ReduceTest::CheckChannels(bool max, DType dtype, const ChannelView& v) {
   ExpectNear(totals.ToHost<double>(), expected, Tolerance(dtype));
 }
 
+void ReduceTest::CheckPairs(DType dtype, const ChannelView& v) {
+  SCOPED_TRACE(
+      Concat("pairs of ", ToString(dtype), ' ', v.outer, " x ", v.channels, " x ", v.inner));
+  const std::vector<double> x = Values(v.outer * v.channels * v.inner, dtype);
+  std::vector<double> expected(static_cast<size_t>(2 * v.channels), 0.0);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const size_t c = i / v.inner % v.channels;
+    expected[c] += x[i];
+    expected[v.channels + c] += x[i] * x[i];
+  }
+  const Tensor totals = Zeros(2 * v.channels, dtype);
+  primitives().AddChannelPairs(ctx(), v, Upload(x, dtype), totals);
+  ExpectNear(totals.ToHost<double>(), expected, Tolerance(dtype));
+}
+
 // Few long rows are shared by threads or blocks; many short ones share a block.
 TEST_P(ReduceTest, Rows) {
   const std::tuple<int64_t, int> sizes[] = {
@@ -76,12 +92,14 @@ TEST_P(ReduceTest, Channels) {
   const ChannelView views[] = {{1, 1, 1},    {2, 3, 5},     {5, 17, 1},    {1000, 3, 1},
                                {7, 40, 33},  {3, 2, 5000},  {1, 3, 20000}, {300, 20, 9},
                                {9000, 5, 1}, {20000, 1, 1}, {1, 300, 1},   {2, 16, 256},
-                               {1, 1, 9999}, {64, 33, 2},   {4000, 1, 3}};
+                               {1, 1, 9999}, {64, 33, 2},   {4000, 1, 3},  {5000, 40, 1}};
   for (const ChannelView& view : views) {
     for (bool max : {false, true}) {
       CheckChannels(max, DType::kFloat64, view);
       CheckChannels(max, DType::kFloat32, view);
     }
+    CheckPairs(DType::kFloat64, view);
+    CheckPairs(DType::kFloat32, view);
   }
 }
 

@@ -2,9 +2,12 @@
 // the sizes alone.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <type_traits>
+#include <vector>
 
+#include "crema/math/pair.h"
 #include "crema/tensor/layout.h"
 #include "target/for_each.h"
 
@@ -14,7 +17,7 @@ inline namespace CREMA_TARGET {
 struct SumOp {
   template <class T>
   static constexpr T Identity() {
-    return T(0);
+    return T{};
   }
   template <class T>
   static T Combine(T a, T b) {
@@ -33,11 +36,25 @@ struct MaxOp {
   }
 };
 
+template <class T>
+constexpr bool kIsPair = false;
+template <class U>
+constexpr bool kIsPair<Pair<U>> = true;
+
 // The reduction of get(first) .. get(last - 1), vectorised.
 template <class Op, class T, class Get>
 T ReduceChunk(int first, int last, const Get& get) {
   T total = Op::template Identity<T>();
-  if constexpr (std::is_same_v<Op, SumOp>) {
+  if constexpr (kIsPair<T>) {
+    auto a = total.first, b = total.second;
+#pragma omp simd reduction(+ : a, b)
+    for (int i = first; i < last; ++i) {
+      const T value = get(i);
+      a += value.first;
+      b += value.second;
+    }
+    total = {a, b};
+  } else if constexpr (std::is_same_v<Op, SumOp>) {
 #pragma omp simd reduction(+ : total)
     for (int i = first; i < last; ++i) total += get(i);
   } else {
@@ -82,27 +99,87 @@ void ReduceRows(const Context&, int64_t rows, int cols, F f, Store store) {
   }
 }
 
+// The totals of all channels over some rows of a channels-last array, which are read in order.
+template <class T>
+struct ChannelTotals {
+  static constexpr int kNumbers = 1;
+  using Number = T;
+
+  template <class Op, class F>
+  static void Add(const F& kernel, int64_t row, int channels, Number* totals) {
+#pragma omp simd
+    for (int c = 0; c < channels; ++c) totals[c] = Op::Combine(totals[c], T(kernel(row, c, 0)));
+  }
+  static T Get(const Number* totals, int, int c) { return totals[c]; }
+};
+
+// All the first numbers, then all the second ones.
+template <class U>
+struct ChannelTotals<Pair<U>> {
+  static constexpr int kNumbers = 2;
+  using Number = U;
+
+  template <class Op, class F>
+  static void Add(const F& kernel, int64_t row, int channels, Number* totals) {
+    Number* seconds = totals + channels;
+#pragma omp simd
+    for (int c = 0; c < channels; ++c) {
+      const Pair<U> value = kernel(row, c, 0);
+      totals[c] += value.first;
+      seconds[c] += value.second;
+    }
+  }
+  static Pair<U> Get(const Number* totals, int channels, int c) {
+    return {totals[c], totals[channels + c]};
+  }
+};
+
+// Memory that each thread keeps for the totals of chunks.
+template <class Number>
+Number* PartialTotals(int64_t count) {
+  static thread_local std::vector<Number> totals;
+  if (static_cast<int64_t>(totals.size()) < count) totals.resize(static_cast<size_t>(count));
+  return totals.data();
+}
+
+// Channels-last, or no spatial axes: the rows are cut into chunks, whose totals are combined in
+// their order.
+template <class Op, class T, class F, class Store>
+void ReduceLastAxis(int64_t rows, int channels, const F& f, const Store& store) {
+  using Totals = ChannelTotals<T>;
+  using Number = typename Totals::Number;
+  constexpr int64_t kChunkElements = 32768;
+  const int64_t most = std::min<int64_t>(kMaxChunks, rows * channels / kChunkElements);
+  const int chunks = static_cast<int>(std::max<int64_t>(1, std::min(most, rows)));
+  const int64_t size = int64_t{Totals::kNumbers} * channels;
+  Number* const totals = PartialTotals<Number>(chunks * size);
+#pragma omp parallel if (parallel : chunks > 1 && WorthThreads(rows * channels))
+  {
+    const F kernel = f;
+#pragma omp for schedule(static)
+    for (int p = 0; p < chunks; ++p) {
+      Number* const mine = totals + p * size;
+      std::fill(mine, mine + size, Op::template Identity<Number>());
+      const int64_t last = rows * (p + 1) / chunks;
+      for (int64_t row = rows * p / chunks; row < last; ++row) {
+        Totals::template Add<Op>(kernel, row, channels, mine);
+      }
+    }
+  }
+  for (int c = 0; c < channels; ++c) {
+    T total = Totals::Get(totals, channels, c);
+    for (int p = 1; p < chunks; ++p) {
+      total = Op::Combine(total, Totals::Get(totals + p * size, channels, c));
+    }
+    store(c, total);
+  }
+}
+
 template <class Op, class T, class F, class Store>
 void ReduceChannels(const Context&, const ChannelView& view, F f, Store store) {
   const int64_t elements = view.outer * view.channels * view.inner;
-  if (view.inner == 1) {  // channels-last, or no spatial axes: walk memory in order
-    constexpr int kBlock = 16;
-    const int blocks = (view.channels + kBlock - 1) / kBlock;
-#pragma omp parallel if (parallel : WorthThreads(elements))
-    {
-      const F kernel = f;
-#pragma omp for schedule(static)
-      for (int b = 0; b < blocks; ++b) {
-        const int first = b * kBlock, n = std::min(kBlock, view.channels - first);
-        T total[kBlock];
-        for (int j = 0; j < n; ++j) total[j] = Op::template Identity<T>();
-        for (int64_t o = 0; o < view.outer; ++o) {
-#pragma omp simd
-          for (int j = 0; j < n; ++j) total[j] = Op::Combine(total[j], T(kernel(o, first + j, 0)));
-        }
-        for (int j = 0; j < n; ++j) store(first + j, total[j]);
-      }
-    }
+  if (view.inner == 1) {
+    ReduceLastAxis<Op, T>(view.outer, view.channels, f, store);
     return;
   }
 #pragma omp parallel if (parallel : WorthThreads(elements))

@@ -6,6 +6,7 @@
 
 #include <limits>
 
+#include "crema/math/pair.h"
 #include "crema/tensor/layout.h"
 #include "target/for_each.h"
 
@@ -15,7 +16,7 @@ inline namespace CREMA_TARGET {
 struct SumOp {
   template <class T>
   static __host__ __device__ constexpr T Identity() {
-    return T(0);
+    return T{};
   }
   template <class T>
   static __host__ __device__ T Combine(T a, T b) {

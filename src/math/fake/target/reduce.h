@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "crema/math/pair.h"
 #include "crema/tensor/layout.h"
 #include "target/for_each.h"
 
@@ -12,7 +13,7 @@ inline namespace CREMA_TARGET {
 struct SumOp {
   template <class T>
   static constexpr T Identity() {
-    return T(0);
+    return T{};
   }
   template <class T>
   static T Combine(T a, T b) {
