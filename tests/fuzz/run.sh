@@ -51,7 +51,7 @@ innermost_frame() {
   grep -m1 -A40 -E '^==[0-9]+==ERROR: ' "$1" | grep -E '^ +#[0-9]+ ' |
     grep -vE ' in (__interceptor_|__asan|__sanitizer|__ubsan|__lsan|fuzzer::|operator (new|delete))' |
     grep -vE '/sysdeps/|/(libc|libpthread|libstdc\+\+)\.so|\(\+0x|\[vdso\]' | head -1 |
-    sed -E 's/ +#[0-9]+ 0x[0-9a-f]+ +//; s/ \(BuildId.*//'
+    sed -E 's/ +#[0-9]+ 0x[0-9a-f]+ +(in )?//; s/ \(BuildId.*//'
 }
 
 # fault_of_library LOG: whether a library of the system (libhdf5 1.10 does, on damaged heaps) read or
