@@ -34,8 +34,11 @@ Hdf5Rows::Hdf5Rows(const std::string& list, std::vector<std::string> datasets, b
       files_(ReadList(list, owner)),
       datasets_(std::move(datasets)),
       shuffle_(shuffle),
-      row_shapes_(datasets_.size()) {
-  for (size_t f = 0; f < files_.size(); ++f) Inspect(f);
+      row_shapes_(datasets_.size()),
+      was_read_(files_.size()) {
+  for (size_t f = 0; f < files_.size(); ++f) {
+    TryAndRead(files_[f], [&] { Inspect(f); });
+  }
   if (std::accumulate(row_counts_.begin(), row_counts_.end(), uint64_t{0}) == 0) {
     Fail(owner_, ": the files in ", list, " hold no rows");
   }
@@ -91,21 +94,28 @@ void Hdf5Rows::Seek(uint64_t random, uint64_t ordinal) {
   row_order_.reset();
 }
 
+void Hdf5Rows::ReadValues(size_t f) {
+  const Hdf5File file = Hdf5File::Open(files_[f]);
+  values_.clear();
+  for (size_t d = 0; d < datasets_.size(); ++d) {
+    values_.push_back(file.ReadFloats(datasets_[d]));
+    const uint64_t expected = row_counts_[f] * static_cast<uint64_t>(Shape(row_shapes_[d]).count());
+    if (values_[d].size() == expected) continue;
+    Fail(owner_, ": dataset '", datasets_[d], "' of ", files_[f],
+         " has changed while it was in use");
+  }
+}
+
 // The file at `place` of the epoch's order.
 void Hdf5Rows::Load(size_t place) {
   const size_t f = file_order_[place];
   if (loaded_ != f) {
-    const Hdf5File file = Hdf5File::Open(files_[f]);
-    values_.clear();
-    for (size_t d = 0; d < datasets_.size(); ++d) {
-      values_.push_back(file.ReadFloats(datasets_[d]));
-      const uint64_t expected =
-          row_counts_[f] * static_cast<uint64_t>(Shape(row_shapes_[d]).count());
-      if (values_[d].size() == expected) continue;
-      Fail(owner_, ": dataset '", datasets_[d], "' of ", files_[f],
-           " has changed while it was in "
-           "use");
+    if (was_read_[f]) {
+      ReadValues(f);
+    } else {
+      TryAndRead(files_[f], [&] { ReadValues(f); });
     }
+    was_read_[f] = true;
     loaded_ = f;
   }
   if (!shuffle_) return;

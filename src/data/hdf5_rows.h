@@ -32,6 +32,7 @@ class Hdf5Rows {
  private:
   void Inspect(size_t file);
   void Load(size_t place);
+  void ReadValues(size_t file);
   void NewEpoch();
 
   std::string owner_;
@@ -44,6 +45,7 @@ class Hdf5Rows {
   size_t place_ = 0;                // in file_order_
   uint64_t row_ = 0;                // of the file there
   size_t loaded_ = SIZE_MAX;        // which file `values_` is of
+  std::vector<bool> was_read_;      // by file: the library can read it
   std::vector<std::vector<float>> values_;
   std::unique_ptr<ShuffledOrder> row_order_;
 };

@@ -2,6 +2,8 @@
 
 #include <hdf5.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -9,6 +11,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/child_process.h"
 #include "crema/base/error.h"
 
 namespace crema {
@@ -28,7 +31,20 @@ std::recursive_mutex& Mutex() {
   return mutex;
 }
 
-using Lock = std::lock_guard<std::recursive_mutex>;
+// In the child of TryAndRead, whose parent holds the mutex and which has no other thread.
+bool is_child = false;
+
+class Lock {
+ public:
+  Lock() {
+    if (!is_child) Mutex().lock();
+  }
+  ~Lock() {
+    if (!is_child) Mutex().unlock();
+  }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+};
 
 // Closes what it holds.
 class Handle {
@@ -54,6 +70,13 @@ std::vector<hsize_t> Extents(const std::vector<int64_t>& shape) {
   return std::vector<hsize_t>(shape.begin(), shape.end());
 }
 
+// How long the library may take for a file; it unpacks more than ten times as many bytes a second.
+unsigned SecondsFor(const std::string& path) {
+  struct stat info = {};
+  if (stat(path.c_str(), &info) != 0) Fail(path, ": cannot be opened: ", std::strerror(errno));
+  return static_cast<unsigned>(10 + info.st_size / 5000000);
+}
+
 herr_t AddName(hid_t group, const char* name, const H5L_info_t*, void* names) {
   H5O_info_t info;
   const bool is_group =
@@ -70,7 +93,7 @@ struct Hdf5File::State {
   hid_t file = -1;
 
   ~State() {
-    const Lock lock(Mutex());
+    const Lock lock;
     if (file >= 0) H5Fclose(file);
   }
 
@@ -146,7 +169,7 @@ struct Hdf5File::State {
 
   template <class T>
   std::vector<T> Read(const std::string& name, hid_t type) const {
-    const Lock lock(Mutex());
+    const Lock lock;
     const Handle dataset(OpenDataset(name), H5Dclose);
     std::vector<T> values(CheckedCount(dataset, name));
     if (values.empty()) return values;
@@ -159,7 +182,7 @@ struct Hdf5File::State {
   // `values` may be null where there are none.
   void Write(const std::string& name, const std::vector<int64_t>& shape, hid_t file_type,
              hid_t memory_type, const void* values) const {
-    const Lock lock(Mutex());
+    const Lock lock;
     const std::vector<hsize_t> extents = Extents(shape);
     const Handle space(
         shape.empty() ? H5Screate(H5S_SCALAR)
@@ -186,7 +209,7 @@ const std::string& Hdf5File::path() const { return state_->path; }
 Hdf5File Hdf5File::Open(const std::string& path) {
   std::ifstream probe(path);
   if (!probe) Fail(path, ": cannot be opened: ", std::strerror(errno));
-  const Lock lock(Mutex());
+  const Lock lock;
   Silence();
   auto state = std::make_unique<State>();
   state->path = path;
@@ -199,7 +222,7 @@ Hdf5File Hdf5File::Create(const std::string& path) {
   std::ofstream probe(path);
   if (!probe) Fail(path, ": cannot be written: ", std::strerror(errno));
   probe.close();
-  const Lock lock(Mutex());
+  const Lock lock;
   Silence();
   auto state = std::make_unique<State>();
   state->path = path;
@@ -209,7 +232,7 @@ Hdf5File Hdf5File::Create(const std::string& path) {
 }
 
 Hdf5File Hdf5File::CreateInMemory(const std::string& name) {
-  const Lock lock(Mutex());
+  const Lock lock;
   Silence();
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fapl_core(access, size_t{1} << 20, 0);
@@ -221,7 +244,7 @@ Hdf5File Hdf5File::CreateInMemory(const std::string& name) {
 }
 
 std::vector<std::string> Hdf5File::Names(const std::string& group) const {
-  const Lock lock(Mutex());
+  const Lock lock;
   std::vector<std::string> names;
   const Handle id(H5Gopen2(state_->file, group.empty() ? "/" : group.c_str(), H5P_DEFAULT),
                   H5Gclose);
@@ -231,20 +254,20 @@ std::vector<std::string> Hdf5File::Names(const std::string& group) const {
 }
 
 bool Hdf5File::Has(const std::string& dataset) const {
-  const Lock lock(Mutex());
+  const Lock lock;
   const Handle id(H5Dopen2(state_->file, dataset.c_str(), H5P_DEFAULT), H5Dclose);
   return id.ok();
 }
 
 std::vector<int64_t> Hdf5File::Shape(const std::string& dataset) const {
-  const Lock lock(Mutex());
+  const Lock lock;
   const Handle id(state_->OpenDataset(dataset), H5Dclose);
   state_->CheckedCount(id, dataset);
   return state_->ShapeOf(id, dataset);
 }
 
 bool Hdf5File::HoldsDoubles(const std::string& dataset) const {
-  const Lock lock(Mutex());
+  const Lock lock;
   const Handle id(state_->OpenDataset(dataset), H5Dclose);
   const Handle type(H5Dget_type(id), H5Tclose);
   return H5Tget_class(type) == H5T_FLOAT && H5Tget_size(type) > 4;
@@ -265,7 +288,7 @@ int64_t Hdf5File::ReadInteger(const std::string& dataset) const {
 }
 
 std::string Hdf5File::ReadText(const std::string& dataset) const {
-  const Lock lock(Mutex());
+  const Lock lock;
   const Handle id(state_->OpenDataset(dataset), H5Dclose);
   if (state_->ClassOf(id) == H5T_INTEGER) {
     const auto bytes = state_->Read<unsigned char>(dataset, H5T_NATIVE_UCHAR);
@@ -284,7 +307,7 @@ std::string Hdf5File::ReadText(const std::string& dataset) const {
 }
 
 void Hdf5File::MakeGroup(const std::string& group) {
-  const Lock lock(Mutex());
+  const Lock lock;
   const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(links, 1);
   if (H5Lexists(state_->file, group.c_str(), H5P_DEFAULT) > 0) return;
@@ -308,7 +331,7 @@ void Hdf5File::WriteInteger(const std::string& dataset, int value) {
 }
 
 void Hdf5File::WriteText(const std::string& dataset, const std::string& text) {
-  const Lock lock(Mutex());
+  const Lock lock;
   const Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
   H5Tset_size(type, text.size() + 1);
   state_->Write(dataset, {}, type, type, text.c_str());
@@ -321,7 +344,7 @@ void Hdf5File::WriteBytes(const std::string& dataset, const std::string& bytes) 
 
 void Hdf5File::Append(const std::string& dataset, const std::vector<int64_t>& shape,
                       const float* values) {
-  const Lock lock(Mutex());
+  const Lock lock;
   std::vector<hsize_t> rows = Extents(shape), all = rows, first(shape.size(), 0);
   if (!Has(dataset)) {
     std::vector<hsize_t> none = rows, most = rows, chunk = rows;
@@ -357,14 +380,14 @@ void Hdf5File::Append(const std::string& dataset, const std::vector<int64_t>& sh
 }
 
 void Hdf5File::Flush() {
-  const Lock lock(Mutex());
+  const Lock lock;
   if (H5Fflush(state_->file, H5F_SCOPE_LOCAL) < 0) {
     Fail(path(), ": cannot be written; is the disk full?");
   }
 }
 
 std::string Hdf5File::Bytes() {
-  const Lock lock(Mutex());
+  const Lock lock;
   Flush();
   const ssize_t size = H5Fget_file_image(state_->file, nullptr, 0);
   std::string bytes(size > 0 ? static_cast<size_t>(size) : 0, '\0');
@@ -372,6 +395,17 @@ std::string Hdf5File::Bytes() {
     Fail(path(), ": cannot be put together");
   }
   return bytes;
+}
+
+void TryAndRead(const std::string& path, const std::function<void()>& read) {
+  const Lock lock;
+  const auto work = [&read] {
+    is_child = true;
+    read();
+  };
+  const std::string fault = FaultInChild(work, SecondsFor(path));
+  if (!fault.empty()) Fail(path, ": is damaged: the HDF5 library ", fault, " while it reads it");
+  read();
 }
 
 }  // namespace crema

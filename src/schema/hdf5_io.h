@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,5 +60,10 @@ class Hdf5File {
   explicit Hdf5File(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// Calls `read`, which reads the file at `path` through Hdf5File, first in a child process: the
+// library crashes on some damaged files, or searches them for ever. Throws Error where it does so
+// there, so that it does not here.
+void TryAndRead(const std::string& path, const std::function<void()>& read);
 
 }  // namespace crema

@@ -91,9 +91,7 @@ void WriteGradient(const proto::BlobProto& blob, const std::string& dataset, Hdf
   }
 }
 
-}  // namespace
-
-std::vector<SavedLayer> ReadHdf5Weights(const std::string& path) {
+std::vector<SavedLayer> ReadLayers(const std::string& path) {
   const Hdf5File file = Hdf5File::Open(path);
   const std::vector<std::string> names = file.Names("");
   if (std::find(names.begin(), names.end(), "data/") == names.end()) {
@@ -104,6 +102,37 @@ std::vector<SavedLayer> ReadHdf5Weights(const std::string& path) {
   LayerReader reader(file);
   reader.Read("data", "", 0);
   return reader.Take();
+}
+
+void ReadState(const std::string& path, proto::SolverState* state) {
+  const Hdf5File file = Hdf5File::Open(path);
+  if (!file.Has("iter") || !file.Has("learned_net")) {
+    Fail(path, ": is not a solver state: it has no datasets 'iter' and 'learned_net'");
+  }
+  state->Clear();
+  const int64_t iteration = file.ReadInteger("iter");
+  if (iteration < 0 || iteration > std::numeric_limits<int>::max()) {
+    Fail(path, ": its iteration is ", iteration, "; the file is damaged");
+  }
+  state->set_iter(static_cast<int>(iteration));
+  state->set_learned_net(file.ReadText("learned_net"));
+  if (file.Has("current_step")) {
+    state->set_current_step(static_cast<int>(file.ReadInteger("current_step")));
+  }
+  for (int i = 0; file.Has(Concat("history/", i)); ++i) {
+    ToProto(ReadBlob(file, Concat("history/", i)), false, state->add_history());
+  }
+  if (!file.Has("crema_progress")) return;
+  ReadBinary(file.ReadText("crema_progress"), path + ": crema_progress", "a training state",
+             state->mutable_progress());
+}
+
+}  // namespace
+
+std::vector<SavedLayer> ReadHdf5Weights(const std::string& path) {
+  std::vector<SavedLayer> layers;
+  TryAndRead(path, [&] { layers = ReadLayers(path); });
+  return layers;
 }
 
 std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& path) {
@@ -131,26 +160,7 @@ std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& 
 }
 
 void ReadHdf5State(const std::string& path, proto::SolverState* state) {
-  const Hdf5File file = Hdf5File::Open(path);
-  if (!file.Has("iter") || !file.Has("learned_net")) {
-    Fail(path, ": is not a solver state: it has no datasets 'iter' and 'learned_net'");
-  }
-  state->Clear();
-  const int64_t iteration = file.ReadInteger("iter");
-  if (iteration < 0 || iteration > std::numeric_limits<int>::max()) {
-    Fail(path, ": its iteration is ", iteration, "; the file is damaged");
-  }
-  state->set_iter(static_cast<int>(iteration));
-  state->set_learned_net(file.ReadText("learned_net"));
-  if (file.Has("current_step")) {
-    state->set_current_step(static_cast<int>(file.ReadInteger("current_step")));
-  }
-  for (int i = 0; file.Has(Concat("history/", i)); ++i) {
-    ToProto(ReadBlob(file, Concat("history/", i)), false, state->add_history());
-  }
-  if (!file.Has("crema_progress")) return;
-  ReadBinary(file.ReadText("crema_progress"), path + ": crema_progress", "a training state",
-             state->mutable_progress());
+  TryAndRead(path, [&] { ReadState(path, state); });
 }
 
 std::string Hdf5StateBytes(const proto::SolverState& state, const std::string& path) {

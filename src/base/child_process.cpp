@@ -1,0 +1,78 @@
+#include "base/child_process.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace crema {
+namespace {
+
+// A child that waits for a lock takes no time of a processor; this ends it.
+constexpr unsigned kPatience = 10;  // seconds for each second of work
+constexpr int kCrashSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kHasSanitizer = true;
+#elif defined(__has_feature)
+constexpr bool kHasSanitizer = __has_feature(address_sanitizer);
+#else
+constexpr bool kHasSanitizer = false;
+#endif
+
+template <class Resource>
+void Limit(Resource resource, rlim_t soft, rlim_t hard) {
+  const rlimit limit = {soft, hard};
+  setrlimit(resource, &limit);
+}
+
+[[noreturn]] void RunAndExit(const std::function<void()>& work, unsigned cpu_seconds) {
+  // A sanitizer's own handler says where the fault was.
+  for (int signal : kCrashSignals) {
+    if (!kHasSanitizer) std::signal(signal, SIG_DFL);
+  }
+  Limit(RLIMIT_CORE, 0, 0);
+  Limit(RLIMIT_CPU, cpu_seconds, cpu_seconds + 1);
+  std::signal(SIGXCPU, SIG_DFL);
+  std::signal(SIGALRM, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  alarm(cpu_seconds * kPatience);
+  try {
+    work();
+  } catch (...) {
+    // An exception is an answer.
+  }
+  _exit(0);
+}
+
+}  // namespace
+
+std::string FaultInChild(const std::function<void()>& work, unsigned cpu_seconds) {
+  const pid_t child = fork();
+  if (child < 0) return "";
+  if (child == 0) RunAndExit(work, cpu_seconds);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return "";
+  }
+  if (WIFEXITED(status)) return WEXITSTATUS(status) == 0 ? "" : "crashes";
+  switch (WTERMSIG(status)) {
+    case SIGXCPU:
+    case SIGALRM:
+      return "does not come to an end";
+    case SIGKILL:  // for want of memory, or by hand
+    case SIGTERM:
+    case SIGINT:
+    case SIGHUP:
+      return "";
+    default:
+      return std::string("crashes (") + strsignal(WTERMSIG(status)) + ")";
+  }
+}
+
+}  // namespace crema
