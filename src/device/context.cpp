@@ -19,6 +19,7 @@ void Context::SetStep(uint64_t step) {
 }
 
 void* Context::Scratch(size_t bytes) {
+  if (bytes <= lent_bytes_) return lent_;
   if (bytes > scratch_bytes_) {
     device_->Synchronize();
     if (scratch_ != nullptr) device_->Free(scratch_);

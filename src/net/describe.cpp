@@ -117,11 +117,10 @@ std::vector<std::string> BytesOf(const Graph& graph, const LayerNode& node, int 
 
 std::string DescribeMemory(const NetMemory& memory) {
   return Concat("memory of a pass: ", Bytes(memory.arena + memory.kept), " for values (",
-                Bytes(memory.data), ") and gradients (", Bytes(memory.gradients),
-                "); sharing saves ", Bytes(memory.Saved()), "\nlayer state ", Bytes(memory.state),
-                ", scratch ", Bytes(memory.scratch), ", parameters ", Bytes(memory.params),
-                ", their gradients ", Bytes(memory.param_gradients), ", in all ",
-                Bytes(memory.Total()), "\n");
+                Bytes(memory.data), "), gradients (", Bytes(memory.gradients), ") and scratch (",
+                Bytes(memory.scratch), "); sharing saves ", Bytes(memory.Saved()), "\nlayer state ",
+                Bytes(memory.state), ", parameters ", Bytes(memory.params), ", their gradients ",
+                Bytes(memory.param_gradients), ", in all ", Bytes(memory.Total()), "\n");
 }
 
 }  // namespace

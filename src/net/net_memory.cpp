@@ -38,6 +38,7 @@ void Net::PlaceBlobs() {
 void Net::CountMemory() {
   memory_.data = plan_->memory.data;
   memory_.gradients = plan_->memory.gradients;
+  memory_.scratch = plan_->memory.scratch;
   memory_.kept = kept_->bytes();
   memory_.arena = arena_memory_->bytes();
 }
@@ -88,7 +89,6 @@ std::vector<Tensor> Net::StateOf(int layer) {
 }
 
 void Net::BindLayers() {
-  size_t scratch = 0;
   memory_.state = 0;
   for (size_t l = 0; l < graph_.layers.size(); ++l) {
     const LayerNode& node = graph_.layers[l];
@@ -100,14 +100,17 @@ void Net::BindLayers() {
     }
     states_[l] = StateOf(static_cast<int>(l));
     for (const Tensor& state : states_[l]) memory_.state += state.buffer()->bytes();
-    scratch = std::max(scratch, node.plan.scratch_bytes);
     node.layer->Bind(params, states_[l], wants);
     if (node.absorbed_by < 0) continue;
     Layer* host = graph_.layers[node.absorbed_by].layer.get();
     dynamic_cast<Fusible&>(*host).BindFollower(*node.layer, params, wants);
   }
-  if (scratch > 0) context_->Scratch(scratch);
-  memory_.scratch = context_->scratch_bytes();
+}
+
+// A layer's scratch memory for its next step.
+void Net::LendScratch(const Place& place, size_t bytes) {
+  char* const arena = static_cast<char*>(arena_memory_->memory());
+  context_->LendScratch(arena + std::max<int64_t>(place.offset, 0), place.offset < 0 ? 0 : bytes);
 }
 
 // Ends the lives that end with this step.

@@ -97,10 +97,11 @@ struct Place {
   bool kept = false;
 };
 struct MemoryPlan {
-  std::vector<Place> data, diff;         // by blob
-  std::vector<std::vector<int>> unsent;  // by layer, see FindUnsentGradients
-  std::vector<MemoryPiece> pieces;       // of the arena
-  NetMemory memory;                      // without parameters
+  std::vector<Place> data, diff;                         // by blob
+  std::vector<Place> forward_scratch, backward_scratch;  // by layer
+  std::vector<std::vector<int>> unsent;                  // by layer, see FindUnsentGradients
+  std::vector<MemoryPiece> pieces;                       // of the arena
+  NetMemory memory;                                      // without parameters
 };
 MemoryPlan PlanMemory(const Graph& graph);
 

@@ -11,7 +11,9 @@ class Planner {
   MemoryPlan Run() {
     plan_.memory.data = AddBlobs(LivesOfValues(graph_), &plan_.data);
     plan_.memory.gradients = AddBlobs(LivesOfGradients(graph_), &plan_.diff);
-    for (const LayerNode& node : graph_.layers) AddLayer(node);
+    plan_.forward_scratch.resize(graph_.layers.size());
+    plan_.backward_scratch.resize(graph_.layers.size());
+    for (size_t l = 0; l < graph_.layers.size(); ++l) AddLayer(l);
     plan_.memory.arena = static_cast<size_t>(PlacePieces(&plan_.pieces));
     for (const auto& [place, piece] : waiting_) place->offset = plan_.pieces[piece].offset;
     plan_.unsent = FindUnsentGradients(graph_);
@@ -61,13 +63,19 @@ class Planner {
     return static_cast<size_t>(all.separate);
   }
 
-  // What a layer notes for its backward pass lives as long as the net.
-  void AddLayer(const LayerNode& node) {
+  // What a layer notes for its backward pass lives as long as the net; its scratch memory, for one
+  // step.
+  void AddLayer(size_t layer) {
+    const LayerNode& node = graph_.layers[layer];
     for (const LayerPlan::State& state : node.plan.state) {
       plan_.memory.state +=
           static_cast<size_t>(state.shape.count()) * SizeOf(state.dtype.value_or(graph_.dtype));
     }
-    plan_.memory.scratch = std::max(plan_.memory.scratch, node.plan.scratch_bytes);
+    const int64_t scratch = AlignUp(static_cast<int64_t>(node.plan.scratch_bytes));
+    plan_.memory.scratch = std::max(plan_.memory.scratch, static_cast<size_t>(scratch));
+    const auto add = [&](int step, Place* place) { AddPiece(scratch, {step, step}, place); };
+    if (node.absorbed_by < 0) add(ForwardStep(layer), &plan_.forward_scratch[layer]);
+    if (node.runs_backward) add(BackwardStep(graph_, layer), &plan_.backward_scratch[layer]);
   }
 
   const Graph& graph_;

@@ -51,6 +51,18 @@ TEST_P(ContextTest, ScratchGrowsAndNeverShrinks) {
   EXPECT_EQ(ctx().Scratch(50), second);
 }
 
+TEST_P(ContextTest, LentScratchIsUsedWhereItIsEnough) {
+  void* const lent = ctx().device().Allocate(200);
+  ctx().LendScratch(lent, 200);
+  EXPECT_EQ(ctx().Scratch(200), lent);
+  EXPECT_EQ(ctx().Scratch(50), lent);
+  EXPECT_NE(ctx().Scratch(201), lent);
+  EXPECT_EQ(ctx().scratch_bytes(), 201u);
+  ctx().LendScratch(nullptr, 0);
+  EXPECT_NE(ctx().Scratch(100), lent);
+  ctx().device().Free(lent);
+}
+
 TEST_P(ContextTest, WorkInScratchEndsBeforeItMoves) {
   int result = 0;
   const int value = 5;

@@ -74,7 +74,7 @@ std::unique_ptr<Trainer> Make(const std::string& model, bool plain, DType dtype)
   TrainOptions options;
   options.dtype = dtype;
   options.fuse = !plain;
-  options.engine = plain ? "CAFFE" : "ONEDNN";
+  options.engine = plain ? "CAFFE" : "DEFAULT";
   return std::make_unique<Trainer>(Solver(model), options);
 }
 

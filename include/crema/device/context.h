@@ -31,10 +31,15 @@ class Context {
   const uint64_t* device_step() const { return device_step_; }
 
   // Working memory on the device, aligned to 64 bytes. It is valid until the next call of
-  // Scratch, so an operation asks once for all it needs. Grows as needed and never shrinks; a net
-  // reserves the largest size before its first pass.
+  // Scratch, so an operation asks once for all it needs. It is what was lent, where that is enough;
+  // else the context's own, which grows as needed and never shrinks.
   void* Scratch(size_t bytes);
-  size_t scratch_bytes() const { return scratch_bytes_; }
+  size_t scratch_bytes() const { return scratch_bytes_; }  // of its own
+  // Memory for the next operation, until another is lent; none: 0 bytes. Aligned to 64 bytes.
+  void LendScratch(void* memory, size_t bytes) {
+    lent_ = memory;
+    lent_bytes_ = bytes;
+  }
 
  private:
   std::shared_ptr<Device> device_;
@@ -43,6 +48,8 @@ class Context {
   uint64_t* device_step_ = nullptr;
   void* scratch_ = nullptr;
   size_t scratch_bytes_ = 0;
+  void* lent_ = nullptr;
+  size_t lent_bytes_ = 0;
 };
 
 }  // namespace crema

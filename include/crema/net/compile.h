@@ -29,13 +29,15 @@ struct CompileOptions {
 // In bytes.
 struct NetMemory {
   size_t data = 0, gradients = 0;  // what the blobs would take if none gave its memory to another
-  size_t arena = 0;                // what they share
+  size_t scratch = 0;              // the most that a layer works with
+  size_t arena = 0;                // what these share
   size_t kept = 0;                 // what keeps its values from pass to pass
-  size_t params = 0, param_gradients = 0, state = 0, scratch = 0;
-  size_t Total() const { return arena + kept + params + param_gradients + state + scratch; }
+  size_t params = 0, param_gradients = 0, state = 0;
+  size_t Total() const { return arena + kept + params + param_gradients + state; }
   // What it saves that memory is shared by what does not live at the same time.
   size_t Saved() const {
-    return data + gradients > arena + kept ? data + gradients - arena - kept : 0;
+    const size_t separate = data + gradients + scratch;
+    return separate > arena + kept ? separate - arena - kept : 0;
   }
 };
 

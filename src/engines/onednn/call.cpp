@@ -1,5 +1,8 @@
 #include "engines/onednn/call.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/strings.h"
 #include "crema/base/error.h"
 #include "engines/onednn/primitives.h"
@@ -78,11 +81,11 @@ Call::Call(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& a
   arguments_.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad, Cpu(), nullptr));
 }
 
-void Call::Run(std::initializer_list<Address> addresses) {
+void Call::Run(const Address* first, const Address* last) {
   if (!primitive_) primitive_ = dnnl::primitive(desc_.get());
-  for (const Address& address : addresses) {
-    const auto it = arguments_.find(address.id);
-    if (it != arguments_.end()) it->second.set_data_handle(const_cast<void*>(address.memory));
+  for (const Address* address = first; address != last; ++address) {
+    const auto it = arguments_.find(address->id);
+    if (it != arguments_.end()) it->second.set_data_handle(const_cast<void*>(address->memory));
   }
   primitive_.execute(Stream(), arguments_);
   Stream().wait();
@@ -97,6 +100,47 @@ Call Reorder(const memory::desc& from, const memory::desc& to, bool adds) {
   }
   const dnnl::reorder::primitive_desc desc(Cpu(), from, Cpu(), to, attr);
   return {desc, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}};
+}
+
+ConvertingCall::ConvertingCall(const dnnl::primitive_desc_base& desc,
+                               const std::vector<Argument>& arguments) {
+  std::vector<Call::Argument> own;
+  for (const Argument& argument : arguments) {
+    own.push_back({argument.id, argument.primitives});
+    if (argument.callers == argument.primitives) continue;
+    Call reorder = argument.is_result ? Reorder(argument.primitives, argument.callers)
+                                      : Reorder(argument.callers, argument.primitives);
+    scratchpad_bytes_ = std::max(scratchpad_bytes_, reorder.scratchpad_bytes());
+    copies_.push_back({argument.id, argument.is_result, std::move(reorder), copied_bytes_});
+    copied_bytes_ += AlignUp(argument.primitives.get_size());
+  }
+  call_ = Call(desc, own);
+  scratchpad_bytes_ = std::max(scratchpad_bytes_, call_.scratchpad_bytes());
+}
+
+void ConvertingCall::Run(std::initializer_list<Call::Address> addresses, char* scratch) {
+  addresses_ = addresses;
+  void* const scratchpad = scratch + copied_bytes_;
+  for (Copy& copy : copies_) {
+    const auto same = [&copy](const Call::Address& a) { return a.id == copy.id; };
+    const auto it = std::find_if(addresses_.begin(), addresses_.end(), same);
+    CREMA_CHECK(it != addresses_.end(), "argument ", copy.id, " is missing");
+    void* const at = scratch + copy.at;
+    if (!copy.is_result) {
+      copy.reorder.Run(
+          {{DNNL_ARG_FROM, it->memory}, {DNNL_ARG_TO, at}, {DNNL_ARG_SCRATCHPAD, scratchpad}});
+    }
+    it->memory = at;
+  }
+  addresses_.push_back({DNNL_ARG_SCRATCHPAD, scratchpad});
+  call_.Run(addresses_.data(), addresses_.data() + addresses_.size());
+  for (Copy& copy : copies_) {
+    const auto same = [&copy](const Call::Address& a) { return a.id == copy.id; };
+    if (!copy.is_result) continue;
+    copy.reorder.Run({{DNNL_ARG_FROM, scratch + copy.at},
+                      {DNNL_ARG_TO, std::find_if(addresses.begin(), addresses.end(), same)->memory},
+                      {DNNL_ARG_SCRATCHPAD, scratchpad}});
+  }
 }
 
 }  // namespace crema::onednn

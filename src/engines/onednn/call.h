@@ -49,7 +49,8 @@ class Call {
     int id;
     const void* memory;
   };
-  void Run(std::initializer_list<Address> addresses);
+  void Run(std::initializer_list<Address> addresses) { Run(addresses.begin(), addresses.end()); }
+  void Run(const Address* first, const Address* last);
 
  private:
   dnnl::primitive_desc_base desc_;
@@ -60,5 +61,34 @@ class Call {
 
 // Copies from one order into another; `adds`: adds to what is there.
 Call Reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to, bool adds = false);
+
+// A call whose caller may have arguments in another order than the primitive: those are copied
+// before or, results, after the run. Copies and the scratchpad are in the caller's scratch memory.
+class ConvertingCall {
+ public:
+  struct Argument {
+    int id;
+    dnnl::memory::desc callers, primitives;
+    bool is_result = false;
+  };
+  ConvertingCall() = default;
+  ConvertingCall(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments);
+
+  size_t scratch_bytes() const { return copied_bytes_ + scratchpad_bytes_; }
+  // `scratch` is aligned.
+  void Run(std::initializer_list<Call::Address> addresses, char* scratch);
+
+ private:
+  struct Copy {
+    int id;
+    bool is_result;
+    Call reorder;
+    size_t at;  // in the scratch memory
+  };
+  Call call_;
+  std::vector<Copy> copies_;
+  std::vector<Call::Address> addresses_;  // of the run; kept for its memory
+  size_t copied_bytes_ = 0, scratchpad_bytes_ = 0;
+};
 
 }  // namespace crema::onednn

@@ -1,6 +1,11 @@
 // Convolution by oneDNN, in channels-last. Weights and their gradients stay in Caffe's order; the
 // order that the kernels like is made from it for each pass, or, where nothing learns, whenever
 // the weights have changed. Layers that follow may become a part of it (epilogue.h).
+//
+// The engine WINOGRAD is the same with another arithmetic for kernels of 3 x 3: a tile of 4 x 4
+// results from 36 products a channel, where the plain way takes 144 (Lavin and Gray: "Fast
+// algorithms for convolutional neural networks", 2016). Its rounding errors are about four times as
+// large.
 #include "layers/shared/convolution.h"
 
 #include <algorithm>
@@ -22,11 +27,46 @@ using dnnl::memory;
 
 // Everything that follows from the shapes. Packed: in the order that the kernel likes.
 struct ConvolutionCalls {
-  onednn::Call pack_forward, forward;
-  onednn::Call pack_backward, backward_data;
-  onednn::Call backward_weights, add_weights;
+  onednn::Call pack_forward, pack_backward, add_weights;
+  onednn::ConvertingCall forward, backward_data, backward_weights;
   size_t packed_forward = 0, packed_backward = 0, packed_gradient = 0;  // bytes; 0: Caffe's order
 };
+
+// Below these, preparing tiles and weights takes longer than the products that it saves.
+constexpr int64_t kLeastWinogradPairs = 1024;  // of channels and outputs
+constexpr int64_t kLeastWinogradTiles = 48;    // where weights are prepared for each pass
+
+// Why Winograd's way does not pay, or is none, or "".
+std::string WhyNotWinograd(const ConvSizes& s, Phase phase) {
+  const ConvGeometry& g = s.geometry;
+  int64_t tiles = s.images;
+  bool fits = g.axes == 2 && s.groups == 1;
+  for (int a = 0; a < g.axes; ++a) {
+    fits = fits && g.kernel[a] == 3 && g.stride[a] == 1 && g.dilation[a] == 1;
+    tiles *= (g.out[a] + 3) / 4;
+  }
+  if (!fits) return "it wants windows of 3 x 3 with a step of 1, in one group";
+  if (g.channels * s.outputs < kLeastWinogradPairs) return "there are too few channels";
+  if (phase == Phase::kTrain && tiles < kLeastWinogradTiles) return "the images are too small";
+  return "";
+}
+
+// Images that Winograd's way takes at once: as few as fill its products, since what it works with
+// is several times as large as the images.
+int64_t ImagesAtOnce(const ConvSizes& s) {
+  constexpr int64_t kEnoughTiles = 384;
+  const int* out = s.geometry.out;
+  const int64_t tiles = static_cast<int64_t>((out[0] + 3) / 4) * ((out[1] + 3) / 4);
+  int64_t images = std::min(s.images, (kEnoughTiles + tiles - 1) / tiles);
+  while (s.images % images != 0) ++images;
+  return images;
+}
+
+Shape WithImages(const Shape& shape, int64_t images) {
+  std::vector<int64_t> dims = shape.dims();
+  dims[0] = images;
+  return Shape(dims);
+}
 
 // The description of the pass; weights in any order.
 onednn::ConvolutionDesc Describe(const ConvSizes& s, const Shape& bottom, const Shape& top,
@@ -48,7 +88,8 @@ onednn::ConvolutionDesc Describe(const ConvSizes& s, const Shape& bottom, const 
 
 class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
  public:
-  using ConvolutionBase::ConvolutionBase;
+  OnednnConvolutionLayer(const proto::LayerParameter& config, Phase phase, bool winograd)
+      : ConvolutionBase(config, phase), prefers_winograd_(winograd) {}
 
   LayerTraits traits() const override {
     LayerTraits traits = ConvolutionBase::traits();
@@ -88,7 +129,8 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     top_ = plan.tops[0];
     weights_ = plan.params[0].shape;
     if (layout() == Layout::kPlain || sizes_.images == 0) return plan;
-    const std::string why_not = MakeCalls();
+    std::string why_not = MakeCalls(prefers_winograd_);
+    if (!why_not.empty() && prefers_winograd_) why_not = MakeCalls(false);
     if (!why_not.empty()) {
       Fail("engine ONEDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
            "; use engine: CAFFE");
@@ -102,15 +144,17 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   }
 
   // As Plan would say it.
-  static std::string WhyNot(const EngineQuery& query) {
+  static std::string WhyNot(const EngineQuery& query, bool winograd) {
     if (query.dtype != DType::kFloat32) return "it has float32 only";
     if (query.bottoms.empty()) return "there is no bottom";
     const Shape& bottom = query.bottoms[0];
     if (bottom.rank() < 3 || bottom.rank() > 5) return "it wants 1 to 3 spatial axes";
-    OnednnConvolutionLayer probe(query.config, query.phase);
+    OnednnConvolutionLayer probe(query.config, query.phase, false);
     if (ChannelAxis(probe.options(), bottom, probe.Title()) != 1) return "it wants axis: 1";
     probe.Plan(query.bottoms, query.dtype);
-    return probe.sizes_.images == 0 ? "the batch is empty" : probe.MakeCalls();
+    if (probe.sizes_.images == 0) return "the batch is empty";
+    const std::string why_not = winograd ? WhyNotWinograd(probe.sizes_, query.phase) : "";
+    return why_not.empty() ? probe.MakeCalls(winograd) : why_not;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
@@ -118,21 +162,25 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
     const float* weights = param(0).data<float>();
     const float* bias = Bias<float>();
-    char* scratchpad = scratch;
+    char* rest = scratch;
     if (KeepsWeights()) {
       KeepWeights(scratch);
       weights = state(0).data<float>();
       if (epilogue_.ChangesWeights()) bias = state(1).data<float>();
     } else if (calls_.packed_forward > 0) {
-      weights = Pack(&calls_.pack_forward, weights, scratch);
-      scratchpad = scratch + calls_.packed_forward;
+      weights = Pack(&calls_.pack_forward, weights, scratch, scratch + calls_.packed_forward);
+      rest = scratch + calls_.packed_forward;
     }
     for (size_t i = 0; i < bottom.size(); ++i) {
-      calls_.forward.Run({{DNNL_ARG_SRC, bottom[i]->data<float>()},
-                          {DNNL_ARG_WEIGHTS, weights},
-                          {DNNL_ARG_BIAS, bias},
-                          {DNNL_ARG_DST, top[i]->mutable_data<float>()},
-                          {DNNL_ARG_SCRATCHPAD, scratchpad}});
+      const float* x = bottom[i]->data<float>();
+      float* y = top[i]->mutable_data<float>();
+      for (int64_t image = 0; image < sizes_.images; image += at_once_) {
+        calls_.forward.Run({{DNNL_ARG_SRC, x + image * sizes_.BottomCount()},
+                            {DNNL_ARG_WEIGHTS, weights},
+                            {DNNL_ARG_BIAS, bias},
+                            {DNNL_ARG_DST, y + image * sizes_.TopCount()}},
+                           rest);
+      }
     }
   }
 
@@ -146,20 +194,28 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     }
     for (size_t i = 0; i < top.size(); ++i) {
       const float* dy = top[i]->diff<float>();
-      if (wants_gradient(0) || (has_bias && wants_gradient(1))) {
-        WeightGradients(ctx, bottom[i]->data<float>(), dy, scratch);
+      if (!wants_gradient(0) && !(has_bias && wants_gradient(1))) continue;
+      for (int64_t image = 0; image < sizes_.images; image += at_once_) {
+        WeightGradients(ctx, bottom[i]->data<float>() + image * sizes_.BottomCount(),
+                        dy + image * sizes_.TopCount(), scratch);
       }
     }
     if (std::none_of(propagate_down.begin(), propagate_down.end(), [](bool p) { return p; }))
       return;
     const float* weights = param(0).data<float>();
-    if (calls_.packed_backward > 0) weights = Pack(&calls_.pack_backward, weights, scratch);
+    if (calls_.packed_backward > 0) {
+      weights = Pack(&calls_.pack_backward, weights, scratch, scratch + calls_.packed_backward);
+    }
     for (size_t i = 0; i < top.size(); ++i) {
       if (!propagate_down[i]) continue;
-      calls_.backward_data.Run({{DNNL_ARG_DIFF_DST, top[i]->diff<float>()},
-                                {DNNL_ARG_WEIGHTS, weights},
-                                {DNNL_ARG_DIFF_SRC, bottom[i]->mutable_diff<float>()},
-                                {DNNL_ARG_SCRATCHPAD, scratch + calls_.packed_backward}});
+      const float* dy = top[i]->diff<float>();
+      float* dx = bottom[i]->mutable_diff<float>();
+      for (int64_t image = 0; image < sizes_.images; image += at_once_) {
+        calls_.backward_data.Run({{DNNL_ARG_DIFF_DST, dy + image * sizes_.TopCount()},
+                                  {DNNL_ARG_WEIGHTS, weights},
+                                  {DNNL_ARG_DIFF_SRC, dx + image * sizes_.BottomCount()}},
+                                 scratch + calls_.packed_backward);
+      }
     }
   }
 
@@ -168,9 +224,16 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   }
 
  private:
-  onednn::ConvolutionDesc DescribeWith(const onednn::Epilogue& epilogue) const {
-    return Describe(sizes_, bottom_, top_, weights_,
-                    options().bias_term() || epilogue.ChangesWeights());
+  onednn::ConvolutionDesc DescribeWith(const onednn::Epilogue& epilogue, bool winograd) const {
+    const Shape bottom = WithImages(bottom_, at_once_), top = WithImages(top_, at_once_);
+    onednn::ConvolutionDesc d =
+        Describe(sizes_, bottom, top, weights_, options().bias_term() || epilogue.ChangesWeights());
+    if (!winograd) return d;
+    d.src = onednn::AnyOrder(bottom);
+    d.dst = onednn::AnyOrder(top);
+    d.algorithm = dnnl::algorithm::convolution_winograd;
+    d.inference = phase() == Phase::kTest;
+    return d;
   }
 
   static dnnl::convolution_forward::primitive_desc ForwardKernel(const onednn::ConvolutionDesc& d,
@@ -183,7 +246,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   // "" where there is none.
   std::string KernelName(const onednn::Epilogue& epilogue) const {
     try {
-      const auto kernel = ForwardKernel(DescribeWith(epilogue), epilogue);
+      const auto kernel = ForwardKernel(DescribeWith(epilogue, uses_winograd_), epilogue);
       return kernel ? kernel.impl_info_str() : "";
     } catch (const dnnl::error&) {
       return "";
@@ -191,9 +254,11 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   }
 
   // Returns why oneDNN cannot, or "".
-  std::string MakeCalls() {
+  std::string MakeCalls(bool winograd) {
+    uses_winograd_ = winograd;
+    at_once_ = winograd ? ImagesAtOnce(sizes_) : sizes_.images;
     try {
-      return MakeCalls(DescribeWith(epilogue_), onednn::Plain(weights_, sizes_.groups));
+      return MakeCalls(DescribeWith(epilogue_, winograd), onednn::Plain(weights_, sizes_.groups));
     } catch (const dnnl::error& error) {
       return error.what();
     }
@@ -211,22 +276,25 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     why_not = onednn::WhyNotUse(gradient, "the weights' gradient");
     if (!why_not.empty()) return why_not;
 
+    const memory::desc src = onednn::ChannelsLast(WithImages(bottom_, at_once_));
+    const memory::desc dst = onednn::ChannelsLast(WithImages(top_, at_once_));
     calls_ = {};
     kept_.clear();
     calls_.forward = {forward,
-                      {{DNNL_ARG_SRC, d.src},
-                       {DNNL_ARG_WEIGHTS, forward.weights_desc()},
-                       {DNNL_ARG_BIAS, d.bias},
-                       {DNNL_ARG_DST, d.dst}}};
+                      {{DNNL_ARG_SRC, src, forward.src_desc()},
+                       {DNNL_ARG_WEIGHTS, forward.weights_desc(), forward.weights_desc()},
+                       {DNNL_ARG_BIAS, d.bias, d.bias},
+                       {DNNL_ARG_DST, dst, forward.dst_desc(), true}}};
     calls_.backward_data = {data,
-                            {{DNNL_ARG_DIFF_DST, d.dst},
-                             {DNNL_ARG_WEIGHTS, data.weights_desc()},
-                             {DNNL_ARG_DIFF_SRC, d.src}}};
+                            {{DNNL_ARG_DIFF_DST, dst, data.diff_dst_desc()},
+                             {DNNL_ARG_WEIGHTS, data.weights_desc(), data.weights_desc()},
+                             {DNNL_ARG_DIFF_SRC, src, data.diff_src_desc(), true}}};
+    const memory::desc gradient_order = gradient.diff_weights_desc();
     calls_.backward_weights = {gradient,
-                               {{DNNL_ARG_SRC, d.src},
-                                {DNNL_ARG_DIFF_DST, d.dst},
-                                {DNNL_ARG_DIFF_WEIGHTS, gradient.diff_weights_desc()},
-                                {DNNL_ARG_DIFF_BIAS, d.bias}}};
+                               {{DNNL_ARG_SRC, src, gradient.src_desc()},
+                                {DNNL_ARG_DIFF_DST, dst, gradient.diff_dst_desc()},
+                                {DNNL_ARG_DIFF_WEIGHTS, gradient_order, gradient_order},
+                                {DNNL_ARG_DIFF_BIAS, d.bias, d.bias}}};
     const auto pack = [&](const memory::desc& order, onednn::Call* call, size_t* bytes) {
       if (order == caffe_order) return;
       *call = onednn::Reorder(caffe_order, order);
@@ -234,8 +302,8 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     };
     pack(forward.weights_desc(), &calls_.pack_forward, &calls_.packed_forward);
     pack(data.weights_desc(), &calls_.pack_backward, &calls_.packed_backward);
-    calls_.packed_gradient = onednn::AlignUp(gradient.diff_weights_desc().get_size());
-    calls_.add_weights = onednn::Reorder(gradient.diff_weights_desc(), caffe_order, true);
+    calls_.packed_gradient = onednn::AlignUp(gradient_order.get_size());
+    calls_.add_weights = onednn::Reorder(gradient_order, caffe_order, true);
     return "";
   }
 
@@ -243,10 +311,12 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
 
   size_t ScratchBytes() const {
     const size_t bytes[] = {
-        calls_.packed_forward + calls_.forward.scratchpad_bytes(),
-        epilogue_.ChangesWeights() ? PlainBytes() : 0,
-        calls_.packed_backward + calls_.backward_data.scratchpad_bytes(),
-        calls_.packed_gradient + BiasBytes() + calls_.backward_weights.scratchpad_bytes(),
+        calls_.packed_forward + calls_.forward.scratch_bytes(),
+        calls_.packed_forward + calls_.pack_forward.scratchpad_bytes(),
+        FoldedBytes() + calls_.pack_forward.scratchpad_bytes(),
+        calls_.packed_backward + calls_.pack_backward.scratchpad_bytes(),
+        calls_.packed_backward + calls_.backward_data.scratch_bytes(),
+        calls_.packed_gradient + BiasBytes() + calls_.backward_weights.scratch_bytes(),
         calls_.packed_gradient + BiasBytes() + calls_.add_weights.scratchpad_bytes(),
     };
     return *std::max_element(std::begin(bytes), std::end(bytes));
@@ -257,10 +327,11 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     return phase() == Phase::kTest && (calls_.packed_forward > 0 || epilogue_.ChangesWeights());
   }
   size_t KeptBytes() const { return std::max(calls_.packed_forward, PlainBytes()); }
+  size_t FoldedBytes() const { return epilogue_.ChangesWeights() ? PlainBytes() : 0; }
   size_t PlainBytes() const { return onednn::AlignUp(weights_.count() * sizeof(float)); }
 
-  static const float* Pack(onednn::Call* pack, const float* from, void* to) {
-    pack->Run({{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+  static const float* Pack(onednn::Call* pack, const float* from, void* to, void* scratchpad) {
+    pack->Run({{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, scratchpad}});
     return static_cast<const float*>(to);
   }
 
@@ -283,18 +354,18 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
                      folded, state(1).mutable_data<float>());
       weights = folded;
     }
-    if (calls_.packed_forward > 0) Pack(&calls_.pack_forward, weights, kept);
+    if (calls_.packed_forward == 0) return;
+    Pack(&calls_.pack_forward, weights, kept, scratch + FoldedBytes());
   }
 
   // Adds to the gradients that are wanted of the weights and the bias.
   void WeightGradients(const Context& ctx, const float* x, const float* dy, char* scratch) {
     float* bias = reinterpret_cast<float*>(scratch + calls_.packed_gradient);
-    calls_.backward_weights.Run(
-        {{DNNL_ARG_SRC, x},
-         {DNNL_ARG_DIFF_DST, dy},
-         {DNNL_ARG_DIFF_WEIGHTS, scratch},
-         {DNNL_ARG_DIFF_BIAS, bias},
-         {DNNL_ARG_SCRATCHPAD, scratch + calls_.packed_gradient + BiasBytes()}});
+    calls_.backward_weights.Run({{DNNL_ARG_SRC, x},
+                                 {DNNL_ARG_DIFF_DST, dy},
+                                 {DNNL_ARG_DIFF_WEIGHTS, scratch},
+                                 {DNNL_ARG_DIFF_BIAS, bias}},
+                                scratch + calls_.packed_gradient + BiasBytes());
     if (params().size() > 1 && wants_gradient(1)) {
       AddParts<float>(ctx, sizes_.outputs, 1, bias, param(1).mutable_diff<float>());
     }
@@ -304,7 +375,10 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
                             {DNNL_ARG_SCRATCHPAD, scratch + calls_.packed_gradient + BiasBytes()}});
   }
 
+  const bool prefers_winograd_;
+  bool uses_winograd_ = false;  // where the shapes allow it
   ConvSizes sizes_;
+  int64_t at_once_ = 0;  // images in one call
   int pairs_ = 1;
   ConvolutionCalls calls_;
   Shape bottom_, top_, weights_;
@@ -313,12 +387,19 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   std::vector<std::pair<const void*, uint64_t>> kept_;  // what the kept weights were made of
 };
 
-const EngineRegistration registration(
-    "ONEDNN", "Convolution", DeviceKind::kCpu,
-    [](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
-      return std::make_unique<OnednnConvolutionLayer>(config, phase);
-    },
-    OnednnConvolutionLayer::WhyNot);
+// Where both can take a layer, the first one does.
+EngineRegistration Register(const char* engine, bool winograd) {
+  return {engine, "Convolution", DeviceKind::kCpu,
+          [winograd](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
+            return std::make_unique<OnednnConvolutionLayer>(config, phase, winograd);
+          },
+          [winograd](const EngineQuery& query) {
+            return OnednnConvolutionLayer::WhyNot(query, winograd);
+          }};
+}
+
+const EngineRegistration winograd_registration = Register("WINOGRAD", true);
+const EngineRegistration registration = Register("ONEDNN", false);
 
 }  // namespace
 }  // namespace crema

@@ -11,6 +11,8 @@ namespace crema::onednn {
 struct ConvolutionDesc {
   dnnl::memory::desc src, weights, bias, dst;
   dnnl::memory::dims strides, dilations, pad_left, pad_right;
+  dnnl::algorithm algorithm = dnnl::algorithm::convolution_direct;
+  bool inference = false;  // weights may be kept in an order that only the forward pass knows
 };
 
 struct PoolingDesc {

@@ -12,27 +12,26 @@ void AppendRelu(float slope, dnnl::post_ops* operations) {
 
 dnnl::convolution_forward::primitive_desc ConvolutionForward(const ConvolutionDesc& d,
                                                              const dnnl::primitive_attr& attr) {
-  const dnnl::convolution_forward::desc op(prop_kind::forward_training,
-                                           algorithm::convolution_direct, d.src, d.weights, d.bias,
-                                           d.dst, d.strides, d.dilations, d.pad_left, d.pad_right);
+  const dnnl::convolution_forward::desc op(
+      d.inference ? prop_kind::forward_inference : prop_kind::forward_training, d.algorithm, d.src,
+      d.weights, d.bias, d.dst, d.strides, d.dilations, d.pad_left, d.pad_right);
   return {op, attr, Cpu(), true};
 }
 
 dnnl::convolution_backward_data::primitive_desc ConvolutionBackwardData(
     const ConvolutionDesc& d, const dnnl::primitive_attr& attr,
     const dnnl::convolution_forward::primitive_desc& forward) {
-  const dnnl::convolution_backward_data::desc op(algorithm::convolution_direct, d.src, d.weights,
-                                                 d.dst, d.strides, d.dilations, d.pad_left,
-                                                 d.pad_right);
+  const dnnl::convolution_backward_data::desc op(d.algorithm, d.src, d.weights, d.dst, d.strides,
+                                                 d.dilations, d.pad_left, d.pad_right);
   return {op, attr, Cpu(), forward, true};
 }
 
 dnnl::convolution_backward_weights::primitive_desc ConvolutionBackwardWeights(
     const ConvolutionDesc& d, const dnnl::primitive_attr& attr,
     const dnnl::convolution_forward::primitive_desc& forward) {
-  const dnnl::convolution_backward_weights::desc op(algorithm::convolution_direct, d.src, d.weights,
-                                                    d.bias, d.dst, d.strides, d.dilations,
-                                                    d.pad_left, d.pad_right);
+  const dnnl::convolution_backward_weights::desc op(d.algorithm, d.src, d.weights, d.bias, d.dst,
+                                                    d.strides, d.dilations, d.pad_left,
+                                                    d.pad_right);
   return {op, attr, Cpu(), forward, true};
 }
 

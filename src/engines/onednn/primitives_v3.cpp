@@ -12,42 +12,27 @@ void AppendRelu(float slope, dnnl::post_ops* operations) {
 
 dnnl::convolution_forward::primitive_desc ConvolutionForward(const ConvolutionDesc& d,
                                                              const dnnl::primitive_attr& attr) {
-  return {Cpu(),
-          prop_kind::forward_training,
-          algorithm::convolution_direct,
-          d.src,
-          d.weights,
-          d.bias,
-          d.dst,
-          d.strides,
-          d.dilations,
-          d.pad_left,
-          d.pad_right,
-          attr,
+  return {Cpu(),       d.inference ? prop_kind::forward_inference : prop_kind::forward_training,
+          d.algorithm, d.src,
+          d.weights,   d.bias,
+          d.dst,       d.strides,
+          d.dilations, d.pad_left,
+          d.pad_right, attr,
           true};
 }
 
 dnnl::convolution_backward_data::primitive_desc ConvolutionBackwardData(
     const ConvolutionDesc& d, const dnnl::primitive_attr& attr,
     const dnnl::convolution_forward::primitive_desc& forward) {
-  return {Cpu(),       algorithm::convolution_direct,
-          d.src,       d.weights,
-          d.dst,       d.strides,
-          d.dilations, d.pad_left,
-          d.pad_right, forward,
-          attr,        true};
+  return {Cpu(),       d.algorithm, d.src,       d.weights, d.dst, d.strides,
+          d.dilations, d.pad_left,  d.pad_right, forward,   attr,  true};
 }
 
 dnnl::convolution_backward_weights::primitive_desc ConvolutionBackwardWeights(
     const ConvolutionDesc& d, const dnnl::primitive_attr& attr,
     const dnnl::convolution_forward::primitive_desc& forward) {
-  return {Cpu(),      algorithm::convolution_direct,
-          d.src,      d.weights,
-          d.bias,     d.dst,
-          d.strides,  d.dilations,
-          d.pad_left, d.pad_right,
-          forward,    attr,
-          true};
+  return {Cpu(),       d.algorithm, d.src,       d.weights, d.bias, d.dst, d.strides,
+          d.dilations, d.pad_left,  d.pad_right, forward,   attr,   true};
 }
 
 dnnl::pooling_forward::primitive_desc PoolingForward(const PoolingDesc& d, bool training,
