@@ -35,19 +35,26 @@ struct ConvolutionCalls {
 // Below these, preparing tiles and weights takes longer than the products that it saves.
 constexpr int64_t kLeastWinogradPairs = 1024;  // of channels and outputs
 constexpr int64_t kLeastWinogradTiles = 48;    // where weights are prepared for each pass
+// With fewer the weights' gradient goes the plain way: the kernel works with several copies of the
+// prepared weights, which take memory where a net, near its end, has most of its blobs.
+constexpr int64_t kLeastGradientTiles = 200;
+
+int64_t TilesOf(const ConvSizes& s) {
+  int64_t tiles = s.images;
+  for (int a = 0; a < s.geometry.axes; ++a) tiles *= (s.geometry.out[a] + 3) / 4;
+  return tiles;
+}
 
 // Why Winograd's way does not pay, or is none, or "".
 std::string WhyNotWinograd(const ConvSizes& s, Phase phase) {
   const ConvGeometry& g = s.geometry;
-  int64_t tiles = s.images;
   bool fits = g.axes == 2 && s.groups == 1;
   for (int a = 0; a < g.axes; ++a) {
     fits = fits && g.kernel[a] == 3 && g.stride[a] == 1 && g.dilation[a] == 1;
-    tiles *= (g.out[a] + 3) / 4;
   }
   if (!fits) return "it wants windows of 3 x 3 with a step of 1, in one group";
   if (g.channels * s.outputs < kLeastWinogradPairs) return "there are too few channels";
-  if (phase == Phase::kTrain && tiles < kLeastWinogradTiles) return "the images are too small";
+  if (phase == Phase::kTrain && TilesOf(s) < kLeastWinogradTiles) return "the images are too small";
   return "";
 }
 
@@ -55,8 +62,7 @@ std::string WhyNotWinograd(const ConvSizes& s, Phase phase) {
 // is several times as large as the images.
 int64_t ImagesAtOnce(const ConvSizes& s) {
   constexpr int64_t kEnoughTiles = 384;
-  const int* out = s.geometry.out;
-  const int64_t tiles = static_cast<int64_t>((out[0] + 3) / 4) * ((out[1] + 3) / 4);
+  const int64_t tiles = TilesOf(s) / s.images;
   int64_t images = std::min(s.images, (kEnoughTiles + tiles - 1) / tiles);
   while (s.images % images != 0) ++images;
   return images;
@@ -272,7 +278,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     const auto data = onednn::ConvolutionBackwardData(d, attr, forward);
     why_not = onednn::WhyNotUse(data, "the bottom's gradient");
     if (!why_not.empty()) return why_not;
-    const auto gradient = onednn::ConvolutionBackwardWeights(d, attr, forward);
+    const auto gradient = GradientKernel(d, forward);
     why_not = onednn::WhyNotUse(gradient, "the weights' gradient");
     if (!why_not.empty()) return why_not;
 
@@ -305,6 +311,17 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     calls_.packed_gradient = onednn::AlignUp(gradient_order.get_size());
     calls_.add_weights = onednn::Reorder(gradient_order, caffe_order, true);
     return "";
+  }
+
+  dnnl::convolution_backward_weights::primitive_desc GradientKernel(
+      const onednn::ConvolutionDesc& d,
+      const dnnl::convolution_forward::primitive_desc& forward) const {
+    const dnnl::primitive_attr attr = onednn::CallerScratchpad();
+    if (!uses_winograd_ || TilesOf(sizes_) >= kLeastGradientTiles) {
+      return onednn::ConvolutionBackwardWeights(d, attr, forward);
+    }
+    const onednn::ConvolutionDesc plain = DescribeWith(epilogue_, false);
+    return onednn::ConvolutionBackwardWeights(plain, attr, ForwardKernel(plain, {}));
   }
 
   size_t BiasBytes() const { return onednn::AlignUp(sizes_.outputs * sizeof(float)); }
