@@ -120,26 +120,23 @@ ConvertingCall::ConvertingCall(const dnnl::primitive_desc_base& desc,
 
 void ConvertingCall::Run(std::initializer_list<Call::Address> addresses, char* scratch) {
   addresses_ = addresses;
-  void* const scratchpad = scratch + copied_bytes_;
+  const void* const scratchpad = scratch + copied_bytes_;
+  const auto copy_between = [&](Copy* copy, const void* from, const void* to) {
+    copy->reorder.Run(
+        {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, scratchpad}});
+  };
   for (Copy& copy : copies_) {
     const auto same = [&copy](const Call::Address& a) { return a.id == copy.id; };
     const auto it = std::find_if(addresses_.begin(), addresses_.end(), same);
     CREMA_CHECK(it != addresses_.end(), "argument ", copy.id, " is missing");
-    void* const at = scratch + copy.at;
-    if (!copy.is_result) {
-      copy.reorder.Run(
-          {{DNNL_ARG_FROM, it->memory}, {DNNL_ARG_TO, at}, {DNNL_ARG_SCRATCHPAD, scratchpad}});
-    }
-    it->memory = at;
+    copy.callers = it->memory;
+    it->memory = scratch + copy.at;
+    if (!copy.is_result) copy_between(&copy, copy.callers, it->memory);
   }
   addresses_.push_back({DNNL_ARG_SCRATCHPAD, scratchpad});
   call_.Run(addresses_.data(), addresses_.data() + addresses_.size());
   for (Copy& copy : copies_) {
-    const auto same = [&copy](const Call::Address& a) { return a.id == copy.id; };
-    if (!copy.is_result) continue;
-    copy.reorder.Run({{DNNL_ARG_FROM, scratch + copy.at},
-                      {DNNL_ARG_TO, std::find_if(addresses.begin(), addresses.end(), same)->memory},
-                      {DNNL_ARG_SCRATCHPAD, scratchpad}});
+    if (copy.is_result) copy_between(&copy, scratch + copy.at, copy.callers);
   }
 }
 

@@ -83,7 +83,8 @@ class ConvertingCall {
     int id;
     bool is_result;
     Call reorder;
-    size_t at;  // in the scratch memory
+    size_t at;                      // in the scratch memory
+    const void* callers = nullptr;  // during a run
   };
   Call call_;
   std::vector<Copy> copies_;

@@ -4,7 +4,7 @@
 //
 // The engine WINOGRAD is the same with another arithmetic for kernels of 3 x 3: a tile of 4 x 4
 // results from 36 products a channel, where the plain way takes 144 (Lavin and Gray: "Fast
-// algorithms for convolutional neural networks", 2016). Its rounding errors are about four times as
+// algorithms for convolutional neural networks", 2016). Its rounding errors are several times as
 // large.
 #include "layers/shared/convolution.h"
 
@@ -53,7 +53,7 @@ std::string WhyNotWinograd(const ConvSizes& s, Phase phase) {
     fits = fits && g.kernel[a] == 3 && g.stride[a] == 1 && g.dilation[a] == 1;
   }
   if (!fits) return "it wants windows of 3 x 3 with a step of 1, in one group";
-  if (g.channels * s.outputs < kLeastWinogradPairs) return "there are too few channels";
+  if (int64_t{g.channels} * s.outputs < kLeastWinogradPairs) return "there are too few channels";
   if (phase == Phase::kTrain && TilesOf(s) < kLeastWinogradTiles) return "the images are too small";
   return "";
 }
@@ -320,6 +320,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     if (!uses_winograd_ || TilesOf(sizes_) >= kLeastGradientTiles) {
       return onednn::ConvolutionBackwardWeights(d, attr, forward);
     }
+    // So few tiles are one call, so this describes the same images.
     const onednn::ConvolutionDesc plain = DescribeWith(epilogue_, false);
     return onednn::ConvolutionBackwardWeights(plain, attr, ForwardKernel(plain, {}));
   }
