@@ -21,6 +21,7 @@
 #include "data/convert.h"
 #include "data/datum.h"
 #include "data/decode_image.h"
+#include "data/image_codecs.h"
 #include "data/record_writer.h"
 #include "schema/binary_io.h"
 
@@ -87,7 +88,7 @@ std::string EncodeImage(const std::string& path, std::string bytes, const cv::Ma
   if (wanted.empty()) Fail("has no extension that tells its type; give --encode_type");
   if (wanted == type && options.resize_height == 0) return bytes;
   std::vector<unsigned char> encoded;
-  if (!cv::imencode("." + wanted, image, encoded)) {
+  if (!LoadImageCodecs().encode("." + wanted, image, {}, &encoded)) {
     Fail("could not be stored as '", wanted, "'; give another --encode_type, such as jpg or png");
   }
   return std::string(encoded.begin(), encoded.end());

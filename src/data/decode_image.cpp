@@ -1,9 +1,9 @@
 #include "data/decode_image.h"
 
 #include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
 
 #include "crema/base/error.h"
+#include "data/image_codecs.h"
 #include "data/image_header.h"
 
 namespace crema {
@@ -20,7 +20,7 @@ cv::Mat DecodeImage(std::string_view file, int flag, std::string* problem) {
     if (!file.empty()) {
       const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8UC1,
                           const_cast<char*>(file.data()));
-      image = cv::imdecode(bytes, flag);
+      image = LoadImageCodecs().decode(bytes, flag);
     }
   } catch (const cv::Exception& exception) {  // for example absurd sizes in the file's header
     image.release();

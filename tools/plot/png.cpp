@@ -5,6 +5,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "crema/base/error.h"
+#include "data/image_codecs.h"
 #include "plot/drawing.h"
 
 namespace crema {
@@ -96,8 +97,9 @@ std::string ToPng(const Drawing& drawing) {
   cv::Mat image;
   cv::resize(large, image, {drawing.width, drawing.height}, 0, 0, cv::INTER_AREA);
   std::vector<unsigned char> bytes;
-  CREMA_CHECK(cv::imencode(".png", image, bytes, {cv::IMWRITE_PNG_COMPRESSION, 9}),
-              "no PNG writer");
+  const bool written =
+      LoadImageCodecs().encode(".png", image, {cv::IMWRITE_PNG_COMPRESSION, 9}, &bytes);
+  CREMA_CHECK(written, "no PNG writer");
   return std::string(bytes.begin(), bytes.end());
 }
 
