@@ -228,6 +228,15 @@ class BatchNormLayer : public Layer, public Fusible {
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (bottom[0]->count() == 0) return;
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, {
+      ComputeMoments<T>(ctx, *bottom[0]);
+      Run<T>(ctx, *bottom[0], *top[0]);
+    });
+  }
+
+  // The moments are there, and the running ones have them already.
+  void ForwardAgain(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    if (bottom[0]->count() == 0) return;
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, *bottom[0], *top[0]));
   }
 
@@ -271,7 +280,7 @@ class BatchNormLayer : public Layer, public Fusible {
   }
 
   template <class T>
-  void Run(Context& ctx, const Blob& bottom, const Blob& top) {
+  void ComputeMoments(Context& ctx, const Blob& bottom) {
     const proto::BatchNormParameter& options = config().batch_norm_param();
     const ChannelView view = View(bottom);
     const Moments<T> moments = SavedMoments<T>(view.channels);
@@ -286,6 +295,12 @@ class BatchNormLayer : public Layer, public Fusible {
       BatchMoments<T>(ctx, view, bottom.data<T>(), options.eps(), options.moving_average_fraction(),
                       moments, running);
     }
+  }
+
+  template <class T>
+  void Run(Context& ctx, const Blob& bottom, const Blob& top) {
+    const ChannelView view = View(bottom);
+    const Moments<T> moments = SavedMoments<T>(view.channels);
     if (KeepsInput()) {
       const Tensor& input = bottom.data_tensor();
       ctx.device().Copy(state(1).raw(), input.raw(), input.bytes());

@@ -19,6 +19,8 @@ Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
     MarkForwardOnly(&graph);
   }
   if (options.fuse) FuseLayers(&graph);
+  MarkRecomputed(&graph);
+  if (options.memory_limit > 0) MeetMemoryLimit(options.memory_limit, &graph);
   return graph;
 }
 

@@ -89,6 +89,8 @@ std::string Notes(const Graph& graph, const LayerNode& node) {
       notes.push_back(Concat("loss weight ", graph.blobs[top].loss_weight));
     }
   }
+  if (node.recomputes) notes.push_back("recomputed");
+  if (!node.recompute_note.empty()) notes.push_back("not recomputed: " + node.recompute_note);
   if (!node.engine_note.empty()) notes.push_back(node.engine_note);
   return notes.empty() ? "-" : Join(notes);
 }

@@ -1,4 +1,5 @@
 // When each blob's values and gradients are needed.
+#include "crema/layer/fusible.h"
 #include "net/passes.h"
 
 namespace crema {
@@ -31,26 +32,34 @@ bool SameSize(const Graph& graph, int a, int b) {
   return graph.blobs[a].shape.count() == graph.blobs[b].shape.count();
 }
 
-// No other bottom of the layer lies where the first does.
-bool FirstBottomIsAlone(const LayerNode& node, const BlobLives& all) {
-  for (size_t b = 1; b < node.bottoms.size(); ++b) {
-    if (all.root[node.bottoms[b]] == all.root[node.bottoms[0]]) return false;
+// No other bottom of the layer lies where bottom `which` does.
+bool IsAlone(const LayerNode& node, size_t which, const BlobLives& all) {
+  for (size_t b = 0; b < node.bottoms.size(); ++b) {
+    if (b != which && all.root[node.bottoms[b]] == all.root[node.bottoms[which]]) return false;
   }
   return true;
+}
+
+// That top 0 may take the memory of; -1: none.
+int BottomToWriteOver(const LayerNode& node) {
+  if (node.traits.may_run_in_place) return 0;
+  const auto* fusible = dynamic_cast<const Fusible*>(node.layer.get());
+  return fusible == nullptr ? -1 : fusible->MayWriteOver();
 }
 
 // Lets layers that may run in place write over a bottom that nobody reads after them.
 void WriteOverBottoms(const Graph& graph, BlobLives* all) {
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
-    if (!node.traits.may_run_in_place || node.absorbed_by >= 0) continue;
-    if (node.bottoms.empty() || node.tops.empty()) continue;
-    const int bottom = all->root[node.bottoms[0]], top = all->root[node.tops[0]];
+    const int which = BottomToWriteOver(node);
+    if (which < 0 || node.absorbed_by >= 0 || node.bottoms.empty() || node.tops.empty()) continue;
+    const int bottom = all->root[node.bottoms[which]], top = all->root[node.tops[0]];
     if (bottom == top || all->kept[bottom] || all->kept[top]) continue;
+    if (!all->again[bottom].empty() || !all->again[top].empty()) continue;
     if (all->lives[bottom].last != ForwardStep(l) || all->lives[top].first != ForwardStep(l)) {
       continue;
     }
-    if (SameSize(graph, bottom, top) && FirstBottomIsAlone(node, *all)) Join(top, bottom, all);
+    if (SameSize(graph, bottom, top) && IsAlone(node, which, *all)) Join(top, bottom, all);
   }
 }
 
@@ -64,7 +73,35 @@ void WriteOverTops(const Graph& graph, BlobLives* all) {
     if (bottom == top || top < 0 || all->kept[bottom] || all->kept[top]) continue;
     const int step = BackwardStep(graph, l);
     if (all->lives[bottom].first != step || all->lives[top].last != step) continue;
-    if (SameSize(graph, bottom, top) && FirstBottomIsAlone(node, *all)) Join(top, bottom, all);
+    if (SameSize(graph, bottom, top) && IsAlone(node, 0, *all)) Join(top, bottom, all);
+  }
+}
+
+// `again` holds when the backward pass needs values. Only those that are recomputed are away until
+// then. From the last layer to the first, since what one recomputes with may be recomputed too.
+void JoinForwardAndBackward(const Graph& graph, BlobLives* all) {
+  std::vector<bool> goes_away(graph.blobs.size());
+  all->recomputed_for.assign(graph.layers.size(), -1);
+  for (size_t l = graph.layers.size(); l-- > 0;) {
+    const LayerNode& node = graph.layers[l];
+    if (!node.recomputes) continue;
+    Life needed;
+    for (int top : node.tops) {
+      const Life& life = all->again[all->root[top]];
+      if (!life.empty()) needed.Include(life.first);
+    }
+    if (needed.empty()) continue;
+    all->recomputed_for[l] = LayerOfBackwardStep(graph, needed.first);
+    for (int top : node.tops) {
+      all->again[all->root[top]].Include(needed.first);
+      goes_away[all->root[top]] = true;
+    }
+    for (int bottom : node.bottoms) all->again[all->root[bottom]].Include(needed.first);
+  }
+  for (size_t i = 0; i < graph.blobs.size(); ++i) {
+    if (goes_away[i] || all->again[i].empty()) continue;
+    all->lives[i].Include(all->again[i].last);
+    all->again[i] = {};
   }
 }
 
@@ -83,19 +120,20 @@ BlobLives LivesOfValues(const Graph& graph) {
     const bool is_input = graph.layers[blob.producer].traits.tops_take_any_shape;
     if (graph.keep_blobs || is_input || blob.is_output) all.kept[all.root[i]] = true;
   }
+  all.again.resize(graph.blobs.size());
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
     if (node.absorbed_by >= 0) continue;
     const auto include = [&](const std::vector<int>& blobs, bool in_backward) {
       for (int blob : blobs) {
-        Life& life = all.lives[all.root[blob]];
-        life.Include(ForwardStep(l));
-        if (in_backward) life.Include(BackwardStep(graph, l));
+        all.lives[all.root[blob]].Include(ForwardStep(l));
+        if (in_backward) all.again[all.root[blob]].Include(BackwardStep(graph, l));
       }
     };
     include(node.bottoms, node.runs_backward && node.traits.backward_needs_bottom_data);
     include(node.tops, node.runs_backward && node.traits.backward_needs_top_data);
   }
+  JoinForwardAndBackward(graph, &all);
   DropUnused(&all);
   WriteOverBottoms(graph, &all);
   return all;

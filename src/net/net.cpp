@@ -177,9 +177,16 @@ void Net::Forward(uint64_t step) {
   }
 }
 
+void Net::Recompute(int i) {
+  LendScratch(plan_->again_scratch[i], graph_.layers[i].plan.scratch_bytes);
+  graph_.layers[i].layer->ForwardAgain(*context_, bottoms_[i], tops_[i]);
+  context_->LendScratch(nullptr, 0);
+}
+
 void Net::BackwardLayer(int i) {
   const LayerNode& node = graph_.layers[i];
   if (!node.runs_backward) return;
+  for (int layer : plan_->again[i]) Recompute(layer);
   for (int t : plan_->unsent[i]) {
     const Tensor& gradient = tops_[i][t]->diff_tensor();
     context_->device().Zero(gradient.raw(), gradient.bytes());

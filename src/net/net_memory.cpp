@@ -117,7 +117,7 @@ void Net::LendScratch(const Place& place, size_t bytes) {
 void Net::LeaveStep(int step) {
   if (!check_memory_) return;
   for (const MemoryPiece& piece : plan_->pieces) {
-    if (piece.life.last != step) continue;
+    if (!piece.life.EndsWith(step) && !piece.again.EndsWith(step)) continue;
     char* memory = static_cast<char*>(arena_memory_->memory()) + piece.offset;
     FillWithNan(context_->device(), memory, static_cast<size_t>(piece.bytes));
   }

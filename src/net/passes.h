@@ -47,6 +47,11 @@ void FuseLayers(Graph* graph);
 // Takes away what a layer that does not run asked for.
 void NeedNothing(LayerNode* node);
 
+// recompute.cpp: marks the layers that are to be recomputed and can be; with a limit, as many more
+// as it takes to meet it.
+void MarkRecomputed(Graph* graph);
+void MeetMemoryLimit(size_t limit, Graph* graph);
+
 // mark_backward.cpp: decides which layers run backward and which blobs get gradients.
 void MarkBackward(const proto::NetParameter& net, Graph* graph);
 // The same for a net that only runs forward: none.
@@ -58,6 +63,9 @@ inline int ForwardStep(size_t layer) { return static_cast<int>(layer); }
 inline int BackwardStep(const Graph& graph, size_t layer) {
   return static_cast<int>(2 * graph.layers.size() - 1 - layer);
 }
+inline int LayerOfBackwardStep(const Graph& graph, int step) {
+  return static_cast<int>(2 * graph.layers.size()) - 1 - step;
+}
 struct Life {
   int first = -1, last = -1;
   bool empty() const { return first < 0; }
@@ -65,16 +73,21 @@ struct Life {
     first = empty() ? step : std::min(first, step);
     last = std::max(last, step);
   }
-  bool Meets(const Life& other) const { return first <= other.last && other.first <= last; }
+  bool Meets(const Life& other) const {
+    return !empty() && !other.empty() && first <= other.last && other.first <= last;
+  }
+  bool EndsWith(int step) const { return !empty() && last == step; }
 };
 
 // lifetimes.cpp: when the values (gradients) of each blob are needed, from the traits. A blob whose
 // values lie where those of an earlier one do has that one as its root; others are their own root.
 struct BlobLives {
-  std::vector<int> root;    // by blob; -1: no memory
-  std::vector<Life> lives;  // by blob, of roots
-  std::vector<bool> kept;   // of roots: the memory keeps its values to the next pass
-  int64_t separate = 0;     // bytes of all that are no views of others
+  std::vector<int> root;            // by blob; -1: no memory
+  std::vector<Life> lives;          // by blob, of roots
+  std::vector<Life> again;          // the second one, of roots that are recomputed
+  std::vector<bool> kept;           // of roots: the memory keeps its values to the next pass
+  std::vector<int> recomputed_for;  // by layer: the one before whose Backward it runs again; or -1
+  int64_t separate = 0;             // bytes of all that are no views of others
 };
 BlobLives LivesOfValues(const Graph& graph);
 BlobLives LivesOfGradients(const Graph& graph);
@@ -86,7 +99,13 @@ std::vector<std::vector<int>> FindUnsentGradients(const Graph& graph);
 struct MemoryPiece {
   int64_t bytes = 0;
   Life life;
+  Life again;  // a second one, with other values; or empty
   int64_t offset = -1;
+
+  bool Meets(const MemoryPiece& other) const {
+    return life.Meets(other.life) || life.Meets(other.again) || again.Meets(other.life) ||
+           again.Meets(other.again);
+  }
 };
 int64_t PlacePieces(std::vector<MemoryPiece>* pieces);
 
@@ -97,11 +116,12 @@ struct Place {
   bool kept = false;
 };
 struct MemoryPlan {
-  std::vector<Place> data, diff;                         // by blob
-  std::vector<Place> forward_scratch, backward_scratch;  // by layer
-  std::vector<std::vector<int>> unsent;                  // by layer, see FindUnsentGradients
-  std::vector<MemoryPiece> pieces;                       // of the arena
-  NetMemory memory;                                      // without parameters
+  std::vector<Place> data, diff;                                        // by blob
+  std::vector<Place> forward_scratch, backward_scratch, again_scratch;  // by layer
+  std::vector<std::vector<int>> again;   // by layer: those to recompute before its Backward
+  std::vector<std::vector<int>> unsent;  // by layer, see FindUnsentGradients
+  std::vector<MemoryPiece> pieces;       // of the arena
+  NetMemory memory;                      // without parameters
 };
 MemoryPlan PlanMemory(const Graph& graph);
 

@@ -33,7 +33,7 @@ int64_t PlaceInOrder(const std::vector<size_t>& order, std::vector<MemoryPiece>*
     MemoryPiece& piece = (*pieces)[index];
     std::vector<const MemoryPiece*> neighbours;
     for (const MemoryPiece* other : placed) {
-      if (other->life.Meets(piece.life)) neighbours.push_back(other);
+      if (other->Meets(piece)) neighbours.push_back(other);
     }
     piece.offset = FindGap(neighbours, piece.bytes);
     total = std::max(total, piece.offset + piece.bytes);
@@ -48,7 +48,9 @@ int64_t PlaceInOrder(const std::vector<size_t>& order, std::vector<MemoryPiece>*
 int64_t PlacePieces(std::vector<MemoryPiece>* pieces) {
   using Piece = const MemoryPiece&;
   const auto larger = [](Piece a, Piece b) { return a.bytes > b.bytes; };
-  const auto steps = [](Piece p) { return p.life.last - p.life.first; };
+  const auto steps = [](Piece p) {
+    return p.life.last - p.life.first + (p.again.empty() ? 0 : p.again.last - p.again.first + 1);
+  };
   const auto longer = [&](Piece a, Piece b) { return steps(a) > steps(b); };
   const auto area = [&](Piece p) { return static_cast<double>(p.bytes) * (steps(p) + 1); };
   const auto wider = [&](Piece a, Piece b) { return area(a) > area(b); };

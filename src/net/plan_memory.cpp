@@ -9,11 +9,14 @@ class Planner {
   explicit Planner(const Graph& graph) : graph_(graph) {}
 
   MemoryPlan Run() {
-    plan_.memory.data = AddBlobs(LivesOfValues(graph_), &plan_.data);
+    const BlobLives values = LivesOfValues(graph_);
+    plan_.memory.data = AddBlobs(values, &plan_.data);
     plan_.memory.gradients = AddBlobs(LivesOfGradients(graph_), &plan_.diff);
     plan_.forward_scratch.resize(graph_.layers.size());
     plan_.backward_scratch.resize(graph_.layers.size());
-    for (size_t l = 0; l < graph_.layers.size(); ++l) AddLayer(l);
+    plan_.again_scratch.resize(graph_.layers.size());
+    plan_.again.resize(graph_.layers.size());
+    for (size_t l = 0; l < graph_.layers.size(); ++l) AddLayer(l, values.recomputed_for[l]);
     plan_.memory.arena = static_cast<size_t>(PlacePieces(&plan_.pieces));
     for (const auto& [place, piece] : waiting_) place->offset = plan_.pieces[piece].offset;
     plan_.unsent = FindUnsentGradients(graph_);
@@ -22,12 +25,12 @@ class Planner {
 
  private:
   // `place` gets the piece's offset when all pieces have one.
-  void AddPiece(int64_t bytes, const Life& life, Place* place) {
+  void AddPiece(int64_t bytes, const Life& life, const Life& again, Place* place) {
     if (bytes == 0) {
       place->offset = 0;
       return;
     }
-    plan_.pieces.push_back({bytes, life});
+    plan_.pieces.push_back({bytes, life, again});
     waiting_.emplace_back(place, plan_.pieces.size() - 1);
   }
 
@@ -49,7 +52,7 @@ class Planner {
       if (all.kept[i]) {
         (*places)[i] = Keep(bytes);
       } else {
-        AddPiece(bytes, all.lives[i], &(*places)[i]);
+        AddPiece(bytes, all.lives[i], all.again.empty() ? Life{} : all.again[i], &(*places)[i]);
       }
       piece[i] = plan_.pieces.size() - 1;
     }
@@ -64,8 +67,8 @@ class Planner {
   }
 
   // What a layer notes for its backward pass lives as long as the net; its scratch memory, for one
-  // step.
-  void AddLayer(size_t layer) {
+  // step. It is recomputed before the Backward of layer `recomputed_for`, unless that is -1.
+  void AddLayer(size_t layer, int recomputed_for) {
     const LayerNode& node = graph_.layers[layer];
     for (const LayerPlan::State& state : node.plan.state) {
       plan_.memory.state +=
@@ -73,9 +76,12 @@ class Planner {
     }
     const int64_t scratch = AlignUp(static_cast<int64_t>(node.plan.scratch_bytes));
     plan_.memory.scratch = std::max(plan_.memory.scratch, static_cast<size_t>(scratch));
-    const auto add = [&](int step, Place* place) { AddPiece(scratch, {step, step}, place); };
+    const auto add = [&](int step, Place* place) { AddPiece(scratch, {step, step}, {}, place); };
     if (node.absorbed_by < 0) add(ForwardStep(layer), &plan_.forward_scratch[layer]);
     if (node.runs_backward) add(BackwardStep(graph_, layer), &plan_.backward_scratch[layer]);
+    if (recomputed_for < 0) return;
+    add(BackwardStep(graph_, recomputed_for), &plan_.again_scratch[layer]);
+    plan_.again[recomputed_for].push_back(static_cast<int>(layer));
   }
 
   const Graph& graph_;

@@ -28,6 +28,7 @@ Graph Compile(const TrainingPlan& plan, const proto::NetParameter& net, bool bac
   CompileOptions options;
   options.dtype = plan.dtype;
   options.backward = backward;
+  if (backward) options.memory_limit = plan.train_limit;
   return CompileNet(net, plan.device, options);
 }
 
@@ -122,6 +123,15 @@ std::string Advice(const TrainingPlan& plan, size_t room) {
 }
 
 }  // namespace
+
+size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit) {
+  const Need need = NeedOf(plan);
+  const double others = need.Total() - need.train;
+  const double room = static_cast<double>(limit) - others;
+  if (room >= 1) return static_cast<size_t>(room);
+  Fail("solver: memory_limit is ", Text(static_cast<double>(limit)), ", and the test nets and the ",
+       "solver alone take ", Text(others), "; raise it, or make the nets smaller");
+}
 
 void CheckMemory(const TrainingPlan& plan, size_t room) {
   const Need need = NeedOf(plan);

@@ -17,8 +17,13 @@ struct TrainingPlan {
   std::vector<const proto::NetParameter*> tests;  // they share the parameters of the train net
   DType dtype = DType::kFloat32;
   DeviceKind device = DeviceKind::kCpu;
-  int histories = 0;  // copies of the parameters that the solver keeps
+  int histories = 0;       // copies of the parameters that the solver keeps
+  size_t train_limit = 0;  // see CompileOptions::memory_limit
 };
+
+// What the train net may take where all of the training may take `limit` bytes. Throws Error where
+// nothing is left for it.
+size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit);
 
 // Logs what the plan takes. Throws Error where that is more than `room` bytes (0: not known), and
 // says which batch size would fit.

@@ -157,15 +157,18 @@ void Trainer::ReadTrainNet() {
   train_config_ = std::make_unique<proto::NetParameter>(config);
 }
 
-void Trainer::CheckRoom() const {
+void Trainer::CheckRoom() {
   TrainingPlan plan;
   plan.train = train_config_.get();
   for (const auto& config : test_configs_) plan.tests.push_back(config.get());
   plan.dtype = options_.dtype;
   plan.device = options_.device->kind();
   plan.histories = rule_->history_count() + (solver_->ema_decay() > 0 ? 1 : 0);
-  CheckMemory(plan,
-              options_.memory_limit > 0 ? options_.memory_limit : MemoryOfDevice(*options_.device));
+  if (solver_->memory_limit() > 0) {
+    train_net_limit_ = LimitOfTrainNet(plan, size_t{solver_->memory_limit()} << 20);
+    plan.train_limit = train_net_limit_;
+  }
+  CheckMemory(plan, options_.room > 0 ? options_.room : MemoryOfDevice(*options_.device));
 }
 
 void Trainer::BuildTrainNet() {
@@ -179,6 +182,7 @@ void Trainer::BuildTrainNet() {
   options.fuse = options_.fuse && !solver_->debug_info();  // which shows every layer
   options.keep_blobs = solver_->debug_info();
   options.seed = seed_;
+  options.memory_limit = train_net_limit_;
   net_ = std::make_unique<Net>(*train_config_, options_.device, options);
   LOG(INFO) << "The training net\n" << net_->Describe();
   const bool learns =

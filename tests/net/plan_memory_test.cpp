@@ -12,7 +12,7 @@
 namespace crema::test {
 namespace {
 
-MemoryPiece Piece(int64_t bytes, int first, int last) { return {bytes, {first, last}}; }
+MemoryPiece Piece(int64_t bytes, int first, int last) { return {bytes, {first, last}, {}}; }
 
 void ExpectNoOverlap(const std::vector<MemoryPiece>& pieces, int64_t total) {
   for (size_t a = 0; a < pieces.size(); ++a) {
@@ -22,7 +22,7 @@ void ExpectNoOverlap(const std::vector<MemoryPiece>& pieces, int64_t total) {
     for (size_t b = 0; b < a; ++b) {
       const bool apart = pieces[a].offset + pieces[a].bytes <= pieces[b].offset ||
                          pieces[b].offset + pieces[b].bytes <= pieces[a].offset;
-      ASSERT_TRUE(apart || !pieces[a].life.Meets(pieces[b].life)) << a << " and " << b;
+      ASSERT_TRUE(apart || !pieces[a].Meets(pieces[b])) << a << " and " << b;
     }
   }
 }
@@ -36,6 +36,13 @@ TEST(PlacePiecesTest, LivesThatMeetLieApart) {
 TEST(PlacePiecesTest, LivesThatDoNotMeetShare) {
   std::vector<MemoryPiece> pieces = {Piece(64, 0, 1), Piece(128, 2, 3), Piece(64, 4, 4)};
   EXPECT_EQ(PlacePieces(&pieces), 128);
+}
+
+TEST(PlacePiecesTest, SharesBetweenTwoLivesOfAPiece) {
+  std::vector<MemoryPiece> pieces = {{64, {0, 1}, {6, 7}}, Piece(64, 2, 5), Piece(64, 5, 6)};
+  EXPECT_EQ(PlacePieces(&pieces), 128);
+  ExpectNoOverlap(pieces, 128);
+  EXPECT_EQ(pieces[0].offset, pieces[1].offset);
 }
 
 TEST(PlacePiecesTest, TakesTheSmallestGapThatFits) {

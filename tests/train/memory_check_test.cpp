@@ -1,6 +1,7 @@
 // The batch size that fits into memory, and that no memory is taken before.
 #include "train/memory_check.h"
 
+#include <map>
 #include <regex>
 
 #include "train/train_test_util.h"
@@ -14,7 +15,7 @@ class MemoryCheckTest : public testing::Test {
   // A batch of 64 and a layer of 1000 units: about 4 kB an item, twice, and 4 MB of parameters.
   std::string Error(const std::string& net, size_t room, const std::string& more = "") const {
     TrainOptions options;
-    options.memory_limit = room;
+    options.room = room;
     return ErrorOf([&] {
       Trainer(ParseSolver(net + TinySolver(folder_).substr(TinyNet().size()), more), options);
     });
@@ -68,6 +69,45 @@ TEST_F(MemoryCheckTest, ScalesWhateverHasABatchSize) {
   const int largest = LargestIn(Error(net, 700000));
   EXPECT_GT(largest, 5);
   EXPECT_LT(largest, 64);
+}
+
+// Ten values of 4 MB each, and 12 MB of parameters with all that belongs to them.
+std::string ChainSolver(const std::filesystem::path& folder, int limit) {
+  std::string net = R"(layer { name: "data" type: "DummyData" top: "t0" top: "label"
+      dummy_data_param { shape { dim: 1000 dim: 1000 } shape { dim: 1000 }
+        data_filler { type: "gaussian" } data_filler { value: 1 } } }
+    layer { name: "fc" type: "InnerProduct" bottom: "t0" top: "t1"
+      inner_product_param { num_output: 1000 weight_filler { type: "xavier" } } } )";
+  for (int i = 1; i < 7; ++i) {
+    net += Concat("layer { name: 'tanh", i, "' type: 'TanH' bottom: 't", i, "' top: 't", i + 1,
+                  "' } ");
+  }
+  net += R"(layer { name: "end" type: "InnerProduct" bottom: "t7" top: "end"
+      inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "end" bottom: "label" top: "loss" } )";
+  return Concat("net_param { ", net, " } base_lr: 0.1 momentum: 0.9 lr_policy: 'fixed' ",
+                "max_iter: 2 random_seed: 4 snapshot_prefix: '", folder.string(),
+                "/chain' memory_limit: ", limit);
+}
+
+TEST_F(MemoryCheckTest, TakesNoMoreThanTheSolversLimit) {
+  LogCapture log;
+  const auto free = MakeTrainer(ParseSolver(ChainSolver(folder_, 0)));
+  EXPECT_TRUE(log.With("recomputed").empty());
+  const auto limited = MakeTrainer(ParseSolver(ChainSolver(folder_, 35)));
+  EXPECT_FALSE(log.With("recomputed").empty());
+  const size_t least = size_t{7} << 20;
+  EXPECT_LT(limited->net().memory().Total() + least, free->net().memory().Total());
+  free->Train();
+  limited->Train();
+  EXPECT_EQ(WeightsOf(*limited), WeightsOf(*free));
+  for (const auto& [limit, sentence] :
+       std::map<int, std::string>{{22, "smaller batch"}, {3, "the solver alone take"}}) {
+    const std::string error =
+        ErrorOf([&, limit = limit] { MakeTrainer(ParseSolver(ChainSolver(folder_, limit))); });
+    EXPECT_TRUE(Contains(error, "memory_limit")) << error;
+    EXPECT_TRUE(Contains(error, sentence)) << error;
+  }
 }
 
 TEST_F(MemoryCheckTest, TellsThePlanBeforeTraining) {

@@ -28,6 +28,10 @@ class Fusible {
   // are still the layer's own.
   virtual bool Absorb(const Follower& next) = 0;
 
+  // A bottom that an absorbed layer brought along whose memory top 0 may take over where nobody
+  // needs it later; -1: none.
+  virtual int MayWriteOver() const { return -1; }
+
   // The parameters of a layer that was absorbed, which lives as long as the net; called whenever
   // parameters are bound.
   virtual void BindFollower(const Layer& follower, const BlobList& params,

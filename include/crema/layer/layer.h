@@ -38,6 +38,7 @@ struct LayerTraits {
   bool tops_take_any_shape = false;  // no bottoms; Net::Reshape may give the tops other shapes
   // How many of the planned elements a pass fills depends on the bottoms' values; see ShapesOfTops.
   bool shapes_depend_on_data = false;
+  bool can_run_again = true;  // ForwardAgain gives the same tops once more, with no other effect
 };
 
 // A parameter (weights, bias, statistics) of a layer.
@@ -94,6 +95,12 @@ class Layer {
 
   // Computes the tops' values from the bottoms'. On a GPU it only queues work.
   virtual void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) = 0;
+
+  // Computes once more, from the same bottoms, what the last Forward did, before a Backward that
+  // needs it; only where traits().can_run_again.
+  virtual void ForwardAgain(Context& ctx, const BlobList& bottom, const BlobList& top) {
+    Forward(ctx, bottom, top);
+  }
 
   // Given the tops' gradients, writes (not adds) the gradient of each bottom i with
   // propagate_down[i], and adds to the gradients of the params for which wants_gradient holds.

@@ -24,6 +24,9 @@ struct CompileOptions {
   // Whether layers may take over the work of those that follow them. What lies between such layers
   // then has no memory.
   bool fuse = true;
+  // What NetMemory::Total() may be at most: layers are recomputed until it is. 0: no limit. Throws
+  // Error where that is not enough.
+  size_t memory_limit = 0;
 };
 
 // In bytes.

@@ -52,7 +52,9 @@ struct LayerNode {
   // Fusion: who does this layer's work, and whose work it does, in their order.
   int absorbed_by = -1;
   std::vector<int> absorbed;
-  std::vector<int> between;  // the blobs that they would have handed over
+  std::vector<int> between;    // the blobs that they would have handed over
+  bool recomputes = false;     // its tops are computed again for the backward pass
+  std::string recompute_note;  // why not, where that was wished; or ""
 };
 
 struct Graph {

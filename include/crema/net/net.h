@@ -138,6 +138,7 @@ class Net {
   void CountMemory();
   void ViewBlobs();
   Tensor View(const Place& place, const BlobNode& blob) const;
+  void Recompute(int i);
   void LendScratch(const Place& place, size_t bytes);
   void LeaveStep(int step);
   void InferAgain(const std::vector<Shape>& shapes);

@@ -37,8 +37,8 @@ struct TrainOptions {
   std::string engine;
   // A `.solverstate` to go on from; "" to begin anew.
   std::string resume_from;
-  // What training may take, in bytes; 0: what the device has.
-  size_t memory_limit = 0;
+  // What the device has room for, in bytes; 0: what it says itself.
+  size_t room = 0;
   // Asked after every iteration and every test batch.
   std::function<Action()> poll;
 };
@@ -92,7 +92,7 @@ class Trainer {
   void ReadTrainNet();
   void ReadTestNets();
   void ReadTestNet(proto::NetParameter config, const std::string& source);
-  void CheckRoom() const;
+  void CheckRoom();
   void BuildTrainNet();
   void BuildTestNets();
   void LoadWeights();
@@ -185,6 +185,7 @@ class Trainer {
   bool told_of_non_finite_ = false;
   int64_t last_run_ = -1;  // the iteration whose passes ran last
   std::unique_ptr<proto::NetParameter> train_config_;
+  size_t train_net_limit_ = 0;  // see CompileOptions::memory_limit
   std::vector<std::unique_ptr<proto::NetParameter>> test_configs_;
   std::vector<std::string> test_sources_;  // where they come from, in words
   bool stop_ = false;

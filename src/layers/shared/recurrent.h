@@ -141,6 +141,7 @@ class RecurrentLayer : public Layer, public CarriesState {
     traits.max_bottoms = 3 + hidden_;
     traits.max_tops = 1 + hidden_;
     traits.no_gradient_bottoms = {1};
+    traits.can_run_again = false;  // the carried state goes on
     return traits;
   }
 

@@ -1,0 +1,142 @@
+// Recomputation: tops that are not kept for the backward pass but made once more when it needs
+// them, from bottoms that then have to be there (Chen, Xu, Zhang, Guestrin: "Training deep nets
+// with sublinear memory cost", 2016). Which layers do it is a layer's wish, or follows from a
+// limit.
+#include "base/strings.h"
+#include "crema.pb.h"
+#include "net/passes.h"
+
+namespace crema {
+namespace {
+
+int RootOf(const Graph& graph, int blob) {
+  const int other = graph.blobs[blob].shares_data_with;
+  return other < 0 ? blob : RootOf(graph, other);
+}
+
+// Whether a layer from number `first` on changes the values that `blob` has before it.
+bool ChangesFrom(const Graph& graph, size_t first, int blob) {
+  for (size_t l = first; l < graph.layers.size(); ++l) {
+    if (graph.layers[l].absorbed_by >= 0) continue;
+    for (int top : graph.layers[l].tops) {
+      const bool is_view = graph.blobs[top].shares_data_with >= 0;
+      if (!is_view && RootOf(graph, top) == RootOf(graph, blob)) return true;
+    }
+  }
+  return false;
+}
+
+bool KeepsValues(const Graph& graph, int blob) {
+  const BlobNode& node = graph.blobs[blob];
+  return graph.keep_blobs || node.is_output || node.shares_data_with >= 0;
+}
+
+// Why the layer cannot be recomputed; "" where it can.
+std::string WhyNotRecompute(const Graph& graph, size_t layer) {
+  const LayerNode& node = graph.layers[layer];
+  if (node.bottoms.empty()) return "it has no bottom";
+  if (node.tops.empty()) return "it has no top";
+  if (!node.traits.can_run_again) return "a second pass would change more than its tops";
+  if (node.traits.shapes_depend_on_data) return "its tops change their shapes";
+  for (int top : node.tops) {
+    if (KeepsValues(graph, top)) return "its top is kept anyway";
+    if (ChangesFrom(graph, layer + 1, top)) return "a later layer works in place on its top";
+  }
+  for (int bottom : node.bottoms) {
+    if (ChangesFrom(graph, layer, bottom)) return "its bottom is written over";
+  }
+  return "";
+}
+
+// A change of the memory's order goes with the layer before it.
+bool IsWished(const Graph& graph, const LayerNode& node) {
+  if (node.made_by_pass && !node.bottoms.empty()) {
+    return IsWished(graph, graph.layers[graph.blobs[node.bottoms[0]].producer]);
+  }
+  bool wished = node.layer->config().recompute();
+  for (int follower : node.absorbed) {
+    wished = wished || graph.layers[follower].layer->config().recompute();
+  }
+  return wished;
+}
+
+size_t Total(const Graph& graph) { return MemoryOf(graph).Total(); }
+
+int64_t CountOf(const Graph& graph, const std::vector<int>& blobs) {
+  int64_t count = 0;
+  for (int blob : blobs) count += graph.blobs[blob].shape.count();
+  return count;
+}
+
+// Numbers that may be forgotten for a microsecond of work, roughly: for the order only. A core does
+// some 50 000 operations or moves some 1000 numbers in that time.
+double WorthOf(const Graph& graph, const LayerNode& node) {
+  double flops = node.layer->ForwardFlops();
+  for (int follower : node.absorbed) flops += graph.layers[follower].layer->ForwardFlops();
+  const auto moved = static_cast<double>(CountOf(graph, node.bottoms) + CountOf(graph, node.tops));
+  return static_cast<double>(CountOf(graph, node.tops)) / (flops / 50e3 + moved / 1e3 + 1);
+}
+
+// Those that may be marked beside those that are, the best first.
+std::vector<size_t> Candidates(const Graph& graph) {
+  std::vector<size_t> layers;
+  for (size_t l = 0; l < graph.layers.size(); ++l) {
+    const LayerNode& node = graph.layers[l];
+    if (node.absorbed_by < 0 && !node.recomputes && WhyNotRecompute(graph, l).empty())
+      layers.push_back(l);
+  }
+  std::stable_sort(layers.begin(), layers.end(), [&](size_t a, size_t b) {
+    return WorthOf(graph, graph.layers[a]) > WorthOf(graph, graph.layers[b]);
+  });
+  return layers;
+}
+
+}  // namespace
+
+void MarkRecomputed(Graph* graph) {
+  for (size_t l = 0; l < graph->layers.size(); ++l) {
+    LayerNode& node = graph->layers[l];
+    if (node.absorbed_by >= 0 || !IsWished(*graph, node)) continue;
+    node.recompute_note = WhyNotRecompute(*graph, l);
+    node.recomputes = node.recompute_note.empty();
+  }
+  const std::vector<int> when = LivesOfValues(*graph).recomputed_for;
+  for (size_t l = 0; l < graph->layers.size(); ++l) {
+    LayerNode& node = graph->layers[l];
+    if (!node.recomputes || when[l] >= 0) continue;
+    node.recomputes = false;
+    node.recompute_note = "the backward pass does not need its top";
+  }
+}
+
+void MeetMemoryLimit(size_t limit, Graph* graph) {
+  size_t total = Total(*graph), before = total + 1;
+  std::vector<size_t> marked;
+  // One layer may help only after another: what its bottoms take is then there anyhow.
+  while (total > limit && total < before) {
+    before = total;
+    for (size_t layer : Candidates(*graph)) {
+      if (total <= limit) break;
+      LayerNode& node = graph->layers[layer];
+      node.recomputes = true;
+      const size_t now = Total(*graph);
+      node.recomputes = now < total;
+      if (!node.recomputes) continue;
+      marked.push_back(layer);
+      total = now;
+    }
+  }
+  if (total > limit) {
+    Fail("the net '", graph->name, "' takes ", BytesToString(static_cast<double>(total)),
+         " even where layers are recomputed, and may take ",
+         BytesToString(static_cast<double>(limit)),
+         "; use a smaller batch (iter_size makes up for it) or a higher memory_limit");
+  }
+  // Some are not needed any more: the dearest go first.
+  for (auto layer = marked.rbegin(); layer != marked.rend(); ++layer) {
+    graph->layers[*layer].recomputes = false;
+    if (Total(*graph) > limit) graph->layers[*layer].recomputes = true;
+  }
+}
+
+}  // namespace crema
