@@ -42,13 +42,12 @@ void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory fact
   CREMA_CHECK(added, "layer type ", type, " is registered twice for the ", ToString(device));
 }
 
-void RegisterEngine(const std::string& engine, const std::string& type, DeviceKind device,
-                    LayerFactory factory, WhyNot why_not) {
+void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry) {
   std::vector<EngineEntry>& entries = TheEngines()[device][type];
   const bool is_new = std::none_of(entries.begin(), entries.end(),
-                                   [&](const EngineEntry& e) { return e.engine == engine; });
-  CREMA_CHECK(is_new, engine, " registers ", type, " twice for the ", ToString(device));
-  entries.push_back({engine, std::move(factory), std::move(why_not)});
+                                   [&](const EngineEntry& e) { return e.engine == entry.engine; });
+  CREMA_CHECK(is_new, entry.engine, " registers ", type, " twice for the ", ToString(device));
+  entries.push_back(std::move(entry));
 }
 
 const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind device) {

@@ -46,12 +46,15 @@ EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& qu
   CheckInBuild(net_engine.empty() ? title : "the net", wanted, device);
   const bool must = net_engine.empty() && wanted != "DEFAULT" && wanted != "CAFFE";
   if (wanted == "CAFFE") return OwnCode(query, device, "");
-  std::string note;
+  std::string note, missed;  // missed: a precision that the net wants
   for (const EngineEntry& entry : EnginesFor(query.config.type(), device)) {
-    if (wanted != "DEFAULT" && wanted != entry.engine) continue;
+    const bool is_usual =
+        entry.precision == Precision::kFloat32 || entry.precision == query.precision;
+    if (wanted == "DEFAULT" ? !is_usual : wanted != entry.engine) continue;
     const std::string why_not = entry.why_not(query);
-    if (why_not.empty()) return {entry.factory(query.config, query.phase), entry.engine, ""};
+    if (why_not.empty()) return {entry.factory(query.config, query.phase), entry.engine, missed};
     note = Concat("not ", entry.engine, ": ", why_not);
+    if (entry.precision != Precision::kFloat32) missed = note;
   }
   if (must) {
     Fail(title, ": engine ", wanted,

@@ -82,7 +82,8 @@ class Fusion {
       return false;
     }
     for (size_t b = 0; b < next().bottoms.size(); ++b) {
-      if (static_cast<int>(b) != bottom_ && !IsThereBefore(next().bottoms[b])) return false;
+      if (static_cast<int>(b) == bottom_) continue;
+      if (next().bottoms[b] == next().tops[0] || !IsThereBefore(next().bottoms[b])) return false;
     }
     return true;
   }

@@ -78,8 +78,10 @@ class GraphBuilder {
       node.bottoms.push_back(FindBottom(config, bottom));
       shapes.push_back(graph_.blobs[node.bottoms.back()].shape);
     }
+    const Precision precision =
+        net_.precision() == proto::BF16 ? Precision::kBFloat16 : Precision::kFloat32;
     EngineChoice choice =
-        CreateByEngine(net_.engine(), {config, phase, graph_.dtype, shapes}, device_);
+        CreateByEngine(net_.engine(), {config, phase, graph_.dtype, shapes, precision}, device_);
     node.layer = std::move(choice.layer);
     node.engine = choice.engine;
     node.engine_note = choice.note;

@@ -154,6 +154,7 @@ void Trainer::ReadTrainNet() {
   if (s.has_train_net_param()) config = s.train_net_param();
   MergeState(proto::TRAIN, &s.train_state(), &config);
   if (!options_.engine.empty()) config.set_engine(options_.engine);
+  if (solver_->has_precision()) config.set_precision(solver_->precision());
   train_config_ = std::make_unique<proto::NetParameter>(config);
 }
 
@@ -229,6 +230,7 @@ void Trainer::ReadTestNet(proto::NetParameter config, const std::string& source)
   const bool has_state = solver_->test_state_size() > 0;
   MergeState(proto::TEST, has_state ? &solver_->test_state(number) : nullptr, &config);
   if (!options_.engine.empty()) config.set_engine(options_.engine);
+  if (solver_->has_precision()) config.set_precision(solver_->precision());
   test_configs_.push_back(std::make_unique<proto::NetParameter>(std::move(config)));
   test_sources_.push_back(source);
 }

@@ -20,7 +20,7 @@ DEFINE_string(phase, "", "TRAIN or TEST: which layers the net has");
 DEFINE_int32(level, 0, "The level of the net's state, for include and exclude rules");
 DEFINE_string(stage, "", "The stages of the net's state, separated by commas");
 DEFINE_string(engine, "",
-              "CAFFE, ONEDNN or WINOGRAD: the engine of every layer that has it (or CREMA_ENGINE)");
+              "CAFFE, ONEDNN, WINOGRAD or BF16: the engine of every layer that has it (or CREMA_ENGINE)");
 DEFINE_string(dummy_data, "", "Random data for data sets: NxCxHxW, where the net does not say");
 DEFINE_bool(no_fuse, false, "Run every layer by itself");
 DEFINE_int32(iterations, 50, "How many batches to run");

@@ -18,6 +18,9 @@ using LayerFactory =
 // Aborts where the pair is already registered.
 void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory factory);
 
+// What the factors of products are rounded to; see Precision in crema.proto.
+enum class Precision { kFloat32, kBFloat16 };
+
 // An engine is another implementation of a layer than our own, which is called CAFFE: ONEDNN,
 // CUDNN. It is asked first whether it can take a layer.
 struct EngineQuery {
@@ -25,19 +28,22 @@ struct EngineQuery {
   Phase phase;
   DType dtype;
   const std::vector<Shape>& bottoms;
+  Precision precision = Precision::kFloat32;  // that the net wants
 };
 // Why not, in a few words; "" where it can. Throws Error where no engine could.
 using WhyNot = std::function<std::string(const EngineQuery& query)>;
-
-// Aborts where the three are already registered.
-void RegisterEngine(const std::string& engine, const std::string& type, DeviceKind device,
-                    LayerFactory factory, WhyNot why_not);
 
 struct EngineEntry {
   std::string engine;
   LayerFactory factory;
   WhyNot why_not;
+  // Where it is not kFloat32, only nets that want it get the engine unasked.
+  Precision precision = Precision::kFloat32;
 };
+
+// Aborts where the engine has the type on the device already.
+void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry);
+
 // The engines that have the type on the device, without CAFFE.
 const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind device);
 
@@ -61,8 +67,8 @@ struct LayerRegistration {
 
 struct EngineRegistration {
   EngineRegistration(const char* engine, const char* type, DeviceKind device, LayerFactory factory,
-                     WhyNot why_not) {
-    RegisterEngine(engine, type, device, std::move(factory), std::move(why_not));
+                     WhyNot why_not, Precision precision = Precision::kFloat32) {
+    RegisterEngine(type, device, {engine, std::move(factory), std::move(why_not), precision});
   }
 };
 

@@ -25,11 +25,24 @@ dnnl::stream& Stream() {
 
 }  // namespace
 
-memory::desc ChannelsLast(const Shape& shape) {
+memory::desc ChannelsLast(const Shape& shape, memory::data_type type) {
   const memory::format_tag tags[] = {memory::format_tag::nwc, memory::format_tag::nhwc,
                                      memory::format_tag::ndhwc};
   CREMA_CHECK(shape.rank() >= 3 && shape.rank() <= 5, shape.ToString());
-  return {memory::dims(shape.dims()), memory::data_type::f32, tags[shape.rank() - 3]};
+  return {memory::dims(shape.dims()), type, tags[shape.rank() - 3]};
+}
+
+memory::desc EveryFew(const Shape& image, const Shape& few, const int* steps) {
+  const int rank = image.rank();
+  memory::dims strides(rank);
+  strides[1] = 1;
+  int64_t pixel = image[1];  // numbers from one along an axis to the next
+  for (int axis = rank - 1; axis >= 2; --axis) {
+    strides[axis] = pixel * steps[axis - 2];
+    pixel *= image[axis];
+  }
+  strides[0] = pixel;
+  return {memory::dims(few.dims()), memory::data_type::f32, strides};
 }
 
 namespace {
@@ -54,8 +67,14 @@ memory::desc Plain(const Shape& shape, int groups) {
   return {dims, memory::data_type::f32, tags[dims.size() - 1]};
 }
 
-memory::desc AnyOrder(const Shape& shape, int groups) {
-  return {Grouped(shape, groups), memory::data_type::f32, memory::format_tag::any};
+memory::desc AnyOrder(const Shape& shape, int groups, memory::data_type type) {
+  return {Grouped(shape, groups), type, memory::format_tag::any};
+}
+
+bool HasBFloat16() {
+  const auto has = static_cast<int>(dnnl::get_effective_cpu_isa());
+  const auto wanted = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
+  return (has & wanted) == wanted;
 }
 
 dnnl::primitive_attr CallerScratchpad() {

@@ -12,13 +12,21 @@
 
 namespace crema::onednn {
 
-// float32 in channels-last, 3 to 5 axes.
-dnnl::memory::desc ChannelsLast(const Shape& shape);
+// In channels-last, 3 to 5 axes.
+dnnl::memory::desc ChannelsLast(const Shape& shape,
+                                dnnl::memory::data_type type = dnnl::memory::data_type::f32);
+// Of a float32 image in channels-last every steps[a]-th pixel along spatial axis a, from the first
+// one on; `few` is the shape of those.
+dnnl::memory::desc EveryFew(const Shape& image, const Shape& few, const int* steps);
 // float32 in Caffe's order. `groups` > 1 cuts the first axis, as weights of a grouped convolution
 // are; 1 to 6 axes in all.
 dnnl::memory::desc Plain(const Shape& shape, int groups = 1);
 // The same axes, in the order that the primitive likes best.
-dnnl::memory::desc AnyOrder(const Shape& shape, int groups = 1);
+dnnl::memory::desc AnyOrder(const Shape& shape, int groups = 1,
+                            dnnl::memory::data_type type = dnnl::memory::data_type::f32);
+
+// Whether the processor has instructions for products of bfloat16.
+bool HasBFloat16();
 
 // With the scratchpad given by the caller.
 dnnl::primitive_attr CallerScratchpad();

@@ -1,101 +1,25 @@
-// Convolution by oneDNN, in channels-last. Weights and their gradients stay in Caffe's order; the
-// order that the kernels like is made from it for each pass, or, where nothing learns, whenever
-// the weights have changed. Layers that follow may become a part of it (epilogue.h).
-//
-// The engine WINOGRAD is the same with another arithmetic for kernels of 3 x 3: a tile of 4 x 4
-// results from 36 products a channel, where the plain way takes 144 (Lavin and Gray: "Fast
-// algorithms for convolutional neural networks", 2016). Its rounding errors are several times as
-// large.
-#include "layers/shared/convolution.h"
-
+// Convolution by oneDNN, in channels-last, as three engines: ONEDNN, WINOGRAD and BF16, which
+// differ in their arithmetic (convolution_calls.h). Weights and their gradients stay in Caffe's
+// order; the order that the kernels like is made from it for each pass, or, where nothing learns,
+// whenever the weights have changed. Layers that follow may become a part of it (epilogue.h).
 #include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "base/strings.h"
 #include "crema/layer/registry.h"
-#include "engines/onednn/call.h"
-#include "engines/onednn/epilogue.h"
-#include "engines/onednn/primitives.h"
+#include "engines/onednn/convolution_calls.h"
 #include "layers/shared/relu.h"
 
 namespace crema {
 namespace {
 
-using dnnl::memory;
-
-// Everything that follows from the shapes. Packed: in the order that the kernel likes.
-struct ConvolutionCalls {
-  onednn::Call pack_forward, pack_backward, add_weights;
-  onednn::ConvertingCall forward, backward_data, backward_weights;
-  size_t packed_forward = 0, packed_backward = 0, packed_gradient = 0;  // bytes; 0: Caffe's order
-};
-
-// Below these, preparing tiles and weights takes longer than the products that it saves.
-constexpr int64_t kLeastWinogradPairs = 1024;  // of channels and outputs
-constexpr int64_t kLeastWinogradTiles = 48;    // where weights are prepared for each pass
-// With fewer the weights' gradient goes the plain way: the kernel works with several copies of the
-// prepared weights, which take memory where a net, near its end, has most of its blobs.
-constexpr int64_t kLeastGradientTiles = 200;
-
-int64_t TilesOf(const ConvSizes& s) {
-  int64_t tiles = s.images;
-  for (int a = 0; a < s.geometry.axes; ++a) tiles *= (s.geometry.out[a] + 3) / 4;
-  return tiles;
-}
-
-// Why Winograd's way does not pay, or is none, or "".
-std::string WhyNotWinograd(const ConvSizes& s, Phase phase) {
-  const ConvGeometry& g = s.geometry;
-  bool fits = g.axes == 2 && s.groups == 1;
-  for (int a = 0; a < g.axes; ++a) {
-    fits = fits && g.kernel[a] == 3 && g.stride[a] == 1 && g.dilation[a] == 1;
-  }
-  if (!fits) return "it wants windows of 3 x 3 with a step of 1, in one group";
-  if (int64_t{g.channels} * s.outputs < kLeastWinogradPairs) return "there are too few channels";
-  if (phase == Phase::kTrain && TilesOf(s) < kLeastWinogradTiles) return "the images are too small";
-  return "";
-}
-
-// Images that Winograd's way takes at once: as few as fill its products, since what it works with
-// is several times as large as the images.
-int64_t ImagesAtOnce(const ConvSizes& s) {
-  constexpr int64_t kEnoughTiles = 384;
-  const int64_t tiles = TilesOf(s) / s.images;
-  int64_t images = std::min(s.images, (kEnoughTiles + tiles - 1) / tiles);
-  while (s.images % images != 0) ++images;
-  return images;
-}
-
-Shape WithImages(const Shape& shape, int64_t images) {
-  std::vector<int64_t> dims = shape.dims();
-  dims[0] = images;
-  return Shape(dims);
-}
-
-// The description of the pass; weights in any order.
-onednn::ConvolutionDesc Describe(const ConvSizes& s, const Shape& bottom, const Shape& top,
-                                 const Shape& weights, bool has_bias) {
-  onednn::ConvolutionDesc d;
-  d.src = onednn::ChannelsLast(bottom);
-  d.dst = onednn::ChannelsLast(top);
-  d.weights = onednn::AnyOrder(weights, s.groups);
-  if (has_bias) d.bias = onednn::Plain(Shape{s.outputs});
-  const ConvGeometry& g = s.geometry;
-  for (int a = 0; a < g.axes; ++a) {
-    d.strides.push_back(g.stride[a]);
-    d.dilations.push_back(g.dilation[a] - 1);
-    d.pad_left.push_back(g.pad[a]);
-    d.pad_right.push_back(g.pad[a]);
-  }
-  return d;
-}
+using onednn::Arithmetic;
 
 class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
  public:
-  OnednnConvolutionLayer(const proto::LayerParameter& config, Phase phase, bool winograd)
-      : ConvolutionBase(config, phase), prefers_winograd_(winograd) {}
+  OnednnConvolutionLayer(const proto::LayerParameter& config, Phase phase, Arithmetic arithmetic)
+      : ConvolutionBase(config, phase), wished_(arithmetic), arithmetic_(arithmetic) {}
 
   LayerTraits traits() const override {
     LayerTraits traits = ConvolutionBase::traits();
@@ -106,14 +30,20 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
 
   // Where the kernel that does the convolution alone does both.
   bool Absorb(const Follower& next) override {
-    if (layout() == Layout::kPlain || sizes_.images == 0 || !epilogue_.Takes(next)) return false;
+    const bool runs = layout() != Layout::kPlain && problem_.sizes.images > 0;
+    if (!runs || next.layer->layout() != layout() || !epilogue_.Takes(next)) return false;
     onednn::Epilogue both = epilogue_;
     both.Take(*next.layer);
-    const std::string kernel = KernelName(epilogue_);
-    if (kernel.empty() || KernelName(both) != kernel) return false;
+    if (both.Adds() && arithmetic_ == Arithmetic::kWinograd) return false;  // it copies its results
+    const auto kernel = [this](const onednn::Epilogue& epilogue) {
+      return onednn::ConvolutionCalls::ForwardKernel(problem_, arithmetic_, epilogue);
+    };
+    if (kernel(epilogue_).empty() || kernel(both) != kernel(epilogue_)) return false;
     epilogue_ = both;
     return true;
   }
+
+  int MayWriteOver() const override { return epilogue_.Adds() ? 1 : -1; }
 
   void BindFollower(const Layer& follower, const BlobList& params,
                     const std::vector<bool>&) override {
@@ -125,66 +55,69 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   }
   void LeaveReluToReader() override { reader_does_relu_ = true; }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    CheckBottoms(bottoms);
-    sizes_ = ConvolutionSizes(bottoms[0], ChannelAxis(options(), bottoms[0], Title()), dtype);
-    pairs_ = static_cast<int>(bottoms.size());
-    LayerPlan plan = PlanFor(bottoms, 1, sizes_.geometry.out, sizes_, dtype);
-    plan.scratch_bytes = 0;
-    bottom_ = bottoms[0];
-    top_ = plan.tops[0];
-    weights_ = plan.params[0].shape;
-    if (layout() == Layout::kPlain || sizes_.images == 0) return plan;
-    std::string why_not = MakeCalls(prefers_winograd_);
-    if (!why_not.empty() && prefers_winograd_) why_not = MakeCalls(false);
+  LayerPlan Plan(const std::vector<Shape>& all_bottoms, DType dtype) override {
+    LayerPlan plan = Describe(all_bottoms, dtype);
+    if (layout() == Layout::kPlain || problem_.sizes.images == 0) return plan;
+    arithmetic_ = wished_;
+    std::string why_not = calls_.Make(problem_, arithmetic_, epilogue_);
+    if (!why_not.empty() && wished_ != Arithmetic::kDirect) {  // other sizes than at first
+      arithmetic_ = Arithmetic::kDirect;
+      why_not = calls_.Make(problem_, arithmetic_, epilogue_);
+    }
     if (!why_not.empty()) {
-      Fail("engine ONEDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
+      Fail("engine ONEDNN cannot take the input ", problem_.bottom.ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
+    kept_.clear();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
       plan.state.push_back({Shape{static_cast<int64_t>(KeptBytes() / sizeof(float))}, {}});
-      plan.state.push_back({Shape{sizes_.outputs}, {}});
+      plan.state.push_back({Shape{problem_.sizes.outputs}, {}});
     }
     return plan;
   }
 
   // As Plan would say it.
-  static std::string WhyNot(const EngineQuery& query, bool winograd) {
+  static std::string WhyNot(const EngineQuery& query, Arithmetic arithmetic) {
     if (query.dtype != DType::kFloat32) return "it has float32 only";
     if (query.bottoms.empty()) return "there is no bottom";
     const Shape& bottom = query.bottoms[0];
     if (bottom.rank() < 3 || bottom.rank() > 5) return "it wants 1 to 3 spatial axes";
-    OnednnConvolutionLayer probe(query.config, query.phase, false);
+    OnednnConvolutionLayer probe(query.config, query.phase, arithmetic);
     if (ChannelAxis(probe.options(), bottom, probe.Title()) != 1) return "it wants axis: 1";
-    probe.Plan(query.bottoms, query.dtype);
-    if (probe.sizes_.images == 0) return "the batch is empty";
-    const std::string why_not = winograd ? WhyNotWinograd(probe.sizes_, query.phase) : "";
-    return why_not.empty() ? probe.MakeCalls(winograd) : why_not;
+    probe.Describe(query.bottoms, query.dtype);
+    if (probe.problem_.sizes.images == 0) return "the batch is empty";
+    const std::string why_not = onednn::WhyNotArithmetic(probe.problem_, arithmetic);
+    return why_not.empty() ? probe.calls_.Make(probe.problem_, arithmetic, {}) : why_not;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    if (sizes_.images == 0) return;
+    if (problem_.sizes.images == 0) return;
+    const ConvSizes& s = problem_.sizes;
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
-    const float* weights = param(0).data<float>();
+    const void* weights = param(0).data<float>();
     const float* bias = Bias<float>();
     char* rest = scratch;
     if (KeepsWeights()) {
       KeepWeights(scratch);
-      weights = state(0).data<float>();
+      weights = state(0).raw();
       if (epilogue_.ChangesWeights()) bias = state(1).data<float>();
     } else if (calls_.packed_forward > 0) {
-      weights = Pack(&calls_.pack_forward, weights, scratch, scratch + calls_.packed_forward);
       rest = scratch + calls_.packed_forward;
+      weights = Pack(&calls_.pack_forward, weights, scratch, rest);
     }
-    for (size_t i = 0; i < bottom.size(); ++i) {
+    if (epilogue_.Adds() && bottom.back()->data<float>() != top[0]->data<float>()) {
+      const Tensor& addend = bottom.back()->data_tensor();
+      ctx.device().Copy(top[0]->mutable_data<float>(), addend.raw(), addend.bytes());
+    }
+    for (size_t i = 0; i < top.size(); ++i) {
       const float* x = bottom[i]->data<float>();
       float* y = top[i]->mutable_data<float>();
-      for (int64_t image = 0; image < sizes_.images; image += at_once_) {
-        calls_.forward.Run({{DNNL_ARG_SRC, x + image * sizes_.BottomCount()},
+      for (int64_t image = 0; image < s.images; image += calls_.at_once) {
+        calls_.forward.Run({{DNNL_ARG_SRC, x + image * s.BottomCount()},
                             {DNNL_ARG_WEIGHTS, weights},
                             {DNNL_ARG_BIAS, bias},
-                            {DNNL_ARG_DST, y + image * sizes_.TopCount()}},
+                            {DNNL_ARG_DST, y + image * s.TopCount()}},
                            rest);
       }
     }
@@ -192,7 +125,8 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
-    if (sizes_.images == 0) return;
+    if (problem_.sizes.images == 0) return;
+    const ConvSizes& s = problem_.sizes;
     const bool has_bias = params().size() > 1;
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
     if (epilogue_.HasRelu() && !reader_does_relu_) {
@@ -201,131 +135,55 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     for (size_t i = 0; i < top.size(); ++i) {
       const float* dy = top[i]->diff<float>();
       if (!wants_gradient(0) && !(has_bias && wants_gradient(1))) continue;
-      for (int64_t image = 0; image < sizes_.images; image += at_once_) {
-        WeightGradients(ctx, bottom[i]->data<float>() + image * sizes_.BottomCount(),
-                        dy + image * sizes_.TopCount(), scratch);
+      for (int64_t image = 0; image < s.images; image += calls_.at_once) {
+        WeightGradients(ctx, bottom[i]->data<float>() + image * s.BottomCount(),
+                        dy + image * s.TopCount(), scratch);
       }
     }
     if (std::none_of(propagate_down.begin(), propagate_down.end(), [](bool p) { return p; }))
       return;
-    const float* weights = param(0).data<float>();
-    if (calls_.packed_backward > 0) {
-      weights = Pack(&calls_.pack_backward, weights, scratch, scratch + calls_.packed_backward);
-    }
+    char* const rest = scratch + calls_.packed_backward;
+    const void* weights = param(0).data<float>();
+    if (calls_.packed_backward > 0) weights = Pack(&calls_.pack_backward, weights, scratch, rest);
     for (size_t i = 0; i < top.size(); ++i) {
       if (!propagate_down[i]) continue;
       const float* dy = top[i]->diff<float>();
       float* dx = bottom[i]->mutable_diff<float>();
-      for (int64_t image = 0; image < sizes_.images; image += at_once_) {
-        calls_.backward_data.Run({{DNNL_ARG_DIFF_DST, dy + image * sizes_.TopCount()},
+      if (calls_.leaves_out_pixels) ctx.device().Zero(dx, bottom[i]->diff_tensor().bytes());
+      for (int64_t image = 0; image < s.images; image += calls_.at_once) {
+        calls_.backward_data.Run({{DNNL_ARG_DIFF_DST, dy + image * s.TopCount()},
                                   {DNNL_ARG_WEIGHTS, weights},
-                                  {DNNL_ARG_DIFF_SRC, dx + image * sizes_.BottomCount()}},
-                                 scratch + calls_.packed_backward);
+                                  {DNNL_ARG_DIFF_SRC, dx + image * s.BottomCount()}},
+                                 rest);
       }
     }
   }
 
   double ForwardFlops() const override {
-    return 2.0 * pairs_ * sizes_.images * sizes_.WeightCount() * sizes_.n();
+    const ConvSizes& s = problem_.sizes;
+    return 2.0 * pairs_ * s.images * s.WeightCount() * s.n();
   }
 
  private:
-  onednn::ConvolutionDesc DescribeWith(const onednn::Epilogue& epilogue, bool winograd) const {
-    const Shape bottom = WithImages(bottom_, at_once_), top = WithImages(top_, at_once_);
-    onednn::ConvolutionDesc d =
-        Describe(sizes_, bottom, top, weights_, options().bias_term() || epilogue.ChangesWeights());
-    if (!winograd) return d;
-    d.src = onednn::AnyOrder(bottom);
-    d.dst = onednn::AnyOrder(top);
-    d.algorithm = dnnl::algorithm::convolution_winograd;
-    d.inference = phase() == Phase::kTest;
-    return d;
+  // The plan without what oneDNN asks for. An addend comes behind the bottoms.
+  LayerPlan Describe(const std::vector<Shape>& all_bottoms, DType dtype) {
+    std::vector<Shape> bottoms = all_bottoms;
+    if (epilogue_.Adds()) bottoms.pop_back();
+    CheckBottoms(bottoms);
+    ConvSizes& s = problem_.sizes;
+    s = ConvolutionSizes(bottoms[0], ChannelAxis(options(), bottoms[0], Title()), dtype);
+    pairs_ = static_cast<int>(bottoms.size());
+    LayerPlan plan = PlanFor(bottoms, 1, s.geometry.out, s, dtype);
+    plan.scratch_bytes = 0;
+    problem_.bottom = bottoms[0];
+    problem_.top = plan.tops[0];
+    problem_.weights = plan.params[0].shape;
+    problem_.has_bias = options().bias_term();
+    problem_.phase = phase();
+    return plan;
   }
 
-  static dnnl::convolution_forward::primitive_desc ForwardKernel(const onednn::ConvolutionDesc& d,
-                                                                 const onednn::Epilogue& epilogue) {
-    dnnl::primitive_attr attr = onednn::CallerScratchpad();
-    attr.set_post_ops(epilogue.PostOps());
-    return onednn::ConvolutionForward(d, attr);
-  }
-
-  // "" where there is none.
-  std::string KernelName(const onednn::Epilogue& epilogue) const {
-    try {
-      const auto kernel = ForwardKernel(DescribeWith(epilogue, uses_winograd_), epilogue);
-      return kernel ? kernel.impl_info_str() : "";
-    } catch (const dnnl::error&) {
-      return "";
-    }
-  }
-
-  // Returns why oneDNN cannot, or "".
-  std::string MakeCalls(bool winograd) {
-    uses_winograd_ = winograd;
-    at_once_ = winograd ? ImagesAtOnce(sizes_) : sizes_.images;
-    try {
-      return MakeCalls(DescribeWith(epilogue_, winograd), onednn::Plain(weights_, sizes_.groups));
-    } catch (const dnnl::error& error) {
-      return error.what();
-    }
-  }
-
-  std::string MakeCalls(const onednn::ConvolutionDesc& d, const memory::desc& caffe_order) {
-    const dnnl::primitive_attr attr = onednn::CallerScratchpad();
-    const auto forward = ForwardKernel(d, epilogue_);
-    std::string why_not = onednn::WhyNotUse(forward, "the forward pass");
-    if (!why_not.empty()) return why_not;
-    const auto data = onednn::ConvolutionBackwardData(d, attr, forward);
-    why_not = onednn::WhyNotUse(data, "the bottom's gradient");
-    if (!why_not.empty()) return why_not;
-    const auto gradient = GradientKernel(d, forward);
-    why_not = onednn::WhyNotUse(gradient, "the weights' gradient");
-    if (!why_not.empty()) return why_not;
-
-    const memory::desc src = onednn::ChannelsLast(WithImages(bottom_, at_once_));
-    const memory::desc dst = onednn::ChannelsLast(WithImages(top_, at_once_));
-    calls_ = {};
-    kept_.clear();
-    calls_.forward = {forward,
-                      {{DNNL_ARG_SRC, src, forward.src_desc()},
-                       {DNNL_ARG_WEIGHTS, forward.weights_desc(), forward.weights_desc()},
-                       {DNNL_ARG_BIAS, d.bias, d.bias},
-                       {DNNL_ARG_DST, dst, forward.dst_desc(), true}}};
-    calls_.backward_data = {data,
-                            {{DNNL_ARG_DIFF_DST, dst, data.diff_dst_desc()},
-                             {DNNL_ARG_WEIGHTS, data.weights_desc(), data.weights_desc()},
-                             {DNNL_ARG_DIFF_SRC, src, data.diff_src_desc(), true}}};
-    const memory::desc gradient_order = gradient.diff_weights_desc();
-    calls_.backward_weights = {gradient,
-                               {{DNNL_ARG_SRC, src, gradient.src_desc()},
-                                {DNNL_ARG_DIFF_DST, dst, gradient.diff_dst_desc()},
-                                {DNNL_ARG_DIFF_WEIGHTS, gradient_order, gradient_order},
-                                {DNNL_ARG_DIFF_BIAS, d.bias, d.bias}}};
-    const auto pack = [&](const memory::desc& order, onednn::Call* call, size_t* bytes) {
-      if (order == caffe_order) return;
-      *call = onednn::Reorder(caffe_order, order);
-      *bytes = onednn::AlignUp(order.get_size());
-    };
-    pack(forward.weights_desc(), &calls_.pack_forward, &calls_.packed_forward);
-    pack(data.weights_desc(), &calls_.pack_backward, &calls_.packed_backward);
-    calls_.packed_gradient = onednn::AlignUp(gradient_order.get_size());
-    calls_.add_weights = onednn::Reorder(gradient_order, caffe_order, true);
-    return "";
-  }
-
-  dnnl::convolution_backward_weights::primitive_desc GradientKernel(
-      const onednn::ConvolutionDesc& d,
-      const dnnl::convolution_forward::primitive_desc& forward) const {
-    const dnnl::primitive_attr attr = onednn::CallerScratchpad();
-    if (!uses_winograd_ || TilesOf(sizes_) >= kLeastGradientTiles) {
-      return onednn::ConvolutionBackwardWeights(d, attr, forward);
-    }
-    // So few tiles are one call, so this describes the same images.
-    const onednn::ConvolutionDesc plain = DescribeWith(epilogue_, false);
-    return onednn::ConvolutionBackwardWeights(plain, attr, ForwardKernel(plain, {}));
-  }
-
-  size_t BiasBytes() const { return onednn::AlignUp(sizes_.outputs * sizeof(float)); }
+  size_t BiasBytes() const { return onednn::AlignUp(problem_.sizes.outputs * sizeof(float)); }
 
   size_t ScratchBytes() const {
     const size_t bytes[] = {
@@ -346,11 +204,11 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   }
   size_t KeptBytes() const { return std::max(calls_.packed_forward, PlainBytes()); }
   size_t FoldedBytes() const { return epilogue_.ChangesWeights() ? PlainBytes() : 0; }
-  size_t PlainBytes() const { return onednn::AlignUp(weights_.count() * sizeof(float)); }
+  size_t PlainBytes() const { return onednn::AlignUp(problem_.weights.count() * sizeof(float)); }
 
-  static const float* Pack(onednn::Call* pack, const float* from, void* to, void* scratchpad) {
+  static const void* Pack(onednn::Call* pack, const void* from, void* to, void* scratchpad) {
     pack->Run({{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, scratchpad}});
-    return static_cast<const float*>(to);
+    return to;
   }
 
   // The weights as the kernel takes them, in state 0, and a bias that differs from the layer's own,
@@ -368,8 +226,9 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     if (epilogue_.ChangesWeights()) {
       const bool packs = calls_.packed_forward > 0;
       float* folded = packs ? reinterpret_cast<float*>(scratch) : kept;
-      epilogue_.Fold(weights, Bias<float>(), sizes_.outputs, weights_.count() / sizes_.outputs,
-                     folded, state(1).mutable_data<float>());
+      epilogue_.Fold(weights, Bias<float>(), problem_.sizes.outputs,
+                     problem_.weights.count() / problem_.sizes.outputs, folded,
+                     state(1).mutable_data<float>());
       weights = folded;
     }
     if (calls_.packed_forward == 0) return;
@@ -385,7 +244,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
                                  {DNNL_ARG_DIFF_BIAS, bias}},
                                 scratch + calls_.packed_gradient + BiasBytes());
     if (params().size() > 1 && wants_gradient(1)) {
-      AddParts<float>(ctx, sizes_.outputs, 1, bias, param(1).mutable_diff<float>());
+      AddParts<float>(ctx, problem_.sizes.outputs, 1, bias, param(1).mutable_diff<float>());
     }
     if (!wants_gradient(0)) return;
     calls_.add_weights.Run({{DNNL_ARG_FROM, scratch},
@@ -393,31 +252,33 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
                             {DNNL_ARG_SCRATCHPAD, scratch + calls_.packed_gradient + BiasBytes()}});
   }
 
-  const bool prefers_winograd_;
-  bool uses_winograd_ = false;  // where the shapes allow it
-  ConvSizes sizes_;
-  int64_t at_once_ = 0;  // images in one call
+  const Arithmetic wished_;
+  Arithmetic arithmetic_;  // which the shapes allow
+  onednn::ConvolutionProblem problem_;
+  onednn::ConvolutionCalls calls_;
   int pairs_ = 1;
-  ConvolutionCalls calls_;
-  Shape bottom_, top_, weights_;
   onednn::Epilogue epilogue_;
   bool reader_does_relu_ = false;
   std::vector<std::pair<const void*, uint64_t>> kept_;  // what the kept weights were made of
 };
 
-// Where both can take a layer, the first one does.
-EngineRegistration Register(const char* engine, bool winograd) {
-  return {engine, "Convolution", DeviceKind::kCpu,
-          [winograd](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
-            return std::make_unique<OnednnConvolutionLayer>(config, phase, winograd);
-          },
-          [winograd](const EngineQuery& query) {
-            return OnednnConvolutionLayer::WhyNot(query, winograd);
-          }};
+EngineRegistration Register(const char* engine, Arithmetic arithmetic,
+                            Precision precision = Precision::kFloat32) {
+  return {
+      engine,
+      "Convolution",
+      DeviceKind::kCpu,
+      [=](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
+        return std::make_unique<OnednnConvolutionLayer>(config, phase, arithmetic);
+      },
+      [=](const EngineQuery& query) { return OnednnConvolutionLayer::WhyNot(query, arithmetic); },
+      precision};
 }
 
-const EngineRegistration winograd_registration = Register("WINOGRAD", true);
-const EngineRegistration registration = Register("ONEDNN", false);
+// Of those that can take a layer, the first one does.
+const EngineRegistration registrations[] = {
+    Register("BF16", Arithmetic::kBFloat16, Precision::kBFloat16),
+    Register("WINOGRAD", Arithmetic::kWinograd), Register("ONEDNN", Arithmetic::kDirect)};
 
 }  // namespace
 }  // namespace crema

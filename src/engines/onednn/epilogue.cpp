@@ -1,5 +1,6 @@
 #include "engines/onednn/epilogue.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "crema.pb.h"
@@ -21,6 +22,14 @@ bool IsScaleOfChannels(const Layer& layer) {
          param.num_axes() == 1;
 }
 
+bool IsSumOfTwo(const Layer& layer) {
+  const proto::EltwiseParameter& param = layer.config().eltwise_param();
+  const auto is_one = [](float factor) { return factor == 1; };
+  return layer.type() == "Eltwise" && param.operation() == proto::EltwiseParameter::SUM &&
+         layer.config().bottom_size() == 2 &&
+         std::all_of(param.coeff().begin(), param.coeff().end(), is_one);
+}
+
 void AppendVersions(const BlobList& params, std::vector<std::pair<const void*, uint64_t>>* to) {
   for (const auto& param : params) {
     to->emplace_back(param->data_tensor().raw(), param->data_tensor().buffer()->version());
@@ -36,13 +45,18 @@ bool Epilogue::Takes(const Follower& next) const {
   if (layer.type() == "ReLU") {
     return !next.backward || (next.is_kept && SlopeOf(layer) >= 0);
   }
-  if (next.backward || scale_ != nullptr) return false;
+  if (next.backward || sum_ != nullptr) return false;
+  if (IsSumOfTwo(layer)) return true;
+  if (scale_ != nullptr) return false;
   if (IsScaleOfChannels(layer)) return true;
   return layer.type() == "BatchNorm" && norm_ == nullptr && UsesStored(layer);
 }
 
 void Epilogue::Take(const Layer& next) {
-  (next.type() == "BatchNorm" ? norm_ : next.type() == "Scale" ? scale_ : relu_) = &next;
+  if (next.type() == "BatchNorm") norm_ = &next;
+  if (next.type() == "Scale") scale_ = &next;
+  if (next.type() == "Eltwise") sum_ = &next;
+  if (next.type() == "ReLU") relu_ = &next;
 }
 
 void Epilogue::BindParams(const Layer& next, const BlobList& params) {
@@ -54,6 +68,7 @@ float Epilogue::Slope() const { return SlopeOf(*relu_); }
 
 dnnl::post_ops Epilogue::PostOps() const {
   dnnl::post_ops operations;
+  if (sum_ != nullptr) operations.append_sum(1.0f);
   if (relu_ != nullptr) AppendRelu(SlopeOf(*relu_), &operations);
   return operations;
 }

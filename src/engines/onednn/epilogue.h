@@ -1,5 +1,6 @@
 // What a convolution does for the layers behind it: a BatchNorm and a Scale with fixed numbers
-// become part of its weights, and a ReLU is done to each result before it goes to memory.
+// become part of its weights; each result is added to the other addend of a sum, which lies where it
+// goes, and a ReLU is done to it, before it goes there.
 #pragma once
 
 #include <dnnl.hpp>
@@ -13,7 +14,8 @@ namespace crema::onednn {
 class Epilogue {
  public:
   // Whether the layer can be a part, after those that are parts already. Where gradients flow only
-  // a ReLU can.
+  // a ReLU can. A sum is of two, with no factors; the other one is then the convolution's last
+  // bottom.
   bool Takes(const Follower& next) const;
   void Take(const Layer& next);
 
@@ -22,6 +24,7 @@ class Epilogue {
 
   // Whether weights and bias are other ones than the convolution's own.
   bool ChangesWeights() const { return norm_ != nullptr || scale_ != nullptr; }
+  bool Adds() const { return sum_ != nullptr; }
   bool HasRelu() const { return relu_ != nullptr; }
   float Slope() const;  // of the ReLU
 
@@ -39,6 +42,7 @@ class Epilogue {
   // In their order.
   const Layer* norm_ = nullptr;
   const Layer* scale_ = nullptr;
+  const Layer* sum_ = nullptr;
   const Layer* relu_ = nullptr;
   BlobList norm_params_, scale_params_;
 };

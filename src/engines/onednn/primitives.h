@@ -15,6 +15,11 @@ struct ConvolutionDesc {
   bool inference = false;  // weights may be kept in an order that only the forward pass knows
 };
 
+// Matrices. A bias without axes: there is none.
+struct InnerProductDesc {
+  dnnl::memory::desc src, weights, bias, dst;
+};
+
 struct PoolingDesc {
   dnnl::algorithm algorithm;
   dnnl::memory::desc src, dst;
@@ -44,6 +49,16 @@ dnnl::convolution_backward_data::primitive_desc ConvolutionBackwardData(
 dnnl::convolution_backward_weights::primitive_desc ConvolutionBackwardWeights(
     const ConvolutionDesc& desc, const dnnl::primitive_attr& attr,
     const dnnl::convolution_forward::primitive_desc& forward);
+
+dnnl::inner_product_forward::primitive_desc InnerProductForward(const InnerProductDesc& desc,
+                                                                bool training,
+                                                                const dnnl::primitive_attr& attr);
+dnnl::inner_product_backward_data::primitive_desc InnerProductBackwardData(
+    const InnerProductDesc& desc, const dnnl::primitive_attr& attr,
+    const dnnl::inner_product_forward::primitive_desc& forward);
+dnnl::inner_product_backward_weights::primitive_desc InnerProductBackwardWeights(
+    const InnerProductDesc& desc, const dnnl::primitive_attr& attr,
+    const dnnl::inner_product_forward::primitive_desc& forward);
 
 // `training`: with a workspace for the backward pass.
 dnnl::pooling_forward::primitive_desc PoolingForward(const PoolingDesc& desc, bool training,

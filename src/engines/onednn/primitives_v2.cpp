@@ -35,6 +35,29 @@ dnnl::convolution_backward_weights::primitive_desc ConvolutionBackwardWeights(
   return {op, attr, Cpu(), forward, true};
 }
 
+dnnl::inner_product_forward::primitive_desc InnerProductForward(const InnerProductDesc& d,
+                                                                bool training,
+                                                                const dnnl::primitive_attr& attr) {
+  const dnnl::inner_product_forward::desc op(
+      training ? prop_kind::forward_training : prop_kind::forward_inference, d.src, d.weights,
+      d.bias, d.dst);
+  return {op, attr, Cpu(), true};
+}
+
+dnnl::inner_product_backward_data::primitive_desc InnerProductBackwardData(
+    const InnerProductDesc& d, const dnnl::primitive_attr& attr,
+    const dnnl::inner_product_forward::primitive_desc& forward) {
+  const dnnl::inner_product_backward_data::desc op(d.src, d.weights, d.dst);
+  return {op, attr, Cpu(), forward, true};
+}
+
+dnnl::inner_product_backward_weights::primitive_desc InnerProductBackwardWeights(
+    const InnerProductDesc& d, const dnnl::primitive_attr& attr,
+    const dnnl::inner_product_forward::primitive_desc& forward) {
+  const dnnl::inner_product_backward_weights::desc op(d.src, d.weights, d.bias, d.dst);
+  return {op, attr, Cpu(), forward, true};
+}
+
 dnnl::pooling_forward::primitive_desc PoolingForward(const PoolingDesc& d, bool training,
                                                      const dnnl::primitive_attr& attr) {
   const dnnl::pooling_forward::desc op(

@@ -35,6 +35,27 @@ dnnl::convolution_backward_weights::primitive_desc ConvolutionBackwardWeights(
           d.dilations, d.pad_left,  d.pad_right, forward,   attr,   true};
 }
 
+dnnl::inner_product_forward::primitive_desc InnerProductForward(const InnerProductDesc& d,
+                                                                bool training,
+                                                                const dnnl::primitive_attr& attr) {
+  return {Cpu(),  training ? prop_kind::forward_training : prop_kind::forward_inference,
+          d.src,  d.weights,
+          d.bias, d.dst,
+          attr,   true};
+}
+
+dnnl::inner_product_backward_data::primitive_desc InnerProductBackwardData(
+    const InnerProductDesc& d, const dnnl::primitive_attr& attr,
+    const dnnl::inner_product_forward::primitive_desc& forward) {
+  return {Cpu(), d.src, d.weights, d.dst, forward, attr, true};
+}
+
+dnnl::inner_product_backward_weights::primitive_desc InnerProductBackwardWeights(
+    const InnerProductDesc& d, const dnnl::primitive_attr& attr,
+    const dnnl::inner_product_forward::primitive_desc& forward) {
+  return {Cpu(), d.src, d.weights, d.bias, d.dst, forward, attr, true};
+}
+
 dnnl::pooling_forward::primitive_desc PoolingForward(const PoolingDesc& d, bool training,
                                                      const dnnl::primitive_attr& attr) {
   const dnnl::memory::dims no_dilation(d.kernel.size(), 0);

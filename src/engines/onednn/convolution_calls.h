@@ -1,0 +1,55 @@
+// The oneDNN primitives of a convolution, forward and backward, in one of three arithmetics, and
+// what they need of memory. Where their arguments lie otherwise than the layer's blobs (another
+// order, other numbers, some pixels only) they are copied on the way.
+#pragma once
+
+#include <string>
+
+#include "crema/layer/layer.h"
+#include "engines/onednn/call.h"
+#include "engines/onednn/epilogue.h"
+#include "layers/shared/convolution.h"
+
+namespace crema::onednn {
+
+enum class Arithmetic {
+  kDirect,
+  // For kernels of 3 x 3: a tile of 4 x 4 results from 36 products a channel, where the direct way
+  // takes 144 (Lavin and Gray: "Fast algorithms for convolutional neural networks", 2016). Its
+  // rounding errors are several times as large.
+  kWinograd,
+  // Factors are rounded to bfloat16, sums have 32 bits.
+  kBFloat16,
+};
+
+struct ConvolutionProblem {
+  ConvSizes sizes;
+  Shape bottom, top, weights;
+  bool has_bias = false;
+  Phase phase = Phase::kTrain;
+};
+
+// Why the arithmetic does not pay for the problem, or is none for it, or ""; beside what Make says.
+std::string WhyNotArithmetic(const ConvolutionProblem& problem, Arithmetic arithmetic);
+
+// Everything that follows from the shapes. Packed: in the order and the numbers that the kernel
+// likes; sizes in bytes, 0: Caffe's are taken. dx has to be zeros before backward_data where
+// `leaves_out_pixels`. The weights' gradient is always packed.
+class ConvolutionCalls {
+ public:
+  // Returns why oneDNN cannot, or "".
+  std::string Make(const ConvolutionProblem& problem, Arithmetic arithmetic,
+                   const Epilogue& epilogue);
+
+  // The kernel that a forward pass with this epilogue would run; "" where there is none.
+  static std::string ForwardKernel(const ConvolutionProblem& problem, Arithmetic arithmetic,
+                                   const Epilogue& epilogue);
+
+  Call pack_forward, pack_backward, add_weights;
+  ConvertingCall forward, backward_data, backward_weights;
+  size_t packed_forward = 0, packed_backward = 0, packed_gradient = 0;
+  int64_t at_once = 0;  // images in one call
+  bool leaves_out_pixels = false;
+};
+
+}  // namespace crema::onednn

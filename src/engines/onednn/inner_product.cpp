@@ -1,0 +1,284 @@
+// InnerProduct by oneDNN, as the engines ONEDNN and BF16, whose factors are rounded to bfloat16.
+//
+// Its kernels want the weights in an order of their own. To bring them into it takes about as long
+// as a product with a hundred rows, so that it pays where the weights stay as they are, in phase
+// TEST, and in training only with many rows of bfloat16. Our own code is faster with few rows.
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "crema/layer/registry.h"
+#include "engines/onednn/call.h"
+#include "engines/onednn/epilogue.h"
+#include "engines/onednn/primitives.h"
+#include "layers/shared/inner_product_base.h"
+#include "layers/shared/relu.h"
+
+namespace crema {
+namespace {
+
+using dnnl::memory;
+using Type = memory::data_type;
+
+constexpr int64_t kLeastRows = 17;             // in float32; our own kernels take fewer
+constexpr int64_t kLeastRowsOfBFloat16 = 128;  // in training
+
+constexpr int64_t kMostWeights = int64_t{1} << 24;  // that are kept a second time unasked
+
+struct ProductCalls {
+  onednn::Call pack_forward, pack_backward;
+  onednn::ConvertingCall forward, backward_data, backward_weights;
+  size_t packed_forward = 0, packed_backward = 0, gradient = 0;  // bytes
+  onednn::Call add_weights;
+};
+
+class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
+ public:
+  OnednnInnerProductLayer(const proto::LayerParameter& config, Phase phase, Precision precision)
+      : InnerProductBase(config, phase),
+        factors_(precision == Precision::kBFloat16 ? Type::bf16 : Type::f32) {}
+
+  LayerTraits traits() const override {
+    LayerTraits traits = InnerProductBase::traits();
+    traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
+    return traits;
+  }
+
+  // A ReLU.
+  bool Absorb(const Follower& next) override {
+    if (next.layer->type() != "ReLU" || !epilogue_.Takes(next)) return false;
+    epilogue_.Take(*next.layer);
+    return true;
+  }
+  void BindFollower(const Layer&, const BlobList&, const std::vector<bool>&) override {}
+
+  std::optional<float> ReluOfGradient() const override {
+    return epilogue_.HasRelu() ? std::optional<float>(epilogue_.Slope()) : std::nullopt;
+  }
+  void LeaveReluToReader() override { reader_does_relu_ = true; }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
+    LayerPlan plan = InnerProductBase::Plan(bottoms, dtype);
+    if (sizes_.rows == 0) return plan;
+    const std::string why_not = MakeCalls();
+    if (!why_not.empty()) {
+      Fail("engine ONEDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
+           "; use engine: CAFFE");
+    }
+    kept_ = {};
+    plan.scratch_bytes = ScratchBytes();
+    if (KeepsWeights()) {
+      const auto words = static_cast<int64_t>((calls_.packed_forward + 3) / 4);
+      plan.state.push_back({Shape{words}, DType::kInt32});
+    }
+    return plan;
+  }
+
+  static std::string WhyNot(const EngineQuery& query, Precision precision) {
+    if (query.dtype != DType::kFloat32) return "it has float32 only";
+    const bool rounds = precision == Precision::kBFloat16;
+    if (rounds && !onednn::HasBFloat16()) return "this processor has no instructions for bfloat16";
+    if (query.bottoms.empty()) return "there is no bottom";
+    OnednnInnerProductLayer probe(query.config, query.phase, precision);
+    probe.InnerProductBase::Plan(query.bottoms, query.dtype);
+    if (probe.sizes_.rows == 0) return "the batch is empty";
+    const std::string why_not = probe.WhySlow(rounds);
+    return why_not.empty() ? probe.MakeCalls() : why_not;
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    if (sizes_.rows == 0) return;
+    char* const scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
+    char* rest = scratch;
+    const void* weights = param(0).data<float>();
+    if (KeepsWeights()) {
+      KeepWeights(scratch);
+      weights = state(0).raw();
+    } else if (calls_.packed_forward > 0) {
+      rest = scratch + calls_.packed_forward;
+      weights = Pack(&calls_.pack_forward, scratch, rest);
+    }
+    calls_.forward.Run({{DNNL_ARG_SRC, bottom[0]->data<float>()},
+                        {DNNL_ARG_WEIGHTS, weights},
+                        {DNNL_ARG_BIAS, params().size() > 1 ? param(1).data<float>() : nullptr},
+                        {DNNL_ARG_DST, top[0]->mutable_data<float>()}},
+                       rest);
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    if (sizes_.rows == 0) return;
+    char* const scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
+    if (epilogue_.HasRelu() && !reader_does_relu_) {
+      ReluOwnGradient<float>(ctx, *top[0], epilogue_.Slope());
+    }
+    const bool wants_bias = params().size() > 1 && wants_gradient(1);
+    if (wants_gradient(0) || wants_bias) WeightGradients(ctx, *bottom[0], *top[0], scratch);
+    if (!propagate_down[0]) return;
+    char* const rest = scratch + calls_.packed_backward;
+    const void* weights = param(0).data<float>();
+    if (calls_.packed_backward > 0) weights = Pack(&calls_.pack_backward, scratch, rest);
+    calls_.backward_data.Run({{DNNL_ARG_DIFF_DST, top[0]->diff<float>()},
+                              {DNNL_ARG_WEIGHTS, weights},
+                              {DNNL_ARG_DIFF_SRC, bottom[0]->mutable_diff<float>()}},
+                             rest);
+  }
+
+ private:
+  std::string WhySlow(bool rounds) const {
+    const bool named =
+        config().inner_product_param().engine() != proto::InnerProductParameter::DEFAULT;
+    if (named) return "";
+    if (phase() == Phase::kTest) {
+      if (rounds) return "";
+      if (sizes_.rows < kLeastRows) return "there are too few rows";
+      return sizes_.inputs * sizes_.outputs <= kMostWeights ? "" : "a copy of the weights is large";
+    }
+    if (!rounds) return "weights that learn would be packed anew for each pass";
+    return sizes_.rows >= kLeastRowsOfBFloat16 ? "" : "there are too few rows";
+  }
+
+  bool has_bias() const { return config().inner_product_param().bias_term(); }
+
+  // Rows by columns, one row after the other.
+  static memory::desc Matrix(int64_t rows, int64_t cols, Type type) {
+    return {{rows, cols}, type, memory::format_tag::ab};
+  }
+  memory::desc Bottom(Type type) const { return Matrix(sizes_.rows, sizes_.inputs, type); }
+  memory::desc Top(Type type) const { return Matrix(sizes_.rows, sizes_.outputs, type); }
+  memory::desc Weights(Type type, memory::format_tag order) const {
+    return {{sizes_.outputs, sizes_.inputs}, type, order};
+  }
+  memory::desc Bias() const {
+    return has_bias() ? onednn::Plain(Shape{sizes_.outputs}) : memory::desc();
+  }
+
+  // Returns why oneDNN cannot, or "".
+  std::string MakeCalls() try {
+    const auto any = memory::format_tag::any;
+    const auto own = sizes_.transpose ? memory::format_tag::ba : memory::format_tag::ab;
+    const memory::desc caffe_order = Weights(Type::f32, own);
+    dnnl::primitive_attr relu = onednn::CallerScratchpad();
+    relu.set_post_ops(epilogue_.PostOps());
+    const auto forward = onednn::InnerProductForward(
+        {Bottom(factors_), Weights(factors_, any), Bias(), Top(Type::f32)},
+        phase() == Phase::kTrain, relu);
+    std::string why_not = onednn::WhyNotUse(forward, "the forward pass");
+    if (!why_not.empty()) return why_not;
+    const dnnl::primitive_attr attr = onednn::CallerScratchpad();
+    const auto data = onednn::InnerProductBackwardData(
+        {Bottom(Type::f32), Weights(factors_, any), {}, Top(factors_)}, attr, forward);
+    why_not = onednn::WhyNotUse(data, "the bottom's gradient");
+    if (!why_not.empty()) return why_not;
+    const auto gradient = onednn::InnerProductBackwardWeights(
+        {Bottom(factors_), Weights(Type::f32, any), Bias(), Top(factors_)}, attr, forward);
+    why_not = onednn::WhyNotUse(gradient, "the weights' gradient");
+    if (!why_not.empty()) return why_not;
+
+    calls_ = {};
+    const memory::desc x = Bottom(Type::f32), y = Top(Type::f32), bias = Bias();
+    const memory::desc packed = forward.weights_desc(), packed_back = data.weights_desc();
+    const memory::desc gradient_order = gradient.diff_weights_desc();
+    calls_.forward = {forward,
+                      {{DNNL_ARG_SRC, x, forward.src_desc()},
+                       {DNNL_ARG_WEIGHTS, packed, packed},
+                       {DNNL_ARG_BIAS, bias, bias},
+                       {DNNL_ARG_DST, y, forward.dst_desc(), true}}};
+    calls_.backward_data = {data,
+                            {{DNNL_ARG_DIFF_DST, y, data.diff_dst_desc()},
+                             {DNNL_ARG_WEIGHTS, packed_back, packed_back},
+                             {DNNL_ARG_DIFF_SRC, x, data.diff_src_desc(), true}}};
+    calls_.backward_weights = {gradient,
+                               {{DNNL_ARG_SRC, x, gradient.src_desc()},
+                                {DNNL_ARG_DIFF_DST, y, gradient.diff_dst_desc()},
+                                {DNNL_ARG_DIFF_WEIGHTS, gradient_order, gradient_order},
+                                {DNNL_ARG_DIFF_BIAS, bias, bias}}};
+    const auto pack = [&](const memory::desc& order, onednn::Call* call, size_t* bytes) {
+      if (order == caffe_order) return;
+      *call = onednn::Reorder(caffe_order, order);
+      *bytes = onednn::AlignUp(order.get_size());
+    };
+    pack(packed, &calls_.pack_forward, &calls_.packed_forward);
+    pack(packed_back, &calls_.pack_backward, &calls_.packed_backward);
+    calls_.gradient = onednn::AlignUp(gradient_order.get_size());
+    calls_.add_weights = onednn::Reorder(gradient_order, caffe_order, true);
+    return "";
+  } catch (const dnnl::error& error) {
+    return error.what();
+  }
+
+  size_t BiasBytes() const { return onednn::AlignUp(sizes_.outputs * sizeof(float)); }
+
+  size_t ScratchBytes() const {
+    const size_t gradients = calls_.gradient + BiasBytes();
+    return std::max({calls_.packed_forward + calls_.forward.scratch_bytes(),
+                     calls_.packed_forward + calls_.pack_forward.scratchpad_bytes(),
+                     calls_.packed_backward + calls_.backward_data.scratch_bytes(),
+                     calls_.packed_backward + calls_.pack_backward.scratchpad_bytes(),
+                     gradients + calls_.backward_weights.scratch_bytes(),
+                     gradients + calls_.add_weights.scratchpad_bytes()});
+  }
+
+  bool KeepsWeights() const { return phase() == Phase::kTest && calls_.packed_forward > 0; }
+
+  const void* Pack(onednn::Call* pack, void* to, void* scratchpad) {
+    pack->Run({{DNNL_ARG_FROM, param(0).data<float>()},
+               {DNNL_ARG_TO, to},
+               {DNNL_ARG_SCRATCHPAD, scratchpad}});
+    return to;
+  }
+
+  // The packed weights, in state 0; made anew where the weights or their place have changed.
+  void KeepWeights(void* scratchpad) {
+    const Tensor& weights = param(0).data_tensor();
+    const Kept now = {weights.raw(), weights.buffer()->version(), state(0).raw()};
+    if (now == kept_) return;
+    kept_ = now;
+    Pack(&calls_.pack_forward, state(0).raw(), scratchpad);
+  }
+
+  // Adds to those that are wanted.
+  void WeightGradients(const Context& ctx, const Blob& bottom, const Blob& top, char* scratch) {
+    float* const bias = reinterpret_cast<float*>(scratch + calls_.gradient);
+    char* const rest = scratch + calls_.gradient + BiasBytes();
+    calls_.backward_weights.Run({{DNNL_ARG_SRC, bottom.data<float>()},
+                                 {DNNL_ARG_DIFF_DST, top.diff<float>()},
+                                 {DNNL_ARG_DIFF_WEIGHTS, scratch},
+                                 {DNNL_ARG_DIFF_BIAS, bias}},
+                                rest);
+    if (params().size() > 1 && wants_gradient(1)) {
+      float* const sum = param(1).mutable_diff<float>();
+      ForEach(ctx, sizes_.outputs, [=] HD(int64_t i) { sum[i] += bias[i]; });
+    }
+    if (!wants_gradient(0)) return;
+    calls_.add_weights.Run({{DNNL_ARG_FROM, scratch},
+                            {DNNL_ARG_TO, param(0).mutable_diff<float>()},
+                            {DNNL_ARG_SCRATCHPAD, rest}});
+  }
+
+  using Kept = std::tuple<const void*, uint64_t, const void*>;  // weights, version, packed
+
+  const Type factors_;
+  ProductCalls calls_;
+  onednn::Epilogue epilogue_;
+  bool reader_does_relu_ = false;
+  Kept kept_;
+};
+
+EngineRegistration Register(const char* engine, Precision precision) {
+  return {
+      engine,
+      "InnerProduct",
+      DeviceKind::kCpu,
+      [=](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
+        return std::make_unique<OnednnInnerProductLayer>(config, phase, precision);
+      },
+      [=](const EngineQuery& query) { return OnednnInnerProductLayer::WhyNot(query, precision); },
+      precision};
+}
+
+const EngineRegistration registrations[] = {Register("BF16", Precision::kBFloat16),
+                                            Register("ONEDNN", Precision::kFloat32)};
+
+}  // namespace
+}  // namespace crema
