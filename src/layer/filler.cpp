@@ -12,11 +12,13 @@
 namespace crema {
 namespace {
 
-// As RandomNormal makes it of the same two words.
-float NormalOf(uint32_t first, uint32_t second) {
+// Two independent normal values from two words (Box and Muller 1958).
+void NormalsOf(uint32_t first, uint32_t second, float normals[2]) {
   const double u = (first + 1.0) * (1.0 / 4294967296.0);
-  const double v = second * (1.0 / 4294967296.0);
-  return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * v));
+  const double angle = second * (6.283185307179586 / 4294967296.0);
+  const double radius = std::sqrt(-2.0 * std::log(u));
+  normals[0] = static_cast<float>(radius * std::cos(angle));
+  normals[1] = static_cast<float>(radius * std::sin(angle));
 }
 
 // Fans as Caffe counts them: a missing axis is 1.
@@ -87,10 +89,11 @@ class Filling {
   }
 
   void Gaussian(float mean, float std) {
-    ForBlocks(2, [&](const Philox4& random, size_t first, size_t count) {
-      for (size_t j = 0; j < count; ++j) {
-        values_[first + j] = mean + std * NormalOf(random.word[2 * j], random.word[2 * j + 1]);
-      }
+    ForBlocks(4, [&](const Philox4& random, size_t first, size_t count) {
+      float normals[4];
+      NormalsOf(random.word[0], random.word[1], normals);
+      NormalsOf(random.word[2], random.word[3], normals + 2);
+      for (size_t j = 0; j < count; ++j) values_[first + j] = mean + std * normals[j];
     });
     if (spec_.sparse < 0) return;
     // Each value is kept with the probability that leaves `sparse` inputs per output.
