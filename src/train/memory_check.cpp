@@ -125,12 +125,21 @@ std::string Advice(const TrainingPlan& plan, size_t room) {
 }  // namespace
 
 size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit) {
+  const auto bytes = static_cast<double>(limit);
   const Need need = NeedOf(plan);
   const double others = need.Total() - need.train;
-  const double room = static_cast<double>(limit) - others;
-  if (room >= 1) return static_cast<size_t>(room);
-  Fail("solver: memory_limit is ", Text(static_cast<double>(limit)), ", and the test nets and the ",
-       "solver alone take ", Text(others), "; raise it, or make the nets smaller");
+  if (bytes < others + 1) {
+    Fail("solver: memory_limit is ", Text(bytes), ", and the test nets and the solver alone take ",
+         Text(others), "; raise it, or make the nets smaller");
+  }
+  TrainingPlan limited = plan;
+  limited.train_limit = static_cast<size_t>(bytes - others);
+  // The arena, which the test nets use too, is then smaller, and they may need more.
+  const double total = NeedOf(limited).Total();
+  if (total <= bytes) return limited.train_limit;
+  Fail("solver: memory_limit is ", Text(bytes), ", and training takes ", Text(total),
+       " whatever the training net recomputes; raise it, or make the batches of the test nets ",
+       "smaller");
 }
 
 void CheckMemory(const TrainingPlan& plan, size_t room) {

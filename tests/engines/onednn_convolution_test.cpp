@@ -33,6 +33,11 @@ TEST(OnednnConvolutionTest, GivesWhatOurOwnCodeGives) {
       {"num_output: 32 kernel_size: 1", {3, 16, 7, 7}},
       {"num_output: 24 kernel_size: 1 stride: 2", {2, 40, 7, 7}},
       {"num_output: 24 kernel_size: 1 stride: 2 group: 2", {2, 40, 8, 7}},
+      // Whose weights' gradient is a product.
+      {"num_output: 256 kernel_size: 1 bias_term: false", {2, 128, 5, 6}},
+      {"num_output: 256 kernel_size: 1 stride: 2 bias_term: false", {2, 136, 6, 8}},
+      {"num_output: 512 kernel_size: 1", {3, 256, 4, 4}},
+      {"num_output: 512 kernel_size: 1 stride: 2", {1, 260, 4, 6}},
       {"num_output: 24 kernel_size: 1 stride_h: 1 stride_w: 3", {3, 16, 5, 10}},
       {"num_output: 24 kernel_size: 1 stride_h: 3 stride_w: 1", {3, 16, 7, 4}},
       {"num_output: 16 kernel_size: 1 stride: 3", {2, 32, 10}},
@@ -58,6 +63,8 @@ TEST(OnednnConvolutionTest, SeveralBottomsShareTheWeights) {
   RunnerOptions options = Onednn();
   options.tops = 2;
   ExpectSameAsCaffe(Text("num_output: 8 kernel_size: 3"), {{2, 16, 5, 5}, {2, 16, 5, 5}}, options);
+  ExpectSameAsCaffe(Text("num_output: 512 kernel_size: 1 stride: 2"),
+                    {{2, 256, 4, 4}, {2, 256, 4, 4}}, options);
 }
 
 TEST(OnednnConvolutionTest, LeavesFrozenGradientsAlone) {

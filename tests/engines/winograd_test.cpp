@@ -50,6 +50,9 @@ TEST_F(WinogradTest, GivesWhatOurOwnCodeGives) {
       {"num_output: 48", {2, 32, 22, 31}},
       {"num_output: 64 pad: 1 bias_term: false", {1, 64, 28, 28}},
       {"num_output: 128 pad: 1", {8, 96, 14, 14}},
+      {"num_output: 128 pad: 1 group: 2", {8, 96, 14, 14}},
+      {"num_output: 96 pad: 1 group: 3 bias_term: false", {3, 96, 14, 13}},
+      {"num_output: 64 group: 2", {2, 64, 30, 31}},
   };
   for (const EngineCase& c : cases) {
     SCOPED_TRACE(c.options + " " + c.bottom.ToString());
@@ -116,7 +119,8 @@ TEST_F(WinogradTest, IsChosenWhereItPays) {
   EXPECT_EQ(engine(usual, {1, 64, 7, 7}, proto::TEST), "WINOGRAD");
   EXPECT_EQ(engine(usual + " stride: 2", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN");
   EXPECT_EQ(engine(usual + " dilation: 2", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN");
-  EXPECT_EQ(engine(usual + " group: 2", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN");
+  EXPECT_EQ(engine(usual + " group: 2", {4, 64, 28, 28}, proto::TRAIN), "WINOGRAD");
+  EXPECT_EQ(engine(usual + " group: 4", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN");
   EXPECT_EQ(engine("num_output: 64 kernel_size: 5", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN");
   EXPECT_EQ(engine("num_output: 16 kernel_size: 3", {4, 16, 28, 28}, proto::TRAIN), "ONEDNN");
   ExpectError(
@@ -128,34 +132,38 @@ TEST_F(WinogradTest, IsChosenWhereItPays) {
 
 // As fusion, in memory that layers share: BatchNorm and Scale become weights in phase TEST.
 TEST_F(WinogradTest, DoesTheWorkOfLayersBehind) {
-  const std::string text =
-      Input("x", {2, 32, 22, 17}) +
-      Layer("c", "Convolution", {"x"}, {"c"},
-            "convolution_param { engine: WINOGRAD kernel_size: 3 pad: 1 num_output: 64 "
-            "weight_filler { type: 'gaussian' std: 0.1 } bias_filler { type: 'uniform' } }") +
-      Layer("bn", "BatchNorm", {"c"}, {"bn"}) +
-      Layer("scale", "Scale", {"bn"}, {"s"},
-            "scale_param { bias_term: true filler { type: 'gaussian' mean: 1 std: 0.5 } }") +
-      Layer("relu", "ReLU", {"s"}, {"y"});
-  const auto make = [&](const std::string& engine, bool fuse) {
-    NetOptions options;
-    options.fuse = fuse;
-    options.backward = false;
-    options.check_memory = true;
-    proto::NetParameter config = ParseNet(text, proto::TEST);
-    config.set_engine(engine);
-    auto net = std::make_unique<Net>(config, OpenTestDevice(DeviceKind::kCpu), options);
-    SetParam(*net, "bn", 0, RandomValues(64, 3));
-    SetParam(*net, "bn", 1, std::vector<double>(64, 2.5));
-    SetParam(*net, "bn", 2, {2});
-    SetBlob(*net, "x", RandomValues(2 * 32 * 22 * 17, 4));
-    net->Forward(0);
-    return net;
-  };
-  const auto fused = make("DEFAULT", true), own = make("CAFFE", false);
-  EXPECT_EQ(FindNode(*fused, "c").engine, "WINOGRAD");
-  EXPECT_EQ(FindNode(*fused, "c").absorbed.size(), 3u);
-  ExpectClose(ReadBlob(*fused, "y"), ReadBlob(*own, "y"), 1e-5, "y");
+  for (const std::string groups : {"", "group: 2 "}) {
+    SCOPED_TRACE(groups);
+    const std::string text =
+        Input("x", {2, 64, 22, 17}) +
+        Layer("c", "Convolution", {"x"}, {"c"},
+              "convolution_param { engine: WINOGRAD kernel_size: 3 pad: 1 num_output: 64 " +
+                  groups +
+                  "weight_filler { type: 'gaussian' std: 0.1 } bias_filler { type: 'uniform' } }") +
+        Layer("bn", "BatchNorm", {"c"}, {"bn"}) +
+        Layer("scale", "Scale", {"bn"}, {"s"},
+              "scale_param { bias_term: true filler { type: 'gaussian' mean: 1 std: 0.5 } }") +
+        Layer("relu", "ReLU", {"s"}, {"y"});
+    const auto make = [&](const std::string& engine, bool fuse) {
+      NetOptions options;
+      options.fuse = fuse;
+      options.backward = false;
+      options.check_memory = true;
+      proto::NetParameter config = ParseNet(text, proto::TEST);
+      config.set_engine(engine);
+      auto net = std::make_unique<Net>(config, OpenTestDevice(DeviceKind::kCpu), options);
+      SetParam(*net, "bn", 0, RandomValues(64, 3));
+      SetParam(*net, "bn", 1, std::vector<double>(64, 2.5));
+      SetParam(*net, "bn", 2, {2});
+      SetBlob(*net, "x", RandomValues(2 * 64 * 22 * 17, 4));
+      net->Forward(0);
+      return net;
+    };
+    const auto fused = make("DEFAULT", true), own = make("CAFFE", false);
+    EXPECT_EQ(FindNode(*fused, "c").engine, "WINOGRAD");
+    EXPECT_EQ(FindNode(*fused, "c").absorbed.size(), 3u);
+    ExpectClose(ReadBlob(*fused, "y"), ReadBlob(*own, "y"), 1e-5, "y");
+  }
 }
 
 // Two layers of it, trained with a fused ReLU, in memory that layers share.

@@ -110,6 +110,23 @@ TEST_F(MemoryCheckTest, TakesNoMoreThanTheSolversLimit) {
   }
 }
 
+// Test nets use the arena of the train net; recomputing does not make it smaller for them.
+TEST_F(MemoryCheckTest, ALimitCountsTheArenaOfTestNets) {
+  const std::string net = R"(layer { name: "data" type: "DummyData" top: "x" top: "label"
+      dummy_data_param { shape { dim: 4000 dim: 1000 } shape { dim: 4000 } } }
+    layer { name: "t1" type: "TanH" bottom: "x" top: "t1" }
+    layer { name: "t2" type: "Sigmoid" bottom: "t1" top: "t2" }
+    layer { name: "t3" type: "Eltwise" bottom: "t1" bottom: "t2" top: "t3" }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "t3" bottom: "label" top: "loss" } )";
+  const std::string tests = Concat(" test_net_param { ", net,
+                                   " } test_iter: 1 test_interval: 10 test_initialization: false");
+  EXPECT_EQ(ErrorOf([&] { MakeTrainer(ParseSolver(ChainSolver(folder_, 60) + tests)); }), "");
+  const std::string error =
+      ErrorOf([&] { MakeTrainer(ParseSolver(ChainSolver(folder_, 38) + tests)); });
+  EXPECT_TRUE(Contains(error, "memory_limit is ")) << error;
+  EXPECT_TRUE(Contains(error, "test nets")) << error;
+}
+
 TEST_F(MemoryCheckTest, TellsThePlanBeforeTraining) {
   LogCapture log;
   MakeTrainer(ParseSolver(TinySolver(folder_)))->Train();

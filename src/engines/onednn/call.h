@@ -15,9 +15,9 @@ namespace crema::onednn {
 // In channels-last, 3 to 5 axes.
 dnnl::memory::desc ChannelsLast(const Shape& shape,
                                 dnnl::memory::data_type type = dnnl::memory::data_type::f32);
-// Of a float32 image in channels-last every steps[a]-th pixel along spatial axis a, from the first
-// one on; `few` is the shape of those.
-dnnl::memory::desc EveryFew(const Shape& image, const Shape& few, const int* steps);
+// A part of float32 images in channels-last: their first few[1] channels and, along each spatial
+// axis a, every steps[a]-th pixel from the first one on, few[a + 2] of them.
+dnnl::memory::desc PartOf(const Shape& image, const Shape& few, const int* steps);
 // float32 in Caffe's order. `groups` > 1 cuts the first axis, as weights of a grouped convolution
 // are; 1 to 6 axes in all.
 dnnl::memory::desc Plain(const Shape& shape, int groups = 1);

@@ -103,8 +103,8 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       weights = state(0).raw();
       if (epilogue_.ChangesWeights()) bias = state(1).data<float>();
     } else if (calls_.packed_forward > 0) {
-      rest = scratch + calls_.packed_forward;
-      weights = Pack(&calls_.pack_forward, weights, scratch, rest);
+      rest = scratch + calls_.groups * calls_.packed_forward;
+      weights = Pack(&calls_.pack_forward, calls_.packed_forward, weights, scratch, rest);
     }
     if (epilogue_.Adds() && bottom.back()->data<float>() != top[0]->data<float>()) {
       const Tensor& addend = bottom.back()->data_tensor();
@@ -113,13 +113,14 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     for (size_t i = 0; i < top.size(); ++i) {
       const float* x = bottom[i]->data<float>();
       float* y = top[i]->mutable_data<float>();
-      for (int64_t image = 0; image < s.images; image += calls_.at_once) {
-        calls_.forward.Run({{DNNL_ARG_SRC, x + image * s.BottomCount()},
-                            {DNNL_ARG_WEIGHTS, weights},
-                            {DNNL_ARG_BIAS, bias},
-                            {DNNL_ARG_DST, y + image * s.TopCount()}},
-                           rest);
-      }
+      ForEachCall([&](int64_t image, int group) {
+        calls_.forward.Run(
+            {{DNNL_ARG_SRC, x + image * s.BottomCount() + group * GroupChannels()},
+             {DNNL_ARG_WEIGHTS, WeightsOf(group, weights, calls_.packed_forward)},
+             {DNNL_ARG_BIAS, bias == nullptr ? nullptr : bias + group * GroupOutputs()},
+             {DNNL_ARG_DST, y + image * s.TopCount() + group * GroupOutputs()}},
+            rest);
+      });
     }
   }
 
@@ -135,27 +136,35 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     for (size_t i = 0; i < top.size(); ++i) {
       const float* dy = top[i]->diff<float>();
       if (!wants_gradient(0) && !(has_bias && wants_gradient(1))) continue;
-      for (int64_t image = 0; image < s.images; image += calls_.at_once) {
-        WeightGradients(ctx, bottom[i]->data<float>() + image * s.BottomCount(),
-                        dy + image * s.TopCount(), scratch);
+      const float* x = bottom[i]->data<float>();
+      if (calls_.gradient_is_product) {
+        ProductGradients(ctx, x, dy, scratch);
+        continue;
       }
+      ForEachCall([&](int64_t image, int group) {
+        WeightGradients(ctx, group, x + image * s.BottomCount() + group * GroupChannels(),
+                        dy + image * s.TopCount() + group * GroupOutputs(), scratch);
+      });
     }
     if (std::none_of(propagate_down.begin(), propagate_down.end(), [](bool p) { return p; }))
       return;
-    char* const rest = scratch + calls_.packed_backward;
+    char* const rest = scratch + calls_.groups * calls_.packed_backward;
     const void* weights = param(0).data<float>();
-    if (calls_.packed_backward > 0) weights = Pack(&calls_.pack_backward, weights, scratch, rest);
+    if (calls_.packed_backward > 0) {
+      weights = Pack(&calls_.pack_backward, calls_.packed_backward, weights, scratch, rest);
+    }
     for (size_t i = 0; i < top.size(); ++i) {
       if (!propagate_down[i]) continue;
       const float* dy = top[i]->diff<float>();
       float* dx = bottom[i]->mutable_diff<float>();
       if (calls_.leaves_out_pixels) ctx.device().Zero(dx, bottom[i]->diff_tensor().bytes());
-      for (int64_t image = 0; image < s.images; image += calls_.at_once) {
-        calls_.backward_data.Run({{DNNL_ARG_DIFF_DST, dy + image * s.TopCount()},
-                                  {DNNL_ARG_WEIGHTS, weights},
-                                  {DNNL_ARG_DIFF_SRC, dx + image * s.BottomCount()}},
-                                 rest);
-      }
+      ForEachCall([&](int64_t image, int group) {
+        calls_.backward_data.Run(
+            {{DNNL_ARG_DIFF_DST, dy + image * s.TopCount() + group * GroupOutputs()},
+             {DNNL_ARG_WEIGHTS, WeightsOf(group, weights, calls_.packed_backward)},
+             {DNNL_ARG_DIFF_SRC, dx + image * s.BottomCount() + group * GroupChannels()}},
+            rest);
+      });
     }
   }
 
@@ -183,15 +192,33 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     return plan;
   }
 
+  template <class F>
+  void ForEachCall(const F& run) const {
+    for (int64_t image = 0; image < problem_.sizes.images; image += calls_.images) {
+      for (int group = 0; group < calls_.groups; ++group) run(image, group);
+    }
+  }
+  // Of one group of calls_.groups.
+  int64_t GroupChannels() const { return problem_.sizes.geometry.channels / calls_.groups; }
+  int64_t GroupOutputs() const { return problem_.sizes.outputs / calls_.groups; }
+  int64_t GroupWeights() const { return problem_.weights.count() / calls_.groups; }
+
+  // Those of a group, packed into so many bytes or, 0, in Caffe's order.
+  const void* WeightsOf(int group, const void* weights, size_t packed) const {
+    const size_t bytes = packed > 0 ? packed : GroupWeights() * sizeof(float);
+    return static_cast<const char*>(weights) + group * bytes;
+  }
+
   size_t BiasBytes() const { return onednn::AlignUp(problem_.sizes.outputs * sizeof(float)); }
 
   size_t ScratchBytes() const {
     const size_t bytes[] = {
-        calls_.packed_forward + calls_.forward.scratch_bytes(),
-        calls_.packed_forward + calls_.pack_forward.scratchpad_bytes(),
+        calls_.groups * calls_.packed_forward + calls_.forward.scratch_bytes(),
+        calls_.groups * calls_.packed_forward + calls_.pack_forward.scratchpad_bytes(),
         FoldedBytes() + calls_.pack_forward.scratchpad_bytes(),
-        calls_.packed_backward + calls_.pack_backward.scratchpad_bytes(),
-        calls_.packed_backward + calls_.backward_data.scratch_bytes(),
+        calls_.groups * calls_.packed_backward + calls_.pack_backward.scratchpad_bytes(),
+        calls_.groups * calls_.packed_backward + calls_.backward_data.scratch_bytes(),
+        calls_.gathered + calls_.gather.scratchpad_bytes(),
         calls_.packed_gradient + BiasBytes() + calls_.backward_weights.scratch_bytes(),
         calls_.packed_gradient + BiasBytes() + calls_.add_weights.scratchpad_bytes(),
     };
@@ -202,12 +229,18 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   bool KeepsWeights() const {
     return phase() == Phase::kTest && (calls_.packed_forward > 0 || epilogue_.ChangesWeights());
   }
-  size_t KeptBytes() const { return std::max(calls_.packed_forward, PlainBytes()); }
+  size_t KeptBytes() const { return std::max(calls_.groups * calls_.packed_forward, PlainBytes()); }
   size_t FoldedBytes() const { return epilogue_.ChangesWeights() ? PlainBytes() : 0; }
   size_t PlainBytes() const { return onednn::AlignUp(problem_.weights.count() * sizeof(float)); }
 
-  static const void* Pack(onednn::Call* pack, const void* from, void* to, void* scratchpad) {
-    pack->Run({{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, scratchpad}});
+  // All groups, each into so many bytes.
+  const void* Pack(onednn::Call* pack, size_t bytes, const void* from, void* to,
+                   void* scratchpad) const {
+    for (int group = 0; group < calls_.groups; ++group) {
+      pack->Run({{DNNL_ARG_FROM, WeightsOf(group, from, 0)},
+                 {DNNL_ARG_TO, static_cast<char*>(to) + group * bytes},
+                 {DNNL_ARG_SCRATCHPAD, scratchpad}});
+    }
     return to;
   }
 
@@ -232,24 +265,47 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       weights = folded;
     }
     if (calls_.packed_forward == 0) return;
-    Pack(&calls_.pack_forward, weights, kept, scratch + FoldedBytes());
+    Pack(&calls_.pack_forward, calls_.packed_forward, weights, kept, scratch + FoldedBytes());
   }
 
-  // Adds to the gradients that are wanted of the weights and the bias.
-  void WeightGradients(const Context& ctx, const float* x, const float* dy, char* scratch) {
+  // Adds to the gradients that are wanted, of all images.
+  void ProductGradients(const Context& ctx, const float* x, const float* dy, char* scratch) {
+    const ConvSizes& s = problem_.sizes;
+    const int64_t pixels = s.images * s.n(), channels = s.geometry.channels;
+    if (params().size() > 1 && wants_gradient(1)) {
+      BiasGradient<float>(ctx, {pixels, s.outputs, 1}, dy, param(1).mutable_diff<float>());
+    }
+    if (!wants_gradient(0)) return;
+    if (calls_.gathered > 0) {
+      calls_.gather.Run({{DNNL_ARG_FROM, x},
+                         {DNNL_ARG_TO, scratch},
+                         {DNNL_ARG_SCRATCHPAD, scratch + calls_.gathered}});
+      x = reinterpret_cast<const float*>(scratch);
+    }
+    const dnnl_status_t status =
+        dnnl_sgemm('T', 'N', s.outputs, channels, pixels, 1, dy, s.outputs, x, channels, 1,
+                   param(0).mutable_diff<float>(), channels);
+    CREMA_CHECK(status == dnnl_success, Title(), ": dnnl_sgemm answers ", status);
+  }
+
+  // Adds to the gradients that are wanted of a group's weights and biases.
+  void WeightGradients(const Context& ctx, int group, const float* x, const float* dy,
+                       char* scratch) {
     float* bias = reinterpret_cast<float*>(scratch + calls_.packed_gradient);
+    char* const rest = scratch + calls_.packed_gradient + BiasBytes();
     calls_.backward_weights.Run({{DNNL_ARG_SRC, x},
                                  {DNNL_ARG_DIFF_DST, dy},
                                  {DNNL_ARG_DIFF_WEIGHTS, scratch},
                                  {DNNL_ARG_DIFF_BIAS, bias}},
-                                scratch + calls_.packed_gradient + BiasBytes());
+                                rest);
     if (params().size() > 1 && wants_gradient(1)) {
-      AddParts<float>(ctx, problem_.sizes.outputs, 1, bias, param(1).mutable_diff<float>());
+      float* const sum = param(1).mutable_diff<float>() + group * GroupOutputs();
+      AddParts<float>(ctx, GroupOutputs(), 1, bias, sum);
     }
     if (!wants_gradient(0)) return;
-    calls_.add_weights.Run({{DNNL_ARG_FROM, scratch},
-                            {DNNL_ARG_TO, param(0).mutable_diff<float>()},
-                            {DNNL_ARG_SCRATCHPAD, scratch + calls_.packed_gradient + BiasBytes()}});
+    float* const sum = param(0).mutable_diff<float>() + group * GroupWeights();
+    calls_.add_weights.Run(
+        {{DNNL_ARG_FROM, scratch}, {DNNL_ARG_TO, sum}, {DNNL_ARG_SCRATCHPAD, rest}});
   }
 
   const Arithmetic wished_;

@@ -11,7 +11,7 @@ using dnnl::memory;
 using Type = memory::data_type;
 
 // Below these, preparing tiles and weights takes longer than the products that it saves.
-constexpr int64_t kLeastWinogradPairs = 1024;  // of channels and outputs
+constexpr int64_t kLeastWinogradPairs = 1024;  // of channels and outputs, in a group
 constexpr int64_t kLeastWinogradTiles = 48;    // where weights are prepared for each pass
 // With fewer the weights' gradient goes the direct way: the kernel works with several copies of the
 // prepared weights, which take memory where a net, near its end, has most of its blobs.
@@ -44,41 +44,52 @@ bool LeavesOutPixels(const ConvGeometry& g) {
   return steps;
 }
 
-Shape WithImages(const Shape& shape, int64_t images) {
+Shape With(Shape shape, int axis, int64_t extent) {
   std::vector<int64_t> dims = shape.dims();
-  dims[0] = images;
+  dims[axis] = extent;
   return Shape(dims);
 }
 
+// What one call works on: of Winograd's way some images of one group.
+ConvolutionProblem OneCallOf(const ConvolutionProblem& all, Arithmetic arithmetic) {
+  if (arithmetic != Arithmetic::kWinograd) return all;
+  ConvolutionProblem one = all;
+  const int groups = all.sizes.groups;
+  one.sizes.geometry.channels /= groups;
+  one.sizes.outputs /= groups;
+  one.sizes.groups = 1;
+  one.sizes.images = ImagesAtOnce(all.sizes);
+  one.bottom = With(With(all.bottom, 0, one.sizes.images), 1, one.sizes.geometry.channels);
+  one.top = With(With(all.top, 0, one.sizes.images), 1, one.sizes.outputs);
+  one.weights = With(all.weights, 0, one.sizes.outputs);
+  return one;
+}
+
+}  // namespace
+
 // Makes descriptions from a problem. Kernels see `seen_bottom`: of windows of one pixel with a
 // step, only the pixels that are looked at, side by side.
-class Maker {
+class ConvolutionCalls::Maker {
  public:
   Maker(const ConvolutionProblem& problem, Arithmetic arithmetic)
-      : problem_(problem),
+      : all_(problem),
+        problem_(OneCallOf(problem, arithmetic)),
         winograd_(arithmetic == Arithmetic::kWinograd),
         factors_(arithmetic == Arithmetic::kBFloat16 ? Type::bf16 : Type::f32),
-        leaves_out_(LeavesOutPixels(problem.sizes.geometry)) {
-    const int64_t at_once = winograd_ ? ImagesAtOnce(problem.sizes) : problem.sizes.images;
-    bottom_ = WithImages(problem.bottom, at_once);
-    top_ = WithImages(problem.top, at_once);
-    seen_bottom_ = bottom_;
-    if (!leaves_out_) return;
-    std::vector<int64_t> dims = top_.dims();
-    dims[1] = bottom_[1];
-    seen_bottom_ = Shape(dims);
-  }
+        leaves_out_(LeavesOutPixels(problem.sizes.geometry)),
+        seen_bottom_(leaves_out_ ? With(problem_.top, 1, problem_.bottom[1]) : problem_.bottom) {}
 
-  int64_t at_once() const { return bottom_[0]; }
+  const ConvolutionProblem& one_call() const { return problem_; }
   bool leaves_out() const { return leaves_out_; }
 
   // As the layer's blobs are.
   memory::desc Bottom() const {
-    if (!leaves_out_) return ChannelsLast(bottom_);
-    return EveryFew(bottom_, seen_bottom_, problem_.sizes.geometry.stride);
+    const int* const steps = leaves_out_ ? sizes().geometry.stride : kOnes;
+    return PartOf(all_.bottom, seen_bottom_, steps);
   }
-  memory::desc Top() const { return ChannelsLast(top_); }
-  memory::desc Weights() const { return Plain(problem_.weights, problem_.sizes.groups); }
+  memory::desc SeenBottom() const { return ChannelsLast(seen_bottom_); }
+  memory::desc Top() const { return PartOf(all_.top, problem_.top, kOnes); }
+  memory::desc Weights() const { return Plain(problem_.weights, sizes().groups); }
 
   ConvolutionDesc ForwardDesc(const Epilogue& epilogue) const {
     ConvolutionDesc d = Describe(factors_, factors_, Type::f32);
@@ -105,10 +116,9 @@ class Maker {
 
   dnnl::convolution_backward_weights::primitive_desc GradientKernel(
       const dnnl::convolution_forward::primitive_desc& forward) const {
-    if (!winograd_ || TilesOf(sizes()) >= kLeastGradientTiles) {
+    if (!winograd_ || TilesOf(all_.sizes) >= kLeastGradientTiles) {
       return ConvolutionBackwardWeights(GradientDesc(), CallerScratchpad(), forward);
     }
-    // So few tiles are one call, so this describes the same images.
     const Maker direct(problem_, Arithmetic::kDirect);
     return direct.GradientKernel(direct.ForwardKernel({}));
   }
@@ -119,8 +129,8 @@ class Maker {
   // The pass with numbers of these types, weights in any order.
   ConvolutionDesc Describe(Type src, Type weights, Type dst) const {
     ConvolutionDesc d;
-    d.src = winograd_ ? AnyOrder(bottom_) : ChannelsLast(seen_bottom_, src);
-    d.dst = winograd_ ? AnyOrder(top_) : ChannelsLast(top_, dst);
+    d.src = winograd_ ? AnyOrder(problem_.bottom) : ChannelsLast(seen_bottom_, src);
+    d.dst = winograd_ ? AnyOrder(problem_.top) : ChannelsLast(problem_.top, dst);
     d.weights = AnyOrder(problem_.weights, sizes().groups, weights);
     const ConvGeometry& g = sizes().geometry;
     for (int a = 0; a < g.axes; ++a) {
@@ -134,21 +144,30 @@ class Maker {
     return d;
   }
 
-  const ConvolutionProblem& problem_;
+  static constexpr int kOnes[] = {1, 1, 1};
+
+  const ConvolutionProblem& all_;
+  const ConvolutionProblem problem_;  // of one call
   const bool winograd_;
   const Type factors_;
   const bool leaves_out_;
-  Shape bottom_, top_, seen_bottom_;
+  const Shape seen_bottom_;
 };
+
+namespace {
 
 std::string WhyNotWinograd(const ConvSizes& s, Phase phase) {
   const ConvGeometry& g = s.geometry;
-  bool fits = g.axes == 2 && s.groups == 1;
+  bool fits = g.axes == 2;
   for (int a = 0; a < g.axes; ++a) {
     fits = fits && g.kernel[a] == 3 && g.stride[a] == 1 && g.dilation[a] == 1;
   }
-  if (!fits) return "it wants windows of 3 x 3 with a step of 1, in one group";
-  if (int64_t{g.channels} * s.outputs < kLeastWinogradPairs) return "there are too few channels";
+  if (!fits) return "it wants windows of 3 x 3 with a step of 1";
+  const int64_t channels = g.channels / s.groups, outputs = s.outputs / s.groups;
+  if (channels * outputs < kLeastWinogradPairs) return "there are too few channels";
+  if (s.groups > 1 && (channels % 16 != 0 || outputs % 16 != 0)) {
+    return "it wants groups of 16, 32, ... channels";
+  }
   if (phase == Phase::kTrain && TilesOf(s) < kLeastWinogradTiles) return "the images are too small";
   return "";
 }
@@ -175,6 +194,34 @@ std::string ConvolutionCalls::ForwardKernel(const ConvolutionProblem& problem,
   }
 }
 
+namespace {
+
+// Whether the weights' gradient is a product of two matrices, as of windows of one pixel, that
+// oneDNN's sgemm adds up in Caffe's order faster than the kernel makes it in its own. The gradient
+// of a bias costs another pass then.
+bool ProductPays(const ConvolutionProblem& p) {
+  const ConvGeometry& g = p.sizes.geometry;
+  const bool is_product = p.sizes.groups == 1 && (g.IsPointwise() || LeavesOutPixels(g));
+  return is_product && p.weights.count() >= (p.has_bias ? 1 << 17 : 1 << 15);
+}
+
+}  // namespace
+
+std::string ConvolutionCalls::MakeGradient(
+    const dnnl::convolution_backward_weights::primitive_desc& gradient, const Maker& maker) {
+  const std::string why_not = WhyNotUse(gradient, "the weights' gradient");
+  if (!why_not.empty()) return why_not;
+  const memory::desc order = gradient.diff_weights_desc(), bias = maker.GradientDesc().bias;
+  backward_weights = {gradient,
+                      {{DNNL_ARG_SRC, maker.Bottom(), gradient.src_desc()},
+                       {DNNL_ARG_DIFF_DST, maker.Top(), gradient.diff_dst_desc()},
+                       {DNNL_ARG_DIFF_WEIGHTS, order, order},
+                       {DNNL_ARG_DIFF_BIAS, bias, bias}}};
+  packed_gradient = AlignUp(order.get_size());
+  add_weights = Reorder(order, maker.Weights(), true);
+  return "";
+}
+
 std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic arithmetic,
                                    const Epilogue& epilogue) try {
   const Maker maker(problem, arithmetic);
@@ -184,17 +231,12 @@ std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic
   const auto data = maker.DataKernel(kernel);
   why_not = WhyNotUse(data, "the bottom's gradient");
   if (!why_not.empty()) return why_not;
-  const auto gradient = maker.GradientKernel(kernel);
-  why_not = WhyNotUse(gradient, "the weights' gradient");
-  if (!why_not.empty()) return why_not;
-
   *this = {};
-  at_once = maker.at_once();
+  images = maker.one_call().sizes.images;
+  groups = problem.sizes.groups / maker.one_call().sizes.groups;
   leaves_out_pixels = maker.leaves_out();
   const memory::desc src = maker.Bottom(), dst = maker.Top(), caffe_order = maker.Weights();
   const memory::desc bias = maker.ForwardDesc(epilogue).bias;
-  const memory::desc bias_gradient = maker.GradientDesc().bias;
-  const memory::desc gradient_order = gradient.diff_weights_desc();
   forward = {kernel,
              {{DNNL_ARG_SRC, src, kernel.src_desc()},
               {DNNL_ARG_WEIGHTS, kernel.weights_desc(), kernel.weights_desc()},
@@ -204,11 +246,6 @@ std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic
                    {{DNNL_ARG_DIFF_DST, dst, data.diff_dst_desc()},
                     {DNNL_ARG_WEIGHTS, data.weights_desc(), data.weights_desc()},
                     {DNNL_ARG_DIFF_SRC, src, data.diff_src_desc(), true}}};
-  backward_weights = {gradient,
-                      {{DNNL_ARG_SRC, src, gradient.src_desc()},
-                       {DNNL_ARG_DIFF_DST, dst, gradient.diff_dst_desc()},
-                       {DNNL_ARG_DIFF_WEIGHTS, gradient_order, gradient_order},
-                       {DNNL_ARG_DIFF_BIAS, bias_gradient, bias_gradient}}};
   const auto pack = [&](const memory::desc& order, Call* call, size_t* bytes) {
     if (order == caffe_order) return;
     *call = Reorder(caffe_order, order);
@@ -216,8 +253,12 @@ std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic
   };
   pack(kernel.weights_desc(), &pack_forward, &packed_forward);
   pack(data.weights_desc(), &pack_backward, &packed_backward);
-  packed_gradient = AlignUp(gradient_order.get_size());
-  add_weights = Reorder(gradient_order, caffe_order, true);
+  gradient_is_product = arithmetic == Arithmetic::kDirect && ProductPays(problem);
+  if (!gradient_is_product) return MakeGradient(maker.GradientKernel(kernel), maker);
+  if (!leaves_out_pixels) return "";
+  const memory::desc seen = maker.SeenBottom();
+  gather = Reorder(src, seen);
+  gathered = AlignUp(seen.get_size());
   return "";
 } catch (const dnnl::error& error) {
   return error.what();

@@ -32,9 +32,14 @@ struct ConvolutionProblem {
 // Why the arithmetic does not pay for the problem, or is none for it, or ""; beside what Make says.
 std::string WhyNotArithmetic(const ConvolutionProblem& problem, Arithmetic arithmetic);
 
-// Everything that follows from the shapes. Packed: in the order and the numbers that the kernel
-// likes; sizes in bytes, 0: Caffe's are taken. dx has to be zeros before backward_data where
-// `leaves_out_pixels`. The weights' gradient is always packed.
+// Everything that follows from the shapes. A call works on `images` images and, where `groups` is
+// above 1, on one group of that many: a part of the channels, whose weights and biases are its own.
+// Packed: in the order and the numbers that the kernel likes; sizes in bytes, of one group, 0:
+// Caffe's are taken. dx has to be zeros before backward_data where `leaves_out_pixels`.
+//
+// The weights' gradient is made packed by backward_weights, and add_weights adds it to Caffe's; or,
+// where `gradient_is_product`, it is the product dy^T x of the matrices of pixels by channels, with
+// x the result of `gather`, of `gathered` bytes, where that is not 0.
 class ConvolutionCalls {
  public:
   // Returns why oneDNN cannot, or "".
@@ -45,11 +50,18 @@ class ConvolutionCalls {
   static std::string ForwardKernel(const ConvolutionProblem& problem, Arithmetic arithmetic,
                                    const Epilogue& epilogue);
 
-  Call pack_forward, pack_backward, add_weights;
+  Call pack_forward, pack_backward, add_weights, gather;
   ConvertingCall forward, backward_data, backward_weights;
-  size_t packed_forward = 0, packed_backward = 0, packed_gradient = 0;
-  int64_t at_once = 0;  // images in one call
+  size_t packed_forward = 0, packed_backward = 0, packed_gradient = 0, gathered = 0;
+  int64_t images = 0;
+  int groups = 1;
   bool leaves_out_pixels = false;
+  bool gradient_is_product = false;
+
+ private:
+  class Maker;
+  std::string MakeGradient(const dnnl::convolution_backward_weights::primitive_desc& gradient,
+                           const Maker& maker);
 };
 
 }  // namespace crema::onednn

@@ -1,6 +1,6 @@
 // What a convolution does for the layers behind it: a BatchNorm and a Scale with fixed numbers
-// become part of its weights; each result is added to the other addend of a sum, which lies where it
-// goes, and a ReLU is done to it, before it goes there.
+// become part of its weights; each result is added to the other addend of a sum, which lies where
+// it goes, and a ReLU is done to it, before it goes there.
 #pragma once
 
 #include <dnnl.hpp>
