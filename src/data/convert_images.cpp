@@ -220,6 +220,7 @@ uint64_t WriteImages(const std::string& root, std::vector<Entry> entries,
                      const ImageOptions& options, RecordWriter* writer) {
   constexpr size_t kAtOnce = 128;  // decoded images in memory
   LOG(INFO) << "A total of " << entries.size() << " images.";
+  LoadImageCodecs();  // an error there is no image's
   if (options.shuffle) Shuffle(options.seed, &entries);
   Collector collector(writer, options);
   std::vector<Converted> results(kAtOnce);

@@ -61,7 +61,8 @@ EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& qu
          " cannot run it: ", note.empty() ? "it has no layer of this type" : note,
          "; use DEFAULT or CAFFE");
   }
-  return OwnCode(query, device, note);
+  const bool both = !missed.empty() && missed != note;
+  return OwnCode(query, device, both ? Concat(missed, ", ", note) : note);
 }
 
 }  // namespace crema

@@ -156,7 +156,7 @@ void Net::BeginPass(uint64_t step) {
 void Net::ForwardLayer(int i) {
   if (graph_.layers[i].absorbed_by >= 0) return;
   if (graph_.layers[i].traits.shapes_depend_on_data) FollowData(i);
-  LendScratch(plan_->forward_scratch[i], graph_.layers[i].plan.scratch_bytes);
+  LendScratch(plan_->forward_scratch[i]);
   graph_.layers[i].layer->Forward(*context_, bottoms_[i], tops_[i]);
   context_->LendScratch(nullptr, 0);
   const LayerNode& node = graph_.layers[i];
@@ -178,7 +178,7 @@ void Net::Forward(uint64_t step) {
 }
 
 void Net::Recompute(int i) {
-  LendScratch(plan_->again_scratch[i], graph_.layers[i].plan.scratch_bytes);
+  LendScratch(plan_->again_scratch[i]);
   graph_.layers[i].layer->ForwardAgain(*context_, bottoms_[i], tops_[i]);
   context_->LendScratch(nullptr, 0);
 }
@@ -196,7 +196,7 @@ void Net::BackwardLayer(int i) {
     VectorOpsFor(context_->kind())
         .Fill(*context_, tops_[i][t]->diff_tensor(), node.loss_weights[t]);
   }
-  LendScratch(plan_->backward_scratch[i], node.plan.scratch_bytes);
+  LendScratch(plan_->backward_scratch[i]);
   node.layer->Backward(*context_, tops_[i], node.propagate_down, bottoms_[i]);
   context_->LendScratch(nullptr, 0);
   LeaveStep(BackwardStep(graph_, i));

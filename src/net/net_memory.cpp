@@ -107,10 +107,12 @@ void Net::BindLayers() {
   }
 }
 
-// A layer's scratch memory for its next step.
-void Net::LendScratch(const Place& place, size_t bytes) {
+// A layer's scratch memory for its next step. Where a batch has become smaller than planned, the
+// layer may ask for more than its place has, and then gets other memory.
+void Net::LendScratch(const Place& place) {
   char* const arena = static_cast<char*>(arena_memory_->memory());
-  context_->LendScratch(arena + std::max<int64_t>(place.offset, 0), place.offset < 0 ? 0 : bytes);
+  context_->LendScratch(arena + std::max<int64_t>(place.offset, 0),
+                        static_cast<size_t>(place.bytes));
 }
 
 // Ends the lives that end with this step.

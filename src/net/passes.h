@@ -114,6 +114,7 @@ int64_t PlacePieces(std::vector<MemoryPiece>* pieces);
 struct Place {
   int64_t offset = -1;  // -1: no memory
   bool kept = false;
+  int64_t bytes = 0;
 };
 struct MemoryPlan {
   std::vector<Place> data, diff;                                        // by blob

@@ -26,6 +26,7 @@ class Planner {
  private:
   // `place` gets the piece's offset when all pieces have one.
   void AddPiece(int64_t bytes, const Life& life, const Life& again, Place* place) {
+    place->bytes = bytes;
     if (bytes == 0) {
       place->offset = 0;
       return;
@@ -36,7 +37,7 @@ class Planner {
 
   // Memory that keeps its values.
   Place Keep(int64_t bytes) {
-    const Place place{static_cast<int64_t>(plan_.memory.kept), true};
+    const Place place{static_cast<int64_t>(plan_.memory.kept), true, bytes};
     plan_.memory.kept += static_cast<size_t>(bytes);
     return place;
   }

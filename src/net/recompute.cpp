@@ -93,6 +93,24 @@ std::vector<size_t> Candidates(const Graph& graph) {
 
 }  // namespace
 
+namespace {
+
+// Takes the mark from layers whose tops nobody needs in the backward pass.
+void UnmarkUseless(Graph* graph) {
+  const std::vector<int> when = LivesOfValues(*graph).recomputed_for;
+  for (size_t l = 0; l < graph->layers.size(); ++l) {
+    LayerNode& node = graph->layers[l];
+    if (node.recomputes && when[l] < 0) {
+      node.recomputes = false;
+      node.recompute_note = "the backward pass does not need its top";
+    } else if (node.recomputes) {
+      node.recompute_note.clear();
+    }
+  }
+}
+
+}  // namespace
+
 void MarkRecomputed(Graph* graph) {
   for (size_t l = 0; l < graph->layers.size(); ++l) {
     LayerNode& node = graph->layers[l];
@@ -100,13 +118,7 @@ void MarkRecomputed(Graph* graph) {
     node.recompute_note = WhyNotRecompute(*graph, l);
     node.recomputes = node.recompute_note.empty();
   }
-  const std::vector<int> when = LivesOfValues(*graph).recomputed_for;
-  for (size_t l = 0; l < graph->layers.size(); ++l) {
-    LayerNode& node = graph->layers[l];
-    if (!node.recomputes || when[l] >= 0) continue;
-    node.recomputes = false;
-    node.recompute_note = "the backward pass does not need its top";
-  }
+  UnmarkUseless(graph);
 }
 
 void MeetMemoryLimit(size_t limit, Graph* graph) {
@@ -130,13 +142,14 @@ void MeetMemoryLimit(size_t limit, Graph* graph) {
     Fail("the net '", graph->name, "' takes ", BytesToString(static_cast<double>(total)),
          " even where layers are recomputed, and may take ",
          BytesToString(static_cast<double>(limit)),
-         "; use a smaller batch (iter_size makes up for it) or a higher memory_limit");
+         " of the memory_limit; raise it, or use a smaller batch (iter_size makes up for it)");
   }
   // Some are not needed any more: the dearest go first.
   for (auto layer = marked.rbegin(); layer != marked.rend(); ++layer) {
     graph->layers[*layer].recomputes = false;
     if (Total(*graph) > limit) graph->layers[*layer].recomputes = true;
   }
+  UnmarkUseless(graph);
 }
 
 }  // namespace crema

@@ -126,7 +126,8 @@ std::string Trainer::FirstBadBlob() const {
     NetOptions options;
     options.dtype = options_.dtype;
     options.seed = seed_;
-    options.share_params_with = net_.get();
+    options.share_params_with = options.share_memory_with = net_.get();
+    options.memory_limit = train_net_limit_;
     options.fuse = false;
     Net again(WithoutSinks(*train_config_, net_->graph()), options_.device, options);
     const auto passes = static_cast<uint64_t>(solver_->iter_size());

@@ -28,6 +28,8 @@ Graph Compile(const TrainingPlan& plan, const proto::NetParameter& net, bool bac
   CompileOptions options;
   options.dtype = plan.dtype;
   options.backward = backward;
+  options.fuse = plan.fuse;
+  options.keep_blobs = plan.keep_blobs;
   if (backward) options.memory_limit = plan.train_limit;
   return CompileNet(net, plan.device, options);
 }
@@ -126,20 +128,23 @@ std::string Advice(const TrainingPlan& plan, size_t room) {
 
 size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit) {
   const auto bytes = static_cast<double>(limit);
+  const std::string given = Concat("solver: memory_limit is ", limit >> 20, " MiB, and ");
+  if (plan.keep_blobs) {
+    Fail(given, "debug_info keeps all values; remove one of the two");
+  }
   const Need need = NeedOf(plan);
   const double others = need.Total() - need.train;
   if (bytes < others + 1) {
-    Fail("solver: memory_limit is ", Text(bytes), ", and the test nets and the solver alone take ",
-         Text(others), "; raise it, or make the nets smaller");
+    Fail(given, "the test nets and the solver alone take ", Text(others),
+         "; raise it, or make the nets smaller");
   }
   TrainingPlan limited = plan;
   limited.train_limit = static_cast<size_t>(bytes - others);
   // The arena, which the test nets use too, is then smaller, and they may need more.
   const double total = NeedOf(limited).Total();
   if (total <= bytes) return limited.train_limit;
-  Fail("solver: memory_limit is ", Text(bytes), ", and training takes ", Text(total),
-       " whatever the training net recomputes; raise it, or make the batches of the test nets ",
-       "smaller");
+  Fail(given, "training takes ", Text(total), " whatever the training net recomputes; raise it, ",
+       "or make the batches of the test nets smaller");
 }
 
 void CheckMemory(const TrainingPlan& plan, size_t room) {

@@ -17,8 +17,9 @@ struct TrainingPlan {
   std::vector<const proto::NetParameter*> tests;  // they share the parameters of the train net
   DType dtype = DType::kFloat32;
   DeviceKind device = DeviceKind::kCpu;
-  int histories = 0;       // copies of the parameters that the solver keeps
-  size_t train_limit = 0;  // see CompileOptions::memory_limit
+  int histories = 0;                     // copies of the parameters that the solver keeps
+  bool fuse = true, keep_blobs = false;  // see CompileOptions
+  size_t train_limit = 0;                // see CompileOptions::memory_limit
 };
 
 // What the train net may take where all of the training may take `limit` bytes. Throws Error where

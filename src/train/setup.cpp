@@ -165,6 +165,8 @@ void Trainer::CheckRoom() {
   plan.dtype = options_.dtype;
   plan.device = options_.device->kind();
   plan.histories = rule_->history_count() + (solver_->ema_decay() > 0 ? 1 : 0);
+  plan.fuse = options_.fuse && !solver_->debug_info();
+  plan.keep_blobs = solver_->debug_info();
   if (solver_->memory_limit() > 0) {
     train_net_limit_ = LimitOfTrainNet(plan, size_t{solver_->memory_limit()} << 20);
     plan.train_limit = train_net_limit_;

@@ -228,6 +228,38 @@ TEST(OnednnFusionTest, TestsAsWithoutFusion) {
   }
 }
 
+// As in fine-tuning: layers that do not learn, in phase TRAIN, in front of others that do.
+TEST(OnednnFusionTest, FoldsFrozenLayersInTraining) {
+  CREMA_NEEDS_ENGINE("ONEDNN");
+  for (const std::string bias : {"true", "false"}) {
+    SCOPED_TRACE(bias);
+    const std::string frozen = "param { lr_mult: 0 } ";
+    const std::string text =
+        kData +
+        Layer("c", "Convolution", {"x"}, {"y"},
+              frozen + (bias == "true" ? frozen : "") +
+                  "convolution_param { engine: ONEDNN kernel_size: 3 pad: 1 num_output: 16 "
+                  "bias_term: " +
+                  bias + " weight_filler { type: 'gaussian' std: 0.1 } }") +
+        Layer("bn", "BatchNorm", {"y"}, {"y"}, "batch_norm_param { use_global_stats: true }") +
+        Layer("scale", "Scale", {"y"}, {"y"},
+              frozen + frozen +
+                  "scale_param { bias_term: true filler { type: 'gaussian' mean: 1 std: 0.5 } "
+                  "bias_filler { type: 'gaussian' std: 0.5 } }") +
+        Relu("relu", "y", "y") + Head();
+    const auto fused = Make(text, true, proto::TRAIN), plain = Make(text, false, proto::TRAIN);
+    EXPECT_EQ(Absorbed(*fused, "c"), (std::vector<std::string>{"bn", "scale", "relu"}));
+    for (Net* net : {fused.get(), plain.get()}) {
+      SetStatistics(net, 1.7);
+      ForwardBackward(*net);
+    }
+    const double expected = plain->loss().ToHost<double>()[0];
+    EXPECT_NEAR(fused->loss().ToHost<double>()[0], expected, 1e-5 * std::max(1.0, expected));
+    ExpectNear(fused->flat_gradients().ToHost<double>(), plain->flat_gradients().ToHost<double>(),
+               3e-5);
+  }
+}
+
 // Statistics that change, while all else stays.
 TEST(OnednnFusionTest, ATestNetSeesTheStatisticsOfItsTrainNet) {
   CREMA_NEEDS_ENGINE("ONEDNN");

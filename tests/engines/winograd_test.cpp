@@ -166,6 +166,34 @@ TEST_F(WinogradTest, DoesTheWorkOfLayersBehind) {
   }
 }
 
+// What a pass works with does not shrink with the batch: eleven images are taken at once, of
+// sixteen eight.
+TEST_F(WinogradTest, TakesABatchThatAFilterHasMadeSmaller) {
+  const std::string text = Input("x", {16, 32, 28, 28}) + Input("s", {16}) +
+                           Layer("f", "Filter", {"x", "s"}, {"f"}) +
+                           Layer("c", "Convolution", {"f"}, {"c"},
+                                 "convolution_param { kernel_size: 3 pad: 1 num_output: 32 "
+                                 "weight_filler { type: 'gaussian' std: 0.1 } }") +
+                           Layer("e", "Eltwise", {"c", "f"}, {"y"});
+  std::vector<double> results[2];
+  for (const bool own : {false, true}) {
+    NetOptions options;
+    options.backward = false;
+    proto::NetParameter config = ParseNet(text, proto::TRAIN);
+    if (own) config.set_engine("CAFFE");
+    Net net(config, OpenTestDevice(DeviceKind::kCpu), options);
+    EXPECT_EQ(FindNode(net, "c").engine, own ? "CAFFE" : "WINOGRAD");
+    SetBlob(net, "x", RandomValues(16 * 32 * 28 * 28));
+    std::vector<double> selected(16, 1);
+    for (int i = 0; i < 5; ++i) selected[3 * i] = 0;
+    SetBlob(net, "s", selected);
+    net.Forward(0);
+    results[own] = ReadBlob(net, "y");
+  }
+  EXPECT_EQ(results[0].size(), size_t{11 * 32 * 28 * 28});
+  ExpectClose(results[0], results[1], 1e-5, "y");
+}
+
 // Two layers of it, trained with a fused ReLU, in memory that layers share.
 TEST_F(WinogradTest, TrainsAsOurOwnCodeDoes) {
   const auto convolution = [](const std::string& name, const std::string& bottom) {

@@ -110,6 +110,12 @@ TEST_F(MemoryCheckTest, TakesNoMoreThanTheSolversLimit) {
   }
 }
 
+TEST_F(MemoryCheckTest, ALimitDoesNotGoWithDebugInfo) {
+  const std::string error =
+      ErrorOf([&] { MakeTrainer(ParseSolver(ChainSolver(folder_, 60) + " debug_info: true")); });
+  EXPECT_TRUE(Contains(error, "debug_info")) << error;
+}
+
 // Test nets use the arena of the train net; recomputing does not make it smaller for them.
 TEST_F(MemoryCheckTest, ALimitCountsTheArenaOfTestNets) {
   const std::string net = R"(layer { name: "data" type: "DummyData" top: "x" top: "label"
@@ -123,7 +129,7 @@ TEST_F(MemoryCheckTest, ALimitCountsTheArenaOfTestNets) {
   EXPECT_EQ(ErrorOf([&] { MakeTrainer(ParseSolver(ChainSolver(folder_, 60) + tests)); }), "");
   const std::string error =
       ErrorOf([&] { MakeTrainer(ParseSolver(ChainSolver(folder_, 38) + tests)); });
-  EXPECT_TRUE(Contains(error, "memory_limit is ")) << error;
+  EXPECT_TRUE(Contains(error, "memory_limit is 38 MiB")) << error;
   EXPECT_TRUE(Contains(error, "test nets")) << error;
 }
 

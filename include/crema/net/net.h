@@ -139,7 +139,7 @@ class Net {
   void ViewBlobs();
   Tensor View(const Place& place, const BlobNode& blob) const;
   void Recompute(int i);
-  void LendScratch(const Place& place, size_t bytes);
+  void LendScratch(const Place& place);
   void LeaveStep(int step);
   void InferAgain(const std::vector<Shape>& shapes);
   void FollowData(int layer);

@@ -65,7 +65,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       why_not = calls_.Make(problem_, arithmetic_, epilogue_);
     }
     if (!why_not.empty()) {
-      Fail("engine ONEDNN cannot take the input ", problem_.bottom.ToString(), ": ", why_not,
+      Fail("oneDNN cannot take the input ", problem_.bottom.ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
     kept_.clear();
@@ -225,9 +225,10 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     return *std::max_element(std::begin(bytes), std::end(bytes));
   }
 
-  // Weights that learn change before each pass, so that keeping them would only take memory.
+  // Weights that learn change before each pass, so that keeping them would only take memory. Those
+  // that BatchNorm and Scale are folded into do not learn, in phase TRAIN either.
   bool KeepsWeights() const {
-    return phase() == Phase::kTest && (calls_.packed_forward > 0 || epilogue_.ChangesWeights());
+    return epilogue_.ChangesWeights() || (phase() == Phase::kTest && calls_.packed_forward > 0);
   }
   size_t KeptBytes() const { return std::max(calls_.groups * calls_.packed_forward, PlainBytes()); }
   size_t FoldedBytes() const { return epilogue_.ChangesWeights() ? PlainBytes() : 0; }

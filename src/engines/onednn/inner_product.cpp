@@ -62,7 +62,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
     if (sizes_.rows == 0) return plan;
     const std::string why_not = MakeCalls();
     if (!why_not.empty()) {
-      Fail("engine ONEDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
+      Fail("oneDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
     kept_ = {};
