@@ -6,12 +6,25 @@
 namespace crema {
 namespace {
 
+// As images of colours have: pixel by pixel, so that two threads do not write into the same lines.
+template <int kChannels, class T>
+void InterleaveFew(const Context& ctx, const ChannelView& view, const T* in, T* out) {
+  const int64_t inner = view.inner;
+  ForEach(ctx, view.outer, view.inner, [=] HD(int64_t image, int i) {
+    for (int c = 0; c < kChannels; ++c) {
+      out[(image * inner + i) * kChannels + c] = in[(image * kChannels + c) * inner + i];
+    }
+  });
+}
+
 // Walks along the longer axis of the two that change places, so that it vectorises.
 constexpr int kFewChannels = 16;
 
 template <class T>
 void ToChannelsLast(const Context& ctx, const ChannelView& view, const T* in, T* out) {
   const int64_t channels = view.channels, inner = view.inner;
+  if (channels == 3) return InterleaveFew<3>(ctx, view, in, out);
+  if (channels == 4) return InterleaveFew<4>(ctx, view, in, out);
   if (channels < kFewChannels) {
     ForEach(ctx, view.outer * channels, view.inner, [=] HD(int64_t r, int i) {
       out[(r / channels * inner + i) * channels + r % channels] = in[r * inner + i];
@@ -50,6 +63,7 @@ class ChangeLayoutLayer : public Layer {
     LayerTraits traits;
     traits.backward_needs_bottom_data = false;
     traits.backward_needs_top_data = false;
+    traits.treats_images_apart = true;
     return traits;
   }
 

@@ -43,6 +43,11 @@ TEST(OnednnConvolutionTest, GivesWhatOurOwnCodeGives) {
       {"num_output: 16 kernel_size: 1 stride: 3", {2, 32, 10}},
       {"num_output: 16 kernel_size: 1 stride: 2", {2, 16, 4, 5, 6}},
       {"num_output: 16 kernel_size: 1 stride: 2 pad: 1", {2, 16, 6, 6}},
+      // Images of one pixel.
+      {"num_output: 40 kernel_size: 1", {3, 24, 1, 1}},
+      {"num_output: 40 kernel_size: 1 bias_term: false", {1, 24, 1, 1}},
+      {"num_output: 7 kernel_size: 1", {5, 3, 1}},
+      {"num_output: 24 kernel_size: 1 group: 2", {2, 16, 1, 1}},
       {"num_output: 32 kernel_size: 3 pad: 1 group: 2", {2, 32, 6, 6}},
       {"num_output: 7 kernel_size: 3 pad: 1", {2, 5, 6, 6}},
       {"num_output: 16 kernel_size: 3 dilation: 2 pad: 2", {2, 16, 9, 9}},

@@ -228,6 +228,29 @@ TEST(OnednnFusionTest, TestsAsWithoutFusion) {
   }
 }
 
+// Which are multiplied as matrices.
+TEST(OnednnFusionTest, TestsImagesOfOnePixelAsWithoutFusion) {
+  CREMA_NEEDS_ENGINE("ONEDNN");
+  const auto conv = [](const std::string& name) {
+    return Layer(name, "Convolution", {"x"}, {name},
+                 "convolution_param { engine: ONEDNN kernel_size: 1 num_output: 16 "
+                 "weight_filler { type: 'gaussian' std: 0.3 } bias_filler { type: 'uniform' } }");
+  };
+  const std::string text =
+      Layer("data", "DummyData", {}, {"x", "label"},
+            "dummy_data_param { shape { dim: 3 dim: 16 dim: 1 dim: 1 } shape { dim: 3 } "
+            "data_filler { type: 'gaussian' std: 1 } data_filler { type: 'constant' value: 2 } }") +
+      conv("other") + conv("c") + Norm("c", "n") + Scale("n", "s") + Sum("s", "t") +
+      Relu("relu", "t", "y", "0.1") + Head();
+  const auto fused = Make(text, true, proto::TEST), plain = Make(text, false, proto::TEST);
+  EXPECT_EQ(Absorbed(*fused, "c"), (std::vector<std::string>{"bn", "scale", "sum", "relu"}));
+  for (const double variance : {1.7, 0.3}) {
+    for (Net* net : {fused.get(), plain.get()}) SetStatistics(net, variance);
+    const double expected = LossOf(*plain);
+    EXPECT_NEAR(LossOf(*fused), expected, 1e-5 * std::max(1.0, expected));
+  }
+}
+
 // As in fine-tuning: layers that do not learn, in phase TRAIN, in front of others that do.
 TEST(OnednnFusionTest, FoldsFrozenLayersInTraining) {
   CREMA_NEEDS_ENGINE("ONEDNN");

@@ -60,6 +60,7 @@ class ConvolutionCalls {
 
  private:
   class Maker;
+  void MakeProduct(const Maker& maker, const Epilogue& epilogue);
   std::string MakeGradient(const dnnl::convolution_backward_weights::primitive_desc& gradient,
                            const Maker& maker);
 };

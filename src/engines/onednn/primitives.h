@@ -15,7 +15,8 @@ struct ConvolutionDesc {
   bool inference = false;  // weights may be kept in an order that only the forward pass knows
 };
 
-// Matrices. A bias without axes: there is none.
+// Matrices; those of an inner product are transposed weights, those of a product are not. A bias
+// without axes: there is none.
 struct InnerProductDesc {
   dnnl::memory::desc src, weights, bias, dst;
 };
@@ -53,6 +54,8 @@ dnnl::convolution_backward_weights::primitive_desc ConvolutionBackwardWeights(
 dnnl::inner_product_forward::primitive_desc InnerProductForward(const InnerProductDesc& desc,
                                                                 bool training,
                                                                 const dnnl::primitive_attr& attr);
+dnnl::matmul::primitive_desc Product(const InnerProductDesc& desc,
+                                     const dnnl::primitive_attr& attr);
 dnnl::inner_product_backward_data::primitive_desc InnerProductBackwardData(
     const InnerProductDesc& desc, const dnnl::primitive_attr& attr,
     const dnnl::inner_product_forward::primitive_desc& forward);

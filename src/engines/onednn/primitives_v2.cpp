@@ -44,6 +44,10 @@ dnnl::inner_product_forward::primitive_desc InnerProductForward(const InnerProdu
   return {op, attr, Cpu(), true};
 }
 
+dnnl::matmul::primitive_desc Product(const InnerProductDesc& d, const dnnl::primitive_attr& attr) {
+  return {dnnl::matmul::desc(d.src, d.weights, d.bias, d.dst), attr, Cpu(), true};
+}
+
 dnnl::inner_product_backward_data::primitive_desc InnerProductBackwardData(
     const InnerProductDesc& d, const dnnl::primitive_attr& attr,
     const dnnl::inner_product_forward::primitive_desc& forward) {
