@@ -181,6 +181,7 @@ class BatchNormLayer : public Layer, public Fusible {
     traits.backward_needs_bottom_data = !KeepsInput() && (!uses_stored_ || IsFused());
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
+    traits.treats_images_apart = uses_stored_;
     return traits;
   }
 

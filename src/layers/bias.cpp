@@ -28,6 +28,7 @@ class BiasLayer : public Layer {
     traits.backward_needs_bottom_data = false;
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = learns_ && param.axis() == 1 && param.num_axes() == 1;
+    traits.treats_images_apart = learns_ && param.axis() > 0;
     return traits;
   }
 

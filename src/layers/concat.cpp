@@ -82,6 +82,7 @@ class ConcatLayer : public Layer, public ReluPasser {
         std::any_of(slopes_.begin(), slopes_.end(), [](float slope) { return slope != 1; });
     traits.accepts_channels_last = asked_axis_ == 1;
     traits.tops_share_bottom_data = traits.tops_share_bottom_diff = config().bottom_size() == 1;
+    traits.treats_images_apart = asked_axis_ > 0;
     return traits;
   }
 

@@ -94,6 +94,7 @@ class DropoutLayer : public Layer {
     traits.backward_needs_bottom_data = false;
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
+    traits.treats_images_apart = true;
     return traits;
   }
 

@@ -147,6 +147,7 @@ class EltwiseLayer : public Layer, public Fusible {
     traits.backward_needs_top_data =
         relu_ != nullptr || (IsProduct() && !config().eltwise_param().stable_prod_grad());
     traits.accepts_channels_last = true;
+    traits.treats_images_apart = true;
     return traits;
   }
 

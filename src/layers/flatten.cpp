@@ -10,6 +10,12 @@ class FlattenLayer : public SameValuesLayer {
  public:
   using SameValuesLayer::SameValuesLayer;
 
+  LayerTraits traits() const override {
+    LayerTraits traits = SameValuesLayer::traits();
+    traits.treats_images_apart = config().flatten_param().axis() > 0;
+    return traits;
+  }
+
  protected:
   Shape ShapeOfTop(const Shape& in) const override {
     const int first = in.CanonicalAxis(config().flatten_param().axis(), Title() + ": axis");

@@ -208,6 +208,7 @@ class LrnLayer : public Layer {
     LayerTraits traits;
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
+    traits.treats_images_apart = true;
     return traits;
   }
 

@@ -83,6 +83,7 @@ class MvnLayer : public Layer {
     LayerTraits traits;
     traits.may_run_in_place = true;
     traits.backward_needs_bottom_data = false;
+    traits.treats_images_apart = true;
     return traits;
   }
 

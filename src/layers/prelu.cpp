@@ -52,6 +52,7 @@ class PreluLayer : public Layer {
     traits.may_run_in_place = true;
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
+    traits.treats_images_apart = true;
     return traits;
   }
 

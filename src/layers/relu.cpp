@@ -37,6 +37,7 @@ class ReluLayer : public Layer {
     traits.may_run_in_place = true;
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
+    traits.treats_images_apart = true;
     return traits;
   }
 

@@ -47,6 +47,7 @@ class SoftmaxLayer : public Layer {
     traits.may_run_in_place = true;
     traits.backward_needs_bottom_data = false;
     traits.accepts_channels_last = config().softmax_param().axis() == 1;
+    traits.treats_images_apart = config().softmax_param().axis() > 0;
     return traits;
   }
 

@@ -39,6 +39,7 @@ class SplitLayer : public Layer {
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
     traits.tops_share_bottom_data = true;
+    traits.treats_images_apart = true;
     return traits;
   }
 

@@ -23,6 +23,7 @@ class ThresholdLayer : public Layer {
     traits.may_run_in_place = true;
     traits.accepts_channels_last = true;
     traits.has_backward = false;
+    traits.treats_images_apart = true;
     return traits;
   }
 

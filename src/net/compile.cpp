@@ -21,6 +21,9 @@ Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
   if (options.fuse) FuseLayers(&graph);
   MarkRecomputed(&graph);
   if (options.memory_limit > 0) MeetMemoryLimit(options.memory_limit, &graph);
+  const bool may_slice = !options.backward && !graph.keep_blobs && device == DeviceKind::kCpu;
+  graph.slice_bytes = may_slice ? options.slice_bytes : 0;
+  SliceBatch(&graph);
   return graph;
 }
 

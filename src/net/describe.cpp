@@ -89,6 +89,7 @@ std::string Notes(const Graph& graph, const LayerNode& node) {
       notes.push_back(Concat("loss weight ", graph.blobs[top].loss_weight));
     }
   }
+  if (node.parts > 1) notes.push_back(Concat("runs for ", node.parts, " parts of the batch"));
   if (node.recomputes) notes.push_back("recomputed");
   if (!node.recompute_note.empty()) notes.push_back("not recomputed: " + node.recompute_note);
   if (!node.engine_note.empty()) notes.push_back(node.engine_note);
@@ -144,7 +145,7 @@ std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std:
   for (const ParamNode& param : graph.params) {
     if (param.owner < 0 && param.decl.learned) learned += param.decl.shape.count();
   }
-  for (const LayerNode& node : graph.layers) flops += node.layer->ForwardFlops();
+  for (const LayerNode& node : graph.layers) flops += node.layer->ForwardFlops() * node.parts;
   std::ostringstream out;
   out << "net '" << graph.name << "', phase " << (graph.phase == Phase::kTrain ? "TRAIN" : "TEST")
       << ", " << ToString(graph.dtype) << ", on the " << device << "\n"

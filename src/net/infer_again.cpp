@@ -16,6 +16,15 @@ void CheckParams(const LayerNode& node, const LayerPlan& plan) {
   }
 }
 
+// As the layer sees it, which may run for a part of the images at a time.
+Shape SeenShape(const LayerNode& node, const BlobNode& blob) {
+  return node.parts == 1 || blob.is_part ? blob.shape : PartShape(blob.shape, node.parts);
+}
+
+void SetTop(const LayerNode& node, const Shape& seen, BlobNode* blob) {
+  blob->shape = node.parts == 1 || blob->is_part ? seen : WholeShape(seen, node.parts);
+}
+
 }  // namespace
 
 void InferShapesAgain(size_t first, Graph* graph) {
@@ -23,14 +32,14 @@ void InferShapesAgain(size_t first, Graph* graph) {
     LayerNode& node = graph->layers[l];
     if (node.traits.tops_take_any_shape) continue;
     std::vector<Shape> bottoms;
-    for (int bottom : node.bottoms) bottoms.push_back(graph->blobs[bottom].shape);
+    for (int bottom : node.bottoms) bottoms.push_back(SeenShape(node, graph->blobs[bottom]));
     const LayerPlan plan = PlanLayer(*node.layer, bottoms, graph->dtype);
     CheckParams(node, plan);
     node.plan = plan;
     if (node.absorbed_by >= 0) NeedNothing(&node);
-    for (int blob : node.between) graph->blobs[blob].shape = plan.tops[0];
+    for (int blob : node.between) SetTop(node, plan.tops[0], &graph->blobs[blob]);
     for (size_t t = 0; t < node.tops.size(); ++t) {
-      graph->blobs[node.tops[t]].shape = node.plan.tops[t];
+      SetTop(node, plan.tops[t], &graph->blobs[node.tops[t]]);
     }
   }
 }

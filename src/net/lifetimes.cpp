@@ -133,6 +133,12 @@ BlobLives LivesOfValues(const Graph& graph) {
     include(node.bottoms, node.runs_backward && node.traits.backward_needs_bottom_data);
     include(node.tops, node.runs_backward && node.traits.backward_needs_top_data);
   }
+  for (const Slices& slices : graph.slices) {  // from the first part to the last one
+    for (int blob : slices.whole) {
+      all.lives[all.root[blob]].Include(ForwardStep(slices.first));
+      all.lives[all.root[blob]].Include(ForwardStep(slices.last - 1));
+    }
+  }
   JoinForwardAndBackward(graph, &all);
   DropUnused(&all);
   WriteOverBottoms(graph, &all);

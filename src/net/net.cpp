@@ -34,10 +34,7 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
   VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
   AllocateParams(options.share_params_with);
   FillParams();
-  for (const LayerNode& node : graph_.layers) {
-    bottoms_.push_back(Blobs(node.bottoms));
-    tops_.push_back(Blobs(node.tops));
-  }
+  ConnectLayers();
   states_.resize(graph_.layers.size());
   BindLayers();
   for (const LayerNode& node : graph_.layers) {
@@ -153,7 +150,8 @@ void Net::BeginPass(uint64_t step) {
   VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
 }
 
-void Net::ForwardLayer(int i) {
+void Net::ForwardLayer(int i, int part) {
+  ShowPart(i, part);
   if (graph_.layers[i].absorbed_by >= 0) return;
   if (graph_.layers[i].traits.shapes_depend_on_data) FollowData(i);
   LendScratch(plan_->forward_scratch[i]);
@@ -165,15 +163,15 @@ void Net::ForwardLayer(int i) {
     VectorOpsFor(context_->kind())
         .AddScaledSum(*context_, tops_[i][t]->data_tensor(), node.loss_weights[t], loss_);
   }
-  LeaveStep(ForwardStep(i));
+  if (part + 1 == node.parts) LeaveStep(ForwardStep(i));
 }
 
 void Net::Forward(uint64_t step) {
   BeginPass(step);
   if (debug_info_) LogInputs();
-  for (int i = 0; i < static_cast<int>(graph_.layers.size()); ++i) {
-    ForwardLayer(i);
-    if (debug_info_) LogForward(i);
+  for (const LayerRun& run : layer_runs_) {
+    ForwardLayer(run.layer, run.part);
+    if (debug_info_) LogForward(run.layer);
   }
 }
 

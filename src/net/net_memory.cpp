@@ -1,4 +1,6 @@
 // A net's memory: what the plan says, made real, and lent to the layers.
+#include <algorithm>
+
 #include "crema/layer/fusible.h"
 #include "crema/net/net.h"
 #include "net/passes.h"
@@ -67,6 +69,53 @@ void Net::ViewBlobs() {
     const BlobNode& node = graph_.blobs[i];
     if (blobs_[i] == nullptr) blobs_[i] = std::make_unique<Blob>();
     *blobs_[i] = Blob(node.name, View(plan_->data[i], node), View(plan_->diff[i], node));
+  }
+}
+
+// Layers that take a part of the images at a time see the whole blobs through others, and run in
+// turn for each part.
+void Net::ConnectLayers() {
+  bottoms_.clear();
+  tops_.clear();
+  layer_runs_.clear();
+  parts_.clear();
+  parts_.resize(graph_.slices.size());
+  for (const LayerNode& node : graph_.layers) {
+    bottoms_.push_back(Blobs(node.bottoms));
+    tops_.push_back(Blobs(node.tops));
+  }
+  const auto run = [&](size_t first, size_t last, int part) {
+    for (size_t l = first; l < last; ++l) layer_runs_.push_back({static_cast<int>(l), part});
+  };
+  size_t next = 0;
+  for (size_t s = 0; s < graph_.slices.size(); ++s) {
+    const Slices& slices = graph_.slices[s];
+    for (int blob : slices.whole) {
+      Blob* const part = (parts_[s][blob] = std::make_unique<Blob>()).get();
+      for (size_t l = slices.first; l < slices.last; ++l) {
+        std::replace(bottoms_[l].begin(), bottoms_[l].end(), blobs_[blob].get(), part);
+        std::replace(tops_[l].begin(), tops_[l].end(), blobs_[blob].get(), part);
+      }
+    }
+    run(next, slices.first, 0);
+    for (int part = 0; part < slices.count; ++part) run(slices.first, slices.last, part);
+    next = slices.last;
+  }
+  run(next, graph_.layers.size(), 0);
+}
+
+// Before layer `layer` runs for this part of the images.
+void Net::ShowPart(int layer, int part) {
+  for (size_t s = 0; s < graph_.slices.size(); ++s) {
+    const Slices& slices = graph_.slices[s];
+    if (slices.first != static_cast<size_t>(layer)) continue;
+    for (const auto& [index, blob] : parts_[s]) {
+      BlobNode node = graph_.blobs[index];
+      node.shape = PartShape(node.shape, slices.count);
+      Place place = plan_->data[index];
+      place.offset += part * node.shape.count() * static_cast<int64_t>(SizeOf(graph_.dtype));
+      *blob = Blob(node.name, View(place, node));
+    }
   }
 }
 

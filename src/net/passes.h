@@ -52,6 +52,21 @@ void NeedNothing(LayerNode* node);
 void MarkRecomputed(Graph* graph);
 void MeetMemoryLimit(size_t limit, Graph* graph);
 
+// slice_batch.cpp: lets layers take a few images at a time, see graph->slice_bytes.
+void SliceBatch(Graph* graph);
+// All layers take the whole batch again; the shapes are then to be inferred anew.
+void UndoSlices(Graph* graph);
+
+// The shape of all images for that of one of `parts` parts, and the other way round.
+inline Shape WholeShape(Shape part, int parts) {
+  part.at(0) *= parts;
+  return part;
+}
+inline Shape PartShape(Shape whole, int parts) {
+  whole.at(0) /= parts;
+  return whole;
+}
+
 // mark_backward.cpp: decides which layers run backward and which blobs get gradients.
 void MarkBackward(const proto::NetParameter& net, Graph* graph);
 // The same for a net that only runs forward: none.

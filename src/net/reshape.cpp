@@ -38,12 +38,15 @@ void Net::Reshape(const std::map<std::string, Shape>& inputs) {
     throw;
   }
   PlaceBlobs();
+  ConnectLayers();
   BindLayers();
 }
 
 void Net::InferAgain(const std::vector<Shape>& shapes) {
   for (size_t i = 0; i < shapes.size(); ++i) graph_.blobs[i].shape = shapes[i];
+  UndoSlices(&graph_);
   InferShapesAgain(0, &graph_);
+  SliceBatch(&graph_);
 }
 
 // Blobs after the layer keep their places, which are large enough for all of the data.

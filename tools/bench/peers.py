@@ -72,7 +72,8 @@ class Crema(Peer):
     def command(self, case, variant, iterations, folder):
         phase = 'TRAIN' if case.mode == 'train' else 'TEST'
         self.mode = case.mode
-        arguments = [self.program, 'time', '--model=' + net_file(case, folder),
+        arguments = [self.program, 'time',
+                     '--model=' + net_file(case, folder, use_input=case.mode == 'infer'),
                      f'--iterations={iterations}', '--phase=' + phase] + self.flags
         if self.has_json:
             arguments.append('--json=' + str(folder / 'crema.json'))

@@ -19,10 +19,12 @@ DEFINE_string(weights, "", "Weights (.caffemodel) to begin with, several separat
 DEFINE_string(phase, "", "TRAIN or TEST: which layers the net has");
 DEFINE_int32(level, 0, "The level of the net's state, for include and exclude rules");
 DEFINE_string(stage, "", "The stages of the net's state, separated by commas");
-DEFINE_string(engine, "",
-              "CAFFE, ONEDNN, WINOGRAD or BF16: the engine of every layer that has it (or CREMA_ENGINE)");
+DEFINE_string(
+    engine, "",
+    "CAFFE, ONEDNN, WINOGRAD or BF16: the engine of every layer that has it (or CREMA_ENGINE)");
 DEFINE_string(dummy_data, "", "Random data for data sets: NxCxHxW, where the net does not say");
 DEFINE_bool(no_fuse, false, "Run every layer by itself");
+DEFINE_bool(no_slices, false, "Run every layer for the whole batch at once");
 DEFINE_int32(iterations, 50, "How many batches to run");
 
 namespace crema {

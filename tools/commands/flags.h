@@ -12,3 +12,4 @@ DECLARE_int32(level);
 DECLARE_string(stage);
 DECLARE_int32(iterations);
 DECLARE_bool(no_fuse);
+DECLARE_bool(no_slices);

@@ -11,10 +11,13 @@ namespace crema {
 
 int RunShow(const std::vector<std::string>& arguments) {
   TakesNoArguments(arguments);
-  const proto::NetParameter config = NetFromFlags(PhaseFromFlags(Phase::kTrain));
+  const Phase phase = PhaseFromFlags(Phase::kTrain);
+  const proto::NetParameter config = NetFromFlags(phase);
   const auto device = DeviceFromFlags();
   CompileOptions options;
+  options.backward = phase == Phase::kTrain;
   options.fuse = !FLAGS_no_fuse;
+  if (FLAGS_no_slices) options.slice_bytes = 0;
   const Graph graph = CompileNet(config, device->kind(), options);
   std::cout << DescribePlan(graph, MemoryOf(graph), device->name()) << std::flush;
   if (!std::cout) throw std::runtime_error("the plan could not be written to standard output");

@@ -18,6 +18,7 @@ int RunTest(const std::vector<std::string>& arguments) {
   NetOptions options;
   options.backward = false;
   options.fuse = !FLAGS_no_fuse;
+  if (FLAGS_no_slices) options.slice_bytes = 0;
   Net net(config, DeviceFromFlags(), options);
   for (const std::string& path : SplitList(FLAGS_weights)) {
     LOG(INFO) << net.LoadWeights(path).ToString();

@@ -39,6 +39,9 @@ struct LayerTraits {
   // How many of the planned elements a pass fills depends on the bottoms' values; see ShapesOfTops.
   bool shapes_depend_on_data = false;
   bool can_run_again = true;  // ForwardAgain gives the same tops once more, with no other effect
+  // The first axis is that of the images, and in phase TEST each image of the tops comes from the
+  // same image of the bottoms alone: Forward may be called for some images, then for the next ones.
+  bool treats_images_apart = false;
 };
 
 // A parameter (weights, bias, statistics) of a layer.

@@ -24,6 +24,11 @@ struct CompileOptions {
   // Whether layers may take over the work of those that follow them. What lies between such layers
   // then has no memory.
   bool fuse = true;
+  // In a net that only runs forward, on a CPU, layers take as many images at a time as need so many
+  // bytes for each thread, about twice the cache that a core has of its own: half of what a layer
+  // works with was just written by the one before. What lies between such layers holds the last of
+  // the images only. 0: layers take the whole batch.
+  size_t slice_bytes = 2 << 20;
   // What NetMemory::Total() may be at most: layers are recomputed until it is. 0: no limit. Throws
   // Error where that is not enough.
   size_t memory_limit = 0;

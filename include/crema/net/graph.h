@@ -22,6 +22,7 @@ struct BlobNode {
   int shares_data_with = -1;  // index of an earlier blob whose memory holds the same values
   int shares_diff_with = -1;
   bool has_diff = false;  // it has memory for a gradient
+  bool is_part = false;   // holds the images of one run of its layers only; see Slices
 };
 
 // One parameter blob of one layer. Parameters with the same `param { name }` have one owner.
@@ -55,6 +56,15 @@ struct LayerNode {
   std::vector<int> between;    // the blobs that they would have handed over
   bool recomputes = false;     // its tops are computed again for the backward pass
   std::string recompute_note;  // why not, where that was wished; or ""
+  int parts = 1;               // how often it runs in a forward pass; see Slices
+};
+
+// Layers that run one after another for the first images of a batch, then for the next ones, and
+// so on: what lies between them stays in the processor's caches.
+struct Slices {
+  size_t first = 0, last = 0;  // layers: from the first to before the last
+  int count = 1;               // of the parts that the batch is cut into
+  std::vector<int> whole;      // blobs of all images, which the layers see a part of at a time
 };
 
 struct Graph {
@@ -62,10 +72,12 @@ struct Graph {
   Phase phase = Phase::kTrain;
   DType dtype = DType::kFloat32;
   bool keep_blobs = false;  // see CompileOptions
+  size_t slice_bytes = 0;   // the same; 0 where the net may not be sliced
   std::vector<LayerNode> layers;
   std::vector<BlobNode> blobs;
   std::vector<ParamNode> params;
   std::vector<int> outputs;  // blobs, sorted by name
+  std::vector<Slices> slices;
 };
 
 }  // namespace crema

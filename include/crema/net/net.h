@@ -68,8 +68,13 @@ class Net {
   void Backward();
   void ClearGradients();
   // The same layer by layer, for timing; layers are numbered in the order of graph().layers.
+  // Forward calls ForwardLayer for each of layer_runs(), in their order.
+  struct LayerRun {
+    int layer, part;  // of the batch, see Slices; 0 where it is not cut
+  };
+  const std::vector<LayerRun>& layer_runs() const { return layer_runs_; }
   void BeginPass(uint64_t step);
-  void ForwardLayer(int i);
+  void ForwardLayer(int i, int part = 0);
   void BackwardLayer(int i);
 
   // The first layer of that name; nullptr where there is none.
@@ -142,6 +147,8 @@ class Net {
   void LendScratch(const Place& place);
   void LeaveStep(int step);
   void InferAgain(const std::vector<Shape>& shapes);
+  void ConnectLayers();
+  void ShowPart(int layer, int part);
   void FollowData(int layer);
   void CheckCanShare(const Net& other) const;
   void AllocateParams(const Net* other);
@@ -158,6 +165,9 @@ class Net {
   std::vector<std::unique_ptr<Blob>> blobs_, params_;
   std::vector<bool> borrowed_;            // params whose memory belongs to the net shared with
   std::vector<BlobList> bottoms_, tops_;  // by layer
+  std::vector<LayerRun> layer_runs_;
+  // By graph().slices: what the layers see of the whole blobs now.
+  std::vector<std::map<int, std::unique_ptr<Blob>>> parts_;
   bool check_memory_;
   std::unique_ptr<MemoryPlan> plan_;
   std::shared_ptr<Arena> arena_;                 // perhaps shared with other nets

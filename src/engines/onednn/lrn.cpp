@@ -19,6 +19,7 @@ class OnednnLrnLayer : public Layer {
     LayerTraits traits;
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = traits.needs_channels_last = true;
+    traits.treats_images_apart = true;
     return traits;
   }
 

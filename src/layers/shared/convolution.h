@@ -217,6 +217,7 @@ class ConvolutionBase : public Layer {
     traits.max_bottoms = -1;
     traits.max_tops = -1;
     traits.backward_needs_top_data = false;
+    traits.treats_images_apart = config().convolution_param().axis() > 0;
     return traits;
   }
 

@@ -32,6 +32,7 @@ class InnerProductBase : public Layer {
   LayerTraits traits() const override {
     LayerTraits traits;
     traits.backward_needs_top_data = false;
+    traits.treats_images_apart = config().inner_product_param().axis() > 0;
     return traits;
   }
 

@@ -38,6 +38,7 @@ class PoolingBase : public Layer {
     traits.backward_needs_bottom_data = false;
     traits.backward_needs_top_data = false;
     traits.has_backward = options().pool() != proto::PoolingParameter::STOCHASTIC || HasMask();
+    traits.treats_images_apart = true;
     return traits;
   }
 

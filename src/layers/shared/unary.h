@@ -50,6 +50,7 @@ class UnaryLayer : public Layer {
     traits.may_run_in_place = true;
     traits.backward_needs_bottom_data = slope_uses_input_;
     traits.accepts_channels_last = true;
+    traits.treats_images_apart = true;
     return traits;
   }
 

@@ -1,0 +1,176 @@
+// Slices: eight images of a convolutional net do not fit into the caches, one or two do. So layers
+// that treat images apart run one after another for a few of them, then for the next ones.
+#include <omp.h>
+
+#include <algorithm>
+#include <set>
+
+#include "net/passes.h"
+
+namespace crema {
+namespace {
+
+class Slicer {
+ public:
+  explicit Slicer(Graph* graph)
+      : graph_(*graph), cache_(static_cast<int64_t>(graph->slice_bytes) * omp_get_max_threads()) {}
+
+  void Run() {
+    if (cache_ == 0) return;
+    const auto follows_data = [](const LayerNode& n) { return n.traits.shapes_depend_on_data; };
+    if (std::any_of(graph_.layers.begin(), graph_.layers.end(), follows_data)) return;
+    size_t first = 0;
+    while (first < graph_.layers.size()) {
+      size_t last = first;
+      const int64_t batch = BatchOf(graph_.layers[first]);
+      while (batch > 1 && last < graph_.layers.size() && Joins(graph_.layers[last], batch)) ++last;
+      if (last > first) CutRun(first, last, batch);
+      first = std::max(last, first + 1);
+    }
+  }
+
+ private:
+  // How many images the layer treats apart; 0 where it does not.
+  int64_t BatchOf(const LayerNode& node) const {
+    if (!node.traits.treats_images_apart || node.layer->phase() != Phase::kTest) return 0;
+    if (node.absorbed_by >= 0 || node.bottoms.empty() || node.tops.empty()) return 0;
+    for (float weight : node.loss_weights) {
+      if (weight != 0) return 0;
+    }
+    const Shape& first = graph_.blobs[node.bottoms[0]].shape;
+    if (first.rank() == 0) return 0;
+    for (const auto* blobs : {&node.bottoms, &node.tops}) {
+      for (int blob : *blobs) {
+        const Shape& shape = graph_.blobs[blob].shape;
+        if (shape.rank() == 0 || shape[0] != first[0] || shape.count() == 0) return 0;
+      }
+    }
+    for (int absorbed : node.absorbed) {
+      if (!graph_.layers[absorbed].traits.treats_images_apart) return 0;
+    }
+    return first[0];
+  }
+
+  // Layers that are a part of others do not run.
+  bool Joins(const LayerNode& node, int64_t batch) const {
+    return node.absorbed_by >= 0 || BatchOf(node) == batch;
+  }
+
+  int64_t Bytes(const Shape& shape) const {
+    return shape.count() * static_cast<int64_t>(SizeOf(graph_.dtype));
+  }
+
+  struct Images {
+    int64_t least, best;  // at a time
+  };
+
+  // The best number is what the caches hold. At least: the weights, which each run reads anew, are
+  // not more than what they are used on.
+  Images ImagesFor(const LayerNode& node, int64_t batch) const {
+    int64_t image = 0, weights = 0, state = 0;
+    for (int blob : node.bottoms) image += Bytes(graph_.blobs[blob].shape) / batch;
+    for (int blob : node.tops) image += Bytes(graph_.blobs[blob].shape) / batch;
+    for (int param : node.params) weights += Bytes(graph_.params[param].decl.shape);
+    for (const LayerPlan::State& kept : node.plan.state) state += Bytes(kept.shape);
+    if (weights > 0) weights = std::max(weights, state);  // in the engine's order
+    const int64_t fits = cache_ / image, least = weights / image;
+    Images images{1, 1};
+    for (int64_t d = 2; d <= batch; ++d) {
+      if (batch % d != 0) continue;
+      if (images.least < least) images.least = d;
+      if (images.best < least || d <= fits) images.best = d;
+    }
+    return images;
+  }
+
+  // Layers first to last - 1, in pieces that take more and more images at a time, as images become
+  // smaller from layer to layer: each change writes and reads the whole batch.
+  void CutRun(size_t first, size_t last, int64_t batch) {
+    std::vector<int64_t> images(last - first, batch);
+    int64_t next = batch;
+    for (size_t l = last; l-- > first;) {
+      const LayerNode& node = graph_.layers[l];
+      if (node.absorbed_by < 0) {
+        const Images own = ImagesFor(node, batch);
+        next = std::max(own.least, std::min(next, own.best));
+      }
+      images[l - first] = next;
+    }
+    for (size_t i = 1; i < images.size(); ++i) images[i] = std::max(images[i], images[i - 1]);
+    size_t begin = first;
+    for (size_t l = first; l <= last; ++l) {
+      if (l < last && images[l - first] == images[begin - first]) continue;
+      Cut(begin, l, static_cast<int>(batch / images[begin - first]));
+      begin = l;
+    }
+  }
+
+  void Cut(size_t first, size_t last, int count) {
+    const auto runs = [](const LayerNode& node) { return node.absorbed_by < 0; };
+    const auto begin = graph_.layers.begin();
+    const int64_t layers = std::count_if(begin + static_cast<int64_t>(first),
+                                         begin + static_cast<int64_t>(last), runs);
+    if (count == 1 || layers < 2) return;
+    Slices slices{first, last, count, {}};
+    const std::set<int> seen = RootsOutside(first, last);
+    std::set<int> whole;
+    for (size_t l = first; l < last; ++l) {
+      LayerNode& node = graph_.layers[l];
+      if (node.absorbed_by >= 0) continue;
+      node.parts = count;
+      for (int absorbed : node.absorbed) graph_.layers[absorbed].parts = count;
+      for (int blob : node.between) graph_.blobs[blob].is_part = true;
+      for (const auto* blobs : {&node.bottoms, &node.tops}) {
+        for (int blob : *blobs) {
+          graph_.blobs[blob].is_part = seen.count(Root(blob)) == 0;
+          if (!graph_.blobs[blob].is_part) whole.insert(blob);
+        }
+      }
+    }
+    slices.whole.assign(whole.begin(), whole.end());
+    graph_.slices.push_back(std::move(slices));
+  }
+
+  int Root(int blob) const {
+    const int other = graph_.blobs[blob].shares_data_with;
+    return other < 0 ? blob : Root(other);
+  }
+
+  // Of the blobs that other layers or users see.
+  std::set<int> RootsOutside(size_t first, size_t last) const {
+    std::set<int> roots;
+    for (int output : graph_.outputs) roots.insert(Root(output));
+    for (size_t l = 0; l < graph_.layers.size(); ++l) {
+      const LayerNode& node = graph_.layers[l];
+      if (node.absorbed_by >= 0 || (l >= first && l < last)) continue;
+      for (int blob : node.bottoms) roots.insert(Root(blob));
+      for (int blob : node.tops) roots.insert(Root(blob));
+    }
+    return roots;
+  }
+
+  Graph& graph_;
+  const int64_t cache_;
+};
+
+}  // namespace
+
+void UndoSlices(Graph* graph) {
+  graph->slices.clear();
+  for (LayerNode& node : graph->layers) node.parts = 1;
+  for (BlobNode& blob : graph->blobs) blob.is_part = false;
+}
+
+void SliceBatch(Graph* graph) {
+  Slicer(graph).Run();
+  if (graph->slices.empty()) return;
+  const size_t first = graph->slices[0].first;
+  try {
+    InferShapesAgain(first, graph);
+  } catch (const Error&) {  // a layer takes the batch, but no part of it
+    UndoSlices(graph);
+    InferShapesAgain(first, graph);
+  }
+}
+
+}  // namespace crema

@@ -1,0 +1,242 @@
+// Nets whose layers take a few images at a time: where they are cut, and that nobody sees it.
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include "engines/engine_test_util.h"
+#include "net/net_test_util.h"
+#include "net/passes.h"
+
+namespace crema::test {
+namespace {
+
+const char kWeights[] =
+    " weight_filler { type: 'gaussian' std: 0.4 } bias_filler { type: 'gaussian' std: 0.1 } ";
+
+std::string Conv(const std::string& name, const std::string& bottom, int outputs,
+                 const std::string& top = "") {
+  return Layer(name, "Convolution", {bottom}, {top.empty() ? name : top},
+               "convolution_param { kernel_size: 3 pad: 1 num_output: " + std::to_string(outputs) +
+                   kWeights + "}");
+}
+
+std::string Pool(const std::string& name, const std::string& bottom) {
+  return Layer(name, "Pooling", {bottom}, {name},
+               "pooling_param { pool: MAX kernel_size: 2 stride: 2 }");
+}
+
+// So that `bytes` are there for all threads together.
+size_t BytesOfThread(int64_t bytes) {
+  const int64_t threads = omp_get_max_threads();
+  return static_cast<size_t>((bytes + threads - 1) / threads);
+}
+
+Graph Compile(const std::string& text, size_t slice_bytes, CompileOptions options = {}) {
+  options.backward = false;
+  options.slice_bytes = slice_bytes;
+  return CompileNet(ParseNet(text, proto::TEST), DeviceKind::kCpu, options);
+}
+
+std::vector<std::string> LayersOf(const Graph& graph, const Slices& slices) {
+  std::vector<std::string> names;
+  for (size_t l = slices.first; l < slices.last; ++l) {
+    names.push_back(graph.layers[l].layer->name());
+  }
+  return names;
+}
+
+using Names = std::vector<std::string>;
+
+const std::string kSmallNet = "engine: 'CAFFE' " + Input("x", {8, 2, 16, 16}) + Conv("a", "x", 4) +
+                              Layer("r", "ReLU", {"a"}, {"a"}) + Pool("p", "a") +
+                              Conv("b", "p", 4) + Product("fc", "b", "fc", 300) +
+                              Layer("s", "Softmax", {"fc"}, {"s"});
+
+TEST(SliceBatchTest, CutsBeforeLayersOfManyWeights) {
+  const Graph graph = Compile(kSmallNet, 1);
+  ASSERT_EQ(graph.slices.size(), 1u);
+  EXPECT_EQ(LayersOf(graph, graph.slices[0]), (Names{"a", "r", "p", "b"}));
+  EXPECT_EQ(graph.slices[0].count, 8);
+  Names whole, parts;
+  for (int blob : graph.slices[0].whole) whole.push_back(graph.blobs[blob].name);
+  for (const BlobNode& blob : graph.blobs) {
+    if (blob.is_part) parts.push_back(blob.name + " " + std::to_string(blob.shape[0]));
+  }
+  EXPECT_EQ(whole, (Names{"x", "b"}));
+  EXPECT_EQ(parts, (Names{"a 1", "p 1"}));
+  EXPECT_LT(MemoryOf(graph).data, MemoryOf(Compile(kSmallNet, 0)).data);
+}
+
+// The first layer reads and writes 6 KB of an image, the ReLU 8, and each one behind it 5.
+TEST(SliceBatchTest, TakesMoreImagesWhereTheyAreSmaller) {
+  const Graph graph =
+      Compile("engine: 'CAFFE' " + Input("x", {8, 2, 16, 16}) + Conv("a", "x", 4) +
+                  Layer("r", "ReLU", {"a"}, {"a"}) + Pool("p", "a") + Conv("b", "p", 16),
+              BytesOfThread(20 << 10));
+  ASSERT_EQ(graph.slices.size(), 2u);
+  EXPECT_EQ(LayersOf(graph, graph.slices[0]), (Names{"a", "r"}));
+  EXPECT_EQ(graph.slices[0].count, 4);
+  EXPECT_EQ(LayersOf(graph, graph.slices[1]), (Names{"p", "b"}));
+  EXPECT_EQ(graph.slices[1].count, 2);
+}
+
+TEST(SliceBatchTest, NotWhereTheBatchFitsOrSomebodyLooks) {
+  EXPECT_TRUE(Compile(kSmallNet, BytesOfThread(1 << 20)).slices.empty());
+  EXPECT_TRUE(Compile(kSmallNet, 0).slices.empty());
+  CompileOptions options;
+  options.keep_blobs = true;
+  EXPECT_TRUE(Compile(kSmallNet, 1, options).slices.empty());
+  options = {};
+  options.slice_bytes = 1;
+  EXPECT_TRUE(
+      CompileNet(ParseNet(kSmallNet, proto::TEST), DeviceKind::kCpu, options).slices.empty());
+  options.backward = false;
+  EXPECT_TRUE(
+      CompileNet(ParseNet(kSmallNet, proto::TRAIN), DeviceKind::kCpu, options).slices.empty());
+}
+
+TEST(SliceBatchTest, SaysSoInThePlan) {
+  const Graph graph = Compile(kSmallNet, 1);
+  const std::string plan = DescribePlan(graph, MemoryOf(graph), "CPU");
+  EXPECT_NE(plan.find("runs for 8 parts of the batch"), std::string::npos) << plan;
+  const auto work = [](const std::string& text) {
+    const size_t at = text.find("forward pass");
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  const Graph uncut = Compile(kSmallNet, 0);
+  EXPECT_EQ(work(plan), work(DescribePlan(uncut, MemoryOf(uncut), "CPU")));
+}
+
+struct Case {
+  const char* name;
+  std::string text;
+};
+
+// Products of other sizes add up in another order.
+constexpr double kRounding = 1e-13;
+
+std::vector<Case> Cases() {
+  const std::string x = Input("x", {6, 2, 8, 8});
+  const std::string scale = "scale_param { bias_term: true filler { type: 'gaussian' std: 1 } }";
+  return {
+      {"Chain", x + Conv("a", "x", 4) + Layer("r", "ReLU", {"a"}, {"a"}) + Pool("p", "a") +
+                    Conv("b", "p", 3) + Product("fc", "b", "fc", 40)},
+      {"Residual", x + Conv("a", "x", 4) + Conv("b", "a", 4) +
+                       Layer("sum", "Eltwise", {"a", "b"}, {"sum"}) +
+                       Layer("r", "ReLU", {"sum"}, {"sum"}) + Conv("c", "sum", 4) +
+                       Layer("more", "Eltwise", {"c", "sum"}, {"more"})},
+      {"InputReadTwice", x + Conv("a", "x", 4) + Pool("p", "a") +
+                             Layer("e", "Reduction", {"x"}, {"e"}) + Conv("b", "x", 4) +
+                             Layer("t", "TanH", {"b"}, {"t"})},
+      {"InPlaceOnTheInput",
+       x + Layer("r", "ReLU", {"x"}, {"x"}) + Conv("a", "x", 4) + Layer("t", "TanH", {"a"}, {"a"})},
+      {"JoinedInTheMiddle",
+       x + Conv("a", "x", 4) + Layer("t", "TanH", {"a"}, {"a"}) +
+           Layer("n", "BatchNorm", {"a"}, {"n"}, "batch_norm_param { use_global_stats: false }") +
+           Layer("s", "Scale", {"n"}, {"n"}, scale) + Conv("b", "n", 4) + Pool("p", "b")},
+      {"Branches", x + Conv("a", "x", 4) + Layer("s", "Slice", {"a"}, {"s1", "s2"}) +
+                       Conv("b", "s1", 4) + Pool("p", "s2") + Pool("q", "b") +
+                       Layer("c", "Concat", {"p", "q"}, {"c"}) + Layer("n", "LRN", {"c"}, {"n"}) +
+                       Layer("f", "Flatten", {"n"}, {"f"}) + Layer("m", "Softmax", {"f"}, {"m"})},
+      {"MaskAndValues", x + Conv("a", "x", 4) +
+                            Layer("p", "Pooling", {"a"}, {"p", "mask"},
+                                  "pooling_param { pool: MAX kernel_size: 2 stride: 2 }") +
+                            Layer("t", "Power", {"mask"}, {"t"}, "power_param { scale: 0.5 }")},
+      {"TwoBatches", x + Input("z", {4, 2, 8, 8}) + Conv("a", "x", 4) + Pool("p", "a") +
+                         Conv("b", "z", 4) + Pool("q", "b")},
+      {"AcrossTheBatch", x + Conv("a", "x", 4) + Pool("p", "a") +
+                             Layer("c", "Concat", {"p", "p"}, {"c"}, "concat_param { axis: 0 }") +
+                             Pool("q", "c") + Layer("t", "TanH", {"q"}, {"t"})},
+      {"Deconvolution",
+       x + Conv("a", "x", 4) +
+           Layer("up", "Deconvolution", {"a"}, {"up"},
+                 std::string("convolution_param { kernel_size: 2 stride: 2 num_output: 3") +
+                     kWeights + "}") +
+           Layer("d", "Dropout", {"up"}, {"up"}) + Layer("pr", "PReLU", {"up"}, {"up"})},
+  };
+}
+
+std::unique_ptr<Net> Make(const std::string& text, bool cut, DType dtype, const Net* with) {
+  NetOptions options;
+  options.dtype = dtype;
+  options.backward = false;
+  options.check_memory = true;
+  options.slice_bytes = cut ? 1 : 0;
+  options.share_memory_with = with;
+  const auto device = with == nullptr ? OpenTestDevice(DeviceKind::kCpu)
+                                      : const_cast<Net*>(with)->context().shared_device();
+  return std::make_unique<Net>(ParseNet(text, proto::TEST), device, options);
+}
+
+void SetInputs(Net* net, int seed) {
+  for (const BlobNode& blob : net->graph().blobs) {
+    if (!net->graph().layers[blob.producer].traits.tops_take_any_shape) continue;
+    if (net->FindBlob(blob.name) == nullptr || blob.shape.rank() != 4) continue;
+    SetBlob(*net, blob.name, RandomValues(blob.shape.count(), seed));
+  }
+}
+
+void ExpectSameOutputs(Net* net, Net* whole, double tolerance) {
+  for (int seed : {1, 2}) {
+    for (Net* each : {net, whole}) {
+      SetInputs(each, seed);
+      each->Forward(seed);
+    }
+    ASSERT_EQ(net->graph().outputs.size(), whole->graph().outputs.size());
+    for (int output : whole->graph().outputs) {
+      const std::string& name = whole->graph().blobs[output].name;
+      ASSERT_EQ(net->FindBlob(name)->shape(), whole->FindBlob(name)->shape()) << name;
+      ExpectClose(ReadBlob(*net, name), ReadBlob(*whole, name), tolerance, name);
+    }
+  }
+}
+
+TEST(SliceBatchTest, GivesWhatTheWholeBatchGives) {
+  for (const Case& each : Cases()) {
+    SCOPED_TRACE(each.name);
+    const std::string text = "engine: 'CAFFE' " + each.text;
+    const auto net = Make(text, true, DType::kFloat64, nullptr);
+    const auto whole = Make(text, false, DType::kFloat64, nullptr);
+    EXPECT_FALSE(net->graph().slices.empty());
+    EXPECT_TRUE(whole->graph().slices.empty());
+    ExpectSameOutputs(net.get(), whole.get(), kRounding);
+  }
+}
+
+// With fusion and other layouts.
+TEST(SliceBatchTest, AlsoByTheDefaultEngines) {
+  for (const Case& each : Cases()) {
+    SCOPED_TRACE(each.name);
+    const auto net = Make(each.text, true, DType::kFloat32, nullptr);
+    const auto whole = Make(each.text, false, DType::kFloat32, nullptr);
+    EXPECT_FALSE(net->graph().slices.empty());
+    ExpectSameOutputs(net.get(), whole.get(), 1e-5);
+  }
+}
+
+TEST(SliceBatchTest, FollowsAnArenaThatGrows) {
+  const std::string text = Cases()[0].text;
+  const auto net = Make(text, true, DType::kFloat32, nullptr);
+  const auto whole = Make(text, false, DType::kFloat32, nullptr);
+  ExpectSameOutputs(net.get(), whole.get(), 1e-5);
+  const auto larger = Make(Input("x", {2, 2, 64, 64}) + Conv("a", "x", 8) + Pool("p", "a"), true,
+                           DType::kFloat32, net.get());
+  larger->Forward(0);
+  ExpectSameOutputs(net.get(), whole.get(), 1e-5);
+}
+
+TEST(SliceBatchTest, IsCutAnewForAnotherBatch) {
+  const auto net = Make(kSmallNet, true, DType::kFloat64, nullptr);
+  for (const int64_t batch : {4, 1, 7, 8}) {
+    SCOPED_TRACE(batch);
+    const auto whole = Make(kSmallNet, false, DType::kFloat64, nullptr);
+    for (Net* each : {net.get(), whole.get()}) each->Reshape({{"x", Shape{batch, 2, 16, 16}}});
+    EXPECT_EQ(net->graph().slices.empty(), batch == 1);
+    ExpectSameOutputs(net.get(), whole.get(), kRounding);
+  }
+  EXPECT_THROW(net->Reshape({{"x", Shape{2, 2, 20, 20}}}), Error);  // fc has weights for 16 x 16
+  const auto whole = Make(kSmallNet, false, DType::kFloat64, nullptr);
+  ExpectSameOutputs(net.get(), whole.get(), kRounding);
+}
+
+}  // namespace
+}  // namespace crema::test
