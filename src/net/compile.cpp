@@ -1,6 +1,7 @@
 #include "crema/net/compile.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "crema.pb.h"
 #include "net/passes.h"
@@ -22,7 +23,10 @@ Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
   MarkRecomputed(&graph);
   if (options.memory_limit > 0) MeetMemoryLimit(options.memory_limit, &graph);
   const bool may_slice = !options.backward && !graph.keep_blobs && device == DeviceKind::kCpu;
-  graph.slice_bytes = may_slice ? options.slice_bytes : 0;
+  // Not by the number of threads, on which no result may depend.
+  const int64_t processors = std::max(1u, std::thread::hardware_concurrency());
+  const size_t each = std::min<size_t>(options.slice_bytes, size_t{1} << 40);
+  graph.slice_bytes = may_slice ? static_cast<int64_t>(each) * processors : 0;
   SliceBatch(&graph);
   return graph;
 }

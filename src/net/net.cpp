@@ -171,7 +171,8 @@ void Net::Forward(uint64_t step) {
   if (debug_info_) LogInputs();
   for (const LayerRun& run : layer_runs_) {
     ForwardLayer(run.layer, run.part);
-    if (debug_info_) LogForward(run.layer);
+    const bool is_last = run.part + 1 == graph_.layers[run.layer].parts;
+    if (debug_info_ && is_last) LogForward(run.layer);
   }
 }
 

@@ -1,7 +1,5 @@
 // Slices: eight images of a convolutional net do not fit into the caches, one or two do. So layers
 // that treat images apart run one after another for a few of them, then for the next ones.
-#include <omp.h>
-
 #include <algorithm>
 #include <set>
 
@@ -12,11 +10,10 @@ namespace {
 
 class Slicer {
  public:
-  explicit Slicer(Graph* graph)
-      : graph_(*graph), cache_(static_cast<int64_t>(graph->slice_bytes) * omp_get_max_threads()) {}
+  explicit Slicer(Graph* graph) : graph_(*graph) {}
 
   void Run() {
-    if (cache_ == 0) return;
+    if (graph_.slice_bytes == 0) return;
     const auto follows_data = [](const LayerNode& n) { return n.traits.shapes_depend_on_data; };
     if (std::any_of(graph_.layers.begin(), graph_.layers.end(), follows_data)) return;
     size_t first = 0;
@@ -72,8 +69,9 @@ class Slicer {
     for (int blob : node.tops) image += Bytes(graph_.blobs[blob].shape) / batch;
     for (int param : node.params) weights += Bytes(graph_.params[param].decl.shape);
     for (const LayerPlan::State& kept : node.plan.state) state += Bytes(kept.shape);
-    if (weights > 0) weights = std::max(weights, state);  // in the engine's order
-    const int64_t fits = cache_ / image, least = weights / image;
+    // In the engine's order they may be larger, by Winograd's way four times.
+    weights = std::max(weights, std::min(state, 4 * weights));
+    const int64_t fits = graph_.slice_bytes / image, least = weights / image;
     Images images{1, 1};
     for (int64_t d = 2; d <= batch; ++d) {
       if (batch % d != 0) continue;
@@ -150,7 +148,6 @@ class Slicer {
   }
 
   Graph& graph_;
-  const int64_t cache_;
 };
 
 }  // namespace

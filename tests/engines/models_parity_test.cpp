@@ -196,7 +196,8 @@ TEST_P(ModelsParityTest, LearnsAsOurOwnCodeDoes) {
             << gradient_error << ", " << loss_error << std::endl;
   EXPECT_NEAR(fast.first_loss, exact.first_loss, 1e-4 * exact.first_loss);
   EXPECT_LE(GradientError(fast, exact), 1e-4 + 3 * gradient_error);
-  EXPECT_LE(LossError(fast, exact), 1e-4 + 3 * loss_error);
+  // Twenty steps along gradients that rounding moves by so much may end as far from each other.
+  EXPECT_LE(LossError(fast, exact), 1e-4 + 3 * std::max(loss_error, gradient_error));
 }
 
 }  // namespace

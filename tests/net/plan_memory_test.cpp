@@ -121,7 +121,6 @@ class SharedMemoryTest : public LayerTest {
     options.check_memory = !keep;
     options.backward = backward;
     options.fuse = false;
-    options.slice_bytes = 1;
     return std::make_unique<Net>(config, OpenTestDevice(device()), options);
   }
 

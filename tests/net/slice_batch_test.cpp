@@ -1,6 +1,8 @@
 // Nets whose layers take a few images at a time: where they are cut, and that nobody sees it.
 #include <gtest/gtest.h>
-#include <omp.h>
+
+#include <algorithm>
+#include <thread>
 
 #include "engines/engine_test_util.h"
 #include "net/net_test_util.h"
@@ -24,10 +26,10 @@ std::string Pool(const std::string& name, const std::string& bottom) {
                "pooling_param { pool: MAX kernel_size: 2 stride: 2 }");
 }
 
-// So that `bytes` are there for all threads together.
-size_t BytesOfThread(int64_t bytes) {
-  const int64_t threads = omp_get_max_threads();
-  return static_cast<size_t>((bytes + threads - 1) / threads);
+// So that `bytes` are there for all processors together.
+size_t BytesOfEach(int64_t bytes) {
+  const int64_t processors = std::max(1u, std::thread::hardware_concurrency());
+  return static_cast<size_t>((bytes + processors - 1) / processors);
 }
 
 Graph Compile(const std::string& text, size_t slice_bytes, CompileOptions options = {}) {
@@ -67,11 +69,12 @@ TEST(SliceBatchTest, CutsBeforeLayersOfManyWeights) {
 }
 
 // The first layer reads and writes 6 KB of an image, the ReLU 8, and each one behind it 5.
+const std::string kShrinkingNet = Input("x", {8, 2, 16, 16}) + Conv("a", "x", 4) +
+                                  Layer("r", "ReLU", {"a"}, {"a"}) + Pool("p", "a") +
+                                  Conv("b", "p", 16);
+
 TEST(SliceBatchTest, TakesMoreImagesWhereTheyAreSmaller) {
-  const Graph graph =
-      Compile("engine: 'CAFFE' " + Input("x", {8, 2, 16, 16}) + Conv("a", "x", 4) +
-                  Layer("r", "ReLU", {"a"}, {"a"}) + Pool("p", "a") + Conv("b", "p", 16),
-              BytesOfThread(20 << 10));
+  const Graph graph = Compile("engine: 'CAFFE' " + kShrinkingNet, BytesOfEach(20 << 10));
   ASSERT_EQ(graph.slices.size(), 2u);
   EXPECT_EQ(LayersOf(graph, graph.slices[0]), (Names{"a", "r"}));
   EXPECT_EQ(graph.slices[0].count, 4);
@@ -80,7 +83,7 @@ TEST(SliceBatchTest, TakesMoreImagesWhereTheyAreSmaller) {
 }
 
 TEST(SliceBatchTest, NotWhereTheBatchFitsOrSomebodyLooks) {
-  EXPECT_TRUE(Compile(kSmallNet, BytesOfThread(1 << 20)).slices.empty());
+  EXPECT_TRUE(Compile(kSmallNet, BytesOfEach(1 << 20)).slices.empty());
   EXPECT_TRUE(Compile(kSmallNet, 0).slices.empty());
   CompileOptions options;
   options.keep_blobs = true;
@@ -92,6 +95,16 @@ TEST(SliceBatchTest, NotWhereTheBatchFitsOrSomebodyLooks) {
   options.backward = false;
   EXPECT_TRUE(
       CompileNet(ParseNet(kSmallNet, proto::TRAIN), DeviceKind::kCpu, options).slices.empty());
+}
+
+// A layer in place keeps its input where it learns: that is no weight.
+TEST(SliceBatchTest, CountsNoImagesAsWeights) {
+  const Graph graph = Compile("engine: 'CAFFE' " + Input("x", {8, 2, 16, 16}) + Conv("a", "x", 4) +
+                                  Layer("r", "PReLU", {"a"}, {"a"}) + Pool("p", "a"),
+                              1);
+  ASSERT_EQ(graph.slices.size(), 1u);
+  EXPECT_EQ(LayersOf(graph, graph.slices[0]), (Names{"a", "r", "p"}));
+  EXPECT_EQ(graph.slices[0].count, 8);
 }
 
 TEST(SliceBatchTest, SaysSoInThePlan) {
@@ -109,6 +122,7 @@ TEST(SliceBatchTest, SaysSoInThePlan) {
 struct Case {
   const char* name;
   std::string text;
+  int64_t bytes = 1;
 };
 
 // Products of other sizes add up in another order.
@@ -116,6 +130,11 @@ constexpr double kRounding = 1e-13;
 
 std::vector<Case> Cases() {
   const std::string x = Input("x", {6, 2, 8, 8});
+  const auto norm = [](const std::string& blob) {
+    return Layer("n" + blob, "BatchNorm", {blob}, {blob}, "batch_norm_param { eps: 1 }") +
+           Layer("s" + blob, "Scale", {blob}, {blob}, "scale_param { bias_term: true }") +
+           Layer("r" + blob, "ReLU", {blob}, {blob});
+  };
   const std::string scale = "scale_param { bias_term: true filler { type: 'gaussian' std: 1 } }";
   return {
       {"Chain", x + Conv("a", "x", 4) + Layer("r", "ReLU", {"a"}, {"a"}) + Pool("p", "a") +
@@ -146,6 +165,14 @@ std::vector<Case> Cases() {
       {"AcrossTheBatch", x + Conv("a", "x", 4) + Pool("p", "a") +
                              Layer("c", "Concat", {"p", "p"}, {"c"}, "concat_param { axis: 0 }") +
                              Pool("q", "c") + Layer("t", "TanH", {"q"}, {"t"})},
+      {"PartsOfTwoSizes", kShrinkingNet, 20 << 10},
+      {"Bottleneck", x + Conv("a", "x", 16) + norm("a") + Conv("b", "a", 16) + norm("b") +
+                         Conv("c", "b", 16) + Layer("sum", "Eltwise", {"c", "a"}, {"sum"}) +
+                         Layer("t", "ReLU", {"sum"}, {"sum"}) + Pool("p", "sum")},
+      // The addend is whole.
+      {"SumBehindAllImages", x + Conv("a", "x", 16) + Layer("e", "Reduction", {"a"}, {"e"}) +
+                                 Conv("b", "a", 16) + Layer("sum", "Eltwise", {"b", "a"}, {"sum"}) +
+                                 Pool("p", "sum")},
       {"Deconvolution",
        x + Conv("a", "x", 4) +
            Layer("up", "Deconvolution", {"a"}, {"up"},
@@ -155,12 +182,13 @@ std::vector<Case> Cases() {
   };
 }
 
-std::unique_ptr<Net> Make(const std::string& text, bool cut, DType dtype, const Net* with) {
+std::unique_ptr<Net> Make(const std::string& text, size_t slice_bytes, DType dtype,
+                          const Net* with) {
   NetOptions options;
   options.dtype = dtype;
   options.backward = false;
   options.check_memory = true;
-  options.slice_bytes = cut ? 1 : 0;
+  options.slice_bytes = slice_bytes;
   options.share_memory_with = with;
   const auto device = with == nullptr ? OpenTestDevice(DeviceKind::kCpu)
                                       : const_cast<Net*>(with)->context().shared_device();
@@ -194,8 +222,8 @@ TEST(SliceBatchTest, GivesWhatTheWholeBatchGives) {
   for (const Case& each : Cases()) {
     SCOPED_TRACE(each.name);
     const std::string text = "engine: 'CAFFE' " + each.text;
-    const auto net = Make(text, true, DType::kFloat64, nullptr);
-    const auto whole = Make(text, false, DType::kFloat64, nullptr);
+    const auto net = Make(text, BytesOfEach(each.bytes), DType::kFloat64, nullptr);
+    const auto whole = Make(text, 0, DType::kFloat64, nullptr);
     EXPECT_FALSE(net->graph().slices.empty());
     EXPECT_TRUE(whole->graph().slices.empty());
     ExpectSameOutputs(net.get(), whole.get(), kRounding);
@@ -206,17 +234,20 @@ TEST(SliceBatchTest, GivesWhatTheWholeBatchGives) {
 TEST(SliceBatchTest, AlsoByTheDefaultEngines) {
   for (const Case& each : Cases()) {
     SCOPED_TRACE(each.name);
-    const auto net = Make(each.text, true, DType::kFloat32, nullptr);
-    const auto whole = Make(each.text, false, DType::kFloat32, nullptr);
+    const auto net = Make(each.text, BytesOfEach(each.bytes), DType::kFloat32, nullptr);
+    const auto whole = Make(each.text, 0, DType::kFloat32, nullptr);
     EXPECT_FALSE(net->graph().slices.empty());
     ExpectSameOutputs(net.get(), whole.get(), 1e-5);
+    if (each.name != std::string("Bottleneck") || !HasEngine("ONEDNN")) continue;
+    EXPECT_EQ(FindNode(*net, "c").absorbed.size(), 2u);  // the sum and its ReLU
+    EXPECT_GT(FindNode(*net, "c").parts, 1);
   }
 }
 
 TEST(SliceBatchTest, FollowsAnArenaThatGrows) {
   const std::string text = Cases()[0].text;
-  const auto net = Make(text, true, DType::kFloat32, nullptr);
-  const auto whole = Make(text, false, DType::kFloat32, nullptr);
+  const auto net = Make(text, 1, DType::kFloat32, nullptr);
+  const auto whole = Make(text, 0, DType::kFloat32, nullptr);
   ExpectSameOutputs(net.get(), whole.get(), 1e-5);
   const auto larger = Make(Input("x", {2, 2, 64, 64}) + Conv("a", "x", 8) + Pool("p", "a"), true,
                            DType::kFloat32, net.get());
@@ -225,16 +256,16 @@ TEST(SliceBatchTest, FollowsAnArenaThatGrows) {
 }
 
 TEST(SliceBatchTest, IsCutAnewForAnotherBatch) {
-  const auto net = Make(kSmallNet, true, DType::kFloat64, nullptr);
+  const auto net = Make(kSmallNet, 1, DType::kFloat64, nullptr);
   for (const int64_t batch : {4, 1, 7, 8}) {
     SCOPED_TRACE(batch);
-    const auto whole = Make(kSmallNet, false, DType::kFloat64, nullptr);
+    const auto whole = Make(kSmallNet, 0, DType::kFloat64, nullptr);
     for (Net* each : {net.get(), whole.get()}) each->Reshape({{"x", Shape{batch, 2, 16, 16}}});
     EXPECT_EQ(net->graph().slices.empty(), batch == 1);
     ExpectSameOutputs(net.get(), whole.get(), kRounding);
   }
   EXPECT_THROW(net->Reshape({{"x", Shape{2, 2, 20, 20}}}), Error);  // fc has weights for 16 x 16
-  const auto whole = Make(kSmallNet, false, DType::kFloat64, nullptr);
+  const auto whole = Make(kSmallNet, 0, DType::kFloat64, nullptr);
   ExpectSameOutputs(net.get(), whole.get(), kRounding);
 }
 

@@ -141,6 +141,35 @@ TEST_F(ToolTest, FusionCanBeTurnedOff) {
   }
 }
 
+// Images of 8 MB each, so that no cache holds all of them.
+TEST_F(ToolTest, SlicesCanBeTurnedOff) {
+  Write("sliced.prototxt",
+        "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 4096 dim: 8 dim: 512 "
+        "dim: 512 } } }"
+        "layer { name: 'p' type: 'Pooling' bottom: 'x' top: 'p' pooling_param { kernel_size: 2 } }"
+        "layer { name: 't' type: 'TanH' bottom: 'p' top: 't' }");
+  EXPECT_THAT(Run({"show", "--model=sliced.prototxt", "--phase=TEST"}).out,
+              HasSubstr("parts of the batch"));
+  EXPECT_THAT(Run({"show", "--model=sliced.prototxt", "--phase=TEST", "--no-slices"}).out,
+              testing::Not(HasSubstr("parts of the batch")));
+  EXPECT_THAT(Run({"show", "--model=sliced.prototxt"}).out,
+              testing::Not(HasSubstr("parts of the batch")));
+}
+
+TEST_F(ToolTest, TimesNetsWhoseLabelsAreInputs) {
+  Write(
+      "labels.prototxt",
+      "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 2 dim: 3 dim: 4 dim: 4 "
+      "} } }"
+      "layer { name: 'label' type: 'Input' top: 'label' input_param { shape { dim: 2 dim: 1 dim: "
+      "4 dim: 4 } } }"
+      "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'x' bottom: 'label' top: 'loss' }"
+      "layer { name: 'accuracy' type: 'Accuracy' bottom: 'x' bottom: 'label' top: 'accuracy' }");
+  const ToolResult result =
+      Run({"time", "--model=labels.prototxt", "--iterations=1", "--phase=TEST"});
+  EXPECT_EQ(result.status, 0) << result.err;
+}
+
 TEST_F(ToolTest, ShowsThePlan) {
   const ToolResult result = Run({"show", "--model=net.prototxt"});
   ASSERT_EQ(result.status, 0);

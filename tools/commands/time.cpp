@@ -103,9 +103,27 @@ class Subject {
     for (size_t i = 0; i < net_->graph().blobs.size(); ++i) {
       const BlobNode& blob = net_->graph().blobs[i];
       const bool is_input = net_->graph().layers[blob.producer].traits.tops_take_any_shape;
-      if (!is_input || blob.shape.rank() < 3) continue;
+      if (!is_input || blob.shape.rank() < 3 || IsLabel(static_cast<int>(i))) continue;
       net_->blob(static_cast<int>(i)).data_tensor().FromHost(Fill(normal, blob.shape, 1, i, ""));
     }
+  }
+
+  // Read as whole numbers, or nobody knows how.
+  bool IsLabel(int blob) const {
+    for (const LayerNode& node : net_->graph().layers) {
+      const LayerTraits& traits = node.traits;
+      for (size_t b = 0; b < node.bottoms.size(); ++b) {
+        if (node.bottoms[b] != blob) continue;
+        const auto& labels = traits.no_gradient_bottoms;
+        const bool is_listed =
+            std::find(labels.begin(), labels.end(), static_cast<int>(b)) != labels.end();
+        if (is_listed || !traits.has_backward) return true;
+        for (int top : node.tops) {
+          if (traits.tops_share_bottom_data && top != blob && IsLabel(top)) return true;
+        }
+      }
+    }
+    return false;
   }
 
   bool trains_;

@@ -25,9 +25,9 @@ struct CompileOptions {
   // then has no memory.
   bool fuse = true;
   // In a net that only runs forward, on a CPU, layers take as many images at a time as need so many
-  // bytes for each thread, about twice the cache that a core has of its own: half of what a layer
-  // works with was just written by the one before. What lies between such layers holds the last of
-  // the images only. 0: layers take the whole batch.
+  // bytes for each processor, about twice the cache that it has of its own: half of what a layer
+  // works with was just written by the one before. What lies between such layers has room for those
+  // images only. 0: layers take the whole batch.
   size_t slice_bytes = 2 << 20;
   // What NetMemory::Total() may be at most: layers are recomputed until it is. 0: no limit. Throws
   // Error where that is not enough.

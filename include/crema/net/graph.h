@@ -72,7 +72,8 @@ struct Graph {
   Phase phase = Phase::kTrain;
   DType dtype = DType::kFloat32;
   bool keep_blobs = false;  // see CompileOptions
-  size_t slice_bytes = 0;   // the same; 0 where the net may not be sliced
+  // The same for all processors; 0 where the net may not be sliced.
+  int64_t slice_bytes = 0;
   std::vector<LayerNode> layers;
   std::vector<BlobNode> blobs;
   std::vector<ParamNode> params;

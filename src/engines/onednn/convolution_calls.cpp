@@ -1,6 +1,7 @@
 #include "engines/onednn/convolution_calls.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engines/onednn/primitives.h"
 
@@ -252,7 +253,7 @@ std::string ConvolutionCalls::MakeGradient(
 }
 
 // Instead of the forward kernel, which takes twice as long. Where oneDNN has none, that one stays.
-void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue) {
+void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue) try {
   dnnl::primitive_attr attr = CallerScratchpad();
   attr.set_post_ops(epilogue.PostOps());
   const InnerProductDesc d = maker.ProductDesc(epilogue);
@@ -264,9 +265,11 @@ void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue)
       {DNNL_ARG_DST, d.dst, d.dst, true}};
   const bool has_bias = d.bias != memory::desc();  // a product refuses an empty one
   if (has_bias) arguments.push_back({DNNL_ARG_BIAS, d.bias, d.bias});
+  Call pack = Reorder(maker.ProductWeights(), kernel.weights_desc());
   forward = {kernel, arguments};
-  pack_forward = Reorder(maker.ProductWeights(), kernel.weights_desc());
+  pack_forward = std::move(pack);
   packed_forward = AlignUp(kernel.weights_desc().get_size());
+} catch (const dnnl::error&) {  // the forward kernel stays
 }
 
 std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic arithmetic,
