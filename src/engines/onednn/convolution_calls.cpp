@@ -128,11 +128,7 @@ class ConvolutionCalls::Maker {
   dnnl::convolution_forward::primitive_desc ForwardKernel(const Epilogue& epilogue) const {
     dnnl::primitive_attr attr = CallerScratchpad();
     attr.set_post_ops(epilogue.PostOps());
-    const auto first = ConvolutionForward(ForwardDesc(epilogue), attr);
-    if (!first || !Begins(first.impl_info_str(), "brdgmm_dw")) return first;
-    // For depthwise convolutions the kernel that oneDNN offers next takes a quarter less time.
-    auto next = ConvolutionForward(ForwardDesc(epilogue), attr);
-    return next.next_impl() && Begins(next.impl_info_str(), "jit_dw") ? next : first;
+    return ConvolutionForward(ForwardDesc(epilogue), attr);
   }
 
   dnnl::convolution_backward_data::primitive_desc DataKernel(
@@ -168,10 +164,6 @@ class ConvolutionCalls::Maker {
     if (winograd_) d.algorithm = dnnl::algorithm::convolution_winograd;
     d.inference = winograd_ && problem_.phase == Phase::kTest;
     return d;
-  }
-
-  static bool Begins(const std::string& text, const char* start) {
-    return text.rfind(start, 0) == 0;
   }
 
   static constexpr int kOnes[] = {1, 1, 1};

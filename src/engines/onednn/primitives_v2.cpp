@@ -15,7 +15,8 @@ dnnl::convolution_forward::primitive_desc ConvolutionForward(const ConvolutionDe
   const dnnl::convolution_forward::desc op(
       d.inference ? prop_kind::forward_inference : prop_kind::forward_training, d.algorithm, d.src,
       d.weights, d.bias, d.dst, d.strides, d.dilations, d.pad_left, d.pad_right);
-  return {op, attr, Cpu(), true};
+  return QuickerIfDepthwise(
+      [&] { return dnnl::convolution_forward::primitive_desc(op, attr, Cpu(), true); });
 }
 
 dnnl::convolution_backward_data::primitive_desc ConvolutionBackwardData(

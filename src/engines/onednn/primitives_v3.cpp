@@ -12,13 +12,12 @@ void AppendRelu(float slope, dnnl::post_ops* operations) {
 
 dnnl::convolution_forward::primitive_desc ConvolutionForward(const ConvolutionDesc& d,
                                                              const dnnl::primitive_attr& attr) {
-  return {Cpu(),       d.inference ? prop_kind::forward_inference : prop_kind::forward_training,
-          d.algorithm, d.src,
-          d.weights,   d.bias,
-          d.dst,       d.strides,
-          d.dilations, d.pad_left,
-          d.pad_right, attr,
-          true};
+  const auto kind = d.inference ? prop_kind::forward_inference : prop_kind::forward_training;
+  return QuickerIfDepthwise([&] {
+    return dnnl::convolution_forward::primitive_desc(Cpu(), kind, d.algorithm, d.src, d.weights,
+                                                     d.bias, d.dst, d.strides, d.dilations,
+                                                     d.pad_left, d.pad_right, attr, true);
+  });
 }
 
 dnnl::convolution_backward_data::primitive_desc ConvolutionBackwardData(
