@@ -5,12 +5,6 @@
 namespace crema {
 namespace {
 
-// The blobs' roots as one follows from another: `shares` is the member of BlobNode that tells.
-int RootOf(const Graph& graph, int BlobNode::*shares, int blob) {
-  const int other = graph.blobs[blob].*shares;
-  return other < 0 ? blob : RootOf(graph, shares, other);
-}
-
 // What lies between fused layers.
 void DropUnused(BlobLives* all) {
   for (int& root : all->root) {

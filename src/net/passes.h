@@ -94,6 +94,13 @@ struct Life {
   bool EndsWith(int step) const { return !empty() && last == step; }
 };
 
+// The first of the blobs whose memory holds the same: `shares` is the member of BlobNode that tells
+// which earlier one does.
+inline int RootOf(const Graph& graph, int BlobNode::*shares, int blob) {
+  const int other = graph.blobs[blob].*shares;
+  return other < 0 ? blob : RootOf(graph, shares, other);
+}
+
 // lifetimes.cpp: when the values (gradients) of each blob are needed, from the traits. A blob whose
 // values lie where those of an earlier one do has that one as its root; others are their own root.
 struct BlobLives {

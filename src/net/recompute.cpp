@@ -9,18 +9,14 @@
 namespace crema {
 namespace {
 
-int RootOf(const Graph& graph, int blob) {
-  const int other = graph.blobs[blob].shares_data_with;
-  return other < 0 ? blob : RootOf(graph, other);
-}
-
 // Whether a layer from number `first` on changes the values that `blob` has before it.
 bool ChangesFrom(const Graph& graph, size_t first, int blob) {
+  const auto root = [&](int b) { return RootOf(graph, &BlobNode::shares_data_with, b); };
   for (size_t l = first; l < graph.layers.size(); ++l) {
     if (graph.layers[l].absorbed_by >= 0) continue;
     for (int top : graph.layers[l].tops) {
       const bool is_view = graph.blobs[top].shares_data_with >= 0;
-      if (!is_view && RootOf(graph, top) == RootOf(graph, blob)) return true;
+      if (!is_view && root(top) == root(blob)) return true;
     }
   }
   return false;

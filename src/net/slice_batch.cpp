@@ -129,10 +129,7 @@ class Slicer {
     graph_.slices.push_back(std::move(slices));
   }
 
-  int Root(int blob) const {
-    const int other = graph_.blobs[blob].shares_data_with;
-    return other < 0 ? blob : Root(other);
-  }
+  int Root(int blob) const { return RootOf(graph_, &BlobNode::shares_data_with, blob); }
 
   // Of the blobs that other layers or users see.
   std::set<int> RootsOutside(size_t first, size_t last) const {

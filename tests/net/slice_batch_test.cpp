@@ -14,9 +14,8 @@ namespace {
 const char kWeights[] =
     " weight_filler { type: 'gaussian' std: 0.4 } bias_filler { type: 'gaussian' std: 0.1 } ";
 
-std::string Conv(const std::string& name, const std::string& bottom, int outputs,
-                 const std::string& top = "") {
-  return Layer(name, "Convolution", {bottom}, {top.empty() ? name : top},
+std::string Conv(const std::string& name, const std::string& bottom, int outputs) {
+  return Layer(name, "Convolution", {bottom}, {name},
                "convolution_param { kernel_size: 3 pad: 1 num_output: " + std::to_string(outputs) +
                    kWeights + "}");
 }
@@ -183,15 +182,15 @@ std::vector<Case> Cases() {
 }
 
 std::unique_ptr<Net> Make(const std::string& text, size_t slice_bytes, DType dtype,
-                          const Net* with) {
+                          Net* with = nullptr) {
   NetOptions options;
   options.dtype = dtype;
   options.backward = false;
   options.check_memory = true;
   options.slice_bytes = slice_bytes;
   options.share_memory_with = with;
-  const auto device = with == nullptr ? OpenTestDevice(DeviceKind::kCpu)
-                                      : const_cast<Net*>(with)->context().shared_device();
+  const auto device =
+      with == nullptr ? OpenTestDevice(DeviceKind::kCpu) : with->context().shared_device();
   return std::make_unique<Net>(ParseNet(text, proto::TEST), device, options);
 }
 
@@ -222,8 +221,8 @@ TEST(SliceBatchTest, GivesWhatTheWholeBatchGives) {
   for (const Case& each : Cases()) {
     SCOPED_TRACE(each.name);
     const std::string text = "engine: 'CAFFE' " + each.text;
-    const auto net = Make(text, BytesOfEach(each.bytes), DType::kFloat64, nullptr);
-    const auto whole = Make(text, 0, DType::kFloat64, nullptr);
+    const auto net = Make(text, BytesOfEach(each.bytes), DType::kFloat64);
+    const auto whole = Make(text, 0, DType::kFloat64);
     EXPECT_FALSE(net->graph().slices.empty());
     EXPECT_TRUE(whole->graph().slices.empty());
     ExpectSameOutputs(net.get(), whole.get(), kRounding);
@@ -234,8 +233,8 @@ TEST(SliceBatchTest, GivesWhatTheWholeBatchGives) {
 TEST(SliceBatchTest, AlsoByTheDefaultEngines) {
   for (const Case& each : Cases()) {
     SCOPED_TRACE(each.name);
-    const auto net = Make(each.text, BytesOfEach(each.bytes), DType::kFloat32, nullptr);
-    const auto whole = Make(each.text, 0, DType::kFloat32, nullptr);
+    const auto net = Make(each.text, BytesOfEach(each.bytes), DType::kFloat32);
+    const auto whole = Make(each.text, 0, DType::kFloat32);
     EXPECT_FALSE(net->graph().slices.empty());
     ExpectSameOutputs(net.get(), whole.get(), 1e-5);
     if (each.name != std::string("Bottleneck") || !HasEngine("ONEDNN")) continue;
@@ -246,26 +245,26 @@ TEST(SliceBatchTest, AlsoByTheDefaultEngines) {
 
 TEST(SliceBatchTest, FollowsAnArenaThatGrows) {
   const std::string text = Cases()[0].text;
-  const auto net = Make(text, 1, DType::kFloat32, nullptr);
-  const auto whole = Make(text, 0, DType::kFloat32, nullptr);
+  const auto net = Make(text, 1, DType::kFloat32);
+  const auto whole = Make(text, 0, DType::kFloat32);
   ExpectSameOutputs(net.get(), whole.get(), 1e-5);
-  const auto larger = Make(Input("x", {2, 2, 64, 64}) + Conv("a", "x", 8) + Pool("p", "a"), true,
+  const auto larger = Make(Input("x", {2, 2, 64, 64}) + Conv("a", "x", 8) + Pool("p", "a"), 1,
                            DType::kFloat32, net.get());
   larger->Forward(0);
   ExpectSameOutputs(net.get(), whole.get(), 1e-5);
 }
 
 TEST(SliceBatchTest, IsCutAnewForAnotherBatch) {
-  const auto net = Make(kSmallNet, 1, DType::kFloat64, nullptr);
+  const auto net = Make(kSmallNet, 1, DType::kFloat64);
   for (const int64_t batch : {4, 1, 7, 8}) {
     SCOPED_TRACE(batch);
-    const auto whole = Make(kSmallNet, 0, DType::kFloat64, nullptr);
+    const auto whole = Make(kSmallNet, 0, DType::kFloat64);
     for (Net* each : {net.get(), whole.get()}) each->Reshape({{"x", Shape{batch, 2, 16, 16}}});
     EXPECT_EQ(net->graph().slices.empty(), batch == 1);
     ExpectSameOutputs(net.get(), whole.get(), kRounding);
   }
   EXPECT_THROW(net->Reshape({{"x", Shape{2, 2, 20, 20}}}), Error);  // fc has weights for 16 x 16
-  const auto whole = Make(kSmallNet, 0, DType::kFloat64, nullptr);
+  const auto whole = Make(kSmallNet, 0, DType::kFloat64);
   ExpectSameOutputs(net.get(), whole.get(), kRounding);
 }
 

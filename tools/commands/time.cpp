@@ -108,22 +108,22 @@ class Subject {
     }
   }
 
-  // Read as whole numbers, or nobody knows how.
+  // Read as whole numbers, or nobody knows how, by a layer or behind a Split.
   bool IsLabel(int blob) const {
-    for (const LayerNode& node : net_->graph().layers) {
-      const LayerTraits& traits = node.traits;
-      for (size_t b = 0; b < node.bottoms.size(); ++b) {
-        if (node.bottoms[b] != blob) continue;
-        const auto& labels = traits.no_gradient_bottoms;
-        const bool is_listed =
-            std::find(labels.begin(), labels.end(), static_cast<int>(b)) != labels.end();
-        if (is_listed || !traits.has_backward) return true;
-        for (int top : node.tops) {
-          if (traits.tops_share_bottom_data && top != blob && IsLabel(top)) return true;
-        }
-      }
-    }
-    return false;
+    const auto& layers = net_->graph().layers;
+    return std::any_of(layers.begin(), layers.end(),
+                       [&](const LayerNode& node) { return TakesAsLabel(node, blob); });
+  }
+  bool TakesAsLabel(const LayerNode& node, int blob) const {
+    const auto bottom = std::find(node.bottoms.begin(), node.bottoms.end(), blob);
+    if (bottom == node.bottoms.end()) return false;
+    const auto& labels = node.traits.no_gradient_bottoms;
+    const auto index = static_cast<int>(bottom - node.bottoms.begin());
+    const bool is_listed = std::find(labels.begin(), labels.end(), index) != labels.end();
+    if (is_listed || !node.traits.has_backward) return true;
+    return node.traits.tops_share_bottom_data &&
+           std::any_of(node.tops.begin(), node.tops.end(),
+                       [&](int top) { return top != blob && IsLabel(top); });
   }
 
   bool trains_;
