@@ -29,6 +29,7 @@ class BiasLayer : public Layer {
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = learns_ && param.axis() == 1 && param.num_axes() == 1;
     traits.treats_images_apart = learns_ && param.axis() > 0;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -64,6 +64,7 @@ class ChangeLayoutLayer : public Layer {
     traits.backward_needs_bottom_data = false;
     traits.backward_needs_top_data = false;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -83,6 +83,7 @@ class ConcatLayer : public Layer, public ReluPasser {
     traits.accepts_channels_last = asked_axis_ == 1;
     traits.tops_share_bottom_data = traits.tops_share_bottom_diff = config().bottom_size() == 1;
     traits.treats_images_apart = asked_axis_ > 0;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -95,6 +95,7 @@ class DropoutLayer : public Layer {
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -148,6 +148,7 @@ class EltwiseLayer : public Layer, public Fusible {
         relu_ != nullptr || (IsProduct() && !config().eltwise_param().stable_prod_grad());
     traits.accepts_channels_last = true;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = operation() != proto::EltwiseParameter::MAX;
     return traits;
   }
 

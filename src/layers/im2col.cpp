@@ -17,6 +17,7 @@ class Im2colLayer : public Layer {
     traits.backward_needs_bottom_data = false;
     traits.backward_needs_top_data = false;
     traits.treats_images_apart = config().convolution_param().axis() > 0;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

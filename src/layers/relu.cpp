@@ -38,6 +38,7 @@ class ReluLayer : public Layer {
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -61,6 +61,7 @@ class ScaleLayer : public Layer {
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = learns_scale_ && param.axis() == 1 && param.num_axes() == 1;
     traits.treats_images_apart = learns_scale_ && param.axis() > 0;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -69,6 +69,7 @@ class SliceLayer : public Layer {
     traits.accepts_channels_last = asked_axis_ == 1;
     traits.tops_share_bottom_data = traits.tops_share_bottom_diff = config().top_size() == 1;
     traits.treats_images_apart = asked_axis_ > 0;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -48,6 +48,7 @@ class SoftmaxLayer : public Layer {
     traits.backward_needs_bottom_data = false;
     traits.accepts_channels_last = config().softmax_param().axis() == 1;
     traits.treats_images_apart = config().softmax_param().axis() > 0;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

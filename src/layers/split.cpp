@@ -40,6 +40,7 @@ class SplitLayer : public Layer {
     traits.accepts_channels_last = true;
     traits.tops_share_bottom_data = true;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

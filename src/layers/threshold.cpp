@@ -24,6 +24,7 @@ class ThresholdLayer : public Layer {
     traits.accepts_channels_last = true;
     traits.has_backward = false;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -1,9 +1,9 @@
 #include "crema/net/compile.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "crema.pb.h"
+#include "crema/math/host_tasks.h"
 #include "net/passes.h"
 
 namespace crema {
@@ -24,9 +24,9 @@ Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
   if (options.memory_limit > 0) MeetMemoryLimit(options.memory_limit, &graph);
   const bool may_slice = !options.backward && !graph.keep_blobs && device == DeviceKind::kCpu;
   // Not by the number of threads, on which no result may depend.
-  const int64_t processors = std::max(1u, std::thread::hardware_concurrency());
-  const size_t each = std::min<size_t>(options.slice_bytes, size_t{1} << 40);
-  graph.slice_bytes = may_slice ? static_cast<int64_t>(each) * processors : 0;
+  graph.processors = options.processors > 0 ? options.processors : HostProcessors();
+  const size_t most = size_t{1} << 40;
+  graph.slice_bytes = may_slice ? static_cast<int64_t>(std::min(options.slice_bytes, most)) : 0;
   SliceBatch(&graph);
   return graph;
 }

@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "crema/net/compile.h"
+#include "net/passes.h"
 
 namespace crema {
 namespace {
@@ -70,7 +71,7 @@ std::string ParamShapes(const Graph& graph, const LayerNode& node) {
   return shapes.empty() ? "-" : Join(shapes);
 }
 
-std::string Notes(const Graph& graph, const LayerNode& node) {
+std::string Notes(const Graph& graph, const LayerNode& node, size_t layer) {
   std::vector<std::string> notes;
   if (node.absorbed_by >= 0) {
     return Concat("done by '", graph.layers[node.absorbed_by].layer->name(), "'");
@@ -89,7 +90,11 @@ std::string Notes(const Graph& graph, const LayerNode& node) {
       notes.push_back(Concat("loss weight ", graph.blobs[top].loss_weight));
     }
   }
-  if (node.parts > 1) notes.push_back(Concat("runs for ", node.parts, " parts of the batch"));
+  if (node.parts > 1) {
+    const int lanes = graph.slices[SlicesOf(graph, layer)].lanes;
+    const std::string at_once = lanes > 1 ? Concat(", ", lanes, " at a time") : "";
+    notes.push_back(Concat("runs for ", node.parts, " parts of the batch", at_once));
+  }
   if (node.recomputes) notes.push_back("recomputed");
   if (!node.recompute_note.empty()) notes.push_back("not recomputed: " + node.recompute_note);
   if (!node.engine_note.empty()) notes.push_back(node.engine_note);
@@ -138,7 +143,7 @@ std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std:
     table.Row({node.layer->name(), node.layer->type(), node.engine, ToString(node.layer->layout()),
                Arrow(graph, node), TopShapes(graph, node), ParamShapes(graph, node),
                node.runs_backward ? "yes" : "no", bytes[0], bytes[1], bytes[2],
-               Notes(graph, node)});
+               Notes(graph, node, l)});
   }
   int64_t learned = 0;
   double flops = 0;

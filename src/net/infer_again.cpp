@@ -1,3 +1,6 @@
+#include <optional>
+
+#include "crema/math/host_tasks.h"
 #include "net/passes.h"
 
 namespace crema {
@@ -33,6 +36,9 @@ void InferShapesAgain(size_t first, Graph* graph) {
     if (node.traits.tops_take_any_shape) continue;
     std::vector<Shape> bottoms;
     for (int bottom : node.bottoms) bottoms.push_back(SeenShape(node, graph->blobs[bottom]));
+    const int slices = SlicesOf(*graph, l);
+    std::optional<PlansForOneThread> in_lane;
+    if (slices >= 0 && graph->slices[slices].lanes > 1) in_lane.emplace();
     const LayerPlan plan = PlanLayer(*node.layer, bottoms, graph->dtype);
     CheckParams(node, plan);
     node.plan = plan;

@@ -109,7 +109,8 @@ BlobLives LivesOfValues(const Graph& graph) {
     const BlobNode& blob = graph.blobs[i];
     all.root.push_back(RootOf(graph, &BlobNode::shares_data_with, static_cast<int>(i)));
     if (all.root[i] == static_cast<int>(i)) {
-      all.separate += AlignedBytes(blob.shape, graph.dtype);
+      const int lanes = blob.is_part ? graph.slices[SlicesOf(graph, blob.producer)].lanes : 1;
+      all.separate += lanes * AlignedBytes(blob.shape, graph.dtype);
     }
     const bool is_input = graph.layers[blob.producer].traits.tops_take_any_shape;
     if (graph.keep_blobs || is_input || blob.is_output) all.kept[all.root[i]] = true;

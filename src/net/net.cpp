@@ -1,10 +1,12 @@
 #include "crema/net/net.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/layer/carries_state.h"
+#include "crema/math/host_tasks.h"
 #include "crema/math/vector_ops.h"
 #include "net/passes.h"
 #include "schema/weights_io.h"
@@ -147,37 +149,85 @@ BlobList Net::Blobs(const std::vector<int>& indices) const {
 void Net::BeginPass(uint64_t step) {
   FollowArena();
   context_->SetStep(step);
+  for (Lane& lane : lanes_) lane.context->SetStep(step);
   VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
 }
 
-void Net::ForwardLayer(int i, int part) {
-  ShowPart(i, part);
-  if (graph_.layers[i].absorbed_by >= 0) return;
-  if (graph_.layers[i].traits.shapes_depend_on_data) FollowData(i);
-  LendScratch(plan_->forward_scratch[i]);
-  graph_.layers[i].layer->Forward(*context_, bottoms_[i], tops_[i]);
-  context_->LendScratch(nullptr, 0);
+void Net::RunLayer(int i, Context* context, const BlobList& bottoms, const BlobList& tops,
+                   int64_t base) {
+  LendScratch(plan_->forward_scratch[i], context, base);
+  graph_.layers[i].layer->Forward(*context, bottoms, tops);
+  context->LendScratch(nullptr, 0);
+}
+
+void Net::ForwardLayer(int i) {
   const LayerNode& node = graph_.layers[i];
+  if (node.absorbed_by >= 0) return;
+  CREMA_CHECK(node.parts == 1, LayerTitle(*node.layer), " takes a part of the batch");
+  if (node.traits.shapes_depend_on_data) FollowData(i);
+  RunLayer(i, context_.get(), bottoms_[i], tops_[i], 0);
   for (size_t t = 0; t < node.tops.size(); ++t) {
     if (node.loss_weights[t] == 0) continue;
     VectorOpsFor(context_->kind())
         .AddScaledSum(*context_, tops_[i][t]->data_tensor(), node.loss_weights[t], loss_);
   }
-  if (part + 1 == node.parts) LeaveStep(ForwardStep(i));
+  LeaveStep(ForwardStep(i));
 }
 
-void Net::Forward(uint64_t step) {
+// The layers of a slice, for one part of the images.
+void Net::RunPart(size_t slices, int part, int lane, ForwardWatch* watch) {
+  Lane& mine = lanes_[lane];
+  const int64_t base = LaneBase(slices, lane);
+  ShowPart(slices, part, lane);
+  for (size_t l = graph_.slices[slices].first; l < graph_.slices[slices].last; ++l) {
+    if (graph_.layers[l].absorbed_by >= 0) continue;
+    const int layer = static_cast<int>(l);
+    if (watch != nullptr) watch->Before(layer, lane);
+    RunLayer(layer, mine.context.get(), mine.bottoms[l], mine.tops[l], base);
+    if (watch != nullptr) watch->After(layer, lane);
+    LeaveLaneStep(slices, lane, ForwardStep(l));
+  }
+}
+
+void Net::RunSlices(size_t index, ForwardWatch* watch) {
+  const Slices& slices = graph_.slices[index];
+  if (slices.lanes == 1) {
+    for (int part = 0; part < slices.count; ++part) RunPart(index, part, 0, watch);
+  } else {
+    std::vector<std::exception_ptr> errors(slices.lanes);
+    HostTasks(slices.count, slices.lanes, [&](int part, int lane) {
+      try {
+        RunPart(index, part, lane, watch);
+      } catch (...) {
+        errors[lane] = std::current_exception();
+      }
+    });
+    for (const std::exception_ptr& error : errors) {
+      if (error != nullptr) std::rethrow_exception(error);
+    }
+  }
+  for (size_t l = slices.first; l < slices.last; ++l) LeaveStep(ForwardStep(l));
+}
+
+void Net::Forward(uint64_t step, ForwardWatch* watch) {
   BeginPass(step);
   if (debug_info_) LogInputs();
-  for (const LayerRun& run : layer_runs_) {
-    ForwardLayer(run.layer, run.part);
-    const bool is_last = run.part + 1 == graph_.layers[run.layer].parts;
-    if (debug_info_ && is_last) LogForward(run.layer);
+  for (size_t l = 0; l < graph_.layers.size(); ++l) {
+    const int slices = SlicesOf(graph_, l), layer = static_cast<int>(l);
+    if (slices >= 0) {
+      RunSlices(static_cast<size_t>(slices), watch);
+      l = graph_.slices[slices].last - 1;
+      continue;
+    }
+    if (watch != nullptr) watch->Before(layer, 0);
+    ForwardLayer(layer);
+    if (watch != nullptr) watch->After(layer, 0);
+    if (debug_info_) LogForward(layer);
   }
 }
 
 void Net::Recompute(int i) {
-  LendScratch(plan_->again_scratch[i]);
+  LendScratch(plan_->again_scratch[i], context_.get());
   graph_.layers[i].layer->ForwardAgain(*context_, bottoms_[i], tops_[i]);
   context_->LendScratch(nullptr, 0);
 }
@@ -195,7 +245,7 @@ void Net::BackwardLayer(int i) {
     VectorOpsFor(context_->kind())
         .Fill(*context_, tops_[i][t]->diff_tensor(), node.loss_weights[t]);
   }
-  LendScratch(plan_->backward_scratch[i]);
+  LendScratch(plan_->backward_scratch[i], context_.get());
   node.layer->Backward(*context_, tops_[i], node.propagate_down, bottoms_[i]);
   context_->LendScratch(nullptr, 0);
   LeaveStep(BackwardStep(graph_, i));

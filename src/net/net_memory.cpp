@@ -53,6 +53,7 @@ void Net::FollowArena() {
   if (arena_memory_ == arena_->buffer) return;
   arena_memory_ = arena_->buffer;
   ViewBlobs();
+  ViewLanes();
   BindLayers();
 }
 
@@ -68,54 +69,88 @@ void Net::ViewBlobs() {
   for (size_t i = 0; i < blobs_.size(); ++i) {
     const BlobNode& node = graph_.blobs[i];
     if (blobs_[i] == nullptr) blobs_[i] = std::make_unique<Blob>();
-    *blobs_[i] = Blob(node.name, View(plan_->data[i], node), View(plan_->diff[i], node));
+    Place data = plan_->data[i];
+    if (node.is_part && data.offset >= 0) {
+      data.offset += LaneBase(static_cast<size_t>(SlicesOf(graph_, node.producer)), 0);
+    }
+    *blobs_[i] = Blob(node.name, View(data, node), View(plan_->diff[i], node));
   }
 }
 
-// Layers that take a part of the images at a time see the whole blobs through others, and run in
-// turn for each part.
 void Net::ConnectLayers() {
   bottoms_.clear();
   tops_.clear();
-  layer_runs_.clear();
-  parts_.clear();
-  parts_.resize(graph_.slices.size());
   for (const LayerNode& node : graph_.layers) {
     bottoms_.push_back(Blobs(node.bottoms));
     tops_.push_back(Blobs(node.tops));
   }
-  const auto run = [&](size_t first, size_t last, int part) {
-    for (size_t l = first; l < last; ++l) layer_runs_.push_back({static_cast<int>(l), part});
-  };
-  size_t next = 0;
-  for (size_t s = 0; s < graph_.slices.size(); ++s) {
-    const Slices& slices = graph_.slices[s];
-    for (int blob : slices.whole) {
-      Blob* const part = (parts_[s][blob] = std::make_unique<Blob>()).get();
-      for (size_t l = slices.first; l < slices.last; ++l) {
-        std::replace(bottoms_[l].begin(), bottoms_[l].end(), blobs_[blob].get(), part);
-        std::replace(tops_[l].begin(), tops_[l].end(), blobs_[blob].get(), part);
-      }
-    }
-    run(next, slices.first, 0);
-    for (int part = 0; part < slices.count; ++part) run(slices.first, slices.last, part);
-    next = slices.last;
+  size_t lanes = 0;
+  for (const Slices& slices : graph_.slices) {
+    lanes = std::max(lanes, static_cast<size_t>(slices.lanes));
   }
-  run(next, graph_.layers.size(), 0);
+  MakeLanes(lanes);
+  ViewLanes();
 }
 
-// Before layer `layer` runs for this part of the images.
-void Net::ShowPart(int layer, int part) {
-  for (size_t s = 0; s < graph_.slices.size(); ++s) {
-    const Slices& slices = graph_.slices[s];
-    if (slices.first != static_cast<size_t>(layer)) continue;
-    for (const auto& [index, blob] : parts_[s]) {
-      BlobNode node = graph_.blobs[index];
-      node.shape = PartShape(node.shape, slices.count);
-      Place place = plan_->data[index];
-      place.offset += part * node.shape.count() * static_cast<int64_t>(SizeOf(graph_.dtype));
-      *blob = Blob(node.name, View(place, node));
+// Layers that take a part of the images at a time see all blobs through those of a lane.
+void Net::MakeLanes(size_t count) {
+  lanes_.clear();
+  for (size_t i = 0; i < count; ++i) {
+    Lane lane;
+    lane.context = std::make_unique<Context>(context_->shared_device(), seed_);
+    lane.blobs.resize(graph_.slices.size());
+    lane.bottoms.resize(graph_.layers.size());
+    lane.tops.resize(graph_.layers.size());
+    for (size_t s = 0; s < graph_.slices.size(); ++s) {
+      if (i >= static_cast<size_t>(graph_.slices[s].lanes)) continue;
+      const auto list = [&](const std::vector<int>& indices) {
+        BlobList blobs;
+        for (int index : indices) {
+          std::unique_ptr<Blob>& blob = lane.blobs[s][index];
+          if (blob == nullptr) blob = std::make_unique<Blob>();
+          blobs.push_back(blob.get());
+        }
+        return blobs;
+      };
+      for (size_t l = graph_.slices[s].first; l < graph_.slices[s].last; ++l) {
+        lane.bottoms[l] = list(graph_.layers[l].bottoms);
+        lane.tops[l] = list(graph_.layers[l].tops);
+      }
     }
+    lanes_.push_back(std::move(lane));
+  }
+}
+
+// From the start of the arena.
+int64_t Net::LaneBase(size_t slices, size_t lane) const {
+  const LaneMemory& memory = plan_->lanes[slices];
+  return std::max<int64_t>(memory.place.offset, 0) + static_cast<int64_t>(lane) * memory.bytes;
+}
+
+// What lies between the layers of a slice.
+void Net::ViewLanes() {
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    for (size_t s = 0; s < graph_.slices.size(); ++s) {
+      for (const auto& [index, blob] : lanes_[lane].blobs[s]) {
+        const BlobNode& node = graph_.blobs[index];
+        if (!node.is_part || plan_->data[index].offset < 0) continue;
+        Place place = plan_->data[index];
+        place.offset += LaneBase(s, lane);
+        *blob = Blob(node.name, View(place, node));
+      }
+    }
+  }
+}
+
+// Before the lane runs for this part of the images.
+void Net::ShowPart(size_t slices, int part, size_t lane) {
+  const int parts = graph_.slices[slices].count;
+  for (int index : graph_.slices[slices].whole) {
+    BlobNode node = graph_.blobs[index];
+    node.shape = PartShape(node.shape, parts);
+    Place place = plan_->data[index];
+    place.offset += part * node.shape.count() * static_cast<int64_t>(SizeOf(graph_.dtype));
+    *lanes_[lane].blobs[slices].at(index) = Blob(node.name, View(place, node));
   }
 }
 
@@ -157,21 +192,35 @@ void Net::BindLayers() {
 }
 
 // A layer's scratch memory for its next step. Where a batch has become smaller than planned, the
-// layer may ask for more than its place has, and then gets other memory.
-void Net::LendScratch(const Place& place) {
+// layer may ask for more than its place has, and then gets other memory. The place counts from byte
+// `base` of the arena on.
+void Net::LendScratch(const Place& place, Context* context, int64_t base) {
   char* const arena = static_cast<char*>(arena_memory_->memory());
-  context_->LendScratch(arena + std::max<int64_t>(place.offset, 0),
-                        static_cast<size_t>(place.bytes));
+  context->LendScratch(arena + base + std::max<int64_t>(place.offset, 0),
+                       static_cast<size_t>(place.bytes));
 }
 
-// Ends the lives that end with this step.
+namespace {
+
+// Ends the lives that end with this step, of pieces that are counted from `base` on.
+void EndLives(const std::vector<MemoryPiece>& pieces, int step, void* base, Device* device) {
+  for (const MemoryPiece& piece : pieces) {
+    if (!piece.life.EndsWith(step) && !piece.again.EndsWith(step)) continue;
+    FillWithNan(*device, static_cast<char*>(base) + piece.offset, static_cast<size_t>(piece.bytes));
+  }
+}
+
+}  // namespace
+
 void Net::LeaveStep(int step) {
   if (!check_memory_) return;
-  for (const MemoryPiece& piece : plan_->pieces) {
-    if (!piece.life.EndsWith(step) && !piece.again.EndsWith(step)) continue;
-    char* memory = static_cast<char*>(arena_memory_->memory()) + piece.offset;
-    FillWithNan(context_->device(), memory, static_cast<size_t>(piece.bytes));
-  }
+  EndLives(plan_->pieces, step, arena_memory_->memory(), &context_->device());
+}
+
+void Net::LeaveLaneStep(size_t slices, size_t lane, int step) {
+  if (!check_memory_) return;
+  char* const base = static_cast<char*>(arena_memory_->memory()) + LaneBase(slices, lane);
+  EndLives(plan_->lanes[slices].pieces, step, base, &context_->device());
 }
 
 }  // namespace crema

@@ -57,6 +57,15 @@ void SliceBatch(Graph* graph);
 // All layers take the whole batch again; the shapes are then to be inferred anew.
 void UndoSlices(Graph* graph);
 
+// The one of graph.slices that the layer is in; -1: none.
+inline int SlicesOf(const Graph& graph, size_t layer) {
+  for (size_t s = 0; s < graph.slices.size(); ++s) {
+    const Slices& slices = graph.slices[s];
+    if (slices.first <= layer && layer < slices.last) return static_cast<int>(s);
+  }
+  return -1;
+}
+
 // The shape of all images for that of one of `parts` parts, and the other way round.
 inline Shape WholeShape(Shape part, int parts) {
   part.at(0) *= parts;
@@ -132,11 +141,19 @@ struct MemoryPiece {
 int64_t PlacePieces(std::vector<MemoryPiece>* pieces);
 
 // plan_memory.cpp: where each blob's values and gradient lie, in bytes from the start of the arena,
-// whose parts have several users in a pass, or of the memory that keeps its values.
+// whose parts have several users in a pass, or of a lane there, or of the memory that keeps its
+// values.
 struct Place {
   int64_t offset = -1;  // -1: no memory
   bool kept = false;
   int64_t bytes = 0;
+};
+// What lies between the layers of a slice, and what they work with, once for each lane, one after
+// the other. Offsets are from the start of a lane.
+struct LaneMemory {
+  std::vector<MemoryPiece> pieces;
+  int64_t bytes = 0;  // of one lane
+  Place place;        // of all, in the arena
 };
 struct MemoryPlan {
   std::vector<Place> data, diff;                                        // by blob
@@ -144,6 +161,7 @@ struct MemoryPlan {
   std::vector<std::vector<int>> again;   // by layer: those to recompute before its Backward
   std::vector<std::vector<int>> unsent;  // by layer, see FindUnsentGradients
   std::vector<MemoryPiece> pieces;       // of the arena
+  std::vector<LaneMemory> lanes;         // by graph.slices
   NetMemory memory;                      // without parameters
 };
 MemoryPlan PlanMemory(const Graph& graph);

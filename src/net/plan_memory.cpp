@@ -9,6 +9,7 @@ class Planner {
   explicit Planner(const Graph& graph) : graph_(graph) {}
 
   MemoryPlan Run() {
+    plan_.lanes.resize(graph_.slices.size());
     const BlobLives values = LivesOfValues(graph_);
     plan_.memory.data = AddBlobs(values, &plan_.data);
     plan_.memory.gradients = AddBlobs(LivesOfGradients(graph_), &plan_.diff);
@@ -17,22 +18,43 @@ class Planner {
     plan_.again_scratch.resize(graph_.layers.size());
     plan_.again.resize(graph_.layers.size());
     for (size_t l = 0; l < graph_.layers.size(); ++l) AddLayer(l, values.recomputed_for[l]);
+    for (size_t s = 0; s < plan_.lanes.size(); ++s) PlaceLanes(graph_.slices[s], &plan_.lanes[s]);
     plan_.memory.arena = static_cast<size_t>(PlacePieces(&plan_.pieces));
-    for (const auto& [place, piece] : waiting_) place->offset = plan_.pieces[piece].offset;
+    for (const Waiting& each : waiting_) each.place->offset = (*each.pieces)[each.piece].offset;
     plan_.unsent = FindUnsentGradients(graph_);
     return std::move(plan_);
   }
 
  private:
+  using Pieces = std::vector<MemoryPiece>;
+  struct Waiting {  // for the offset of a piece
+    Place* place;
+    Pieces* pieces;
+    size_t piece;
+  };
+
   // `place` gets the piece's offset when all pieces have one.
-  void AddPiece(int64_t bytes, const Life& life, const Life& again, Place* place) {
+  void AddPiece(int64_t bytes, const Life& life, const Life& again, Pieces* pieces, Place* place) {
     place->bytes = bytes;
     if (bytes == 0) {
       place->offset = 0;
       return;
     }
-    plan_.pieces.push_back({bytes, life, again});
-    waiting_.emplace_back(place, plan_.pieces.size() - 1);
+    pieces->push_back({bytes, life, again});
+    waiting_.push_back({place, pieces, pieces->size() - 1});
+  }
+
+  // Of the arena or, for what a layer of a slice has for itself, of a lane.
+  Pieces* PiecesFor(size_t layer, bool is_part) {
+    const int slices = is_part ? SlicesOf(graph_, layer) : -1;
+    return slices < 0 ? &plan_.pieces : &plan_.lanes[slices].pieces;
+  }
+
+  // A lane is as far as the next one from the start to the end: when one writes, another may read.
+  void PlaceLanes(const Slices& slices, LaneMemory* lanes) {
+    lanes->bytes = PlacePieces(&lanes->pieces);
+    const Life life{ForwardStep(slices.first), ForwardStep(slices.last - 1)};
+    AddPiece(slices.lanes * lanes->bytes, life, {}, &plan_.pieces, &lanes->place);
   }
 
   // Memory that keeps its values.
@@ -45,7 +67,7 @@ class Planner {
   // Returns the bytes that the blobs would take if none gave its memory to another.
   size_t AddBlobs(const BlobLives& all, std::vector<Place>* places) {
     const size_t blobs = graph_.blobs.size();
-    std::vector<size_t> piece(blobs);  // of roots in the arena
+    std::vector<Waiting> waiting(blobs);  // of roots
     places->resize(blobs);
     for (size_t i = 0; i < blobs; ++i) {
       if (all.root[i] != static_cast<int>(i)) continue;
@@ -53,16 +75,19 @@ class Planner {
       if (all.kept[i]) {
         (*places)[i] = Keep(bytes);
       } else {
-        AddPiece(bytes, all.lives[i], all.again.empty() ? Life{} : all.again[i], &(*places)[i]);
+        const BlobNode& blob = graph_.blobs[i];
+        Pieces* const pieces = PiecesFor(blob.producer, blob.is_part);
+        const Life again = all.again.empty() ? Life{} : all.again[i];
+        AddPiece(bytes, all.lives[i], again, pieces, &(*places)[i]);
+        waiting[i] = {nullptr, pieces, pieces->size() - 1};
       }
-      piece[i] = plan_.pieces.size() - 1;
     }
     for (size_t i = 0; i < blobs; ++i) {
       const int root = all.root[i];
       if (root < 0 || root == static_cast<int>(i)) continue;
       (*places)[i] = (*places)[root];
       const bool waits = (*places)[root].offset < 0;
-      if (waits) waiting_.emplace_back(&(*places)[i], piece[root]);
+      if (waits) waiting_.push_back({&(*places)[i], waiting[root].pieces, waiting[root].piece});
     }
     return static_cast<size_t>(all.separate);
   }
@@ -77,7 +102,10 @@ class Planner {
     }
     const int64_t scratch = AlignUp(static_cast<int64_t>(node.plan.scratch_bytes));
     plan_.memory.scratch = std::max(plan_.memory.scratch, static_cast<size_t>(scratch));
-    const auto add = [&](int step, Place* place) { AddPiece(scratch, {step, step}, {}, place); };
+    Pieces* const pieces = PiecesFor(layer, true);
+    const auto add = [&](int step, Place* place) {
+      AddPiece(scratch, {step, step}, {}, pieces, place);
+    };
     if (node.absorbed_by < 0) add(ForwardStep(layer), &plan_.forward_scratch[layer]);
     if (node.runs_backward) add(BackwardStep(graph_, layer), &plan_.backward_scratch[layer]);
     if (recomputed_for < 0) return;
@@ -87,7 +115,7 @@ class Planner {
 
   const Graph& graph_;
   MemoryPlan plan_;
-  std::vector<std::pair<Place*, size_t>> waiting_;  // for the offset of a piece
+  std::vector<Waiting> waiting_;
 };
 
 }  // namespace

@@ -1,5 +1,8 @@
 // Slices: eight images of a convolutional net do not fit into the caches, one or two do. So layers
-// that treat images apart run one after another for a few of them, then for the next ones.
+// that treat images apart run one after another for a few of them, then for the next ones. Where
+// there are enough images, each processor runs the layers for its own: what one of them made need
+// not come to another, from whose caches it would take longer than from memory where the two do not
+// share one, and none waits for another after each layer.
 #include <algorithm>
 #include <set>
 
@@ -7,6 +10,15 @@
 
 namespace crema {
 namespace {
+
+// In growing order.
+std::vector<int64_t> DivisorsOf(int64_t n) {
+  std::set<int64_t> divisors;
+  for (int64_t d = 1; d * d <= n; ++d) {
+    if (n % d == 0) divisors.insert({d, n / d});
+  }
+  return {divisors.begin(), divisors.end()};
+}
 
 class Slicer {
  public:
@@ -21,7 +33,7 @@ class Slicer {
       size_t last = first;
       const int64_t batch = BatchOf(graph_.layers[first]);
       while (batch > 1 && last < graph_.layers.size() && Joins(graph_.layers[last], batch)) ++last;
-      if (last > first) CutRun(first, last, batch);
+      CutByWay(first, last, batch);
       first = std::max(last, first + 1);
     }
   }
@@ -57,6 +69,51 @@ class Slicer {
     return shape.count() * static_cast<int64_t>(SizeOf(graph_.dtype));
   }
 
+  // In the engine's order weights may be larger, by Winograd's way four times.
+  int64_t WeightBytes(const LayerNode& node) const {
+    int64_t weights = 0, state = 0;
+    for (int param : node.params) weights += Bytes(graph_.params[param].decl.shape);
+    for (const LayerPlan::State& kept : node.plan.state) state += Bytes(kept.shape);
+    return std::max(weights, std::min(state, 4 * weights));
+  }
+
+  int64_t ImageBytes(const LayerNode& node, int64_t batch) const {
+    int64_t image = 0;
+    for (int blob : node.bottoms) image += Bytes(graph_.blobs[blob].shape) / batch;
+    for (int blob : node.tops) image += Bytes(graph_.blobs[blob].shape) / batch;
+    return image;
+  }
+
+  // One lane after the other has a part, so that some may wait at the end; not for long.
+  bool KeepsLanesBusy(int64_t parts) const {
+    const int64_t rounds = (parts + graph_.processors - 1) / graph_.processors;
+    return 10 * rounds * graph_.processors <= 11 * parts;
+  }
+
+  // The most images of a part with which all lanes have work; 0 where there are too few.
+  int64_t MostInLane(int64_t batch) const {
+    if (graph_.processors == 1) return 0;
+    int64_t most = 0;
+    for (int64_t d : DivisorsOf(batch)) {
+      if (KeepsLanesBusy(batch / d)) most = d;
+    }
+    return most;
+  }
+
+  // Each lane reads the weights for each of its parts, and meanwhile should do enough with them.
+  bool WorksInLane(const LayerNode& node, int64_t batch, int64_t images) const {
+    constexpr double kWorkOfByte = 32;  // a processor does some tens while it reads one
+    constexpr int64_t kFewBytes = 1 << 16;
+    const int64_t bytes = WeightBytes(node);
+    const double work = node.layer->ForwardFlops() / static_cast<double>(batch);
+    return bytes <= kFewBytes || work * images >= kWorkOfByte * bytes;
+  }
+
+  bool CanRunInLane(const LayerNode& node, int64_t batch) const {
+    const int64_t most = MostInLane(batch);
+    return most > 0 && node.traits.forward_is_reentrant && WorksInLane(node, batch, most);
+  }
+
   struct Images {
     int64_t least, best;  // at a time
   };
@@ -64,32 +121,52 @@ class Slicer {
   // The best number is what the caches hold. At least: the weights, which each run reads anew, are
   // not more than what they are used on.
   Images ImagesFor(const LayerNode& node, int64_t batch) const {
-    int64_t image = 0, weights = 0, state = 0;
-    for (int blob : node.bottoms) image += Bytes(graph_.blobs[blob].shape) / batch;
-    for (int blob : node.tops) image += Bytes(graph_.blobs[blob].shape) / batch;
-    for (int param : node.params) weights += Bytes(graph_.params[param].decl.shape);
-    for (const LayerPlan::State& kept : node.plan.state) state += Bytes(kept.shape);
-    // In the engine's order they may be larger, by Winograd's way four times.
-    weights = std::max(weights, std::min(state, 4 * weights));
-    const int64_t fits = graph_.slice_bytes / image, least = weights / image;
+    const int64_t image = ImageBytes(node, batch);
+    const int64_t fits = graph_.slice_bytes * graph_.processors / image;
+    const int64_t least = WeightBytes(node) / image;
     Images images{1, 1};
-    for (int64_t d = 2; d <= batch; ++d) {
-      if (batch % d != 0) continue;
+    for (int64_t d : DivisorsOf(batch)) {
       if (images.least < least) images.least = d;
       if (images.best < least || d <= fits) images.best = d;
     }
     return images;
   }
 
+  Images ImagesInLane(const LayerNode& node, int64_t batch) const {
+    const int64_t fits = graph_.slice_bytes / ImageBytes(node, batch), most = MostInLane(batch);
+    Images images{0, 0};
+    for (int64_t d : DivisorsOf(batch)) {
+      if (d > most || !KeepsLanesBusy(batch / d)) continue;
+      if (images.least == 0 && WorksInLane(node, batch, d)) images.least = d;
+      if (images.best == 0 || d <= fits) images.best = d;
+    }
+    return images;
+  }
+
+  // Layers first to last - 1, which may be none, run in lanes where they can.
+  void CutByWay(size_t first, size_t last, int64_t batch) {
+    size_t begin = first;
+    bool in_lanes = false;
+    for (size_t l = first; l <= last; ++l) {
+      if (l < last && graph_.layers[l].absorbed_by >= 0) continue;
+      const bool works = l < last && CanRunInLane(graph_.layers[l], batch);
+      if (l < last && l > first && works == in_lanes) continue;
+      CutRun(begin, l, batch, in_lanes);
+      begin = l;
+      in_lanes = works;
+    }
+  }
+
   // Layers first to last - 1, in pieces that take more and more images at a time, as images become
   // smaller from layer to layer: each change writes and reads the whole batch.
-  void CutRun(size_t first, size_t last, int64_t batch) {
+  void CutRun(size_t first, size_t last, int64_t batch, bool in_lanes) {
+    if (first == last) return;
     std::vector<int64_t> images(last - first, batch);
     int64_t next = batch;
     for (size_t l = last; l-- > first;) {
       const LayerNode& node = graph_.layers[l];
       if (node.absorbed_by < 0) {
-        const Images own = ImagesFor(node, batch);
+        const Images own = in_lanes ? ImagesInLane(node, batch) : ImagesFor(node, batch);
         next = std::max(own.least, std::min(next, own.best));
       }
       images[l - first] = next;
@@ -98,18 +175,18 @@ class Slicer {
     size_t begin = first;
     for (size_t l = first; l <= last; ++l) {
       if (l < last && images[l - first] == images[begin - first]) continue;
-      Cut(begin, l, static_cast<int>(batch / images[begin - first]));
+      Cut(begin, l, static_cast<int>(batch / images[begin - first]), in_lanes);
       begin = l;
     }
   }
 
-  void Cut(size_t first, size_t last, int count) {
+  void Cut(size_t first, size_t last, int count, bool in_lanes) {
     const auto runs = [](const LayerNode& node) { return node.absorbed_by < 0; };
     const auto begin = graph_.layers.begin();
     const int64_t layers = std::count_if(begin + static_cast<int64_t>(first),
                                          begin + static_cast<int64_t>(last), runs);
     if (count == 1 || layers < 2) return;
-    Slices slices{first, last, count, {}};
+    Slices slices{first, last, count, in_lanes ? graph_.processors : 1, {}};
     const std::set<int> seen = RootsOutside(first, last);
     std::set<int> whole;
     for (size_t l = first; l < last; ++l) {

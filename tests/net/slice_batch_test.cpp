@@ -2,8 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <thread>
+#include <array>
+#include <map>
+#include <utility>
 
+#include "base/strings.h"
+#include "crema/layer/registry.h"
 #include "engines/engine_test_util.h"
 #include "net/net_test_util.h"
 #include "net/passes.h"
@@ -25,14 +29,10 @@ std::string Pool(const std::string& name, const std::string& bottom) {
                "pooling_param { pool: MAX kernel_size: 2 stride: 2 }");
 }
 
-// So that `bytes` are there for all processors together.
-size_t BytesOfEach(int64_t bytes) {
-  const int64_t processors = std::max(1u, std::thread::hardware_concurrency());
-  return static_cast<size_t>((bytes + processors - 1) / processors);
-}
-
-Graph Compile(const std::string& text, size_t slice_bytes, CompileOptions options = {}) {
+Graph Compile(const std::string& text, size_t slice_bytes, int processors = 1,
+              CompileOptions options = {}) {
   options.backward = false;
+  options.processors = processors;
   options.slice_bytes = slice_bytes;
   return CompileNet(ParseNet(text, proto::TEST), DeviceKind::kCpu, options);
 }
@@ -43,6 +43,11 @@ std::vector<std::string> LayersOf(const Graph& graph, const Slices& slices) {
     names.push_back(graph.layers[l].layer->name());
   }
   return names;
+}
+
+bool HasLanes(const Graph& graph) {
+  const auto has = [](const Slices& slices) { return slices.lanes > 1; };
+  return std::any_of(graph.slices.begin(), graph.slices.end(), has);
 }
 
 using Names = std::vector<std::string>;
@@ -73,7 +78,7 @@ const std::string kShrinkingNet = Input("x", {8, 2, 16, 16}) + Conv("a", "x", 4)
                                   Conv("b", "p", 16);
 
 TEST(SliceBatchTest, TakesMoreImagesWhereTheyAreSmaller) {
-  const Graph graph = Compile("engine: 'CAFFE' " + kShrinkingNet, BytesOfEach(20 << 10));
+  const Graph graph = Compile("engine: 'CAFFE' " + kShrinkingNet, 20 << 10);
   ASSERT_EQ(graph.slices.size(), 2u);
   EXPECT_EQ(LayersOf(graph, graph.slices[0]), (Names{"a", "r"}));
   EXPECT_EQ(graph.slices[0].count, 4);
@@ -82,11 +87,11 @@ TEST(SliceBatchTest, TakesMoreImagesWhereTheyAreSmaller) {
 }
 
 TEST(SliceBatchTest, NotWhereTheBatchFitsOrSomebodyLooks) {
-  EXPECT_TRUE(Compile(kSmallNet, BytesOfEach(1 << 20)).slices.empty());
+  EXPECT_TRUE(Compile(kSmallNet, 1 << 20).slices.empty());
   EXPECT_TRUE(Compile(kSmallNet, 0).slices.empty());
   CompileOptions options;
   options.keep_blobs = true;
-  EXPECT_TRUE(Compile(kSmallNet, 1, options).slices.empty());
+  EXPECT_TRUE(Compile(kSmallNet, 1, 1, options).slices.empty());
   options = {};
   options.slice_bytes = 1;
   EXPECT_TRUE(
@@ -116,6 +121,40 @@ TEST(SliceBatchTest, SaysSoInThePlan) {
   };
   const Graph uncut = Compile(kSmallNet, 0);
   EXPECT_EQ(work(plan), work(DescribePlan(uncut, MemoryOf(uncut), "CPU")));
+}
+
+const std::string kConvs = "engine: 'CAFFE' " + Input("x", {8, 2, 16, 16}) + Conv("a", "x", 4) +
+                           Layer("r", "ReLU", {"a"}, {"a"}) + Conv("b", "a", 4) +
+                           Product("fc", "b", "fc", 300) + Layer("s", "Softmax", {"fc"}, {"s"});
+
+TEST(SliceBatchTest, GivesEachProcessorItsImages) {
+  const Graph graph = Compile(kConvs, 20 << 10, 3);
+  EXPECT_FALSE(HasLanes(graph));  // one of three would wait for a third of the time
+  const Graph two = Compile(kConvs, 20 << 10, 2);
+  ASSERT_EQ(two.slices.size(), 1u);
+  EXPECT_EQ(LayersOf(two, two.slices[0]), (Names{"a", "r", "b"}));
+  EXPECT_EQ(two.slices[0].lanes, 2);
+  EXPECT_EQ(two.slices[0].count, 4);  // 8 KB an image
+  EXPECT_EQ(Compile(kConvs, 1 << 30, 2).slices[0].count, 2);
+  const std::string plan = DescribePlan(two, MemoryOf(two), "CPU");
+  EXPECT_NE(plan.find("runs for 4 parts of the batch, 2 at a time"), std::string::npos) << plan;
+}
+
+// Max pooling by our own code notes where the maxima were.
+TEST(SliceBatchTest, NotInLayersThatWriteWhatIsTheirOwn) {
+  const Graph graph = Compile(kSmallNet, 1, 2);
+  ASSERT_EQ(graph.slices.size(), 1u);
+  EXPECT_EQ(LayersOf(graph, graph.slices[0]), (Names{"a", "r"}));
+  EXPECT_EQ(graph.slices[0].lanes, 2);
+}
+
+// The lanes' memory is apart: one may be far behind the other.
+TEST(SliceBatchTest, CountsTheMemoryOfEachLane) {
+  const Graph one = Compile(kConvs, 1, 1), two = Compile(kConvs, 1, 2);
+  const size_t image = 4 * 16 * 16 * sizeof(float);
+  EXPECT_EQ(one.slices[0].count, two.slices[0].count);
+  EXPECT_EQ(MemoryOf(two).data, MemoryOf(one).data + image);  // a of one image more
+  EXPECT_GE(MemoryOf(two).arena, MemoryOf(one).arena + image);
 }
 
 struct Case {
@@ -182,8 +221,9 @@ std::vector<Case> Cases() {
 }
 
 std::unique_ptr<Net> Make(const std::string& text, size_t slice_bytes, DType dtype,
-                          Net* with = nullptr) {
+                          int processors = 1, Net* with = nullptr) {
   NetOptions options;
+  options.processors = processors;
   options.dtype = dtype;
   options.backward = false;
   options.check_memory = true;
@@ -219,43 +259,111 @@ void ExpectSameOutputs(Net* net, Net* whole, double tolerance) {
 
 TEST(SliceBatchTest, GivesWhatTheWholeBatchGives) {
   for (const Case& each : Cases()) {
-    SCOPED_TRACE(each.name);
-    const std::string text = "engine: 'CAFFE' " + each.text;
-    const auto net = Make(text, BytesOfEach(each.bytes), DType::kFloat64);
-    const auto whole = Make(text, 0, DType::kFloat64);
-    EXPECT_FALSE(net->graph().slices.empty());
-    EXPECT_TRUE(whole->graph().slices.empty());
-    ExpectSameOutputs(net.get(), whole.get(), kRounding);
+    for (int processors : {1, 2, 3}) {
+      SCOPED_TRACE(Concat(each.name, ", processors ", processors));
+      const std::string text = "engine: 'CAFFE' " + each.text;
+      const auto net = Make(text, each.bytes, DType::kFloat64, processors);
+      const auto whole = Make(text, 0, DType::kFloat64);
+      EXPECT_FALSE(processors == 1 && net->graph().slices.empty());
+      EXPECT_TRUE(whole->graph().slices.empty());
+      ExpectSameOutputs(net.get(), whole.get(), kRounding);
+    }
   }
 }
 
 // With fusion and other layouts.
 TEST(SliceBatchTest, AlsoByTheDefaultEngines) {
   for (const Case& each : Cases()) {
-    SCOPED_TRACE(each.name);
-    const auto net = Make(each.text, BytesOfEach(each.bytes), DType::kFloat32);
-    const auto whole = Make(each.text, 0, DType::kFloat32);
-    EXPECT_FALSE(net->graph().slices.empty());
-    ExpectSameOutputs(net.get(), whole.get(), 1e-5);
-    if (each.name != std::string("Bottleneck") || !HasEngine("ONEDNN")) continue;
-    EXPECT_EQ(FindNode(*net, "c").absorbed.size(), 2u);  // the sum and its ReLU
-    EXPECT_GT(FindNode(*net, "c").parts, 1);
+    for (int processors : {1, 2, 3}) {
+      SCOPED_TRACE(Concat(each.name, ", processors ", processors));
+      const auto net = Make(each.text, each.bytes, DType::kFloat32, processors);
+      const auto whole = Make(each.text, 0, DType::kFloat32);
+      EXPECT_FALSE(processors == 1 && net->graph().slices.empty());
+      ExpectSameOutputs(net.get(), whole.get(), 1e-5);
+      if (each.name != std::string("Bottleneck") || !HasEngine("ONEDNN")) continue;
+      EXPECT_EQ(FindNode(*net, "c").absorbed.size(), 2u);  // the sum and its ReLU
+      EXPECT_GT(FindNode(*net, "c").parts, 1);
+      EXPECT_EQ(HasLanes(net->graph()), processors > 1);
+    }
+  }
+}
+
+// Refuses an image that begins with a 7.
+class RefusingLayer : public crema::Layer {
+ public:
+  using crema::Layer::Layer;
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.treats_images_apart = traits.forward_is_reentrant = true;
+    return traits;
+  }
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+    LayerPlan plan;
+    plan.tops = bottoms;
+    return plan;
+  }
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    const Tensor& x = bottom[0]->data_tensor();
+    ctx.device().Copy(top[0]->data_tensor().raw(), x.raw(), x.bytes());
+    if (*bottom[0]->data<float>() == 7) Fail("there is a 7");
+  }
+};
+
+CREMA_REGISTER_LAYER("RefusingOfTests", RefusingLayer);
+
+TEST(SliceBatchTest, PassesOnWhatALaneThrows) {
+  const std::string text = Input("x", {4, 3}) + Layer("y", "RefusingOfTests", {"x"}, {"y"}) +
+                           Layer("z", "RefusingOfTests", {"y"}, {"z"});
+  const auto net = Make(text, 1, DType::kFloat32, 2);
+  EXPECT_EQ(net->graph().slices.at(0).lanes, 2);
+  for (size_t bad : {0, 2, 3}) {
+    std::vector<double> values(12, 1);
+    values[3 * bad] = 7;
+    SetBlob(*net, "x", values);
+    ExpectError([&] { net->Forward(0); }, {"(RefusingOfTests)", "there is a 7"});
+    values[3 * bad] = 1;
+    SetBlob(*net, "x", values);
+    net->Forward(0);
+    EXPECT_EQ(ReadBlob(*net, "z"), values);
+  }
+}
+
+// Each layer once for each part, no two at a time in one lane.
+TEST(SliceBatchTest, TellsAWatchWhatRuns) {
+  struct Watch : ForwardWatch {
+    void Before(int layer, int lane) override {
+      EXPECT_EQ(std::exchange(running[lane], layer), -1);
+    }
+    void After(int layer, int lane) override {
+      EXPECT_EQ(std::exchange(running[lane], -1), layer);
+      ++runs[lane][layer];
+    }
+    std::array<int, 2> running = {-1, -1};
+    std::array<std::map<int, int>, 2> runs;
+  };
+  const auto net = Make(kConvs, 1, DType::kFloat64, 2);
+  SetInputs(net.get(), 1);
+  Watch watch;
+  net->Forward(0, &watch);
+  for (size_t l = 0; l < net->graph().layers.size(); ++l) {
+    const int layer = static_cast<int>(l);
+    EXPECT_EQ(watch.runs[0][layer] + watch.runs[1][layer], net->graph().layers[l].parts) << l;
   }
 }
 
 TEST(SliceBatchTest, FollowsAnArenaThatGrows) {
   const std::string text = Cases()[0].text;
-  const auto net = Make(text, 1, DType::kFloat32);
+  const auto net = Make(text, 1, DType::kFloat32, 2);
   const auto whole = Make(text, 0, DType::kFloat32);
   ExpectSameOutputs(net.get(), whole.get(), 1e-5);
   const auto larger = Make(Input("x", {2, 2, 64, 64}) + Conv("a", "x", 8) + Pool("p", "a"), 1,
-                           DType::kFloat32, net.get());
+                           DType::kFloat32, 2, net.get());
   larger->Forward(0);
   ExpectSameOutputs(net.get(), whole.get(), 1e-5);
 }
 
 TEST(SliceBatchTest, IsCutAnewForAnotherBatch) {
-  const auto net = Make(kSmallNet, 1, DType::kFloat64);
+  const auto net = Make(kSmallNet, 1, DType::kFloat64, 2);
   for (const int64_t batch : {4, 1, 7, 8}) {
     SCOPED_TRACE(batch);
     const auto whole = Make(kSmallNet, 0, DType::kFloat64);

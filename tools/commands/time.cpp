@@ -136,19 +136,51 @@ struct Times {
   std::vector<double> all_forward, all_backward;  // by iteration
 };
 
-// Waits after each layer, so that on a GPU the time is the layer's own.
+// Waits after each layer, so that on a GPU the time is the layer's own. Of layers that several
+// threads run for parts of the batch it is what each takes in the mean.
+class LayerTimer : public ForwardWatch {
+ public:
+  explicit LayerTimer(Subject* subject) : subject_(*subject) {
+    for (const Slices& slices : subject_.net().graph().slices) {
+      lanes_.resize(std::max(lanes_.size(), static_cast<size_t>(slices.lanes)));
+    }
+    for (Lane& lane : lanes_) lane.ms.resize(subject_.net().graph().layers.size());
+  }
+
+  void Before(int /*layer*/, int lane) override { lanes_[lane].watch = Stopwatch(); }
+  void After(int layer, int lane) override {
+    if (lanes_.size() == 1) subject_.Wait();
+    lanes_[lane].ms[layer] += lanes_[lane].watch.Milliseconds();
+  }
+
+  double Milliseconds(int layer) const {
+    const Graph& graph = subject_.net().graph();
+    double sum = 0;
+    for (const Lane& lane : lanes_) sum += lane.ms[layer];
+    for (const Slices& slices : graph.slices) {
+      const auto l = static_cast<size_t>(layer);
+      if (slices.first <= l && l < slices.last) return sum / slices.lanes;
+    }
+    return sum;
+  }
+
+ private:
+  struct Lane {
+    Stopwatch watch;
+    std::vector<double> ms;  // by layer
+  };
+  Subject& subject_;
+  std::vector<Lane> lanes_{1};
+};
+
 void TimeLayers(Subject* subject, int iteration, Times* times) {
   Net& net = subject->net();
   const int layers = static_cast<int>(net.graph().layers.size());
+  LayerTimer timer(subject);
   const Stopwatch forward;
-  net.BeginPass(static_cast<uint64_t>(iteration));
-  for (const Net::LayerRun& run : net.layer_runs()) {
-    const Stopwatch watch;
-    net.ForwardLayer(run.layer, run.part);
-    subject->Wait();
-    times->forward[run.layer] += watch.Milliseconds();
-  }
+  net.Forward(static_cast<uint64_t>(iteration), &timer);
   times->all_forward.push_back(forward.Milliseconds());
+  for (int i = 0; i < layers; ++i) times->forward[i] += timer.Milliseconds(i);
   if (!subject->trains()) return;
   const Stopwatch backward;
   net.ClearGradients();

@@ -42,6 +42,9 @@ struct LayerTraits {
   // The first axis is that of the images, and in phase TEST each image of the tops comes from the
   // same image of the bottoms alone: Forward may be called for some images, then for the next ones.
   bool treats_images_apart = false;
+  // Where it does so, several threads may call Forward at once, each with a Context and blobs of
+  // its own: it writes nothing that is the layer's, at least where top 0 has no gradient.
+  bool forward_is_reentrant = false;
 };
 
 // A parameter (weights, bias, statistics) of a layer.
@@ -66,7 +69,8 @@ struct LayerPlan {
 };
 
 // The life of a layer: constructor, Plan (again for every change of shape or layout), Bind, Start
-// (once), then Forward and Backward. All of it happens on one thread.
+// (once), then Forward and Backward. All of it happens on one thread, but for what
+// traits().forward_is_reentrant allows.
 class Layer {
  public:
   // Reads the options; throws Error (see Fail) where they make no sense.

@@ -8,4 +8,25 @@ namespace crema {
 // Calls f(0) .. f(tasks - 1), each once, and returns when all are done. f must not throw.
 void HostTasks(int tasks, const std::function<void(int)>& f);
 
+// The same on at most `workers` threads: f gets the task and the number of the worker, from 0 on,
+// who alone has that number until f returns. Each worker begins with its own share of consecutive
+// tasks, so that it meets what an earlier call left in its caches, and then helps the others. With
+// several workers and tasks, what runs in f uses that thread only. f must not throw.
+void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f);
+
+// How many processors this process may use.
+int HostProcessors();
+
+// While it lives, libraries that plan their work for the threads of this one plan for it alone.
+class PlansForOneThread {
+ public:
+  PlansForOneThread();
+  ~PlansForOneThread();
+  PlansForOneThread(const PlansForOneThread&) = delete;
+  PlansForOneThread& operator=(const PlansForOneThread&) = delete;
+
+ private:
+  int before_;
+};
+
 }  // namespace crema

@@ -26,9 +26,11 @@ struct CompileOptions {
   bool fuse = true;
   // In a net that only runs forward, on a CPU, layers take as many images at a time as need so many
   // bytes for each processor, about twice the cache that it has of its own: half of what a layer
-  // works with was just written by the one before. What lies between such layers has room for those
-  // images only. 0: layers take the whole batch.
+  // works with was just written by the one before. Where there are enough images, each processor
+  // takes its own. What lies between such layers has room for those images only. 0: layers take the
+  // whole batch.
   size_t slice_bytes = 2 << 20;
+  int processors = 0;  // to plan for; 0: those that this process may use
   // What NetMemory::Total() may be at most: layers are recomputed until it is. 0: no limit. Throws
   // Error where that is not enough.
   size_t memory_limit = 0;

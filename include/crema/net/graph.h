@@ -60,11 +60,13 @@ struct LayerNode {
 };
 
 // Layers that run one after another for the first images of a batch, then for the next ones, and
-// so on: what lies between them stays in the processor's caches.
+// so on: what lies between them stays in the processor's caches. With several lanes, each is run by
+// one thread, which takes the next part whenever it has done one.
 struct Slices {
   size_t first = 0, last = 0;  // layers: from the first to before the last
   int count = 1;               // of the parts that the batch is cut into
-  std::vector<int> whole;      // blobs of all images, which the layers see a part of at a time
+  int lanes = 1;
+  std::vector<int> whole;  // blobs of all images, which the layers see a part of at a time
 };
 
 struct Graph {
@@ -72,8 +74,9 @@ struct Graph {
   Phase phase = Phase::kTrain;
   DType dtype = DType::kFloat32;
   bool keep_blobs = false;  // see CompileOptions
-  // The same for all processors; 0 where the net may not be sliced.
+  // See CompileOptions; 0 bytes where the net may not be sliced.
   int64_t slice_bytes = 0;
+  int processors = 1;
   std::vector<LayerNode> layers;
   std::vector<BlobNode> blobs;
   std::vector<ParamNode> params;

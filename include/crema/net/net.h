@@ -43,6 +43,14 @@ struct WeightsReport {
   std::string ToString() const;
 };
 
+// Told when layers run, for timing: by the thread that runs them, and that alone has that lane.
+class ForwardWatch {
+ public:
+  virtual ~ForwardWatch() = default;
+  virtual void Before(int layer, int lane) = 0;
+  virtual void After(int layer, int lane) = 0;
+};
+
 // Everything is decided in the constructor; Forward and Backward then only run kernels. A Net is
 // used by one thread at a time. Two nets, on one device or on two, do not know of each other
 // unless they share parameters.
@@ -63,18 +71,14 @@ class Net {
 
   // One pass over all layers. `step` is the root of the pass's random numbers: equal steps drop
   // the same units.
-  void Forward(uint64_t step);
+  void Forward(uint64_t step, ForwardWatch* watch = nullptr);
   // Adds to the parameters' gradients.
   void Backward();
   void ClearGradients();
-  // The same layer by layer, for timing; layers are numbered in the order of graph().layers.
-  // Forward calls ForwardLayer for each of layer_runs(), in their order.
-  struct LayerRun {
-    int layer, part;  // of the batch, see Slices; 0 where it is not cut
-  };
-  const std::vector<LayerRun>& layer_runs() const { return layer_runs_; }
+  // The same layer by layer, for who wants to look in between; layers are numbered in the order of
+  // graph().layers. BeginPass comes first. Forward not where the batch is cut (graph().slices).
   void BeginPass(uint64_t step);
-  void ForwardLayer(int i, int part = 0);
+  void ForwardLayer(int i);
   void BackwardLayer(int i);
 
   // The first layer of that name; nullptr where there is none.
@@ -145,11 +149,19 @@ class Net {
   void ViewBlobs();
   Tensor View(const Place& place, const BlobNode& blob) const;
   void Recompute(int i);
-  void LendScratch(const Place& place);
+  void LendScratch(const Place& place, Context* context, int64_t base = 0);
   void LeaveStep(int step);
   void InferAgain(const std::vector<Shape>& shapes);
   void ConnectLayers();
-  void ShowPart(int layer, int part);
+  void MakeLanes(size_t count);
+  void ViewLanes();
+  int64_t LaneBase(size_t slices, size_t lane) const;
+  void ShowPart(size_t slices, int part, size_t lane);
+  void RunLayer(int i, Context* context, const BlobList& bottoms, const BlobList& tops,
+                int64_t base);
+  void RunPart(size_t slices, int part, int lane, ForwardWatch* watch);
+  void RunSlices(size_t slices, ForwardWatch* watch);
+  void LeaveLaneStep(size_t slices, size_t lane, int step);
   void FollowData(int layer);
   void CheckCanShare(const Net& other) const;
   void AllocateParams(const Net* other);
@@ -166,9 +178,14 @@ class Net {
   std::vector<std::unique_ptr<Blob>> blobs_, params_;
   std::vector<bool> borrowed_;            // params whose memory belongs to the net shared with
   std::vector<BlobList> bottoms_, tops_;  // by layer
-  std::vector<LayerRun> layer_runs_;
-  // By graph().slices: what the layers see of the whole blobs now.
-  std::vector<std::map<int, std::unique_ptr<Blob>>> parts_;
+  // What one thread works with where the batch is cut.
+  struct Lane {
+    std::unique_ptr<Context> context;
+    // By graph().slices: what its layers see of their blobs, the whole ones and those of a part.
+    std::vector<std::map<int, std::unique_ptr<Blob>>> blobs;
+    std::vector<BlobList> bottoms, tops;  // by layer
+  };
+  std::vector<Lane> lanes_;
   bool check_memory_;
   std::unique_ptr<MemoryPlan> plan_;
   std::shared_ptr<Arena> arena_;                 // perhaps shared with other nets

@@ -1,6 +1,8 @@
 #include "engines/onednn/call.h"
 
 #include <algorithm>
+#include <array>
+#include <mutex>
 #include <utility>
 
 #include "base/strings.h"
@@ -91,24 +93,52 @@ std::string WhyNotUse(const dnnl::primitive_desc_base& desc, const std::string& 
   return Concat("it has only slow code (", kernel, ") for ", what);
 }
 
-Call::Call(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments)
-    : desc_(desc) {
-  for (const Argument& argument : arguments) {
-    arguments_.emplace(argument.id, memory(argument.desc, Cpu(), nullptr));
+// Each thread that runs takes arguments of its own from those that are free.
+struct Call::Shared {
+  using Arguments = std::unordered_map<int, memory>;
+
+  Arguments Take() {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!primitive) primitive = dnnl::primitive(desc.get());
+    if (free.empty()) {
+      Arguments made;
+      for (const Argument& each : all) made.emplace(each.id, memory(each.desc, Cpu(), nullptr));
+      return made;
+    }
+    Arguments taken = std::move(free.back());
+    free.pop_back();
+    return taken;
   }
+  void GiveBack(Arguments arguments) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    free.push_back(std::move(arguments));
+  }
+
+  dnnl::primitive_desc_base desc;
+  std::vector<Argument> all;
+  std::mutex mutex;
+  dnnl::primitive primitive;
+  std::vector<Arguments> free;
+};
+
+Call::Call(const dnnl::primitive_desc_base& desc, const std::vector<Argument>& arguments)
+    : shared_(std::make_shared<Shared>()) {
+  shared_->desc = desc;
+  shared_->all = arguments;
   const memory::desc scratchpad = desc.scratchpad_desc();
   scratchpad_bytes_ = scratchpad.get_size();
-  arguments_.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad, Cpu(), nullptr));
+  shared_->all.push_back({DNNL_ARG_SCRATCHPAD, scratchpad});
 }
 
 void Call::Run(const Address* first, const Address* last) {
-  if (!primitive_) primitive_ = dnnl::primitive(desc_.get());
+  Shared::Arguments arguments = shared_->Take();
   for (const Address* address = first; address != last; ++address) {
-    const auto it = arguments_.find(address->id);
-    if (it != arguments_.end()) it->second.set_data_handle(const_cast<void*>(address->memory));
+    const auto it = arguments.find(address->id);
+    if (it != arguments.end()) it->second.set_data_handle(const_cast<void*>(address->memory));
   }
-  primitive_.execute(Stream(), arguments_);
+  shared_->primitive.execute(Stream(), arguments);
   Stream().wait();
+  shared_->GiveBack(std::move(arguments));
 }
 
 Call Reorder(const memory::desc& from, const memory::desc& to, bool adds) {
@@ -139,24 +169,32 @@ ConvertingCall::ConvertingCall(const dnnl::primitive_desc_base& desc,
 }
 
 void ConvertingCall::Run(std::initializer_list<Call::Address> addresses, char* scratch) {
-  addresses_ = addresses;
+  constexpr size_t kMost = 8;
+  CREMA_CHECK(addresses.size() < kMost, addresses.size(), " arguments");
+  std::array<Call::Address, kMost> callers = {}, own = {};
+  std::copy(addresses.begin(), addresses.end(), callers.begin());
+  own = callers;
   const void* const scratchpad = scratch + copied_bytes_;
   const auto copy_between = [&](Copy* copy, const void* from, const void* to) {
     copy->reorder.Run(
         {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, scratchpad}});
   };
+  const auto place_of = [&](const Copy& copy) {
+    for (size_t i = 0; i < addresses.size(); ++i) {
+      if (callers[i].id == copy.id) return i;
+    }
+    CREMA_CHECK(false, "argument ", copy.id, " is missing");
+    return size_t{0};
+  };
   for (Copy& copy : copies_) {
-    const auto same = [&copy](const Call::Address& a) { return a.id == copy.id; };
-    const auto it = std::find_if(addresses_.begin(), addresses_.end(), same);
-    CREMA_CHECK(it != addresses_.end(), "argument ", copy.id, " is missing");
-    copy.callers = it->memory;
-    it->memory = scratch + copy.at;
-    if (!copy.is_result) copy_between(&copy, copy.callers, it->memory);
+    const size_t i = place_of(copy);
+    own[i].memory = scratch + copy.at;
+    if (!copy.is_result) copy_between(&copy, callers[i].memory, own[i].memory);
   }
-  addresses_.push_back({DNNL_ARG_SCRATCHPAD, scratchpad});
-  call_.Run(addresses_.data(), addresses_.data() + addresses_.size());
+  own[addresses.size()] = {DNNL_ARG_SCRATCHPAD, scratchpad};
+  call_.Run(own.data(), own.data() + addresses.size() + 1);
   for (Copy& copy : copies_) {
-    if (copy.is_result) copy_between(&copy, scratch + copy.at, copy.callers);
+    if (copy.is_result) copy_between(&copy, scratch + copy.at, callers[place_of(copy)].memory);
   }
 }
 

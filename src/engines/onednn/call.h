@@ -4,6 +4,7 @@
 
 #include <dnnl.hpp>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -40,7 +41,8 @@ inline size_t AlignUp(size_t bytes) { return (bytes + kAlignment - 1) / kAlignme
 std::string WhyNotUse(const dnnl::primitive_desc_base& desc, const std::string& what);
 
 // A primitive and the descriptions of its arguments. The primitive is made (compiled) at its first
-// run; after that a run allocates nothing of ours.
+// run; after that a run allocates nothing of ours. Several threads may run it at once, with
+// scratchpads of their own. Copies share the primitive.
 class Call {
  public:
   Call() = default;
@@ -61,9 +63,8 @@ class Call {
   void Run(const Address* first, const Address* last);
 
  private:
-  dnnl::primitive_desc_base desc_;
-  dnnl::primitive primitive_;
-  std::unordered_map<int, dnnl::memory> arguments_;
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
   size_t scratchpad_bytes_ = 0;
 };
 
@@ -72,6 +73,7 @@ Call Reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to, bool 
 
 // A call whose caller may have arguments in another order than the primitive: those are copied
 // before or, results, after the run. Copies and the scratchpad are in the caller's scratch memory.
+// Several threads may run it at once.
 class ConvertingCall {
  public:
   struct Argument {
@@ -91,12 +93,10 @@ class ConvertingCall {
     int id;
     bool is_result;
     Call reorder;
-    size_t at;                      // in the scratch memory
-    const void* callers = nullptr;  // during a run
+    size_t at;  // in the scratch memory
   };
   Call call_;
   std::vector<Copy> copies_;
-  std::vector<Call::Address> addresses_;  // of the run; kept for its memory
   size_t copied_bytes_ = 0, scratchpad_bytes_ = 0;
 };
 

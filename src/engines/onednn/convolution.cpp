@@ -9,6 +9,7 @@
 
 #include "crema/layer/registry.h"
 #include "engines/onednn/convolution_calls.h"
+#include "engines/onednn/kept.h"
 #include "layers/shared/relu.h"
 
 namespace crema {
@@ -68,7 +69,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       Fail("oneDNN cannot take the input ", problem_.bottom.ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
-    kept_.clear();
+    kept_.Forget();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
       plan.state.push_back({Shape{static_cast<int64_t>(KeptBytes() / sizeof(float))}, {}});
@@ -248,13 +249,13 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   // The weights as the kernel takes them, in state 0, and a bias that differs from the layer's own,
   // in state 1; made anew where something that they depend on has changed.
   void KeepWeights(char* scratch) {
-    auto versions = epilogue_.Versions();
-    for (const Blob* blob : params()) {
-      versions.emplace_back(blob->data_tensor().raw(), blob->data_tensor().buffer()->version());
-    }
-    versions.emplace_back(state(0).raw(), 0);
-    if (versions == kept_) return;
-    kept_ = versions;
+    auto sources = epilogue_.Versions();
+    for (const Blob* blob : params()) sources.push_back(onednn::VersionOf(*blob));
+    sources.emplace_back(state(0).raw(), 0);
+    kept_.Make(std::move(sources), [&] { MakeKept(scratch); });
+  }
+
+  void MakeKept(char* scratch) {
     const float* weights = param(0).data<float>();
     float* kept = state(0).mutable_data<float>();
     if (epilogue_.ChangesWeights()) {
@@ -316,7 +317,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   int pairs_ = 1;
   onednn::Epilogue epilogue_;
   bool reader_does_relu_ = false;
-  std::vector<std::pair<const void*, uint64_t>> kept_;  // what the kept weights were made of
+  onednn::Kept kept_;  // weights
 };
 
 EngineRegistration Register(const char* engine, Arithmetic arithmetic,

@@ -30,12 +30,6 @@ bool IsSumOfTwo(const Layer& layer) {
          std::all_of(param.coeff().begin(), param.coeff().end(), is_one);
 }
 
-void AppendVersions(const BlobList& params, std::vector<std::pair<const void*, uint64_t>>* to) {
-  for (const auto& param : params) {
-    to->emplace_back(param->data_tensor().raw(), param->data_tensor().buffer()->version());
-  }
-}
-
 }  // namespace
 
 bool Epilogue::Takes(const Follower& next) const {
@@ -100,10 +94,10 @@ void Epilogue::Fold(const float* weights, const float* bias, int64_t outputs, in
   }
 }
 
-std::vector<std::pair<const void*, uint64_t>> Epilogue::Versions() const {
-  std::vector<std::pair<const void*, uint64_t>> versions;
-  AppendVersions(norm_params_, &versions);
-  AppendVersions(scale_params_, &versions);
+std::vector<Version> Epilogue::Versions() const {
+  std::vector<Version> versions;
+  for (const Blob* param : norm_params_) versions.push_back(VersionOf(*param));
+  for (const Blob* param : scale_params_) versions.push_back(VersionOf(*param));
   return versions;
 }
 

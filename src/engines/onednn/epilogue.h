@@ -4,10 +4,10 @@
 #pragma once
 
 #include <dnnl.hpp>
-#include <utility>
 #include <vector>
 
 #include "crema/layer/fusible.h"
+#include "engines/onednn/kept.h"
 
 namespace crema::onednn {
 
@@ -36,7 +36,7 @@ class Epilogue {
             float* folded_weights, float* folded_bias) const;
 
   // Changes with every change of the numbers that Fold reads of the layers behind.
-  std::vector<std::pair<const void*, uint64_t>> Versions() const;
+  std::vector<Version> Versions() const;
 
  private:
   // In their order.

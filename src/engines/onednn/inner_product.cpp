@@ -5,11 +5,11 @@
 // TEST, and in training only with many rows of bfloat16. Our own code is faster with few rows.
 #include <algorithm>
 #include <optional>
-#include <tuple>
 
 #include "crema/layer/registry.h"
 #include "engines/onednn/call.h"
 #include "engines/onednn/epilogue.h"
+#include "engines/onednn/kept.h"
 #include "engines/onednn/primitives.h"
 #include "layers/shared/inner_product_base.h"
 #include "layers/shared/relu.h"
@@ -65,7 +65,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
       Fail("oneDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
-    kept_ = {};
+    kept_.Forget();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
       const auto words = static_cast<int64_t>((calls_.packed_forward + 3) / 4);
@@ -230,11 +230,8 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   // The packed weights, in state 0; made anew where the weights or their place have changed.
   void KeepWeights(void* scratchpad) {
-    const Tensor& weights = param(0).data_tensor();
-    const Kept now = {weights.raw(), weights.buffer()->version(), state(0).raw()};
-    if (now == kept_) return;
-    kept_ = now;
-    Pack(&calls_.pack_forward, state(0).raw(), scratchpad);
+    kept_.Make({onednn::VersionOf(param(0)), {state(0).raw(), 0}},
+               [&] { Pack(&calls_.pack_forward, state(0).raw(), scratchpad); });
   }
 
   // Adds to those that are wanted.
@@ -256,13 +253,11 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
                             {DNNL_ARG_SCRATCHPAD, rest}});
   }
 
-  using Kept = std::tuple<const void*, uint64_t, const void*>;  // weights, version, packed
-
   const Type factors_;
   ProductCalls calls_;
   onednn::Epilogue epilogue_;
   bool reader_does_relu_ = false;
-  Kept kept_;
+  onednn::Kept kept_;  // weights
 };
 
 EngineRegistration Register(const char* engine, Precision precision) {

@@ -20,6 +20,7 @@ class OnednnLrnLayer : public Layer {
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = traits.needs_channels_last = true;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

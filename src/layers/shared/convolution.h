@@ -218,6 +218,7 @@ class ConvolutionBase : public Layer {
     traits.max_tops = -1;
     traits.backward_needs_top_data = false;
     traits.treats_images_apart = config().convolution_param().axis() > 0;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -33,6 +33,7 @@ class InnerProductBase : public Layer {
     LayerTraits traits;
     traits.backward_needs_top_data = false;
     traits.treats_images_apart = config().inner_product_param().axis() > 0;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 

@@ -51,6 +51,7 @@ class UnaryLayer : public Layer {
     traits.backward_needs_bottom_data = slope_uses_input_;
     traits.accepts_channels_last = true;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 
