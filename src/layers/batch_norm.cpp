@@ -182,6 +182,7 @@ class BatchNormLayer : public Layer, public Fusible {
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
     traits.treats_images_apart = uses_stored_;
+    traits.forward_is_reentrant = uses_stored_;
     return traits;
   }
 
@@ -230,15 +231,18 @@ class BatchNormLayer : public Layer, public Fusible {
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (bottom[0]->count() == 0) return;
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, {
-      ComputeMoments<T>(ctx, *bottom[0]);
-      Run<T>(ctx, *bottom[0], *top[0]);
+      const Moments<T> moments = MomentsFor<T>(ctx, *bottom[0], *top[0]);
+      ComputeMoments<T>(ctx, *bottom[0], moments);
+      Run<T>(ctx, *bottom[0], moments, *top[0]);
     });
   }
 
   // The moments are there, and the running ones have them already.
   void ForwardAgain(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (bottom[0]->count() == 0) return;
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, *bottom[0], *top[0]));
+    CREMA_FLOAT_DISPATCH(
+        bottom[0]->dtype(), T,
+        Run<T>(ctx, *bottom[0], SavedMoments<T>(View(*bottom[0]).channels), *top[0]));
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
@@ -258,13 +262,24 @@ class BatchNormLayer : public Layer, public Fusible {
   static ChannelView View(const Blob& x) { return ViewChannels(x.shape(), x.layout()); }
 
   static size_t ScratchBytes(const ChannelView& view, DType dtype) {
-    return 2 * static_cast<size_t>(view.channels) * SizeOf(dtype);
+    return 4 * static_cast<size_t>(view.channels) * SizeOf(dtype);
   }
 
   template <class T>
-  Moments<T> SavedMoments(int channels) const {
-    T* first = state(0).mutable_data<T>();
+  static Moments<T> MomentsAt(T* first, int channels) {
     return {first, first + channels, first + 2 * channels, first + 3 * channels};
+  }
+  template <class T>
+  Moments<T> SavedMoments(int channels) const {
+    return MomentsAt(state(0).mutable_data<T>(), channels);
+  }
+  // Where they are only read from the parameters and needed no longer, not in the layer's state.
+  template <class T>
+  Moments<T> MomentsFor(Context& ctx, const Blob& bottom, const Blob& top) const {
+    const ChannelView view = View(bottom);
+    if (!uses_stored_ || top.has_diff()) return SavedMoments<T>(view.channels);
+    return MomentsAt(static_cast<T*>(ctx.Scratch(ScratchBytes(view, bottom.dtype()))),
+                     view.channels);
   }
 
   template <class T>
@@ -281,10 +296,9 @@ class BatchNormLayer : public Layer, public Fusible {
   }
 
   template <class T>
-  void ComputeMoments(Context& ctx, const Blob& bottom) {
+  void ComputeMoments(Context& ctx, const Blob& bottom, const Moments<T>& moments) {
     const proto::BatchNormParameter& options = config().batch_norm_param();
     const ChannelView view = View(bottom);
-    const Moments<T> moments = SavedMoments<T>(view.channels);
     // Written to in training only: mutable_data announces a change.
     const Running<T> running = {const_cast<T*>(param(0).data<T>()),
                                 const_cast<T*>(param(1).data<T>()),
@@ -299,9 +313,8 @@ class BatchNormLayer : public Layer, public Fusible {
   }
 
   template <class T>
-  void Run(Context& ctx, const Blob& bottom, const Blob& top) {
+  void Run(Context& ctx, const Blob& bottom, const Moments<T>& moments, const Blob& top) {
     const ChannelView view = View(bottom);
-    const Moments<T> moments = SavedMoments<T>(view.channels);
     if (KeepsInput()) {
       const Tensor& input = bottom.data_tensor();
       ctx.device().Copy(state(1).raw(), input.raw(), input.bytes());

@@ -148,7 +148,7 @@ class EltwiseLayer : public Layer, public Fusible {
         relu_ != nullptr || (IsProduct() && !config().eltwise_param().stable_prod_grad());
     traits.accepts_channels_last = true;
     traits.treats_images_apart = true;
-    traits.forward_is_reentrant = operation() != proto::EltwiseParameter::MAX;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 
@@ -173,6 +173,7 @@ class EltwiseLayer : public Layer, public Fusible {
     plan.tops = {bottoms[0]};
     if (operation() == proto::EltwiseParameter::MAX) {
       plan.state = {{bottoms[0], DType::kInt32}};
+      plan.scratch_bytes = WinnerBytes(bottoms[0]);
     }
     return plan;
   }
@@ -195,17 +196,24 @@ class EltwiseLayer : public Layer, public Fusible {
   proto::EltwiseParameter::EltwiseOp operation() const {
     return config().eltwise_param().operation();
   }
+  // Which bottom each maximum is from.
+  static size_t WinnerBytes(const Shape& shape) {
+    return static_cast<size_t>(shape.count()) * sizeof(int32_t);
+  }
   bool IsProduct() const { return operation() == proto::EltwiseParameter::PROD; }
 
   template <class T>
-  void Run(const Context& ctx, const BlobList& bottom, const Blob& top) {
+  void Run(Context& ctx, const BlobList& bottom, const Blob& top) {
     switch (operation()) {
       case proto::EltwiseParameter::PROD: return ProductForward<T>(ctx, bottom, top);
       case proto::EltwiseParameter::SUM:
         if (relu_ != nullptr) return SumReluForward<T>(ctx, bottom, top, coeff_, Slope());
         return SumForward<T>(ctx, bottom, top, coeff_);
       case proto::EltwiseParameter::MAX:
-        return MaxForward<T>(ctx, bottom, top, state(0).mutable_data<int32_t>());
+        return MaxForward<T>(ctx, bottom, top,
+                             top.has_diff()
+                                 ? state(0).mutable_data<int32_t>()
+                                 : static_cast<int32_t*>(ctx.Scratch(WinnerBytes(top.shape()))));
     }
   }
 

@@ -209,6 +209,7 @@ class LrnLayer : public Layer {
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 
@@ -236,7 +237,9 @@ class LrnLayer : public Layer {
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, {
       const T* x = bottom[0]->data<T>();
-      T *scale = state(0).mutable_data<T>(), *y = top[0]->mutable_data<T>();
+      T* scale = top[0]->has_diff() ? state(0).mutable_data<T>()
+                                    : static_cast<T*>(ctx.Scratch(sizes_.Count() * sizeof(T)));
+      T* y = top[0]->mutable_data<T>();
       if (options_.beta == 0.75f) {
         LrnForward<PowThreeQuarters>(ctx, sizes_, options_, x, scale, y);
       } else {

@@ -84,10 +84,11 @@ class MvnLayer : public Layer {
     traits.may_run_in_place = true;
     traits.backward_needs_bottom_data = false;
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
     const Shape& x = bottoms[0];
     const proto::MVNParameter& param = config().mvn_param();
     const int axis = param.across_channels() ? 1 : 2;
@@ -101,6 +102,7 @@ class MvnLayer : public Layer {
     LayerPlan plan;
     plan.tops = {x};
     plan.state = {{Shape{rows_.rows}, {}}, {Shape{2, rows_.rows}, {}}};
+    plan.scratch_bytes = 2 * static_cast<size_t>(rows_.rows) * SizeOf(dtype);
     return plan;
   }
 
@@ -121,8 +123,14 @@ class MvnLayer : public Layer {
  private:
   template <class T>
   void Run(Context& ctx, const Blob& bottom, const Blob& top) {
-    T* deviation = state(0).mutable_data<T>();
-    T* mean = state(1).mutable_data<T>();
+    T *deviation, *mean;
+    if (top.has_diff()) {
+      deviation = state(0).mutable_data<T>();
+      mean = state(1).mutable_data<T>();
+    } else {
+      deviation = static_cast<T*>(ctx.Scratch(2 * static_cast<size_t>(rows_.rows) * sizeof(T)));
+      mean = deviation + rows_.rows;
+    }
     Means(ctx, rows_, bottom.data<T>(), mean);
     if (rows_.divides != 0) Deviations(ctx, rows_, bottom.data<T>(), mean, deviation);
     Normalize(ctx, rows_, bottom.data<T>(), mean, deviation, top.mutable_data<T>());

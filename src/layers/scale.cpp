@@ -82,7 +82,7 @@ class ScaleLayer : public Layer {
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     const Tensor& x = bottom[0]->data_tensor();
-    if (in_place_ && WantsScaleGradient(bottom)) {
+    if (in_place_ && top[0]->has_diff() && WantsScaleGradient(bottom)) {
       ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
     }
     CREMA_FLOAT_DISPATCH(x.dtype(), T,

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <thread>
+#include <exception>
+#include <optional>
 #include <vector>
 
 namespace crema {
@@ -22,20 +23,34 @@ void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f) {
   };
   std::vector<std::atomic<int>> next(threads);
   for (int worker = 0; worker < threads; ++worker) next[worker] = first(worker);
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
-    const int worker = omp_get_thread_num();
+  std::exception_ptr error;
+  const auto work = [&](int worker) {
+    std::optional<PlansForThreads> plans;  // oneDNN looks compiled code up by it
+    if (tasks > 1 && workers > 1) plans.emplace(1);
     for (int i = 0; i < threads; ++i) {
       const int share = (worker + i) % threads;
       for (int task; (task = next[share]++) < first(share + 1);) f(task, worker);
     }
+  };
+  // With fewer threads than the others, the OpenMP runtime would end some and start them again.
+#pragma omp parallel if (threads > 1)
+  try {
+    if (omp_get_thread_num() < threads) work(omp_get_thread_num());
+  } catch (...) {
+#pragma omp critical(crema_host_tasks)
+    error = std::current_exception();
   }
+  if (error != nullptr) std::rethrow_exception(error);
 }
 
-int HostProcessors() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+int HostProcessors() { return omp_get_num_procs(); }
 
-PlansForOneThread::PlansForOneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+int HostThreads() { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
 
-PlansForOneThread::~PlansForOneThread() { omp_set_num_threads(before_); }
+PlansForThreads::PlansForThreads(int threads) : before_(omp_get_max_threads()) {
+  omp_set_num_threads(threads);
+}
+
+PlansForThreads::~PlansForThreads() { omp_set_num_threads(before_); }
 
 }  // namespace crema

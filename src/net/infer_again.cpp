@@ -37,8 +37,8 @@ void InferShapesAgain(size_t first, Graph* graph) {
     std::vector<Shape> bottoms;
     for (int bottom : node.bottoms) bottoms.push_back(SeenShape(node, graph->blobs[bottom]));
     const int slices = SlicesOf(*graph, l);
-    std::optional<PlansForOneThread> in_lane;
-    if (slices >= 0 && graph->slices[slices].lanes > 1) in_lane.emplace();
+    std::optional<PlansForThreads> in_lane;
+    if (slices >= 0 && graph->slices[slices].lanes > 1) in_lane.emplace(1);
     const LayerPlan plan = PlanLayer(*node.layer, bottoms, graph->dtype);
     CheckParams(node, plan);
     node.plan = plan;

@@ -1,7 +1,6 @@
 #include "crema/net/net.h"
 
 #include <algorithm>
-#include <exception>
 
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -194,17 +193,8 @@ void Net::RunSlices(size_t index, ForwardWatch* watch) {
   if (slices.lanes == 1) {
     for (int part = 0; part < slices.count; ++part) RunPart(index, part, 0, watch);
   } else {
-    std::vector<std::exception_ptr> errors(slices.lanes);
-    HostTasks(slices.count, slices.lanes, [&](int part, int lane) {
-      try {
-        RunPart(index, part, lane, watch);
-      } catch (...) {
-        errors[lane] = std::current_exception();
-      }
-    });
-    for (const std::exception_ptr& error : errors) {
-      if (error != nullptr) std::rethrow_exception(error);
-    }
+    HostTasks(slices.count, slices.lanes,
+              [&](int part, int lane) { RunPart(index, part, lane, watch); });
   }
   for (size_t l = slices.first; l < slices.last; ++l) LeaveStep(ForwardStep(l));
 }

@@ -126,7 +126,9 @@ BlobLives LivesOfGradients(const Graph& graph);
 std::vector<std::vector<int>> FindUnsentGradients(const Graph& graph);
 
 // place_pieces.cpp: gives each piece an offset such that no two whose lives meet overlap. Returns
-// the bytes that all take together.
+// the bytes that all take together. `by_middle`: pieces have their middles in common where that
+// costs little: two threads that each write a half, whatever its size, then write what they alone
+// wrote before, which need not come from the other's caches.
 struct MemoryPiece {
   int64_t bytes = 0;
   Life life;
@@ -138,7 +140,7 @@ struct MemoryPiece {
            again.Meets(other.again);
   }
 };
-int64_t PlacePieces(std::vector<MemoryPiece>* pieces);
+int64_t PlacePieces(bool by_middle, std::vector<MemoryPiece>* pieces);
 
 // plan_memory.cpp: where each blob's values and gradient lie, in bytes from the start of the arena,
 // whose parts have several users in a pass, or of a lane there, or of the memory that keeps its

@@ -25,8 +25,27 @@ int64_t FindGap(const std::vector<const MemoryPiece*>& placed, int64_t bytes) {
   return best < 0 ? end : best;
 }
 
+// The lowest offset with which the middle of the piece is that of one in `all` and it meets none of
+// `neighbours`; behind these where there is none.
+int64_t FindMiddle(const std::vector<const MemoryPiece*>& all,
+                   const std::vector<const MemoryPiece*>& neighbours, int64_t bytes) {
+  int64_t best = -1, end = 0;
+  for (const MemoryPiece* piece : neighbours) end = std::max(end, piece->offset + piece->bytes);
+  const auto is_free = [&](int64_t offset) {
+    return std::all_of(neighbours.begin(), neighbours.end(), [&](const MemoryPiece* piece) {
+      return offset + bytes <= piece->offset || piece->offset + piece->bytes <= offset;
+    });
+  };
+  for (const MemoryPiece* piece : all) {
+    const int64_t offset = piece->offset + AlignUp((piece->bytes - bytes) / 2);
+    if (offset >= 0 && (best < 0 || offset < best) && is_free(offset)) best = offset;
+  }
+  return best < 0 ? end : best;
+}
+
 // One after the other in this order. Returns the bytes that all take together.
-int64_t PlaceInOrder(const std::vector<size_t>& order, std::vector<MemoryPiece>* pieces) {
+int64_t PlaceInOrder(const std::vector<size_t>& order, bool by_middle,
+                     std::vector<MemoryPiece>* pieces) {
   std::vector<const MemoryPiece*> placed;  // sorted by offset
   int64_t total = 0;
   for (size_t index : order) {
@@ -35,7 +54,8 @@ int64_t PlaceInOrder(const std::vector<size_t>& order, std::vector<MemoryPiece>*
     for (const MemoryPiece* other : placed) {
       if (other->Meets(piece)) neighbours.push_back(other);
     }
-    piece.offset = FindGap(neighbours, piece.bytes);
+    piece.offset =
+        by_middle ? FindMiddle(placed, neighbours, piece.bytes) : FindGap(neighbours, piece.bytes);
     total = std::max(total, piece.offset + piece.bytes);
     const auto after = [&](const MemoryPiece* other) { return other->offset > piece.offset; };
     placed.insert(std::find_if(placed.begin(), placed.end(), after), &piece);
@@ -45,7 +65,7 @@ int64_t PlaceInOrder(const std::vector<size_t>& order, std::vector<MemoryPiece>*
 
 }  // namespace
 
-int64_t PlacePieces(std::vector<MemoryPiece>* pieces) {
+int64_t PlacePieces(bool by_middle, std::vector<MemoryPiece>* pieces) {
   using Piece = const MemoryPiece&;
   const auto larger = [](Piece a, Piece b) { return a.bytes > b.bytes; };
   const auto steps = [](Piece p) {
@@ -62,7 +82,7 @@ int64_t PlacePieces(std::vector<MemoryPiece>* pieces) {
   const auto try_order = [&](const auto& goes_first) {
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return goes_first((*pieces)[a], (*pieces)[b]); });
-    const int64_t total = PlaceInOrder(order, &candidate);
+    const int64_t total = PlaceInOrder(order, false, &candidate);
     if (best >= 0 && total >= best) return;
     best = total;
     for (size_t i = 0; i < pieces->size(); ++i) (*pieces)[i].offset = candidate[i].offset;
@@ -70,7 +90,13 @@ int64_t PlacePieces(std::vector<MemoryPiece>* pieces) {
   try_order(larger);
   try_order(longer);  // those of one life in the order of their sizes
   try_order(wider);
-  return best;
+  if (!by_middle) return best;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return larger((*pieces)[a], (*pieces)[b]); });
+  const int64_t total = PlaceInOrder(order, true, &candidate);
+  if (4 * total > 5 * best) return best;
+  *pieces = candidate;
+  return total;
 }
 
 }  // namespace crema

@@ -19,7 +19,7 @@ class Planner {
     plan_.again.resize(graph_.layers.size());
     for (size_t l = 0; l < graph_.layers.size(); ++l) AddLayer(l, values.recomputed_for[l]);
     for (size_t s = 0; s < plan_.lanes.size(); ++s) PlaceLanes(graph_.slices[s], &plan_.lanes[s]);
-    plan_.memory.arena = static_cast<size_t>(PlacePieces(&plan_.pieces));
+    plan_.memory.arena = static_cast<size_t>(PlacePieces(ThreadsShareLayers(), &plan_.pieces));
     for (const Waiting& each : waiting_) each.place->offset = (*each.pieces)[each.piece].offset;
     plan_.unsent = FindUnsentGradients(graph_);
     return std::move(plan_);
@@ -52,10 +52,13 @@ class Planner {
 
   // A lane is as far as the next one from the start to the end: when one writes, another may read.
   void PlaceLanes(const Slices& slices, LaneMemory* lanes) {
-    lanes->bytes = PlacePieces(&lanes->pieces);
+    lanes->bytes = PlacePieces(slices.lanes == 1 && ThreadsShareLayers(), &lanes->pieces);
     const Life life{ForwardStep(slices.first), ForwardStep(slices.last - 1)};
     AddPiece(slices.lanes * lanes->bytes, life, {}, &plan_.pieces, &lanes->place);
   }
+
+  // In a net that only runs forward; what a training net works with does not stay in the caches.
+  bool ThreadsShareLayers() const { return graph_.slice_bytes > 0 && graph_.processors > 1; }
 
   // Memory that keeps its values.
   Place Keep(int64_t bytes) {

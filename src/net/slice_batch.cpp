@@ -87,7 +87,7 @@ class Slicer {
   // One lane after the other has a part, so that some may wait at the end; not for long.
   bool KeepsLanesBusy(int64_t parts) const {
     const int64_t rounds = (parts + graph_.processors - 1) / graph_.processors;
-    return 10 * rounds * graph_.processors <= 11 * parts;
+    return 20 * rounds * graph_.processors <= 23 * parts;
   }
 
   // The most images of a part with which all lanes have work; 0 where there are too few.

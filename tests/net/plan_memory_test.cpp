@@ -29,18 +29,18 @@ void ExpectNoOverlap(const std::vector<MemoryPiece>& pieces, int64_t total) {
 
 TEST(PlacePiecesTest, LivesThatMeetLieApart) {
   std::vector<MemoryPiece> pieces = {Piece(64, 0, 2), Piece(128, 2, 3), Piece(64, 3, 5)};
-  EXPECT_EQ(PlacePieces(&pieces), 192);
+  EXPECT_EQ(PlacePieces(false, &pieces), 192);
   ExpectNoOverlap(pieces, 192);
 }
 
 TEST(PlacePiecesTest, LivesThatDoNotMeetShare) {
   std::vector<MemoryPiece> pieces = {Piece(64, 0, 1), Piece(128, 2, 3), Piece(64, 4, 4)};
-  EXPECT_EQ(PlacePieces(&pieces), 128);
+  EXPECT_EQ(PlacePieces(false, &pieces), 128);
 }
 
 TEST(PlacePiecesTest, SharesBetweenTwoLivesOfAPiece) {
   std::vector<MemoryPiece> pieces = {{64, {0, 1}, {6, 7}}, Piece(64, 2, 5), Piece(64, 5, 6)};
-  EXPECT_EQ(PlacePieces(&pieces), 128);
+  EXPECT_EQ(PlacePieces(false, &pieces), 128);
   ExpectNoOverlap(pieces, 128);
   EXPECT_EQ(pieces[0].offset, pieces[1].offset);
 }
@@ -49,7 +49,7 @@ TEST(PlacePiecesTest, TakesTheSmallestGapThatFits) {
   // When the last one comes the first and the third are gone: gaps of 256 and 128 bytes.
   std::vector<MemoryPiece> pieces = {Piece(256, 0, 4), Piece(192, 0, 9), Piece(128, 0, 4),
                                      Piece(128, 0, 9), Piece(128, 5, 9)};
-  EXPECT_EQ(PlacePieces(&pieces), 704);
+  EXPECT_EQ(PlacePieces(false, &pieces), 704);
   EXPECT_EQ(pieces[4].offset, pieces[2].offset);
 }
 
@@ -63,14 +63,39 @@ TEST(PlacePiecesTest, ManyPiecesAtRandom) {
                            first + static_cast<int>(random[3 * i + 2]) / 4));
     sum += pieces.back().bytes;
   }
-  const int64_t total = PlacePieces(&pieces);
+  for (bool by_middle : {false, true}) {
+    const int64_t total = PlacePieces(by_middle, &pieces);
+    ExpectNoOverlap(pieces, total);
+    EXPECT_LT(total, sum / 4);
+  }
+}
+
+TEST(PlacePiecesTest, MayShareTheirMiddles) {
+  std::vector<MemoryPiece> pieces = {Piece(512, 0, 1), Piece(256, 1, 2), Piece(384, 2, 3),
+                                     Piece(128, 3, 4)};
+  EXPECT_EQ(PlacePieces(true, &pieces), 768);
+  ExpectNoOverlap(pieces, 768);
+  const auto middle = [&](int i) { return pieces[i].offset + pieces[i].bytes / 2; };
+  EXPECT_EQ(middle(2), middle(0));
+  EXPECT_EQ(middle(3), middle(1));
+}
+
+// Pieces of two sizes that live together have no other place for a third than on both middles.
+TEST(PlacePiecesTest, DoNotPayMuchForTheirMiddles) {
+  std::vector<MemoryPiece> pieces = {Piece(512, 0, 1), Piece(512, 0, 1), Piece(1024, 2, 3)};
+  for (int i = 0; i < 8; ++i) pieces.push_back(Piece(128, 4, 5));
+  std::vector<MemoryPiece> plain = pieces;
+  const int64_t least = PlacePieces(false, &plain), total = PlacePieces(true, &pieces);
+  EXPECT_EQ(least, 1024);
+  EXPECT_LE(4 * total, 5 * least);
   ExpectNoOverlap(pieces, total);
-  EXPECT_LT(total, sum / 4);
 }
 
 TEST(PlacePiecesTest, NoneTakeNothing) {
-  std::vector<MemoryPiece> none;
-  EXPECT_EQ(PlacePieces(&none), 0);
+  for (bool by_middle : {false, true}) {
+    std::vector<MemoryPiece> none;
+    EXPECT_EQ(PlacePieces(by_middle, &none), 0);
+  }
 }
 
 const char kWeights[] =

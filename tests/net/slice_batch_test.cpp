@@ -128,8 +128,8 @@ const std::string kConvs = "engine: 'CAFFE' " + Input("x", {8, 2, 16, 16}) + Con
                            Product("fc", "b", "fc", 300) + Layer("s", "Softmax", {"fc"}, {"s"});
 
 TEST(SliceBatchTest, GivesEachProcessorItsImages) {
-  const Graph graph = Compile(kConvs, 20 << 10, 3);
-  EXPECT_FALSE(HasLanes(graph));  // one of three would wait for a third of the time
+  const Graph graph = Compile(kConvs, 20 << 10, 5);
+  EXPECT_FALSE(HasLanes(graph));  // at the end two of five would wait
   const Graph two = Compile(kConvs, 20 << 10, 2);
   ASSERT_EQ(two.slices.size(), 1u);
   EXPECT_EQ(LayersOf(two, two.slices[0]), (Names{"a", "r", "b"}));
@@ -138,14 +138,6 @@ TEST(SliceBatchTest, GivesEachProcessorItsImages) {
   EXPECT_EQ(Compile(kConvs, 1 << 30, 2).slices[0].count, 2);
   const std::string plan = DescribePlan(two, MemoryOf(two), "CPU");
   EXPECT_NE(plan.find("runs for 4 parts of the batch, 2 at a time"), std::string::npos) << plan;
-}
-
-// Max pooling by our own code notes where the maxima were.
-TEST(SliceBatchTest, NotInLayersThatWriteWhatIsTheirOwn) {
-  const Graph graph = Compile(kSmallNet, 1, 2);
-  ASSERT_EQ(graph.slices.size(), 1u);
-  EXPECT_EQ(LayersOf(graph, graph.slices[0]), (Names{"a", "r"}));
-  EXPECT_EQ(graph.slices[0].lanes, 2);
 }
 
 // The lanes' memory is apart: one may be far behind the other.
@@ -288,13 +280,14 @@ TEST(SliceBatchTest, AlsoByTheDefaultEngines) {
   }
 }
 
-// Refuses an image that begins with a 7.
+// Refuses an image that begins with a 7. One whose name says so writes what is its own.
 class RefusingLayer : public crema::Layer {
  public:
   using crema::Layer::Layer;
   LayerTraits traits() const override {
     LayerTraits traits;
-    traits.treats_images_apart = traits.forward_is_reentrant = true;
+    traits.treats_images_apart = true;
+    traits.forward_is_reentrant = name() != "writes";
     return traits;
   }
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
@@ -325,6 +318,32 @@ TEST(SliceBatchTest, PassesOnWhatALaneThrows) {
     SetBlob(*net, "x", values);
     net->Forward(0);
     EXPECT_EQ(ReadBlob(*net, "z"), values);
+  }
+}
+
+TEST(SliceBatchTest, NotInLayersThatWriteWhatIsTheirOwn) {
+  const Graph graph = Compile(Input("x", {4, 3}) + Layer("y", "RefusingOfTests", {"x"}, {"y"}) +
+                                  Layer("z", "RefusingOfTests", {"y"}, {"z"}) +
+                                  Layer("writes", "RefusingOfTests", {"z"}, {"u"}) +
+                                  Layer("v", "RefusingOfTests", {"u"}, {"v"}),
+                              1, 2);
+  ASSERT_EQ(graph.slices.size(), 1u);
+  EXPECT_EQ(LayersOf(graph, graph.slices[0]), (Names{"y", "z"}));
+  EXPECT_EQ(graph.slices[0].lanes, 2);
+}
+
+// oneDNN keeps compiled code, for one thread or for all.
+TEST(SliceBatchTest, GoesFromAllThreadsToOneEachAndBack) {
+  const std::string text = Input("x", {1, 16, 24, 24}) + Conv("a", "x", 48) +
+                           Layer("r", "ReLU", {"a"}, {"a"}) + Conv("b", "a", 64) +
+                           Conv("c", "b", 48);
+  const auto net = Make(text, 1 << 20, DType::kFloat32, 2);
+  const auto whole = Make(text, 0, DType::kFloat32);
+  for (const int64_t batch : {1, 4, 1, 2}) {
+    SCOPED_TRACE(batch);
+    for (Net* each : {net.get(), whole.get()}) each->Reshape({{"x", Shape{batch, 16, 24, 24}}});
+    EXPECT_EQ(HasLanes(net->graph()), batch > 1);
+    ExpectSameOutputs(net.get(), whole.get(), 1e-4);
   }
 }
 

@@ -154,14 +154,13 @@ class LayerTimer : public ForwardWatch {
   }
 
   double Milliseconds(int layer) const {
-    const Graph& graph = subject_.net().graph();
     double sum = 0;
-    for (const Lane& lane : lanes_) sum += lane.ms[layer];
-    for (const Slices& slices : graph.slices) {
-      const auto l = static_cast<size_t>(layer);
-      if (slices.first <= l && l < slices.last) return sum / slices.lanes;
+    int lanes = 0;  // that ran it
+    for (const Lane& lane : lanes_) {
+      sum += lane.ms[layer];
+      lanes += lane.ms[layer] > 0 ? 1 : 0;
     }
-    return sum;
+    return lanes > 1 ? sum / lanes : sum;
   }
 
  private:

@@ -11,19 +11,24 @@ void HostTasks(int tasks, const std::function<void(int)>& f);
 // The same on at most `workers` threads: f gets the task and the number of the worker, from 0 on,
 // who alone has that number until f returns. Each worker begins with its own share of consecutive
 // tasks, so that it meets what an earlier call left in its caches, and then helps the others. With
-// several workers and tasks, what runs in f uses that thread only. f must not throw.
+// several workers and tasks, what runs in f uses that thread only. What
+// f throws is thrown again at the end.
 void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f);
 
 // How many processors this process may use.
 int HostProcessors();
 
-// While it lives, libraries that plan their work for the threads of this one plan for it alone.
-class PlansForOneThread {
+// How many threads the work of this one is planned for: those that HostTasks would use.
+int HostThreads();
+
+// While it lives, what runs on this thread, and libraries that plan their work for it, plan for so
+// many threads.
+class PlansForThreads {
  public:
-  PlansForOneThread();
-  ~PlansForOneThread();
-  PlansForOneThread(const PlansForOneThread&) = delete;
-  PlansForOneThread& operator=(const PlansForOneThread&) = delete;
+  explicit PlansForThreads(int threads);
+  ~PlansForThreads();
+  PlansForThreads(const PlansForThreads&) = delete;
+  PlansForThreads& operator=(const PlansForThreads&) = delete;
 
  private:
   int before_;

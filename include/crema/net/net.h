@@ -91,7 +91,8 @@ class Net {
 
   // Blobs by their index in graph().blobs, and by name (nullptr where there is none, also because
   // layers were fused). Whose values may be read after a pass: see CompileOptions::keep_blobs; one
-  // between layers that take a part of the batch has room for a part, see slice_bytes there.
+  // between layers that take a part of the batch has room for a part, see slice_bytes there, and
+  // holds any.
   Blob& blob(int i) const { return *blobs_[i]; }
   Blob* FindBlob(const std::string& name) const;
 
@@ -124,7 +125,8 @@ class Net {
   void SeekPasses(uint64_t passes);
 
   // Logs the mean magnitude of all that the passes compute, in Caffe's words; each waits for the
-  // device. Without a call, it is as the net's file says.
+  // device. Without a call, it is as the net's file says. Layers that take a part of the batch are
+  // left out; where the file wishes it, there are none.
   void SetDebugInfo(bool on) { debug_info_ = on; }
 
   // What layers carry from one pass to the next, by layer name: views of it.

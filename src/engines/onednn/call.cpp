@@ -9,6 +9,10 @@
 #include "crema/base/error.h"
 #include "engines/onednn/primitives.h"
 
+#if DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_OMP && DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_SEQ
+#error "oneDNN has threads of its own; build it with DNNL_CPU_RUNTIME=OMP, or crema without it"
+#endif
+
 namespace crema::onednn {
 
 using dnnl::memory;

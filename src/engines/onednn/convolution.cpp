@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "crema/layer/registry.h"
+#include "crema/math/host_tasks.h"
 #include "engines/onednn/convolution_calls.h"
 #include "engines/onednn/kept.h"
 #include "layers/shared/relu.h"
@@ -114,6 +115,10 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     for (size_t i = 0; i < top.size(); ++i) {
       const float* x = bottom[i]->data<float>();
       float* y = top[i]->mutable_data<float>();
+      if (!calls_.bands.each.empty()) {
+        RunBands(x, weights, bias, y, rest);
+        continue;
+      }
       ForEachCall([&](int64_t image, int group) {
         calls_.forward.Run(
             {{DNNL_ARG_SRC, x + image * s.BottomCount() + group * GroupChannels()},
@@ -199,6 +204,17 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       for (int group = 0; group < calls_.groups; ++group) run(image, group);
     }
   }
+  void RunBands(const float* x, const void* weights, const float* bias, float* y, char* scratch) {
+    std::vector<onednn::Band>& bands = calls_.bands.each;
+    const int count = static_cast<int>(bands.size());
+    HostTasks(count, count, [&](int i, int) {
+      bands[i].forward.Run({{DNNL_ARG_SRC, x + bands[i].bottom},
+                            {DNNL_ARG_WEIGHTS, weights},
+                            {DNNL_ARG_BIAS, bias},
+                            {DNNL_ARG_DST, y + bands[i].top}},
+                           scratch + i * calls_.bands.scratch_bytes);
+    });
+  }
   // Of one group of calls_.groups.
   int64_t GroupChannels() const { return problem_.sizes.geometry.channels / calls_.groups; }
   int64_t GroupOutputs() const { return problem_.sizes.outputs / calls_.groups; }
@@ -214,6 +230,8 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
 
   size_t ScratchBytes() const {
     const size_t bytes[] = {
+        calls_.groups * calls_.packed_forward +
+            calls_.bands.each.size() * calls_.bands.scratch_bytes,
         calls_.groups * calls_.packed_forward + calls_.forward.scratch_bytes(),
         calls_.groups * calls_.packed_forward + calls_.pack_forward.scratchpad_bytes(),
         FoldedBytes() + calls_.pack_forward.scratchpad_bytes(),

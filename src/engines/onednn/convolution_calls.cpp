@@ -264,6 +264,18 @@ void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue)
 } catch (const dnnl::error&) {  // the forward kernel stays
 }
 
+// Other arguments than the forward kernel's, so that the weights are packed for them.
+void ConvolutionCalls::MakeForwardBands(const Maker& maker, const Epilogue& epilogue) {
+  const ConvolutionProblem& problem = maker.one_call();
+  dnnl::primitive_attr attr = CallerScratchpad();
+  attr.set_post_ops(epilogue.PostOps());
+  bands = MakeBands(problem.sizes.geometry, problem.bottom, problem.top,
+                    maker.ForwardDesc(epilogue), attr);
+  if (bands.each.empty() || bands.weights == maker.Weights()) return;
+  pack_forward = Reorder(maker.Weights(), bands.weights);
+  packed_forward = AlignUp(bands.weights.get_size());
+}
+
 std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic arithmetic,
                                    const Epilogue& epilogue) try {
   const Maker maker(problem, arithmetic);
@@ -289,6 +301,10 @@ std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic
                     {DNNL_ARG_WEIGHTS, data.weights_desc(), data.weights_desc()},
                     {DNNL_ARG_DIFF_SRC, src, data.diff_src_desc(), true}}};
   if (arithmetic == Arithmetic::kDirect && maker.SeesOnePixel()) MakeProduct(maker, epilogue);
+  const bool is_one_image = problem.phase == Phase::kTest && problem.sizes.images == 1;
+  if (is_one_image && arithmetic != Arithmetic::kWinograd && !leaves_out_pixels) {
+    MakeForwardBands(maker, epilogue);
+  }
   const auto pack = [&](const memory::desc& order, Call* call, size_t* bytes) {
     if (order == caffe_order || *bytes > 0) return;
     *call = Reorder(caffe_order, order);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "crema/layer/layer.h"
+#include "engines/onednn/bands.h"
 #include "engines/onednn/call.h"
 #include "engines/onednn/epilogue.h"
 #include "layers/shared/convolution.h"
@@ -52,6 +53,7 @@ class ConvolutionCalls {
 
   Call pack_forward, pack_backward, add_weights, gather;
   ConvertingCall forward, backward_data, backward_weights;
+  Bands bands;  // instead of `forward`, where there are some
   size_t packed_forward = 0, packed_backward = 0, packed_gradient = 0, gathered = 0;
   int64_t images = 0;
   int groups = 1;
@@ -61,6 +63,7 @@ class ConvolutionCalls {
  private:
   class Maker;
   void MakeProduct(const Maker& maker, const Epilogue& epilogue);
+  void MakeForwardBands(const Maker& maker, const Epilogue& epilogue);
   std::string MakeGradient(const dnnl::convolution_backward_weights::primitive_desc& gradient,
                            const Maker& maker);
 };

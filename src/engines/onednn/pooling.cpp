@@ -26,7 +26,6 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
     LayerTraits traits = PoolingBase::traits();
     traits.accepts_channels_last = traits.needs_channels_last = true;
     traits.backward_needs_top_data = relu_slope_.has_value();
-    traits.forward_is_reentrant = true;
     return traits;
   }
 

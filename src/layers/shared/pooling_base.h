@@ -39,6 +39,7 @@ class PoolingBase : public Layer {
     traits.backward_needs_top_data = false;
     traits.has_backward = options().pool() != proto::PoolingParameter::STOCHASTIC || HasMask();
     traits.treats_images_apart = true;
+    traits.forward_is_reentrant = true;
     return traits;
   }
 
@@ -62,7 +63,10 @@ class PoolingBase : public Layer {
     const Shape top{bottom[0], bottom[1], sizes_.h.out, sizes_.w.out};
     LayerPlan plan;
     plan.tops.assign(std::max(1, config().top_size()), top);
-    if (HasMask()) plan.state.push_back({top, DType::kInt32});
+    if (HasMask()) {
+      plan.state.push_back({top, DType::kInt32});
+      plan.scratch_bytes = MaskBytes(top);
+    }
     return plan;
   }
 
@@ -73,6 +77,10 @@ class PoolingBase : public Layer {
   bool HasMask() const {
     return options().pool() == proto::PoolingParameter::MAX ||
            (options().pool() == proto::PoolingParameter::STOCHASTIC && phase() == Phase::kTrain);
+  }
+
+  static size_t MaskBytes(const Shape& top) {
+    return static_cast<size_t>(top.count()) * sizeof(int32_t);
   }
 
   PoolSizes sizes_;
