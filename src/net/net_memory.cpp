@@ -154,22 +154,49 @@ void Net::ShowPart(size_t slices, int part, size_t lane) {
   }
 }
 
+// At first all states lie in one block, which may get large pages.
+void Net::PoolStates() {
+  const auto bytes_of = [&](const LayerPlan::State& wanted) {
+    return AlignedBytes(wanted.shape, wanted.dtype.value_or(graph_.dtype));
+  };
+  int64_t bytes = 0;
+  for (const LayerNode& node : graph_.layers) {
+    for (const LayerPlan::State& wanted : node.plan.state) bytes += bytes_of(wanted);
+  }
+  const auto pool = std::make_shared<Buffer>(context_->shared_device(), static_cast<size_t>(bytes));
+  context_->device().Zero(pool->memory(), pool->bytes());
+  states_.resize(graph_.layers.size());
+  size_t offset = 0;
+  for (size_t l = 0; l < graph_.layers.size(); ++l) {
+    for (const LayerPlan::State& wanted : graph_.layers[l].plan.state) {
+      const auto room = static_cast<size_t>(bytes_of(wanted));
+      const DType dtype = wanted.dtype.value_or(graph_.dtype);
+      states_[l].push_back({Tensor(pool, offset, dtype, wanted.shape), offset, room});
+      offset += room;
+    }
+  }
+}
+
 // What a layer keeps is kept where its shape stays; zeros otherwise.
 std::vector<Tensor> Net::StateOf(int layer) {
   const auto& device = context_->shared_device();
-  std::vector<Tensor> old = std::move(states_[layer]);
-  std::vector<Tensor> state;
-  for (const LayerPlan::State& wanted : graph_.layers[layer].plan.state) {
-    const DType dtype = wanted.dtype.value_or(graph_.dtype);
-    const size_t i = state.size();
-    const size_t bytes = static_cast<size_t>(wanted.shape.count()) * SizeOf(dtype);
-    const bool fits =
-        i < old.size() && old[i].dtype() == dtype && old[i].buffer()->bytes() >= bytes;
-    state.push_back(fits ? Tensor(old[i].buffer(), 0, dtype, wanted.shape)
-                         : Tensor(device, dtype, wanted.shape));
-    if (!fits || old[i].shape() != wanted.shape) device->Zero(state[i].raw(), bytes);
+  const std::vector<LayerPlan::State>& wanted = graph_.layers[layer].plan.state;
+  std::vector<State>& states = states_[layer];
+  states.resize(wanted.size());
+  std::vector<Tensor> tensors;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    State& state = states[i];
+    const Tensor old = state.tensor;
+    const DType dtype = wanted[i].dtype.value_or(graph_.dtype);
+    const size_t bytes = static_cast<size_t>(wanted[i].shape.count()) * SizeOf(dtype);
+    const bool fits = !old.empty() && old.dtype() == dtype && state.room >= bytes;
+    const bool same = fits && old.shape() == wanted[i].shape;
+    if (fits && !same) state.tensor = Tensor(old.buffer(), state.offset, dtype, wanted[i].shape);
+    if (!fits) state = {Tensor(device, dtype, wanted[i].shape), 0, bytes};
+    if (!same) device->Zero(state.tensor.raw(), bytes);
+    tensors.push_back(state.tensor);
   }
-  return state;
+  return tensors;
 }
 
 void Net::BindLayers() {
@@ -182,9 +209,8 @@ void Net::BindLayers() {
       params.push_back(params_[p].get());
       wants.push_back(graph_.params[p].wants_gradient && params_[p]->has_diff());
     }
-    states_[l] = StateOf(static_cast<int>(l));
-    for (const Tensor& state : states_[l]) memory_.state += state.buffer()->bytes();
-    node.layer->Bind(params, states_[l], wants);
+    node.layer->Bind(params, StateOf(static_cast<int>(l)), wants);
+    for (const State& state : states_[l]) memory_.state += state.room;
     if (node.absorbed_by < 0) continue;
     Layer* host = graph_.layers[node.absorbed_by].layer.get();
     dynamic_cast<Fusible&>(*host).BindFollower(*node.layer, params, wants);

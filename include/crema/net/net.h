@@ -169,6 +169,7 @@ class Net {
   void AllocateParams(const Net* other);
   void FillParams();
   void BindLayers();
+  void PoolStates();
   std::vector<Tensor> StateOf(int layer);
   BlobList Blobs(const std::vector<int>& indices) const;
 
@@ -192,7 +193,11 @@ class Net {
   std::unique_ptr<MemoryPlan> plan_;
   std::shared_ptr<Arena> arena_;                 // perhaps shared with other nets
   std::shared_ptr<Buffer> arena_memory_, kept_;  // what the blobs' views are made of
-  std::vector<std::vector<Tensor>> states_;      // by layer
+  struct State {
+    Tensor tensor;
+    size_t offset, room;  // in its buffer, bytes
+  };
+  std::vector<std::vector<State>> states_;  // by layer
   std::map<std::string, int> blob_index_;
   Tensor flat_params_, flat_gradients_, loss_;
 };
