@@ -31,8 +31,10 @@ class CpuDevice : public Device {
            " bytes could not be allocated on the CPU; use a smaller "
            "batch size");
     }
+#ifdef MADV_HUGEPAGE
     // Where the system will not, nothing is lost.
     if (unit == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);
+#endif
     return memory;
   }
   void Free(void* memory) noexcept override { std::free(memory); }

@@ -240,6 +240,7 @@ class BatchNormLayer : public Layer, public Fusible {
   // The moments are there, and the running ones have them already.
   void ForwardAgain(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (bottom[0]->count() == 0) return;
+    if (uses_stored_) return Forward(ctx, bottom, top);  // they may have been in scratch memory
     CREMA_FLOAT_DISPATCH(
         bottom[0]->dtype(), T,
         Run<T>(ctx, *bottom[0], SavedMoments<T>(View(*bottom[0]).channels), *top[0]));

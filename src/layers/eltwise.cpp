@@ -173,7 +173,7 @@ class EltwiseLayer : public Layer, public Fusible {
     plan.tops = {bottoms[0]};
     if (operation() == proto::EltwiseParameter::MAX) {
       plan.state = {{bottoms[0], DType::kInt32}};
-      plan.scratch_bytes = WinnerBytes(bottoms[0]);
+      if (phase() == Phase::kTest) plan.scratch_bytes = WinnerBytes(bottoms[0]);
     }
     return plan;
   }
@@ -211,7 +211,7 @@ class EltwiseLayer : public Layer, public Fusible {
         return SumForward<T>(ctx, bottom, top, coeff_);
       case proto::EltwiseParameter::MAX:
         return MaxForward<T>(ctx, bottom, top,
-                             top.has_diff()
+                             phase() == Phase::kTrain || top.has_diff()
                                  ? state(0).mutable_data<int32_t>()
                                  : static_cast<int32_t*>(ctx.Scratch(WinnerBytes(top.shape()))));
     }

@@ -102,7 +102,9 @@ class MvnLayer : public Layer {
     LayerPlan plan;
     plan.tops = {x};
     plan.state = {{Shape{rows_.rows}, {}}, {Shape{2, rows_.rows}, {}}};
-    plan.scratch_bytes = 2 * static_cast<size_t>(rows_.rows) * SizeOf(dtype);
+    if (phase() == Phase::kTest) {
+      plan.scratch_bytes = 2 * static_cast<size_t>(rows_.rows) * SizeOf(dtype);
+    }
     return plan;
   }
 
@@ -124,7 +126,7 @@ class MvnLayer : public Layer {
   template <class T>
   void Run(Context& ctx, const Blob& bottom, const Blob& top) {
     T *deviation, *mean;
-    if (top.has_diff()) {
+    if (phase() == Phase::kTrain || top.has_diff()) {
       deviation = state(0).mutable_data<T>();
       mean = state(1).mutable_data<T>();
     } else {

@@ -33,7 +33,7 @@ class PoolingLayer : public PoolingBase {
 
  private:
   int32_t* Mask(Context& ctx, const Blob& top) {
-    if (top.has_diff()) return state(0).mutable_data<int32_t>();
+    if (phase() == Phase::kTrain || top.has_diff()) return state(0).mutable_data<int32_t>();
     return static_cast<int32_t*>(ctx.Scratch(MaskBytes(top.shape())));
   }
 

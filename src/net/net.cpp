@@ -36,7 +36,6 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
   AllocateParams(options.share_params_with);
   FillParams();
   ConnectLayers();
-  PoolStates();
   BindLayers();
   for (const LayerNode& node : graph_.layers) {
     if (node.absorbed_by < 0) node.layer->Start(*context_);

@@ -154,52 +154,67 @@ void Net::ShowPart(size_t slices, int part, size_t lane) {
   }
 }
 
-// At first all states lie in one block, which may get large pages.
-void Net::PoolStates() {
-  const auto bytes_of = [&](const LayerPlan::State& wanted) {
-    return AlignedBytes(wanted.shape, wanted.dtype.value_or(graph_.dtype));
-  };
-  int64_t bytes = 0;
-  for (const LayerNode& node : graph_.layers) {
-    for (const LayerPlan::State& wanted : node.plan.state) bytes += bytes_of(wanted);
+bool Net::StatesFit() const {
+  if (states_.size() != graph_.layers.size()) return false;
+  for (size_t l = 0; l < states_.size(); ++l) {
+    const std::vector<LayerPlan::State>& wanted = graph_.layers[l].plan.state;
+    if (states_[l].size() != wanted.size()) return false;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const DType dtype = wanted[i].dtype.value_or(graph_.dtype);
+      const auto bytes = static_cast<size_t>(AlignedBytes(wanted[i].shape, dtype));
+      if (states_[l][i].tensor.dtype() != dtype || states_[l][i].room < bytes) return false;
+    }
   }
-  const auto pool = std::make_shared<Buffer>(context_->shared_device(), static_cast<size_t>(bytes));
-  context_->device().Zero(pool->memory(), pool->bytes());
-  states_.resize(graph_.layers.size());
-  size_t offset = 0;
-  for (size_t l = 0; l < graph_.layers.size(); ++l) {
+  return true;
+}
+
+// All states lie in one block, which may get large pages. It is zeros but for what keeps its shape.
+void Net::PoolStates() {
+  const std::vector<std::vector<State>> old = std::move(states_);
+  states_.assign(graph_.layers.size(), {});
+  size_t bytes = 0;
+  for (size_t l = 0; l < states_.size(); ++l) {
     for (const LayerPlan::State& wanted : graph_.layers[l].plan.state) {
-      const auto room = static_cast<size_t>(bytes_of(wanted));
       const DType dtype = wanted.dtype.value_or(graph_.dtype);
-      states_[l].push_back({Tensor(pool, offset, dtype, wanted.shape), offset, room});
-      offset += room;
+      const auto room = static_cast<size_t>(AlignedBytes(wanted.shape, dtype));
+      states_[l].push_back({{}, bytes, room});
+      bytes += room;
+    }
+  }
+  Device& device = context_->device();
+  const auto pool = std::make_shared<Buffer>(context_->shared_device(), bytes);
+  device.Zero(pool->memory(), bytes);
+  for (size_t l = 0; l < states_.size(); ++l) {
+    for (size_t i = 0; i < states_[l].size(); ++i) {
+      const LayerPlan::State& wanted = graph_.layers[l].plan.state[i];
+      Tensor& tensor = states_[l][i].tensor;
+      tensor =
+          Tensor(pool, states_[l][i].offset, wanted.dtype.value_or(graph_.dtype), wanted.shape);
+      if (l >= old.size() || i >= old[l].size()) continue;
+      const Tensor& before = old[l][i].tensor;
+      const bool same = before.dtype() == tensor.dtype() && before.shape() == tensor.shape();
+      if (same) device.Copy(tensor.raw(), before.raw(), tensor.bytes());
     }
   }
 }
 
 // What a layer keeps is kept where its shape stays; zeros otherwise.
 std::vector<Tensor> Net::StateOf(int layer) {
-  const auto& device = context_->shared_device();
-  const std::vector<LayerPlan::State>& wanted = graph_.layers[layer].plan.state;
-  std::vector<State>& states = states_[layer];
-  states.resize(wanted.size());
   std::vector<Tensor> tensors;
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    State& state = states[i];
-    const Tensor old = state.tensor;
-    const DType dtype = wanted[i].dtype.value_or(graph_.dtype);
-    const size_t bytes = static_cast<size_t>(wanted[i].shape.count()) * SizeOf(dtype);
-    const bool fits = !old.empty() && old.dtype() == dtype && state.room >= bytes;
-    const bool same = fits && old.shape() == wanted[i].shape;
-    if (fits && !same) state.tensor = Tensor(old.buffer(), state.offset, dtype, wanted[i].shape);
-    if (!fits) state = {Tensor(device, dtype, wanted[i].shape), 0, bytes};
-    if (!same) device->Zero(state.tensor.raw(), bytes);
+  for (size_t i = 0; i < states_[layer].size(); ++i) {
+    State& state = states_[layer][i];
+    const Shape& wanted = graph_.layers[layer].plan.state[i].shape;
+    if (state.tensor.shape() != wanted) {
+      state.tensor = Tensor(state.tensor.buffer(), state.offset, state.tensor.dtype(), wanted);
+      context_->device().Zero(state.tensor.raw(), state.tensor.bytes());
+    }
     tensors.push_back(state.tensor);
   }
   return tensors;
 }
 
 void Net::BindLayers() {
+  if (!StatesFit()) PoolStates();
   memory_.state = 0;
   for (size_t l = 0; l < graph_.layers.size(); ++l) {
     const LayerNode& node = graph_.layers[l];

@@ -91,6 +91,23 @@ TEST_P(RecomputeTest, TakesLessMemory) {
   EXPECT_LT(net->memory().arena, expected->memory().arena);
 }
 
+// No gradient comes to the BatchNorm, but its top is needed.
+TEST_P(RecomputeTest, StoredMomentsOfAFrozenTrunk) {
+  const std::string text =
+      kData + Conv("c0", "x", "param { lr_mult: 0 } param { lr_mult: 0 }") +
+      Layer("b0", "BatchNorm", {"c0"}, {"b0"}, "batch_norm_param { use_global_stats: true }") +
+      Conv("c1", "b0") + Product("fc", "c1", "fc", 5) +
+      Layer("loss", "SoftmaxWithLoss", {"fc", "label"}, {"loss"});
+  const auto expected = Make(ParseNet(text), false);
+  const auto net = Make(WithRecompute(ParseNet(text), " b0 "), false);
+  EXPECT_EQ(CountRecomputed(*net), 1);
+  for (Net* each : {net.get(), expected.get()}) {
+    crema::test::SetParam(*each, "b0", 1, RandomLabels(16, 4, 9));
+    crema::test::SetParam(*each, "b0", 2, {2});
+  }
+  ExpectSame(net.get(), expected.get());
+}
+
 // A part of a chain, whose inputs are there or are recomputed too.
 TEST_P(RecomputeTest, EachLayerAlone) {
   const auto expected = Make(ParseNet(BlockNet()), false);

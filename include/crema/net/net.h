@@ -169,6 +169,7 @@ class Net {
   void AllocateParams(const Net* other);
   void FillParams();
   void BindLayers();
+  bool StatesFit() const;
   void PoolStates();
   std::vector<Tensor> StateOf(int layer);
   BlobList Blobs(const std::vector<int>& indices) const;

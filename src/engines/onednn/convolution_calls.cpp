@@ -264,16 +264,14 @@ void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue)
 } catch (const dnnl::error&) {  // the forward kernel stays
 }
 
-// Other arguments than the forward kernel's, so that the weights are packed for them.
-void ConvolutionCalls::MakeForwardBands(const Maker& maker, const Epilogue& epilogue) {
+void ConvolutionCalls::MakeForwardBands(const Maker& maker, const Epilogue& epilogue) try {
   const ConvolutionProblem& problem = maker.one_call();
   dnnl::primitive_attr attr = CallerScratchpad();
   attr.set_post_ops(epilogue.PostOps());
   bands = MakeBands(problem.sizes.geometry, problem.bottom, problem.top,
                     maker.ForwardDesc(epilogue), attr);
-  if (bands.each.empty() || bands.weights == maker.Weights()) return;
-  pack_forward = Reorder(maker.Weights(), bands.weights);
-  packed_forward = AlignUp(bands.weights.get_size());
+} catch (const dnnl::error&) {  // the forward kernel stays
+  bands = {};
 }
 
 std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic arithmetic,
@@ -310,7 +308,7 @@ std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic
     *call = Reorder(caffe_order, order);
     *bytes = AlignUp(order.get_size());
   };
-  pack(kernel.weights_desc(), &pack_forward, &packed_forward);
+  pack(bands.each.empty() ? kernel.weights_desc() : bands.weights, &pack_forward, &packed_forward);
   pack(data.weights_desc(), &pack_backward, &packed_backward);
   gradient_is_product = arithmetic == Arithmetic::kDirect && ProductPays(problem);
   if (!gradient_is_product) return MakeGradient(maker.GradientKernel(kernel), maker);

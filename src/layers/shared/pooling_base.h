@@ -65,7 +65,7 @@ class PoolingBase : public Layer {
     plan.tops.assign(std::max(1, config().top_size()), top);
     if (HasMask()) {
       plan.state.push_back({top, DType::kInt32});
-      plan.scratch_bytes = MaskBytes(top);
+      if (phase() == Phase::kTest) plan.scratch_bytes = MaskBytes(top);
     }
     return plan;
   }
