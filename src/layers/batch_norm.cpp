@@ -12,6 +12,7 @@
 #include "crema/layer/registry.h"
 #include "crema/math/reduce.h"
 #include "layers/shared/channel_wise.h"
+#include "layers/shared/notes.h"
 
 namespace crema {
 namespace {
@@ -225,6 +226,7 @@ class BatchNormLayer : public Layer, public Fusible {
     plan.state = {{Shape{4, view.channels}, {}}};
     if (KeepsInput()) plan.state.push_back({bottoms[0], {}});
     plan.scratch_bytes = ScratchBytes(view, dtype);
+    PlanNotes(phase(), dtype, &plan);
     return plan;
   }
 
@@ -263,7 +265,7 @@ class BatchNormLayer : public Layer, public Fusible {
   static ChannelView View(const Blob& x) { return ViewChannels(x.shape(), x.layout()); }
 
   static size_t ScratchBytes(const ChannelView& view, DType dtype) {
-    return 4 * static_cast<size_t>(view.channels) * SizeOf(dtype);
+    return 2 * static_cast<size_t>(view.channels) * SizeOf(dtype);
   }
 
   template <class T>
@@ -274,13 +276,12 @@ class BatchNormLayer : public Layer, public Fusible {
   Moments<T> SavedMoments(int channels) const {
     return MomentsAt(state(0).mutable_data<T>(), channels);
   }
-  // Where they are only read from the parameters and needed no longer, not in the layer's state.
+  // Those of the batch are kept: to compute them again would change the running ones.
   template <class T>
   Moments<T> MomentsFor(Context& ctx, const Blob& bottom, const Blob& top) const {
-    const ChannelView view = View(bottom);
-    if (!uses_stored_ || top.has_diff()) return SavedMoments<T>(view.channels);
-    return MomentsAt(static_cast<T*>(ctx.Scratch(ScratchBytes(view, bottom.dtype()))),
-                     view.channels);
+    const int channels = View(bottom).channels;
+    if (!uses_stored_) return SavedMoments<T>(channels);
+    return MomentsAt(Notes<T>(ctx, phase(), top, state(0)), channels);
   }
 
   template <class T>

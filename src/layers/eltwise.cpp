@@ -4,6 +4,7 @@
 #include "crema/layer/fusible.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
+#include "layers/shared/notes.h"
 
 namespace crema {
 namespace {
@@ -163,7 +164,7 @@ class EltwiseLayer : public Layer, public Fusible {
   }
   void BindFollower(const Layer&, const BlobList&, const std::vector<bool>&) override {}
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
     for (size_t b = 1; b < bottoms.size(); ++b) {
       if (bottoms[b] == bottoms[0]) continue;
       Fail("bottom 0 has the shape ", bottoms[0].ToString(), " and bottom ", b, " the shape ",
@@ -173,7 +174,7 @@ class EltwiseLayer : public Layer, public Fusible {
     plan.tops = {bottoms[0]};
     if (operation() == proto::EltwiseParameter::MAX) {
       plan.state = {{bottoms[0], DType::kInt32}};
-      if (phase() == Phase::kTest) plan.scratch_bytes = WinnerBytes(bottoms[0]);
+      PlanNotes(phase(), dtype, &plan);
     }
     return plan;
   }
@@ -196,10 +197,6 @@ class EltwiseLayer : public Layer, public Fusible {
   proto::EltwiseParameter::EltwiseOp operation() const {
     return config().eltwise_param().operation();
   }
-  // Which bottom each maximum is from.
-  static size_t WinnerBytes(const Shape& shape) {
-    return static_cast<size_t>(shape.count()) * sizeof(int32_t);
-  }
   bool IsProduct() const { return operation() == proto::EltwiseParameter::PROD; }
 
   template <class T>
@@ -210,10 +207,7 @@ class EltwiseLayer : public Layer, public Fusible {
         if (relu_ != nullptr) return SumReluForward<T>(ctx, bottom, top, coeff_, Slope());
         return SumForward<T>(ctx, bottom, top, coeff_);
       case proto::EltwiseParameter::MAX:
-        return MaxForward<T>(ctx, bottom, top,
-                             phase() == Phase::kTrain || top.has_diff()
-                                 ? state(0).mutable_data<int32_t>()
-                                 : static_cast<int32_t*>(ctx.Scratch(WinnerBytes(top.shape()))));
+        return MaxForward<T>(ctx, bottom, top, Notes<int32_t>(ctx, phase(), top, state(0)));
     }
   }
 

@@ -7,6 +7,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
+#include "layers/shared/notes.h"
 
 namespace crema {
 namespace {
@@ -237,8 +238,7 @@ class LrnLayer : public Layer {
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, {
       const T* x = bottom[0]->data<T>();
-      T* scale = top[0]->has_diff() ? state(0).mutable_data<T>()
-                                    : static_cast<T*>(ctx.Scratch(sizes_.Count() * sizeof(T)));
+      T* scale = Notes<T>(ctx, phase(), *top[0], state(0));
       T* y = top[0]->mutable_data<T>();
       if (options_.beta == 0.75f) {
         LrnForward<PowThreeQuarters>(ctx, sizes_, options_, x, scale, y);

@@ -6,6 +6,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/reduce.h"
+#include "layers/shared/notes.h"
 
 namespace crema {
 namespace {
@@ -101,10 +102,8 @@ class MvnLayer : public Layer {
     rows_ = {x.Count(0, axis), x.CountFrom(axis), param.eps(), param.normalize_variance() ? 1 : 0};
     LayerPlan plan;
     plan.tops = {x};
-    plan.state = {{Shape{rows_.rows}, {}}, {Shape{2, rows_.rows}, {}}};
-    if (phase() == Phase::kTest) {
-      plan.scratch_bytes = 2 * static_cast<size_t>(rows_.rows) * SizeOf(dtype);
-    }
+    plan.state = {{Shape{3, rows_.rows}, {}}};  // deviations, and two means
+    PlanNotes(phase(), dtype, &plan);
     return plan;
   }
 
@@ -116,8 +115,9 @@ class MvnLayer : public Layer {
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
-      T* means = state(1).mutable_data<T>();
-      MvnBackward<T>(ctx, rows_, top[0]->data<T>(), top[0]->diff<T>(), state(0).data<T>(), means,
+      T* deviations = state(0).mutable_data<T>();
+      T* means = deviations + rows_.rows;
+      MvnBackward<T>(ctx, rows_, top[0]->data<T>(), top[0]->diff<T>(), deviations, means,
                      means + rows_.rows, bottom[0]->mutable_diff<T>());
     });
   }
@@ -125,14 +125,8 @@ class MvnLayer : public Layer {
  private:
   template <class T>
   void Run(Context& ctx, const Blob& bottom, const Blob& top) {
-    T *deviation, *mean;
-    if (phase() == Phase::kTrain || top.has_diff()) {
-      deviation = state(0).mutable_data<T>();
-      mean = state(1).mutable_data<T>();
-    } else {
-      deviation = static_cast<T*>(ctx.Scratch(2 * static_cast<size_t>(rows_.rows) * sizeof(T)));
-      mean = deviation + rows_.rows;
-    }
+    T* deviation = Notes<T>(ctx, phase(), top, state(0));
+    T* mean = deviation + rows_.rows;
     Means(ctx, rows_, bottom.data<T>(), mean);
     if (rows_.divides != 0) Deviations(ctx, rows_, bottom.data<T>(), mean, deviation);
     Normalize(ctx, rows_, bottom.data<T>(), mean, deviation, top.mutable_data<T>());

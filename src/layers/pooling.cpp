@@ -32,16 +32,11 @@ class PoolingLayer : public PoolingBase {
   }
 
  private:
-  int32_t* Mask(Context& ctx, const Blob& top) {
-    if (phase() == Phase::kTrain || top.has_diff()) return state(0).mutable_data<int32_t>();
-    return static_cast<int32_t*>(ctx.Scratch(MaskBytes(top.shape())));
-  }
-
   template <class T>
   void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const T* x = bottom[0]->data<T>();
     T* y = top[0]->mutable_data<T>();
-    int32_t* mask = HasMask() ? Mask(ctx, *top[0]) : nullptr;
+    int32_t* mask = HasMask() ? Notes<int32_t>(ctx, phase(), *top[0], state(0)) : nullptr;
     switch (options().pool()) {
       case proto::PoolingParameter::MAX:
         MaxForward(ctx, sizes_, x, y, mask);

@@ -11,11 +11,6 @@
 
 namespace crema {
 
-void HostTasks(int tasks, const std::function<void(int)>& f) {
-#pragma omp parallel for schedule(dynamic) if (tasks > 1)
-  for (int task = 0; task < tasks; ++task) f(task);
-}
-
 void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f) {
   const int threads = std::max(1, std::min({tasks, workers, omp_get_max_threads()}));
   const auto first = [=](int worker) {
@@ -41,6 +36,10 @@ void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f) {
     error = std::current_exception();
   }
   if (error != nullptr) std::rethrow_exception(error);
+}
+
+void HostTasks(int tasks, const std::function<void(int)>& f) {
+  HostTasks(tasks, HostThreads(), [&](int task, int) { f(task); });
 }
 
 int HostProcessors() { return omp_get_num_procs(); }

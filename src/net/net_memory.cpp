@@ -22,6 +22,14 @@ void FillWithNan(Device& device, void* memory, size_t bytes) {
   device.CopyIn(memory, nan.data(), bytes);
 }
 
+// Ends the lives that end with this step, of pieces that are counted from `base` on.
+void EndLives(const std::vector<MemoryPiece>& pieces, int step, void* base, Device* device) {
+  for (const MemoryPiece& piece : pieces) {
+    if (!piece.life.EndsWith(step) && !piece.again.EndsWith(step)) continue;
+    FillWithNan(*device, static_cast<char*>(base) + piece.offset, static_cast<size_t>(piece.bytes));
+  }
+}
+
 }  // namespace
 
 void Net::PlaceBlobs() {
@@ -240,18 +248,6 @@ void Net::LendScratch(const Place& place, Context* context, int64_t base) {
   context->LendScratch(arena + base + std::max<int64_t>(place.offset, 0),
                        static_cast<size_t>(place.bytes));
 }
-
-namespace {
-
-// Ends the lives that end with this step, of pieces that are counted from `base` on.
-void EndLives(const std::vector<MemoryPiece>& pieces, int step, void* base, Device* device) {
-  for (const MemoryPiece& piece : pieces) {
-    if (!piece.life.EndsWith(step) && !piece.again.EndsWith(step)) continue;
-    FillWithNan(*device, static_cast<char*>(base) + piece.offset, static_cast<size_t>(piece.bytes));
-  }
-}
-
-}  // namespace
 
 void Net::LeaveStep(int step) {
   if (!check_memory_) return;

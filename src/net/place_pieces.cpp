@@ -79,21 +79,22 @@ int64_t PlacePieces(bool by_middle, std::vector<MemoryPiece>* pieces) {
   std::iota(order.begin(), order.end(), 0);
   int64_t best = -1;
   std::vector<MemoryPiece> candidate = *pieces;
-  const auto try_order = [&](const auto& goes_first) {
+  const auto place = [&](const auto& goes_first, bool middles) {
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return goes_first((*pieces)[a], (*pieces)[b]); });
-    const int64_t total = PlaceInOrder(order, false, &candidate);
+    return PlaceInOrder(order, middles, &candidate);
+  };
+  const auto try_order = [&](const auto& goes_first) {
+    const int64_t total = place(goes_first, false);
     if (best >= 0 && total >= best) return;
     best = total;
-    for (size_t i = 0; i < pieces->size(); ++i) (*pieces)[i].offset = candidate[i].offset;
+    *pieces = candidate;
   };
   try_order(larger);
   try_order(longer);  // those of one life in the order of their sizes
   try_order(wider);
   if (!by_middle) return best;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return larger((*pieces)[a], (*pieces)[b]); });
-  const int64_t total = PlaceInOrder(order, true, &candidate);
+  const int64_t total = place(larger, true);
   if (4 * total > 5 * best) return best;
   *pieces = candidate;
   return total;

@@ -80,7 +80,7 @@ TEST(PlacePiecesTest, MayShareTheirMiddles) {
   EXPECT_EQ(middle(3), middle(1));
 }
 
-// Pieces of two sizes that live together have no other place for a third than on both middles.
+// To lie on one of the middles, most of the small ones would need memory of their own.
 TEST(PlacePiecesTest, DoNotPayMuchForTheirMiddles) {
   std::vector<MemoryPiece> pieces = {Piece(512, 0, 1), Piece(512, 0, 1), Piece(1024, 2, 3)};
   for (int i = 0; i < 8; ++i) pieces.push_back(Piece(128, 4, 5));

@@ -149,7 +149,7 @@ class LayerTimer : public ForwardWatch {
 
   void Before(int /*layer*/, int lane) override { lanes_[lane].watch = Stopwatch(); }
   void After(int layer, int lane) override {
-    if (lanes_.size() == 1) subject_.Wait();
+    subject_.Wait();  // only a GPU has something to wait for, and no lanes
     lanes_[lane].ms[layer] += lanes_[lane].watch.Milliseconds();
   }
 

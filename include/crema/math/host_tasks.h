@@ -5,15 +5,15 @@
 
 namespace crema {
 
-// Calls f(0) .. f(tasks - 1), each once, and returns when all are done. f must not throw.
-void HostTasks(int tasks, const std::function<void(int)>& f);
-
-// The same on at most `workers` threads: f gets the task and the number of the worker, from 0 on,
-// who alone has that number until f returns. Each worker begins with its own share of consecutive
-// tasks, so that it meets what an earlier call left in its caches, and then helps the others. With
-// several workers and tasks, what runs in f uses that thread only. What
-// f throws is thrown again at the end.
+// Calls f for the tasks 0 to tasks - 1, each once, on at most `workers` threads, and returns when
+// all are done. f gets the task and the number of the worker, from 0 on, who alone has that number
+// until f returns. Each worker begins with its own share of consecutive tasks, so that it meets
+// what an earlier call left in its caches, and then helps the others. With several workers and
+// tasks, what runs in f uses that thread only. What f throws is thrown again at the end.
 void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f);
+
+// The same for all threads, where nobody asks which one it is.
+void HostTasks(int tasks, const std::function<void(int)>& f);
 
 // How many processors this process may use.
 int HostProcessors();

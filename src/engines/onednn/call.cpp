@@ -175,30 +175,29 @@ ConvertingCall::ConvertingCall(const dnnl::primitive_desc_base& desc,
 void ConvertingCall::Run(std::initializer_list<Call::Address> addresses, char* scratch) {
   constexpr size_t kMost = 8;
   CREMA_CHECK(addresses.size() < kMost, addresses.size(), " arguments");
-  std::array<Call::Address, kMost> callers = {}, own = {};
-  std::copy(addresses.begin(), addresses.end(), callers.begin());
-  own = callers;
+  std::array<Call::Address, kMost> own = {};
+  Call::Address* const end = std::copy(addresses.begin(), addresses.end(), own.data());
   const void* const scratchpad = scratch + copied_bytes_;
   const auto copy_between = [&](Copy* copy, const void* from, const void* to) {
     copy->reorder.Run(
         {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, scratchpad}});
   };
-  const auto place_of = [&](const Copy& copy) {
-    for (size_t i = 0; i < addresses.size(); ++i) {
-      if (callers[i].id == copy.id) return i;
-    }
-    CREMA_CHECK(false, "argument ", copy.id, " is missing");
-    return size_t{0};
+  const auto find = [](auto* first, auto* last, int id) {
+    const auto it = std::find_if(first, last, [id](const auto& each) { return each.id == id; });
+    CREMA_CHECK(it != last, "argument ", id, " is missing");
+    return it;
   };
   for (Copy& copy : copies_) {
-    const size_t i = place_of(copy);
-    own[i].memory = scratch + copy.at;
-    if (!copy.is_result) copy_between(&copy, callers[i].memory, own[i].memory);
+    Call::Address* const argument = find(own.data(), end, copy.id);
+    if (!copy.is_result) copy_between(&copy, argument->memory, scratch + copy.at);
+    argument->memory = scratch + copy.at;
   }
-  own[addresses.size()] = {DNNL_ARG_SCRATCHPAD, scratchpad};
-  call_.Run(own.data(), own.data() + addresses.size() + 1);
+  *end = {DNNL_ARG_SCRATCHPAD, scratchpad};
+  call_.Run(own.data(), end + 1);
   for (Copy& copy : copies_) {
-    if (copy.is_result) copy_between(&copy, scratch + copy.at, callers[place_of(copy)].memory);
+    if (!copy.is_result) continue;
+    const Call::Address* const callers = find(addresses.begin(), addresses.end(), copy.id);
+    copy_between(&copy, scratch + copy.at, callers->memory);
   }
 }
 

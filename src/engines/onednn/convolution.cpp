@@ -70,6 +70,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       Fail("oneDNN cannot take the input ", problem_.bottom.ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
+    calls_.MakeForwardBands(problem_, arithmetic_, epilogue_);
     kept_.Forget();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
@@ -204,6 +205,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       for (int group = 0; group < calls_.groups; ++group) run(image, group);
     }
   }
+
   void RunBands(const float* x, const void* weights, const float* bias, float* y, char* scratch) {
     std::vector<onednn::Band>& bands = calls_.bands.each;
     const int count = static_cast<int>(bands.size());
@@ -215,6 +217,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
                            scratch + i * calls_.bands.scratch_bytes);
     });
   }
+
   // Of one group of calls_.groups.
   int64_t GroupChannels() const { return problem_.sizes.geometry.channels / calls_.groups; }
   int64_t GroupOutputs() const { return problem_.sizes.outputs / calls_.groups; }

@@ -264,14 +264,21 @@ void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue)
 } catch (const dnnl::error&) {  // the forward kernel stays
 }
 
-void ConvolutionCalls::MakeForwardBands(const Maker& maker, const Epilogue& epilogue) try {
-  const ConvolutionProblem& problem = maker.one_call();
+void ConvolutionCalls::MakeForwardBands(const ConvolutionProblem& problem, Arithmetic arithmetic,
+                                        const Epilogue& epilogue) try {
+  const bool is_one_image = problem.phase == Phase::kTest && problem.sizes.images == 1;
+  if (!is_one_image || arithmetic == Arithmetic::kWinograd || leaves_out_pixels) return;
+  const Maker maker(problem, arithmetic);
   dnnl::primitive_attr attr = CallerScratchpad();
   attr.set_post_ops(epilogue.PostOps());
-  bands = MakeBands(problem.sizes.geometry, problem.bottom, problem.top,
-                    maker.ForwardDesc(epilogue), attr);
+  Bands made = MakeBands(problem.sizes.geometry, problem.bottom, problem.top,
+                         maker.ForwardDesc(epilogue), attr);
+  if (made.each.empty()) return;
+  const bool packs = made.weights != maker.Weights();
+  pack_forward = packs ? Reorder(maker.Weights(), made.weights) : Call();
+  packed_forward = packs ? AlignUp(made.weights.get_size()) : 0;
+  bands = std::move(made);
 } catch (const dnnl::error&) {  // the forward kernel stays
-  bands = {};
 }
 
 std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic arithmetic,
@@ -299,16 +306,12 @@ std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic
                     {DNNL_ARG_WEIGHTS, data.weights_desc(), data.weights_desc()},
                     {DNNL_ARG_DIFF_SRC, src, data.diff_src_desc(), true}}};
   if (arithmetic == Arithmetic::kDirect && maker.SeesOnePixel()) MakeProduct(maker, epilogue);
-  const bool is_one_image = problem.phase == Phase::kTest && problem.sizes.images == 1;
-  if (is_one_image && arithmetic != Arithmetic::kWinograd && !leaves_out_pixels) {
-    MakeForwardBands(maker, epilogue);
-  }
   const auto pack = [&](const memory::desc& order, Call* call, size_t* bytes) {
     if (order == caffe_order || *bytes > 0) return;
     *call = Reorder(caffe_order, order);
     *bytes = AlignUp(order.get_size());
   };
-  pack(bands.each.empty() ? kernel.weights_desc() : bands.weights, &pack_forward, &packed_forward);
+  pack(kernel.weights_desc(), &pack_forward, &packed_forward);
   pack(data.weights_desc(), &pack_backward, &packed_backward);
   gradient_is_product = arithmetic == Arithmetic::kDirect && ProductPays(problem);
   if (!gradient_is_product) return MakeGradient(maker.GradientKernel(kernel), maker);

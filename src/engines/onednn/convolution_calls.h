@@ -47,6 +47,10 @@ class ConvolutionCalls {
   std::string Make(const ConvolutionProblem& problem, Arithmetic arithmetic,
                    const Epilogue& epilogue);
 
+  // After Make, where the calls will be run: bands, if they can be made of it.
+  void MakeForwardBands(const ConvolutionProblem& problem, Arithmetic arithmetic,
+                        const Epilogue& epilogue);
+
   // The kernel that a forward pass with this epilogue would run; "" where there is none.
   static std::string ForwardKernel(const ConvolutionProblem& problem, Arithmetic arithmetic,
                                    const Epilogue& epilogue);
@@ -63,7 +67,6 @@ class ConvolutionCalls {
  private:
   class Maker;
   void MakeProduct(const Maker& maker, const Epilogue& epilogue);
-  void MakeForwardBands(const Maker& maker, const Epilogue& epilogue);
   std::string MakeGradient(const dnnl::convolution_backward_weights::primitive_desc& gradient,
                            const Maker& maker);
 };

@@ -5,6 +5,7 @@
 
 #include "crema.pb.h"
 #include "crema/layer/layer.h"
+#include "layers/shared/notes.h"
 #include "layers/shared/pooling.h"
 
 namespace crema {
@@ -43,7 +44,7 @@ class PoolingBase : public Layer {
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
     const Shape& bottom = bottoms[0];
     if (bottom.rank() != 4) {
       Fail("the input ", bottom.ToString(), " has ", bottom.rank(),
@@ -65,7 +66,7 @@ class PoolingBase : public Layer {
     plan.tops.assign(std::max(1, config().top_size()), top);
     if (HasMask()) {
       plan.state.push_back({top, DType::kInt32});
-      if (phase() == Phase::kTest) plan.scratch_bytes = MaskBytes(top);
+      PlanNotes(phase(), dtype, &plan);
     }
     return plan;
   }
@@ -77,10 +78,6 @@ class PoolingBase : public Layer {
   bool HasMask() const {
     return options().pool() == proto::PoolingParameter::MAX ||
            (options().pool() == proto::PoolingParameter::STOCHASTIC && phase() == Phase::kTrain);
-  }
-
-  static size_t MaskBytes(const Shape& top) {
-    return static_cast<size_t>(top.count()) * sizeof(int32_t);
   }
 
   PoolSizes sizes_;
