@@ -12,7 +12,7 @@
 namespace crema {
 
 void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f) {
-  const int threads = std::max(1, std::min({tasks, workers, omp_get_max_threads()}));
+  const int threads = std::max(1, std::min({tasks, workers, HostThreads()}));
   const auto first = [=](int worker) {
     return static_cast<int>(int64_t{tasks} * worker / threads);
   };
@@ -44,7 +44,7 @@ void HostTasks(int tasks, const std::function<void(int)>& f) {
 
 int HostProcessors() { return omp_get_num_procs(); }
 
-int HostThreads() { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
+int HostThreads() { return omp_get_max_threads(); }
 
 PlansForThreads::PlansForThreads(int threads) : before_(omp_get_max_threads()) {
   omp_set_num_threads(threads);

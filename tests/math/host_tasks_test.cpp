@@ -5,6 +5,8 @@
 #include <atomic>
 #include <vector>
 
+#include "util/layer_runner.h"
+
 namespace crema::test {
 namespace {
 
@@ -17,14 +19,35 @@ TEST(HostTasksTest, RunsEachTaskOnceAndEachWorkerAlone) {
       HostTasks(tasks, workers, [&](int task, int worker) {
         if (worker < 0 || worker >= workers || busy[worker]++ != 0) ++wrong;
         ++runs[task];
-        // On the same thread.
-        if (tasks > 1 && workers > 1) HostTasks(3, 2, [&](int, int inner) { wrong += inner; });
+        if (tasks > 1 && workers > 1) {  // on the same thread
+          wrong += HostThreads() - 1;
+          HostTasks(3, 2, [&](int, int inner) { wrong += inner; });
+        }
         --busy[worker];
       });
       EXPECT_EQ(wrong, 0);
       for (const auto& run : runs) EXPECT_EQ(run, 1);
     }
   }
+}
+
+TEST(HostTasksTest, ThrowsWhatATaskThrowsWhenAllHaveEnded) {
+  std::atomic<int> busy{0};
+  const auto run = [&](int bad) {
+    HostTasks(10, 2, [&](int task, int) {
+      ++busy;
+      if (task == bad) {
+        --busy;
+        Fail("task ", bad);
+      }
+      --busy;
+    });
+  };
+  for (int bad : {0, 5, 9}) {
+    ExpectError([&] { run(bad); }, {"task"});
+    EXPECT_EQ(busy, 0);
+  }
+  EXPECT_NO_THROW(run(-1));
 }
 
 }  // namespace
