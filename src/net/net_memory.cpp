@@ -92,50 +92,49 @@ void Net::ConnectLayers() {
     bottoms_.push_back(Blobs(node.bottoms));
     tops_.push_back(Blobs(node.tops));
   }
-  size_t lanes = 0;
-  for (const Slices& slices : graph_.slices) {
-    lanes = std::max(lanes, static_cast<size_t>(slices.lanes));
-  }
-  MakeLanes(lanes);
+  MakeLanes();
   ViewLanes();
 }
 
-// Layers that take a part of the images at a time see all blobs through those of a lane.
-void Net::MakeLanes(size_t count) {
+void Net::MakeLanes() {
   lanes_.clear();
-  for (size_t i = 0; i < count; ++i) {
-    Lane lane;
-    lane.context = std::make_unique<Context>(context_->shared_device(), seed_);
-    lane.blobs.resize(graph_.slices.size());
-    lane.bottoms.resize(graph_.layers.size());
-    lane.tops.resize(graph_.layers.size());
-    for (size_t s = 0; s < graph_.slices.size(); ++s) {
-      if (i >= static_cast<size_t>(graph_.slices[s].lanes)) continue;
-      const auto list = [&](const std::vector<int>& indices) {
-        BlobList blobs;
-        for (int index : indices) {
-          std::unique_ptr<Blob>& blob = lane.blobs[s][index];
-          if (blob == nullptr) blob = std::make_unique<Blob>();
-          blobs.push_back(blob.get());
-        }
-        return blobs;
-      };
-      for (size_t l = graph_.slices[s].first; l < graph_.slices[s].last; ++l) {
-        lane.bottoms[l] = list(graph_.layers[l].bottoms);
-        lane.tops[l] = list(graph_.layers[l].tops);
-      }
+  for (size_t s = 0; s < graph_.slices.size(); ++s) {
+    const auto count = static_cast<size_t>(graph_.slices[s].lanes);
+    while (lanes_.size() < count) {
+      Lane& lane = lanes_.emplace_back();
+      lane.context = std::make_unique<Context>(context_->shared_device(), seed_);
+      lane.blobs.resize(graph_.slices.size());
+      lane.bottoms.resize(graph_.layers.size());
+      lane.tops.resize(graph_.layers.size());
     }
-    lanes_.push_back(std::move(lane));
+    for (size_t i = 0; i < count; ++i) ConnectLane(s, &lanes_[i]);
+  }
+}
+
+// Layers that take a part of the images at a time see all blobs through those of a lane.
+void Net::ConnectLane(size_t slices, Lane* lane) {
+  const auto list = [&](const std::vector<int>& indices) {
+    BlobList blobs;
+    for (int index : indices) {
+      std::unique_ptr<Blob>& blob = lane->blobs[slices][index];
+      if (blob == nullptr) blob = std::make_unique<Blob>();
+      blobs.push_back(blob.get());
+    }
+    return blobs;
+  };
+  for (size_t l = graph_.slices[slices].first; l < graph_.slices[slices].last; ++l) {
+    lane->bottoms[l] = list(graph_.layers[l].bottoms);
+    lane->tops[l] = list(graph_.layers[l].tops);
   }
 }
 
 // From the start of the arena.
 int64_t Net::LaneBase(size_t slices, size_t lane) const {
   const LaneMemory& memory = plan_->lanes[slices];
-  return std::max<int64_t>(memory.place.offset, 0) + static_cast<int64_t>(lane) * memory.bytes;
+  return memory.place.offset + static_cast<int64_t>(lane) * memory.bytes;
 }
 
-// What lies between the layers of a slice.
+// What lies between the layers of slices.
 void Net::ViewLanes() {
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     for (size_t s = 0; s < graph_.slices.size(); ++s) {

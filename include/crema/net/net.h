@@ -155,7 +155,9 @@ class Net {
   void LeaveStep(int step);
   void InferAgain(const std::vector<Shape>& shapes);
   void ConnectLayers();
-  void MakeLanes(size_t count);
+  struct Lane;
+  void MakeLanes();
+  void ConnectLane(size_t slices, Lane* lane);
   void ViewLanes();
   int64_t LaneBase(size_t slices, size_t lane) const;
   void ShowPart(size_t slices, int part, size_t lane);
