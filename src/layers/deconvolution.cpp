@@ -23,7 +23,7 @@ class DeconvolutionLayer : public ConvolutionBase {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
     CheckBottoms(bottoms);
     const int axis = ChannelAxis(options(), bottoms[0], Title());
-    sizes_ = MakeSizes(bottoms[0], axis, dtype);
+    sizes_ = DeconvolutionSizes(bottoms[0], axis, dtype);
     pairs_ = static_cast<int>(bottoms.size());
     return PlanFor(bottoms, axis, sizes_.geometry.in, sizes_, dtype);
   }
@@ -65,38 +65,6 @@ class DeconvolutionLayer : public ConvolutionBase {
   }
 
  private:
-  // The sizes of the convolution that goes from the top to the bottom.
-  ConvSizes MakeSizes(const Shape& bottom, int axis, DType dtype) const {
-    ConvSizes s;
-    ConvGeometry& g = s.geometry;
-    g = ReadWindow(options(), bottom.rank() - axis - 1, Title());
-    g.channels = static_cast<int>(options().num_output());
-    for (int a = 0; a < g.axes; ++a) SetAxis(bottom, axis + 1 + a, a, &g);
-    CheckGroups(bottom[axis], bottom);
-    if (bottom[axis] > std::numeric_limits<int>::max()) Fail("the input has too many channels");
-    s.images = bottom.Count(0, axis);
-    s.outputs = static_cast<int>(bottom[axis]);
-    s.groups = static_cast<int>(options().group());
-    s.pointwise = g.IsPointwise();
-    if (g.ColumnRows() * g.OutCount() > std::numeric_limits<int>::max()) {
-      Fail("the input ", bottom.ToString(), " is too large for this kernel");
-    }
-    ChooseTasks(&s, dtype);
-    return s;
-  }
-
-  void SetAxis(const Shape& bottom, int axis, int a, ConvGeometry* g) const {
-    const int64_t extent = int64_t{g->dilation[a]} * (g->kernel[a] - 1) + 1;
-    const int64_t in = bottom[axis];
-    const int64_t out = g->stride[a] * (in - 1) + extent - 2 * int64_t{g->pad[a]};
-    if (in < 1 || out < 1 || out > (1 << 24)) {
-      Fail("with the input ", bottom.ToString(), " the output would have the extent ", out,
-           " along axis ", axis, "; change pad, kernel_size or stride");
-    }
-    g->in[a] = static_cast<int>(out);
-    g->out[a] = static_cast<int>(in);
-  }
-
   ChannelView TopView() const {
     return {sizes_.images, sizes_.geometry.channels, static_cast<int>(sizes_.geometry.InCount())};
   }

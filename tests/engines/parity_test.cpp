@@ -37,7 +37,10 @@ std::string Net() {
          Convolution("dw", "s", "num_output: 16 group: 16 kernel_size: 3 pad: 1") +
          Layer("sum", "Eltwise", "dw", "bottom: 'n1'") + Layer("r2", "ReLU", "sum") +
          Convolution("c3", "sum", "num_output: 8 kernel_size: 1") +
-         Layer("join", "Concat", "c3", "bottom: 'sum'") + Layer("drop", "Dropout", "join") +
+         Layer("up", "Deconvolution", "c3",
+               "convolution_param { num_output: 8 kernel_size: 3 pad: 1 "
+               "weight_filler { type: 'xavier' } }") +
+         Layer("join", "Concat", "up", "bottom: 'sum'") + Layer("drop", "Dropout", "join") +
          Layer("w", "LRN", "join",
                "lrn_param { local_size: 3 alpha: 0.1 norm_region: WITHIN_CHANNEL }") +
          Layer("p2", "Pooling", "w", "pooling_param { pool: AVE kernel_size: 3 stride: 2 }") +

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "crema.pb.h"
@@ -259,6 +260,26 @@ class ConvolutionBase : public Layer {
     return s;
   }
 
+  // Those of the convolution that goes from a Deconvolution's top to its bottom.
+  ConvSizes DeconvolutionSizes(const Shape& bottom, int axis, DType dtype) const {
+    ConvSizes s;
+    ConvGeometry& g = s.geometry;
+    g = ReadWindow(options(), bottom.rank() - axis - 1, Title());
+    g.channels = static_cast<int>(options().num_output());
+    for (int a = 0; a < g.axes; ++a) SetTopExtent(bottom, axis + 1 + a, a, &g);
+    CheckGroups(bottom[axis], bottom);
+    if (bottom[axis] > std::numeric_limits<int>::max()) Fail("the input has too many channels");
+    s.images = bottom.Count(0, axis);
+    s.outputs = static_cast<int>(bottom[axis]);
+    s.groups = static_cast<int>(options().group());
+    s.pointwise = g.IsPointwise();
+    if (g.ColumnRows() * g.OutCount() > std::numeric_limits<int>::max()) {
+      Fail("the input ", bottom.ToString(), " is too large for this kernel");
+    }
+    ChooseTasks(&s, dtype);
+    return s;
+  }
+
   // Tops of `channels` and `spatial` extents, the parameters, and the scratch memory.
   LayerPlan PlanFor(const std::vector<Shape>& bottoms, int axis, const int* spatial,
                     const ConvSizes& s, DType dtype) const {
@@ -286,6 +307,18 @@ class ConvolutionBase : public Layer {
   }
 
  private:
+  void SetTopExtent(const Shape& bottom, int axis, int a, ConvGeometry* g) const {
+    const int64_t extent = int64_t{g->dilation[a]} * (g->kernel[a] - 1) + 1;
+    const int64_t in = bottom[axis];
+    const int64_t out = g->stride[a] * (in - 1) + extent - 2 * int64_t{g->pad[a]};
+    if (in < 1 || out < 1 || out > (1 << 24)) {
+      Fail("with the input ", bottom.ToString(), " the output would have the extent ", out,
+           " along axis ", axis, "; change pad, kernel_size or stride");
+    }
+    g->in[a] = static_cast<int>(out);
+    g->out[a] = static_cast<int>(in);
+  }
+
   FillerSpec weight_filler_, bias_filler_;
 };
 

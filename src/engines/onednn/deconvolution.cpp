@@ -1,0 +1,158 @@
+// Deconvolution by oneDNN, in channels-last, as the engines ONEDNN, WINOGRAD and BF16: the passes
+// of the convolution that goes from the top to the bottom, the other way round. Its backward pass
+// to the bottom makes our top, its forward pass the gradient of our bottom. Weights and their
+// gradients stay in Caffe's order, as those of Convolution do.
+#include <algorithm>
+#include <vector>
+
+#include "engines/onednn/convolution_passes.h"
+#include "engines/onednn/kept.h"
+
+namespace crema {
+namespace {
+
+using onednn::Arithmetic;
+
+class OnednnDeconvolutionLayer : public ConvolutionBase {
+ public:
+  OnednnDeconvolutionLayer(const proto::LayerParameter& config, Phase phase, Arithmetic arithmetic)
+      : ConvolutionBase(config, phase), arithmetic_(arithmetic) {}
+
+  LayerTraits traits() const override {
+    LayerTraits traits = ConvolutionBase::traits();
+    traits.accepts_channels_last = traits.needs_channels_last = true;
+    return traits;
+  }
+
+  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
+    LayerPlan plan = Describe(bottoms, dtype);
+    if (layout() == Layout::kPlain || IsEmpty()) return plan;
+    const std::string why_not = passes_.Make(problem_, arithmetic_, {});
+    if (!why_not.empty()) {
+      Fail("oneDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
+           "; use engine: CAFFE");
+    }
+    kept_.Forget();
+    plan.scratch_bytes = ScratchBytes();
+    if (KeepsWeights()) {
+      const size_t count = passes_.BackwardPackedBytes() / sizeof(float);
+      plan.state.push_back({Shape{static_cast<int64_t>(count)}, {}});
+    }
+    return plan;
+  }
+
+  // As Plan would say it.
+  static std::string WhyNot(const EngineQuery& query, Arithmetic arithmetic) {
+    const std::string why_not = onednn::WhyNotInput(query);
+    if (!why_not.empty()) return why_not;
+    OnednnDeconvolutionLayer probe(query.config, query.phase, arithmetic);
+    probe.Describe(query.bottoms, query.dtype);
+    return onednn::WhyNotPasses(probe.problem_, arithmetic);
+  }
+
+  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    if (IsEmpty()) return;
+    char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
+    const void* weights = Weights(&scratch);
+    for (size_t i = 0; i < top.size(); ++i) {
+      float* y = top[i]->mutable_data<float>();
+      passes_.BottomGradient(ctx, bottom[i]->data<float>(), weights, y, scratch);
+      if (Bias<float>() != nullptr) AddBias(ctx, Bias<float>(), y);
+    }
+  }
+
+  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
+                const BlobList& bottom) override {
+    if (IsEmpty()) return;
+    char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
+    for (size_t i = 0; i < top.size(); ++i) {
+      const float* dy = top[i]->diff<float>();
+      if (params().size() > 1 && wants_gradient(1)) {
+        BiasGradient<float>(ctx, {Pixels(), Channels(), 1}, dy, param(1).mutable_diff<float>());
+      }
+      if (!wants_gradient(0)) continue;
+      passes_.AddGradients(ctx, dy, bottom[i]->data<float>(), param(0).mutable_diff<float>(),
+                           nullptr, scratch);
+    }
+    if (std::none_of(propagate_down.begin(), propagate_down.end(), [](bool p) { return p; }))
+      return;
+    const void* weights = passes_.ForwardWeights(param(0).data<float>(), &scratch);
+    for (size_t i = 0; i < top.size(); ++i) {
+      if (!propagate_down[i]) continue;
+      passes_.Forward(top[i]->diff<float>(), weights, nullptr, bottom[i]->mutable_diff<float>(),
+                      scratch);
+    }
+  }
+
+  double ForwardFlops() const override {
+    const ConvSizes& s = problem_.sizes;
+    return 2.0 * pairs_ * s.images * s.WeightCount() * s.n();
+  }
+
+ private:
+  // The plan without what oneDNN asks for. The problem's bottom is our top.
+  LayerPlan Describe(const std::vector<Shape>& bottoms, DType dtype) {
+    CheckBottoms(bottoms);
+    const int axis = ChannelAxis(options(), bottoms[0], Title());
+    ConvSizes& s = problem_.sizes;
+    s = DeconvolutionSizes(bottoms[0], axis, dtype);
+    pairs_ = static_cast<int>(bottoms.size());
+    LayerPlan plan = PlanFor(bottoms, axis, s.geometry.in, s, dtype);
+    plan.scratch_bytes = 0;
+    problem_.bottom = plan.tops[0];
+    problem_.top = bottoms[0];
+    problem_.weights = plan.params[0].shape;
+    problem_.phase = phase();
+    return plan;
+  }
+
+  bool IsEmpty() const { return problem_.sizes.images == 0; }
+
+  // Of the tops.
+  int Channels() const { return problem_.sizes.geometry.channels; }
+  int64_t Pixels() const { return problem_.sizes.images * problem_.sizes.geometry.InCount(); }
+
+  void AddBias(const Context& ctx, const float* bias, float* y) const {
+    const int channels = Channels();
+    ForEach(ctx, Pixels(), channels,
+            [=] HD(int64_t pixel, int c) { y[pixel * channels + c] += bias[c]; });
+  }
+
+  size_t ScratchBytes() const {
+    return std::max({passes_.BackwardPackedBytes() + passes_.BackwardScratch(),
+                     passes_.ForwardPackedBytes() + passes_.ForwardScratch(),
+                     passes_.GradientScratch()});
+  }
+
+  // Weights that learn change before each pass, so that keeping them would only take memory.
+  bool KeepsWeights() const { return phase() == Phase::kTest && passes_.BackwardPackedBytes() > 0; }
+
+  // As the kernel takes them: in state 0, or at *scratch, which moves behind them.
+  const void* Weights(char** scratch) {
+    const float* weights = param(0).data<float>();
+    if (!KeepsWeights()) return passes_.BackwardWeights(weights, scratch);
+    const void* kept = state(0).raw();
+    kept_.Make({onednn::VersionOf(param(0)), {kept, 0}},
+               [&] { passes_.PackBackward(weights, state(0).mutable_data<float>(), *scratch); });
+    return kept;
+  }
+
+  const Arithmetic arithmetic_;
+  onednn::ConvolutionProblem problem_;
+  onednn::ConvolutionPasses passes_;
+  int pairs_ = 1;
+  onednn::Kept kept_;  // weights
+};
+
+EngineRegistration Register(const char* engine, Arithmetic arithmetic,
+                            Precision precision = Precision::kFloat32) {
+  return onednn::EngineOf<OnednnDeconvolutionLayer>(engine, "Deconvolution", arithmetic, precision);
+}
+
+// Of those that can take a layer, the first one does.
+const EngineRegistration registrations[] = {
+    Register("BF16", Arithmetic::kBFloat16, Precision::kBFloat16),
+    Register("WINOGRAD", Arithmetic::kWinograd), Register("ONEDNN", Arithmetic::kDirect)};
+
+}  // namespace
+}  // namespace crema
