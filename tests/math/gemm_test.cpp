@@ -60,9 +60,10 @@ TEST_P(GemmTest, AllTransposesAndSizes) {
 // A small batch against a large matrix, which the CPU reads without BLAS: products as those of an
 // InnerProduct layer forward and backward. No size is a multiple of a vector or of a tile.
 TEST_P(GemmTest, FewRows) {
-  for (const int64_t rows : {1, 2, 3, 4, 5, 16, 17}) {
+  for (const int64_t rows : {1, 2, 3, 4, 5, 9, 16, 17}) {
     for (const double beta : {0.0, 1.0}) {
       Check({false, true, rows, 131, 517, 1, beta}, DType::kFloat32);
+      Check({false, true, rows, 31, 4113, 1, beta}, DType::kFloat32);
       Check({false, false, rows, 4101, 19, 1, beta}, DType::kFloat32);
       Check({true, false, 131, 517, rows, 1, beta}, DType::kFloat32);
     }
@@ -105,9 +106,9 @@ TEST_P(GemmTest, IsReproducible) {
 }
 
 TEST_P(GemmTest, FewRowsAreReproducible) {
-  const Product products[] = {{false, true, 3, 301, 411, 1, 0},
-                              {false, false, 3, 9001, 19, 1, 0},
-                              {true, false, 301, 411, 3, 1, 1}};
+  const Product products[] = {{false, true, 13, 301, 411, 1, 0},
+                              {false, false, 13, 9001, 19, 1, 0},
+                              {true, false, 301, 411, 13, 1, 1}};
   for (const Product& p : products) {
     const Tensor a = Upload(RandomValues(p.m * p.k), DType::kFloat32);
     const Tensor b = Upload(RandomValues(p.k * p.n), DType::kFloat32);
