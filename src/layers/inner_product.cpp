@@ -24,25 +24,26 @@ void ProductForward(const Context& ctx, const ProductSizes& s, const T* x, const
           s.inputs, 1, x, weight, bias != nullptr ? 1 : 0, y);
 }
 
+// `beta` is 0 or 1: d_weight = beta * d_weight + the gradient.
 template <class T>
-void WeightGradient(const Context& ctx, const ProductSizes& s, const T* x, const T* dy,
+void WeightGradient(const Context& ctx, const ProductSizes& s, const T* x, const T* dy, T beta,
                     T* d_weight) {
   if (s.transpose) {
-    Gemm<T>(ctx, Transpose::kYes, Transpose::kNo, s.inputs, s.outputs, s.rows, 1, x, dy, 1,
+    Gemm<T>(ctx, Transpose::kYes, Transpose::kNo, s.inputs, s.outputs, s.rows, 1, x, dy, beta,
             d_weight);
   } else {
-    Gemm<T>(ctx, Transpose::kYes, Transpose::kNo, s.outputs, s.inputs, s.rows, 1, dy, x, 1,
+    Gemm<T>(ctx, Transpose::kYes, Transpose::kNo, s.outputs, s.inputs, s.rows, 1, dy, x, beta,
             d_weight);
   }
 }
 
 template <class T>
-void BiasGradient(const Context& ctx, const ProductSizes& s, const T* dy, T* d_bias) {
+void BiasGradient(const Context& ctx, const ProductSizes& s, const T* dy, T beta, T* d_bias) {
   const int64_t outputs = s.outputs;
   ReduceChannels<SumOp, T>(
       ctx, ChannelView{s.rows, s.outputs, 1},
       [=] HD(int64_t r, int c, int) { return dy[r * outputs + c]; },
-      [=] HD(int c, T total) { d_bias[c] += total; });
+      [=] HD(int c, T total) { d_bias[c] = beta == 0 ? total : d_bias[c] + total; });
 }
 
 template <class T>
@@ -55,6 +56,12 @@ void BottomGradient(const Context& ctx, const ProductSizes& s, const T* dy, cons
 class InnerProductLayer : public InnerProductBase {
  public:
   using InnerProductBase::InnerProductBase;
+
+  LayerTraits traits() const override {
+    LayerTraits traits = InnerProductBase::traits();
+    traits.writes_fresh_gradients = true;
+    return traits;
+  }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, {
@@ -69,10 +76,11 @@ class InnerProductLayer : public InnerProductBase {
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* dy = top[0]->diff<T>();
       if (wants_gradient(0)) {
-        WeightGradient<T>(ctx, sizes_, bottom[0]->data<T>(), dy, param(0).mutable_diff<T>());
+        WeightGradient<T>(ctx, sizes_, bottom[0]->data<T>(), dy, is_fresh(0) ? 0 : 1,
+                          param(0).mutable_diff<T>());
       }
       if (params().size() > 1 && wants_gradient(1)) {
-        BiasGradient<T>(ctx, sizes_, dy, param(1).mutable_diff<T>());
+        BiasGradient<T>(ctx, sizes_, dy, is_fresh(1) ? 0 : 1, param(1).mutable_diff<T>());
       }
       if (propagate_down[0]) {
         BottomGradient<T>(ctx, sizes_, dy, param(0).data<T>(), bottom[0]->mutable_diff<T>());

@@ -120,7 +120,8 @@ void Net::AllocateParams(const Net* other) {
   }
   memory_.params = flat_params_.bytes();
   memory_.param_gradients = flat_gradients_.bytes();
-  ClearGradients();
+  VectorOpsFor(context_->kind()).Fill(*context_, flat_gradients_, 0);
+  PlanClearing();
 }
 
 std::string Net::Describe() const {
@@ -234,6 +235,7 @@ void Net::BackwardLayer(int i) {
     VectorOpsFor(context_->kind())
         .Fill(*context_, tops_[i][t]->diff_tensor(), node.loss_weights[t]);
   }
+  TellFresh(node);
   LendScratch(plan_->backward_scratch[i], context_.get());
   node.layer->Backward(*context_, tops_[i], node.propagate_down, bottoms_[i]);
   context_->LendScratch(nullptr, 0);
@@ -247,8 +249,6 @@ void Net::Backward() {
   }
   if (debug_info_) LogParameterNorms();
 }
-
-void Net::ClearGradients() { VectorOpsFor(context_->kind()).Fill(*context_, flat_gradients_, 0); }
 
 void Net::CheckAfterForward() {
   for (LayerNode& node : graph_.layers) {

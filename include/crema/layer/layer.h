@@ -38,6 +38,8 @@ struct LayerTraits {
   bool tops_take_any_shape = false;  // no bottoms; Net::Reshape may give the tops other shapes
   // How many of the planned elements a pass fills depends on the bottoms' values; see ShapesOfTops.
   bool shapes_depend_on_data = false;
+  // Backward can write the gradients of its params, where they are fresh (see SetFresh).
+  bool writes_fresh_gradients = false;
   bool can_run_again = true;  // ForwardAgain gives the same tops once more, with no other effect
   // The first axis is that of the images, and in phase TEST each image of the tops comes from the
   // same image of the bottoms alone: Forward may be called for some images, then for the next ones.
@@ -110,7 +112,8 @@ class Layer {
   }
 
   // Given the tops' gradients, writes (not adds) the gradient of each bottom i with
-  // propagate_down[i], and adds to the gradients of the params for which wants_gradient holds.
+  // propagate_down[i], and adds to the gradients of the params for which wants_gradient holds, or
+  // writes those that are fresh.
   virtual void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                         const BlobList& bottom);
 
@@ -134,10 +137,17 @@ class Layer {
   void Bind(BlobList params, std::vector<Tensor> state, std::vector<bool> wants_gradient);
   const BlobList& params() const { return params_; }
 
+  // Whether the gradient of param i holds no sum yet but anything: the next Backward writes it.
+  // Only where traits().writes_fresh_gradients; not so after Bind.
+  void SetFresh(int i, bool fresh) { is_fresh_[i] = fresh; }
+
  protected:
   Blob& param(int i) const { return *params_[i]; }
   const Tensor& state(int i) const { return state_[i]; }
   bool wants_gradient(int i) const { return wants_gradient_[i]; }
+  bool is_fresh(int i) const { return is_fresh_[i]; }
+  // For a Backward that has nothing to add up.
+  void ZeroFreshGradients(const Context& ctx) const;
 
   // "layer 'conv1' (Convolution)".
   std::string Title() const;
@@ -158,7 +168,7 @@ class Layer {
   uint64_t random_key_;
   BlobList params_;
   std::vector<Tensor> state_;
-  std::vector<bool> wants_gradient_;
+  std::vector<bool> wants_gradient_, is_fresh_;
 };
 
 }  // namespace crema

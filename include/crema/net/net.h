@@ -74,6 +74,7 @@ class Net {
   void Forward(uint64_t step, ForwardWatch* watch = nullptr);
   // Adds to the parameters' gradients.
   void Backward();
+  // For the next Backward to begin with; until then they may still hold what they held.
   void ClearGradients();
   // The same layer by layer, for who wants to look in between; layers are numbered in the order of
   // graph().layers. BeginPass comes first. Forward not where the batch is cut (graph().slices).
@@ -170,6 +171,8 @@ class Net {
   void CheckCanShare(const Net& other) const;
   void AllocateParams(const Net* other);
   void FillParams();
+  void PlanClearing();
+  void TellFresh(const LayerNode& node);
   void BindLayers();
   bool StatesFit() const;
   void PoolStates();
@@ -203,6 +206,10 @@ class Net {
   std::vector<std::vector<State>> states_;  // by layer
   std::map<std::string, int> blob_index_;
   Tensor flat_params_, flat_gradients_, loss_;
+  // By param: whether the layers write its gradient instead of adding to zeros, and whether the
+  // next one does. The other gradients, as few tensors as can be, are cleared.
+  std::vector<bool> may_be_fresh_, is_fresh_;
+  std::vector<Tensor> cleared_;
 };
 
 }  // namespace crema

@@ -24,6 +24,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   LayerTraits traits() const override {
     LayerTraits traits = ConvolutionBase::traits();
     traits.accepts_channels_last = traits.needs_channels_last = true;
+    traits.writes_fresh_gradients = true;
     traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
     return traits;
   }
@@ -107,14 +108,17 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
-    if (problem_.sizes.images == 0) return;
+    if (problem_.sizes.images == 0) {
+      ZeroFreshGradients(ctx);
+      return;
+    }
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
     if (epilogue_.HasRelu() && !reader_does_relu_) {
       ReluOwnGradient<float>(ctx, *top[0], epilogue_.Slope());
     }
     for (size_t i = 0; i < top.size(); ++i) {
-      passes_.AddGradients(ctx, bottom[i]->data<float>(), top[i]->diff<float>(), WantedGradient(0),
-                           WantedGradient(1), scratch);
+      passes_.AddGradients(ctx, bottom[i]->data<float>(), top[i]->diff<float>(),
+                           WantedGradient(0, i == 0), WantedGradient(1, i == 0), scratch);
     }
     if (std::none_of(propagate_down.begin(), propagate_down.end(), [](bool p) { return p; }))
       return;
@@ -150,10 +154,11 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     return plan;
   }
 
-  // Where gradients of that parameter go; null where there are none.
-  float* WantedGradient(int i) const {
+  // Where gradients of that parameter go.
+  onednn::ConvolutionPasses::Gradient WantedGradient(int i, bool is_first) const {
     const bool wants = static_cast<int>(params().size()) > i && wants_gradient(i);
-    return wants ? param(i).mutable_diff<float>() : nullptr;
+    if (!wants) return {};
+    return {param(i).mutable_diff<float>(), is_first && is_fresh(i)};
   }
 
   size_t ScratchBytes() const {

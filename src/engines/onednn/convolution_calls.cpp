@@ -241,6 +241,7 @@ std::string ConvolutionCalls::MakeGradient(
                        {DNNL_ARG_DIFF_BIAS, bias, bias}}};
   packed_gradient = AlignUp(order.get_size());
   add_weights = Reorder(order, maker.Weights(), true);
+  write_weights = Reorder(order, maker.Weights());
   return "";
 }
 

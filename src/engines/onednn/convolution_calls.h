@@ -38,7 +38,8 @@ std::string WhyNotArithmetic(const ConvolutionProblem& problem, Arithmetic arith
 // Packed: in the order and the numbers that the kernel likes; sizes in bytes, of one group, 0:
 // Caffe's are taken. dx has to be zeros before backward_data where `leaves_out_pixels`.
 //
-// The weights' gradient is made packed by backward_weights, and add_weights adds it to Caffe's; or,
+// The weights' gradient is made packed by backward_weights, and add_weights adds it to Caffe's, or
+// write_weights writes it there; or,
 // where `gradient_is_product`, it is the product dy^T x of the matrices of pixels by channels, with
 // x the result of `gather`, of `gathered` bytes, where that is not 0.
 class ConvolutionCalls {
@@ -55,7 +56,7 @@ class ConvolutionCalls {
   static std::string ForwardKernel(const ConvolutionProblem& problem, Arithmetic arithmetic,
                                    const Epilogue& epilogue);
 
-  Call pack_forward, pack_backward, add_weights, gather;
+  Call pack_forward, pack_backward, add_weights, write_weights, gather;
   ConvertingCall forward, backward_data, backward_weights;
   Bands bands;  // instead of `forward`, where there are some
   size_t packed_forward = 0, packed_backward = 0, packed_gradient = 0, gathered = 0;

@@ -80,7 +80,8 @@ size_t ConvolutionPasses::BackwardScratch() const {
 
 size_t ConvolutionPasses::GradientScratch() const {
   const size_t rest =
-      std::max(calls_.backward_weights.scratch_bytes(), calls_.add_weights.scratchpad_bytes());
+      std::max({calls_.backward_weights.scratch_bytes(), calls_.add_weights.scratchpad_bytes(),
+                calls_.write_weights.scratchpad_bytes()});
   return std::max(calls_.gathered + calls_.gather.scratchpad_bytes(),
                   calls_.packed_gradient + BiasBytes() + rest);
 }
@@ -130,53 +131,57 @@ void ConvolutionPasses::BottomGradient(const Context& ctx, const float* dy, cons
 }
 
 void ConvolutionPasses::AddGradients(const Context& ctx, const float* x, const float* dy,
-                                     float* d_weights, float* d_bias, char* scratch) {
-  if (d_weights == nullptr && d_bias == nullptr) return;
+                                     const Gradient& weights, const Gradient& bias, char* scratch) {
+  if (weights.sum == nullptr && bias.sum == nullptr) return;
+  const ConvSizes& s = problem_.sizes;
+  if (bias.is_fresh) ctx.device().Zero(bias.sum, s.outputs * sizeof(float));
   if (calls_.gradient_is_product) {
-    AddProducts(ctx, x, dy, d_weights, d_bias, scratch);
+    const ChannelView view{s.images * s.n(), s.outputs, 1};
+    if (bias.sum != nullptr) BiasGradient<float>(ctx, view, dy, bias.sum);
+    if (weights.sum != nullptr) AddProduct(x, dy, weights, scratch);
     return;
   }
-  const ConvSizes& s = problem_.sizes;
   ForEachCall([&](int64_t image, int group) {
     AddOfGroup(ctx, group, x + image * s.BottomCount() + group * GroupChannels(),
-               dy + image * s.TopCount() + group * GroupOutputs(), d_weights, d_bias, scratch);
+               dy + image * s.TopCount() + group * GroupOutputs(),
+               {weights.sum, weights.is_fresh && image == 0}, bias.sum, scratch);
   });
 }
 
 // Of all images at once.
-void ConvolutionPasses::AddProducts(const Context& ctx, const float* x, const float* dy,
-                                    float* d_weights, float* d_bias, char* scratch) {
+void ConvolutionPasses::AddProduct(const float* x, const float* dy, const Gradient& weights,
+                                   char* scratch) {
   const ConvSizes& s = problem_.sizes;
   const int64_t pixels = s.images * s.n(), channels = s.geometry.channels;
-  if (d_bias != nullptr) BiasGradient<float>(ctx, {pixels, s.outputs, 1}, dy, d_bias);
-  if (d_weights == nullptr) return;
   if (calls_.gathered > 0) {
     calls_.gather.Run({{DNNL_ARG_FROM, x},
                        {DNNL_ARG_TO, scratch},
                        {DNNL_ARG_SCRATCHPAD, scratch + calls_.gathered}});
     x = reinterpret_cast<const float*>(scratch);
   }
+  const float beta = weights.is_fresh ? 0.0f : 1.0f;
   const dnnl_status_t status = dnnl_sgemm('T', 'N', s.outputs, channels, pixels, 1, dy, s.outputs,
-                                          x, channels, 1, d_weights, channels);
+                                          x, channels, beta, weights.sum, channels);
   CREMA_CHECK(status == dnnl_success, "dnnl_sgemm answers ", status);
 }
 
 void ConvolutionPasses::AddOfGroup(const Context& ctx, int group, const float* x, const float* dy,
-                                   float* d_weights, float* d_bias, char* scratch) {
-  float* const bias = reinterpret_cast<float*>(scratch + calls_.packed_gradient);
+                                   const Gradient& weights, float* d_bias, char* scratch) {
+  float* const made_bias = reinterpret_cast<float*>(scratch + calls_.packed_gradient);
   char* const rest = scratch + calls_.packed_gradient + BiasBytes();
   calls_.backward_weights.Run({{DNNL_ARG_SRC, x},
                                {DNNL_ARG_DIFF_DST, dy},
                                {DNNL_ARG_DIFF_WEIGHTS, scratch},
-                               {DNNL_ARG_DIFF_BIAS, bias}},
+                               {DNNL_ARG_DIFF_BIAS, made_bias}},
                               rest);
   if (d_bias != nullptr) {
-    AddParts<float>(ctx, GroupOutputs(), 1, bias, d_bias + group * GroupOutputs());
+    AddParts<float>(ctx, GroupOutputs(), 1, made_bias, d_bias + group * GroupOutputs());
   }
-  if (d_weights == nullptr) return;
-  calls_.add_weights.Run({{DNNL_ARG_FROM, scratch},
-                          {DNNL_ARG_TO, d_weights + group * GroupWeights()},
-                          {DNNL_ARG_SCRATCHPAD, rest}});
+  if (weights.sum == nullptr) return;
+  Call& move = weights.is_fresh ? calls_.write_weights : calls_.add_weights;
+  move.Run({{DNNL_ARG_FROM, scratch},
+            {DNNL_ARG_TO, weights.sum + group * GroupWeights()},
+            {DNNL_ARG_SCRATCHPAD, rest}});
 }
 
 std::string WhyNotPasses(const ConvolutionProblem& problem, Arithmetic arithmetic) {

@@ -21,6 +21,7 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
   LayerTraits traits() const override {
     LayerTraits traits = ConvolutionBase::traits();
     traits.accepts_channels_last = traits.needs_channels_last = true;
+    traits.writes_fresh_gradients = true;
     return traits;
   }
 
@@ -63,16 +64,17 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
-    if (IsEmpty()) return;
+    if (IsEmpty()) {
+      ZeroFreshGradients(ctx);
+      return;
+    }
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
     for (size_t i = 0; i < top.size(); ++i) {
       const float* dy = top[i]->diff<float>();
-      if (params().size() > 1 && wants_gradient(1)) {
-        BiasGradient<float>(ctx, {Pixels(), Channels(), 1}, dy, param(1).mutable_diff<float>());
-      }
+      if (params().size() > 1 && wants_gradient(1)) AddBiasGradient(ctx, dy, i == 0);
       if (!wants_gradient(0)) continue;
-      passes_.AddGradients(ctx, dy, bottom[i]->data<float>(), param(0).mutable_diff<float>(),
-                           nullptr, scratch);
+      passes_.AddGradients(ctx, dy, bottom[i]->data<float>(),
+                           {param(0).mutable_diff<float>(), i == 0 && is_fresh(0)}, {}, scratch);
     }
     if (std::none_of(propagate_down.begin(), propagate_down.end(), [](bool p) { return p; }))
       return;
@@ -116,6 +118,12 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
     const int channels = Channels();
     ForEach(ctx, Pixels(), channels,
             [=] HD(int64_t pixel, int c) { y[pixel * channels + c] += bias[c]; });
+  }
+
+  void AddBiasGradient(const Context& ctx, const float* dy, bool is_first) const {
+    float* sum = param(1).mutable_diff<float>();
+    if (is_first && is_fresh(1)) ctx.device().Zero(sum, Channels() * sizeof(float));
+    BiasGradient<float>(ctx, {Pixels(), Channels(), 1}, dy, sum);
   }
 
   size_t ScratchBytes() const {
