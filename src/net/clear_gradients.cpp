@@ -1,6 +1,7 @@
 // Where sums of gradients begin. Zeros that are only written to be added to cost a pass over
 // memory, and another one for reading them again, so layers that can write their gradients do.
 #include <limits>
+#include <set>
 
 #include "crema/math/vector_ops.h"
 #include "crema/net/net.h"
@@ -25,8 +26,11 @@ void Net::PlanClearing() {
   for (const LayerNode& node : graph_.layers) {
     const bool writes =
         node.runs_backward && node.absorbed_by < 0 && node.traits.writes_fresh_gradients;
+    std::set<int> owners;  // what a layer adds to by two params is not begun by either
     for (int p : node.params) {
-      if (!writes || !graph_.params[p].wants_gradient) may_be_fresh_[OwnerOf(graph_, p)] = false;
+      const int owner = OwnerOf(graph_, p);
+      const bool adds = graph_.params[p].wants_gradient && params_[p]->has_diff();
+      if (!writes || !adds || !owners.insert(owner).second) may_be_fresh_[owner] = false;
     }
   }
   cleared_.clear();

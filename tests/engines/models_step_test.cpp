@@ -80,7 +80,8 @@ double ForwardWith(const Values& values, Takes takes, Net* net) {
       // What fused layers would have handed over is not there.
       if (given == values.end() || IsWrittenAfter(graph, l, top)) continue;
       const Tensor& data = net->blob(top).data_tensor();
-      if (!is_data) worst = std::max(worst, Distance(given->second, data.ToHost<double>()));
+      const double distance = is_data ? 0 : Distance(given->second, data.ToHost<double>());
+      if (!(distance <= worst)) worst = distance;  // also where it is no number
       data.FromHost(given->second);
     }
   }
@@ -101,12 +102,17 @@ void ExpectSameStep(const std::vector<double>& weights, const std::string& when,
   const double loss = std::fabs(LossOf(*fast) / LossOf(*exact) - 1);
   const double blobs = ForwardWith(values, Takes::kAll, exact);
   exact->Backward();
-  const double gradients = GradientError(GradientsOf(*fast), GradientsOf(*exact));
+  const std::vector<double> errors = GradientErrors(GradientsOf(*fast), GradientsOf(*exact));
+  const double gradients = Length(errors) / std::sqrt(static_cast<double>(errors.size()));
+  const double largest = *std::max_element(errors.begin(), errors.end());
   std::cout << fast->name() << ", " << when << ": loss " << loss << ", blobs " << blobs
-            << ", gradients " << gradients << std::endl;
+            << ", gradients " << gradients << ", the farthest " << largest << std::endl;
   EXPECT_LE(loss, 1e-4) << when;
   EXPECT_LE(blobs, 1e-4) << when;
   EXPECT_LE(gradients, 1e-4) << when;
+  // What comes before a BatchNorm may have a gradient that is 0 but for rounding: a sum of a
+  // million numbers that cancel.
+  EXPECT_LE(largest, 1e-3) << when;
 }
 
 class ModelsStepTest : public testing::TestWithParam<std::string> {};

@@ -85,8 +85,8 @@ double Length(const std::vector<double>& values) {
   return std::sqrt(sum);
 }
 
-double GradientError(const std::vector<std::vector<double>>& gradients,
-                     const std::vector<std::vector<double>>& exact) {
+std::vector<double> GradientErrors(const std::vector<std::vector<double>>& gradients,
+                                   const std::vector<std::vector<double>>& exact) {
   std::vector<double> errors, lengths;
   for (size_t i = 0; i < exact.size(); ++i) {
     std::vector<double> difference = gradients.at(i);
@@ -95,12 +95,14 @@ double GradientError(const std::vector<std::vector<double>>& gradients,
     lengths.push_back(Length(exact[i]));
   }
   const double longest = *std::max_element(lengths.begin(), lengths.end());
-  double sum = 0;
-  for (size_t i = 0; i < errors.size(); ++i) {
-    const double relative = errors[i] / std::max(lengths[i], 1e-3 * longest);
-    sum += relative * relative / static_cast<double>(errors.size());
-  }
-  return std::sqrt(sum);
+  for (size_t i = 0; i < errors.size(); ++i) errors[i] /= std::max(lengths[i], 1e-3 * longest);
+  return errors;
+}
+
+double GradientError(const std::vector<std::vector<double>>& gradients,
+                     const std::vector<std::vector<double>>& exact) {
+  const std::vector<double> errors = GradientErrors(gradients, exact);
+  return Length(errors) / std::sqrt(static_cast<double>(errors.size()));
 }
 
 }  // namespace crema::test

@@ -34,8 +34,11 @@ std::vector<std::vector<double>> GradientsOf(const Net& net);
 
 double Length(const std::vector<double>& values);
 
-// How far gradients are from the exact ones, each over its length, in the quadratic mean. A
-// gradient that is all rounding, as a bias's before a BatchNorm, counts by the longest one.
+// How far gradients are from the exact ones, each over its length. A gradient that is all rounding,
+// as a bias's before a BatchNorm, counts by the longest one.
+std::vector<double> GradientErrors(const std::vector<std::vector<double>>& gradients,
+                                   const std::vector<std::vector<double>>& exact);
+// Their quadratic mean.
 double GradientError(const std::vector<std::vector<double>>& gradients,
                      const std::vector<std::vector<double>>& exact);
 

@@ -33,6 +33,10 @@ TEST(OnednnDeconvolutionTest, GivesWhatOurOwnCodeGives) {
       {"num_output: 32 group: 32 kernel_size: 4 stride: 2 pad: 1", {2, 32, 5, 5}},
       {"num_output: 16 group: 16 kernel_size: 16 stride: 8 pad: 4 bias_term: false", {1, 16, 5, 5}},
       {"num_output: 32 kernel_size: 2 stride: 2", {2, 64, 6, 6}},
+      // Pixels that no window reaches.
+      {"num_output: 32 kernel_size: 2 stride: 3", {2, 16, 5, 6}},
+      {"num_output: 32 group: 32 kernel_size: 2 stride: 3", {2, 32, 5, 6}},
+      {"num_output: 16 kernel_size: 3 pad: 3", {2, 16, 8, 8}},
       {"num_output: 24 kernel_size: 3 stride: 2 group: 2", {2, 16, 5, 5}},
       {"num_output: 16 kernel_size: 3 pad: 1", {2, 16, 6, 7}},
       {"num_output: 16 kernel_size: 3 dilation: 2", {2, 16, 6, 6}},
@@ -57,15 +61,25 @@ TEST(OnednnDeconvolutionTest, GivesWhatOurOwnCodeGives) {
 TEST(OnednnDeconvolutionTest, HasWinogradsArithmetic) {
   CREMA_NEEDS_ENGINE("WINOGRAD");
   // Its rounding errors are several times as large (convolution_calls.h).
-  ExpectSameAsCaffe(Text("num_output: 64 kernel_size: 3 pad: 1"), {{4, 64, 24, 24}}, On("WINOGRAD"),
-                    1e-4);
+  for (const Phase phase : {Phase::kTrain, Phase::kTest}) {
+    RunnerOptions options = On("WINOGRAD");
+    options.phase = phase;
+    ExpectSameAsCaffe(Text("num_output: 64 kernel_size: 3 pad: 1"), {{4, 64, 24, 24}}, options,
+                      1e-4);
+    ExpectSameAsCaffe(Text("num_output: 64 kernel_size: 3 pad: 1 group: 2"), {{4, 64, 24, 24}},
+                      options, 1e-4);
+  }
 }
 
 TEST(OnednnDeconvolutionTest, HasBFloat16) {
   CREMA_NEEDS_ENGINE("BF16");
   // Factors have 8 bits.
-  ExpectSameAsCaffe(Text("num_output: 32 kernel_size: 4 stride: 2 pad: 1"), {{2, 64, 5, 6}},
-                    On("BF16"), 1e-2);
+  for (const Phase phase : {Phase::kTrain, Phase::kTest}) {
+    RunnerOptions options = On("BF16");
+    options.phase = phase;
+    ExpectSameAsCaffe(Text("num_output: 32 kernel_size: 4 stride: 2 pad: 1"), {{2, 64, 5, 6}},
+                      options, 1e-2);
+  }
 }
 
 TEST(OnednnDeconvolutionTest, SeveralBottomsShareTheWeights) {
@@ -110,7 +124,7 @@ TEST(OnednnDeconvolutionTest, RunsInANetForUse) {
   const auto text = [](const std::string& engine) {
     const std::string fillers =
         " weight_filler { type: 'gaussian' std: 0.2 } bias_filler { value: 0.1 } }";
-    return "engine: '" + engine + "' " + Input("x", {5, 16, 12, 12}) +
+    return "engine: '" + engine + "' " + Input("x", {8, 16, 12, 12}) +
            Layer("down", "Convolution", {"x"}, {"down"},
                  "convolution_param { num_output: 32 kernel_size: 3 stride: 2 pad: 1" + fillers) +
            Layer("relu", "ReLU", {"down"}, {"down"}) +
@@ -126,9 +140,10 @@ TEST(OnednnDeconvolutionTest, RunsInANetForUse) {
     options.processors = processors;
     Net fast(ParseNet(text("ONEDNN"), proto::TEST), device, options);
     Net own(ParseNet(text("CAFFE"), proto::TEST), device, options);
-    EXPECT_EQ(fast.graph().slices.size(), 1u);
+    ASSERT_EQ(fast.graph().slices.size(), 1u);
+    EXPECT_EQ(fast.graph().slices[0].lanes, processors);
     for (Net* net : {&fast, &own}) {
-      SetBlob(*net, "x", RandomValues(5 * 16 * 12 * 12, 7));
+      SetBlob(*net, "x", RandomValues(8 * 16 * 12 * 12, 7));
       for (int pass = 0; pass < 2; ++pass) net->Forward(0);
     }
     ExpectClose(ReadBlob(fast, "sum"), ReadBlob(own, "sum"), 1e-5, "sum");

@@ -66,6 +66,13 @@ TEST_P(GemmTest, FewRows) {
       Check({false, true, rows, 31, 4113, 1, beta}, DType::kFloat32);
       Check({false, false, rows, 4101, 19, 1, beta}, DType::kFloat32);
       Check({true, false, 131, 517, rows, 1, beta}, DType::kFloat32);
+      Check({true, false, 70, 2101, rows, 1, beta}, DType::kFloat32);
+      Check({true, false, 27, 5003, rows, 1, beta}, DType::kFloat32);
+      Check({false, true, rows, 16386, 5, 1, beta}, DType::kFloat32);
+    }
+    for (const double alpha : {1.0, 0.5}) {
+      Check({false, false, rows, 4101, 19, alpha, 0.5}, DType::kFloat32);
+      Check({true, false, 131, 517, rows, alpha, 0.5}, DType::kFloat32);
     }
   }
 }

@@ -14,17 +14,24 @@ std::string Text(const std::string& engine) {
   const auto window = [](const std::string& more) {
     return "convolution_param { " + (kWindow + more) + " }";
   };
+  // Whose gradients are products.
+  const auto pixel = [](const std::string& more) {
+    return "convolution_param { num_output: 2048 kernel_size: 1 bias_term: false "
+           "weight_filler { type: 'gaussian' std: 0.3 } " +
+           more + " }";
+  };
   return "engine: '" + engine + "' " + Input("x", {2, 16, 6, 6}) +
          Layer("c", "Convolution", {"x"}, {"c"}, window("")) +
          Layer("norm", "BatchNorm", {"c"}, {"c"}) + Layer("scale", "Scale", {"c"}, {"c"}) +
          Layer("d", "Deconvolution", {"c", "x"}, {"d", "dx"}, window("")) +
          Layer("frozen", "Convolution", {"d"}, {"f"}, "param { lr_mult: 0 } " + window("")) +
-         Layer("one", "Convolution", {"f"}, {"o"},
-               "convolution_param { num_output: 256 kernel_size: 1 group: 1 "
-               "weight_filler { type: 'gaussian' std: 0.3 } }") +
+         Layer("one", "Convolution", {"f"}, {"o1"}, pixel("")) +
+         Layer("step", "Convolution", {"f"}, {"o2"}, pixel("stride: 2")) +
+         Layer("flat", "Flatten", {"o2"}, {"o3"}) + Product("s", "o3", "s", 8) +
+         Layer("pool", "Pooling", {"o1"}, {"o"}, "pooling_param { pool: AVE kernel_size: 3 }") +
          Layer("grouped", "Convolution", {"dx"}, {"g"}, window("group: 2")) +
          Product("p", "o", "p", 8, shared) + Product("q", "o", "q", 8, shared) +
-         Product("r", "g", "r", 8) + Layer("sum", "Eltwise", {"p", "q", "r"}, {"sum"}) +
+         Product("r", "g", "r", 8) + Layer("sum", "Eltwise", {"p", "q", "r", "s"}, {"sum"}) +
          Layer("loss", "Reduction", {"sum"}, {"loss"},
                "loss_weight: 1 reduction_param { operation: SUMSQ }");
 }

@@ -69,6 +69,12 @@ LayerRunner::LayerRunner(const std::string& layer_text, const std::vector<Shape>
 
 LayerRunner::~LayerRunner() = default;
 
+// What nobody writes then shows.
+void LayerRunner::FillWithNaN(const Tensor& tensor) const {
+  if (tensor.dtype() != DType::kFloat32 && tensor.dtype() != DType::kFloat64) return;
+  tensor.FromHost(std::vector<double>(tensor.count(), std::numeric_limits<double>::quiet_NaN()));
+}
+
 void LayerRunner::Reshape(const std::vector<Shape>& bottoms) { Build(bottoms); }
 
 void LayerRunner::Build(const std::vector<Shape>& bottoms) {
@@ -93,6 +99,7 @@ void LayerRunner::Build(const std::vector<Shape>& bottoms) {
       top_.push_back(std::make_unique<Blob>(*bottom_[0]));
     } else {
       top_.push_back(make_blob("top" + std::to_string(i), plan.tops[i]));
+      FillWithNaN(top_.back()->data_tensor());
       SetTopDiff(static_cast<int>(i), RandomValues(plan.tops[i].count(), 101 + i));
     }
   }
@@ -185,8 +192,15 @@ std::vector<bool> LayerRunner::DefaultPropagateDown() const {
 
 void LayerRunner::Backward(std::vector<bool> propagate_down) {
   if (propagate_down.empty()) propagate_down = DefaultPropagateDown();
-  for (const auto& param : param_) {
-    device_->Zero(param->diff_tensor().raw(), param->diff_tensor().bytes());
+  for (int p = 0; p < params(); ++p) {
+    const Tensor& gradient = param_[p]->diff_tensor();
+    const bool fresh = layer_->traits().writes_fresh_gradients && wants_gradient(p);
+    layer_->SetFresh(p, fresh);
+    if (fresh) {
+      FillWithNaN(gradient);
+    } else {
+      device_->Zero(gradient.raw(), gradient.bytes());
+    }
   }
   layer_->Backward(*context_, Pointers(top_), propagate_down, Pointers(bottom_));
   device_->Synchronize();

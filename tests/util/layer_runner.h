@@ -74,7 +74,8 @@ class LayerRunner {
   std::vector<double> ParamDiff(int i) const;
 
   void Forward();
-  // Clears the params' gradients, then runs Backward; `propagate_down` defaults to every bottom
+  // Clears the params' gradients or, where the layer writes fresh ones, makes them NaN, then runs
+  // Backward; `propagate_down` defaults to every bottom
   // that the layer's traits do not exclude.
   void Backward(std::vector<bool> propagate_down = {});
   std::vector<bool> DefaultPropagateDown() const;
@@ -82,6 +83,7 @@ class LayerRunner {
  private:
   void Build(const std::vector<Shape>& bottoms);
   void FollowData();
+  void FillWithNaN(const Tensor& tensor) const;
 
   RunnerOptions options_;
   std::shared_ptr<Device> device_;

@@ -131,25 +131,26 @@ void ConvolutionPasses::BottomGradient(const Context& ctx, const float* dy, cons
 }
 
 void ConvolutionPasses::AddGradients(const Context& ctx, const float* x, const float* dy,
-                                     const Gradient& weights, const Gradient& bias, char* scratch) {
-  if (weights.sum == nullptr && bias.sum == nullptr) return;
+                                     const Gradient& d_weights, const Gradient& d_bias,
+                                     char* scratch) {
+  if (d_weights.sum == nullptr && d_bias.sum == nullptr) return;
   const ConvSizes& s = problem_.sizes;
-  if (bias.is_fresh) ctx.device().Zero(bias.sum, s.outputs * sizeof(float));
+  if (d_bias.is_fresh) ctx.device().Zero(d_bias.sum, s.outputs * sizeof(float));
   if (calls_.gradient_is_product) {
     const ChannelView view{s.images * s.n(), s.outputs, 1};
-    if (bias.sum != nullptr) BiasGradient<float>(ctx, view, dy, bias.sum);
-    if (weights.sum != nullptr) AddProduct(x, dy, weights, scratch);
+    if (d_bias.sum != nullptr) BiasGradient<float>(ctx, view, dy, d_bias.sum);
+    if (d_weights.sum != nullptr) AddProduct(x, dy, d_weights, scratch);
     return;
   }
   ForEachCall([&](int64_t image, int group) {
     AddOfGroup(ctx, group, x + image * s.BottomCount() + group * GroupChannels(),
                dy + image * s.TopCount() + group * GroupOutputs(),
-               {weights.sum, weights.is_fresh && image == 0}, bias.sum, scratch);
+               {d_weights.sum, d_weights.is_fresh && image == 0}, d_bias.sum, scratch);
   });
 }
 
 // Of all images at once.
-void ConvolutionPasses::AddProduct(const float* x, const float* dy, const Gradient& weights,
+void ConvolutionPasses::AddProduct(const float* x, const float* dy, const Gradient& d_weights,
                                    char* scratch) {
   const ConvSizes& s = problem_.sizes;
   const int64_t pixels = s.images * s.n(), channels = s.geometry.channels;
@@ -159,14 +160,14 @@ void ConvolutionPasses::AddProduct(const float* x, const float* dy, const Gradie
                        {DNNL_ARG_SCRATCHPAD, scratch + calls_.gathered}});
     x = reinterpret_cast<const float*>(scratch);
   }
-  const float beta = weights.is_fresh ? 0.0f : 1.0f;
+  const float beta = d_weights.is_fresh ? 0.0f : 1.0f;
   const dnnl_status_t status = dnnl_sgemm('T', 'N', s.outputs, channels, pixels, 1, dy, s.outputs,
-                                          x, channels, beta, weights.sum, channels);
+                                          x, channels, beta, d_weights.sum, channels);
   CREMA_CHECK(status == dnnl_success, "dnnl_sgemm answers ", status);
 }
 
 void ConvolutionPasses::AddOfGroup(const Context& ctx, int group, const float* x, const float* dy,
-                                   const Gradient& weights, float* d_bias, char* scratch) {
+                                   const Gradient& d_weights, float* d_bias, char* scratch) {
   float* const made_bias = reinterpret_cast<float*>(scratch + calls_.packed_gradient);
   char* const rest = scratch + calls_.packed_gradient + BiasBytes();
   calls_.backward_weights.Run({{DNNL_ARG_SRC, x},
@@ -177,10 +178,10 @@ void ConvolutionPasses::AddOfGroup(const Context& ctx, int group, const float* x
   if (d_bias != nullptr) {
     AddParts<float>(ctx, GroupOutputs(), 1, made_bias, d_bias + group * GroupOutputs());
   }
-  if (weights.sum == nullptr) return;
-  Call& move = weights.is_fresh ? calls_.write_weights : calls_.add_weights;
+  if (d_weights.sum == nullptr) return;
+  Call& move = d_weights.is_fresh ? calls_.write_weights : calls_.add_weights;
   move.Run({{DNNL_ARG_FROM, scratch},
-            {DNNL_ARG_TO, weights.sum + group * GroupWeights()},
+            {DNNL_ARG_TO, d_weights.sum + group * GroupWeights()},
             {DNNL_ARG_SCRATCHPAD, rest}});
 }
 

@@ -41,14 +41,14 @@ class ConvolutionPasses {
   void Forward(const float* x, const void* weights, const float* bias, float* y, char* scratch);
   void BottomGradient(const Context& ctx, const float* dy, const void* weights, float* dx,
                       char* scratch);
-  // Adds to the gradients, or begins with them; either may be null, and that of the bias is where
-  // the problem has no bias.
+  // Adds to the gradients, or begins them where they are fresh. Either sum may be null; d_bias's is
+  // where the problem has no bias.
   struct Gradient {
     float* sum = nullptr;
     bool is_fresh = false;
   };
-  void AddGradients(const Context& ctx, const float* x, const float* dy, const Gradient& weights,
-                    const Gradient& bias, char* scratch);
+  void AddGradients(const Context& ctx, const float* x, const float* dy, const Gradient& d_weights,
+                    const Gradient& d_bias, char* scratch);
 
  private:
   template <class F>
@@ -56,9 +56,9 @@ class ConvolutionPasses {
   void Pack(Call* pack, size_t packed, const float* from, void* to, char* scratch) const;
   const void* WeightsOf(int group, const void* weights, size_t packed) const;
   void RunBands(const float* x, const void* weights, const float* bias, float* y, char* scratch);
-  void AddProduct(const float* x, const float* dy, const Gradient& weights, char* scratch);
+  void AddProduct(const float* x, const float* dy, const Gradient& d_weights, char* scratch);
   void AddOfGroup(const Context& ctx, int group, const float* x, const float* dy,
-                  const Gradient& weights, float* d_bias, char* scratch);
+                  const Gradient& d_weights, float* d_bias, char* scratch);
   // Of one group of calls_.groups.
   int64_t GroupChannels() const { return problem_.sizes.geometry.channels / calls_.groups; }
   int64_t GroupOutputs() const { return problem_.sizes.outputs / calls_.groups; }

@@ -30,8 +30,8 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
     if (layout() == Layout::kPlain || IsEmpty()) return plan;
     const std::string why_not = passes_.Make(problem_, arithmetic_, {});
     if (!why_not.empty()) {
-      Fail("oneDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
-           "; use engine: CAFFE");
+      Fail("oneDNN cannot take the input ", bottoms[0].ToString(), ": in the convolution from top ",
+           "to bottom ", why_not, "; use engine: CAFFE");
     }
     kept_.Forget();
     plan.scratch_bytes = ScratchBytes();
@@ -48,7 +48,8 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
     if (!why_not.empty()) return why_not;
     OnednnDeconvolutionLayer probe(query.config, query.phase, arithmetic);
     probe.Describe(query.bottoms, query.dtype);
-    return onednn::WhyNotPasses(probe.problem_, arithmetic);
+    const std::string passes = onednn::WhyNotPasses(probe.problem_, arithmetic);
+    return passes.empty() ? "" : "in the convolution from top to bottom " + passes;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
@@ -104,7 +105,7 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
     problem_.bottom = plan.tops[0];
     problem_.top = bottoms[0];
     problem_.weights = plan.params[0].shape;
-    problem_.phase = phase();
+    problem_.phase = Phase::kTrain;  // which has the pass from its top to its bottom
     return plan;
   }
 
@@ -127,7 +128,8 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
   }
 
   size_t ScratchBytes() const {
-    return std::max({passes_.BackwardPackedBytes() + passes_.BackwardScratch(),
+    const size_t packed = KeepsWeights() ? 0 : passes_.BackwardPackedBytes();
+    return std::max({packed + passes_.BackwardScratch(),
                      passes_.ForwardPackedBytes() + passes_.ForwardScratch(),
                      passes_.GradientScratch()});
   }

@@ -29,7 +29,7 @@ struct ProductCalls {
   onednn::Call pack_forward, pack_backward;
   onednn::ConvertingCall forward, backward_data, backward_weights;
   size_t packed_forward = 0, packed_backward = 0, gradient = 0;  // bytes
-  onednn::Call add_weights;
+  onednn::Call add_weights, write_weights;
 };
 
 class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
@@ -41,6 +41,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   LayerTraits traits() const override {
     LayerTraits traits = InnerProductBase::traits();
     traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
+    traits.writes_fresh_gradients = true;
     return traits;
   }
 
@@ -107,7 +108,10 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
-    if (sizes_.rows == 0) return;
+    if (sizes_.rows == 0) {
+      ZeroFreshGradients(ctx);
+      return;
+    }
     char* const scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
     if (epilogue_.HasRelu() && !reader_does_relu_) {
       ReluOwnGradient<float>(ctx, *top[0], epilogue_.Slope());
@@ -202,6 +206,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
     pack(packed_back, &calls_.pack_backward, &calls_.packed_backward);
     calls_.gradient = onednn::AlignUp(gradient_order.get_size());
     calls_.add_weights = onednn::Reorder(gradient_order, caffe_order, true);
+    calls_.write_weights = onednn::Reorder(gradient_order, caffe_order);
     return "";
   } catch (const dnnl::error& error) {
     return error.what();
@@ -216,7 +221,8 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
                      calls_.packed_backward + calls_.backward_data.scratch_bytes(),
                      calls_.packed_backward + calls_.pack_backward.scratchpad_bytes(),
                      gradients + calls_.backward_weights.scratch_bytes(),
-                     gradients + calls_.add_weights.scratchpad_bytes()});
+                     gradients + calls_.add_weights.scratchpad_bytes(),
+                     gradients + calls_.write_weights.scratchpad_bytes()});
   }
 
   bool KeepsWeights() const { return phase() == Phase::kTest && calls_.packed_forward > 0; }
@@ -234,7 +240,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
                [&] { Pack(&calls_.pack_forward, state(0).raw(), scratchpad); });
   }
 
-  // Adds to those that are wanted.
+  // Adds to those that are wanted, or begins them.
   void WeightGradients(const Context& ctx, const Blob& bottom, const Blob& top, char* scratch) {
     float* const bias = reinterpret_cast<float*>(scratch + calls_.gradient);
     char* const rest = scratch + calls_.gradient + BiasBytes();
@@ -245,12 +251,14 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
                                 rest);
     if (params().size() > 1 && wants_gradient(1)) {
       float* const sum = param(1).mutable_diff<float>();
-      ForEach(ctx, sizes_.outputs, [=] HD(int64_t i) { sum[i] += bias[i]; });
+      const bool fresh = is_fresh(1);
+      ForEach(ctx, sizes_.outputs, [=] HD(int64_t i) { sum[i] = bias[i] + (fresh ? 0 : sum[i]); });
     }
     if (!wants_gradient(0)) return;
-    calls_.add_weights.Run({{DNNL_ARG_FROM, scratch},
-                            {DNNL_ARG_TO, param(0).mutable_diff<float>()},
-                            {DNNL_ARG_SCRATCHPAD, rest}});
+    onednn::Call& move = is_fresh(0) ? calls_.write_weights : calls_.add_weights;
+    move.Run({{DNNL_ARG_FROM, scratch},
+              {DNNL_ARG_TO, param(0).mutable_diff<float>()},
+              {DNNL_ARG_SCRATCHPAD, rest}});
   }
 
   const Type factors_;

@@ -11,7 +11,12 @@ namespace {
 // Eight floats, which the compiler makes of what the processor has. May lie anywhere in memory.
 using Vec = float __attribute__((vector_size(32), aligned(4), may_alias));
 constexpr int kLanes = 8;
+constexpr int kWide = 2 * kLanes;
 constexpr int kMostRows = 16;
+
+inline int64_t RoundUp(int64_t x, int64_t multiple) {
+  return (x + multiple - 1) / multiple * multiple;
+}
 
 inline const Vec& Load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
 inline void Store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
@@ -97,7 +102,6 @@ enum class From { kZero, kOld };
 template <int R, int J, From from>
 void AddRows(int64_t cols, const float (&factor)[R][J], const float* w, int64_t ldw, float* y,
              int64_t ldy) {
-  constexpr int kWide = 2 * kLanes;
   int64_t i = 0;
   for (; i + kWide <= cols; i += kWide) {
     Vec left[R] = {}, right[R] = {};
@@ -175,28 +179,34 @@ void AddAll(int64_t rows, int64_t count, int64_t cols, const Factors& factors, c
   AddBy<1>(rows, count, done, cols, factors, w, ldw, from, y, ldy);
 }
 
-// dx (m x k) = beta * dx + dy W. A task has some columns, so that its part of dx stays in the
+// dx (m x k) = dy W, or added to it. A task has some columns, so that its part of dx stays in the
 // cache.
 void BottomGradient(const Context& ctx, int64_t m, int64_t n, int64_t k, const float* dy,
                     const float* w, From from, float* dx) {
-  const int64_t tile = std::max<int64_t>(2048, (k / 16 + kLanes - 1) / kLanes * kLanes);
+  constexpr int64_t kLeast = 512;
+  const int64_t tile = std::max(kLeast, RoundUp(k / 16, kWide));
   ParallelTasks(ctx, static_cast<int>((k + tile - 1) / tile), [=](int task, int) {
     const int64_t first = task * tile, cols = std::min(tile, k - first);
     AddAll(m, n, cols, {dy, n, 1}, w + first, k, from, dx + first, k);
   });
 }
 
-// dW (n x k) = beta * dW + dy^T x, of m rows each: row j of dW gets the rows of x, each times its
-// dy. Pieces of four rows stay in the nearest cache.
+// dW (n x k) = dy^T x, or added to it, of m rows each: row j of dW gets the rows of x, each times
+// its dy. Pieces of four rows stay in the nearest cache. A task has some rows or, where those are
+// few, some columns.
 void WeightGradient(const Context& ctx, int64_t m, int64_t n, int64_t k, const float* dy,
                     const float* x, From from, float* dw) {
-  constexpr int64_t kTile = 64, kPiece = 1024;
-  ParallelTasks(ctx, static_cast<int>((n + kTile - 1) / kTile), [=](int task, int) {
-    const int64_t last = std::min(n, (task + 1) * kTile);
-    for (int64_t j = task * kTile; j < last; j += 4) {
-      for (int64_t i = 0; i < k; i += kPiece) {
-        AddAll(std::min<int64_t>(4, last - j), m, std::min(kPiece, k - i), {dy + j, 1, n}, x + i, k,
-               from, dw + j * k + i, k);
+  constexpr int64_t kRows = 64, kPiece = 1024;
+  const int64_t by_rows = (n + kRows - 1) / kRows;
+  const int64_t width = by_rows >= 16 ? k : kPiece, by_cols = (k + width - 1) / width;
+  ParallelTasks(ctx, static_cast<int>(by_rows * by_cols), [=](int task, int) {
+    const int64_t first_row = task / by_cols * kRows, last_row = std::min(n, first_row + kRows);
+    const int64_t first = task % by_cols * width, last = std::min(k, first + width);
+    for (int64_t j = first_row; j < last_row; j += 4) {
+      const int64_t rows = std::min<int64_t>(4, last_row - j);
+      for (int64_t i = first; i < last; i += kPiece) {
+        AddAll(rows, m, std::min(kPiece, last - i), {dy + j, 1, n}, x + i, k, from, dw + j * k + i,
+               k);
       }
     }
   });
