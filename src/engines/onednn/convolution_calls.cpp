@@ -241,7 +241,8 @@ std::string ConvolutionCalls::MakeGradient(
                        {DNNL_ARG_DIFF_BIAS, bias, bias}}};
   packed_gradient = AlignUp(order.get_size());
   add_weights = Reorder(order, maker.Weights(), true);
-  write_weights = Reorder(order, maker.Weights());
+  gradient_order_ = order;
+  caffe_order_ = maker.Weights();
   return "";
 }
 
@@ -263,6 +264,10 @@ void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue)
   pack_forward = std::move(pack);
   packed_forward = AlignUp(kernel.weights_desc().get_size());
 } catch (const dnnl::error&) {  // the forward kernel stays
+}
+
+void ConvolutionCalls::MakeWriteWeights() {
+  if (!gradient_is_product) write_weights = Reorder(gradient_order_, caffe_order_);
 }
 
 void ConvolutionCalls::MakeForwardBands(const ConvolutionProblem& problem, Arithmetic arithmetic,

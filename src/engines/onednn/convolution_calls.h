@@ -48,6 +48,9 @@ class ConvolutionCalls {
   std::string Make(const ConvolutionProblem& problem, Arithmetic arithmetic,
                    const Epilogue& epilogue);
 
+  // After Make, where the calls will be run: describing one more takes its time.
+  void MakeWriteWeights();
+
   // After Make, where the calls will be run: bands, if they can be made of it.
   void MakeForwardBands(const ConvolutionProblem& problem, Arithmetic arithmetic,
                         const Epilogue& epilogue);
@@ -67,6 +70,7 @@ class ConvolutionCalls {
 
  private:
   class Maker;
+  dnnl::memory::desc gradient_order_, caffe_order_;
   void MakeProduct(const Maker& maker, const Epilogue& epilogue);
   std::string MakeGradient(const dnnl::convolution_backward_weights::primitive_desc& gradient,
                            const Maker& maker);
