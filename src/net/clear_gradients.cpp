@@ -71,7 +71,7 @@ void Net::ClearGradients() {
 }
 
 void Net::TellFresh(const LayerNode& node) {
-  if (node.absorbed_by >= 0 || !node.traits.writes_fresh_gradients) return;
+  if (!node.traits.writes_fresh_gradients) return;
   for (size_t i = 0; i < node.params.size(); ++i) {
     const int owner = OwnerOf(graph_, node.params[i]);
     node.layer->SetFresh(static_cast<int>(i), is_fresh_[owner]);

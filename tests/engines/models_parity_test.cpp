@@ -57,6 +57,10 @@ Learned Learn(Trainer* trainer) {
   return learned;
 }
 
+double GradientError(const Learned& learned, const Learned& exact) {
+  return QuadraticMean(GradientErrors(learned.gradients, exact.gradients));
+}
+
 double LossError(const Learned& learned, const Learned& exact) {
   return std::fabs(learned.last_loss / exact.last_loss - 1);
 }
@@ -102,15 +106,14 @@ TEST_P(ModelsParityTest, LearnsAsOurOwnCodeDoes) {
   if (!smooth()) {
     Nudge(&weights);
     const Learned nudged = learn(true, DType::kFloat64);
-    gradient_error = std::max(GradientError(own.gradients, exact.gradients),
-                              GradientError(nudged.gradients, exact.gradients));
+    gradient_error = std::max(GradientError(own, exact), GradientError(nudged, exact));
     loss_error = std::max(LossError(own, exact), LossError(nudged, exact));
   }
   std::cout << model() << (smooth() ? ", smooth" : "") << ": gradients "
-            << GradientError(fast.gradients, exact.gradients) << ", loss " << LossError(fast, exact)
-            << ", by rounding " << gradient_error << ", " << loss_error << std::endl;
+            << GradientError(fast, exact) << ", loss " << LossError(fast, exact) << ", by rounding "
+            << gradient_error << ", " << loss_error << std::endl;
   EXPECT_NEAR(fast.first_loss, exact.first_loss, 1e-4 * exact.first_loss);
-  EXPECT_LE(GradientError(fast.gradients, exact.gradients), 1e-4 + 3 * gradient_error);
+  EXPECT_LE(GradientError(fast, exact), 1e-4 + 3 * gradient_error);
   // Twenty steps along gradients that rounding moves by so much may end as far from each other.
   EXPECT_LE(LossError(fast, exact), 1e-4 + 3 * std::max(loss_error, gradient_error));
 }

@@ -103,7 +103,7 @@ void ExpectSameStep(const std::vector<double>& weights, const std::string& when,
   const double blobs = ForwardWith(values, Takes::kAll, exact);
   exact->Backward();
   const std::vector<double> errors = GradientErrors(GradientsOf(*fast), GradientsOf(*exact));
-  const double gradients = Length(errors) / std::sqrt(static_cast<double>(errors.size()));
+  const double gradients = QuadraticMean(errors);
   const double largest = *std::max_element(errors.begin(), errors.end());
   std::cout << fast->name() << ", " << when << ": loss " << loss << ", blobs " << blobs
             << ", gradients " << gradients << ", the farthest " << largest << std::endl;

@@ -99,10 +99,8 @@ std::vector<double> GradientErrors(const std::vector<std::vector<double>>& gradi
   return errors;
 }
 
-double GradientError(const std::vector<std::vector<double>>& gradients,
-                     const std::vector<std::vector<double>>& exact) {
-  const std::vector<double> errors = GradientErrors(gradients, exact);
-  return Length(errors) / std::sqrt(static_cast<double>(errors.size()));
+double QuadraticMean(const std::vector<double>& values) {
+  return Length(values) / std::sqrt(static_cast<double>(values.size()));
 }
 
 }  // namespace crema::test

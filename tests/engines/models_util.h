@@ -33,13 +33,11 @@ proto::SolverParameter ModelSolver(const std::string& model);
 std::vector<std::vector<double>> GradientsOf(const Net& net);
 
 double Length(const std::vector<double>& values);
+double QuadraticMean(const std::vector<double>& values);
 
 // How far gradients are from the exact ones, each over its length. A gradient that is all rounding,
 // as a bias's before a BatchNorm, counts by the longest one.
 std::vector<double> GradientErrors(const std::vector<std::vector<double>>& gradients,
                                    const std::vector<std::vector<double>>& exact);
-// Their quadratic mean.
-double GradientError(const std::vector<std::vector<double>>& gradients,
-                     const std::vector<std::vector<double>>& exact);
 
 }  // namespace crema::test

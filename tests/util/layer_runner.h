@@ -75,8 +75,7 @@ class LayerRunner {
 
   void Forward();
   // Clears the params' gradients or, where the layer writes fresh ones, makes them NaN, then runs
-  // Backward; `propagate_down` defaults to every bottom
-  // that the layer's traits do not exclude.
+  // Backward; `propagate_down` defaults to every bottom that the layer's traits do not exclude.
   void Backward(std::vector<bool> propagate_down = {});
   std::vector<bool> DefaultPropagateDown() const;
 

@@ -211,15 +211,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   onednn::Kept kept_;  // weights
 };
 
-EngineRegistration Register(const char* engine, Arithmetic arithmetic,
-                            Precision precision = Precision::kFloat32) {
-  return onednn::EngineOf<OnednnConvolutionLayer>(engine, "Convolution", arithmetic, precision);
-}
-
-// Of those that can take a layer, the first one does.
-const EngineRegistration registrations[] = {
-    Register("BF16", Arithmetic::kBFloat16, Precision::kBFloat16),
-    Register("WINOGRAD", Arithmetic::kWinograd), Register("ONEDNN", Arithmetic::kDirect)};
+const onednn::ConvolutionEngines<OnednnConvolutionLayer> engines("Convolution");
 
 }  // namespace
 }  // namespace crema

@@ -240,7 +240,6 @@ std::string ConvolutionCalls::MakeGradient(
                        {DNNL_ARG_DIFF_WEIGHTS, order, order},
                        {DNNL_ARG_DIFF_BIAS, bias, bias}}};
   packed_gradient = AlignUp(order.get_size());
-  add_weights = Reorder(order, maker.Weights(), true);
   gradient_order_ = order;
   caffe_order_ = maker.Weights();
   return "";
@@ -266,8 +265,10 @@ void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue)
 } catch (const dnnl::error&) {  // the forward kernel stays
 }
 
-void ConvolutionCalls::MakeWriteWeights() {
-  if (!gradient_is_product) write_weights = Reorder(gradient_order_, caffe_order_);
+void ConvolutionCalls::MakeGradientMoves() {
+  if (gradient_is_product) return;
+  add_weights = Reorder(gradient_order_, caffe_order_, true);
+  write_weights = Reorder(gradient_order_, caffe_order_);
 }
 
 void ConvolutionCalls::MakeForwardBands(const ConvolutionProblem& problem, Arithmetic arithmetic,

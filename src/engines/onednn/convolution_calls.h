@@ -48,8 +48,9 @@ class ConvolutionCalls {
   std::string Make(const ConvolutionProblem& problem, Arithmetic arithmetic,
                    const Epilogue& epilogue);
 
-  // After Make, where the calls will be run: describing one more takes its time.
-  void MakeWriteWeights();
+  // After Make, where the calls will be run: add_weights and write_weights. Describing a call takes
+  // its time, and whether there is one was told before.
+  void MakeGradientMoves();
 
   // After Make, where the calls will be run: bands, if they can be made of it.
   void MakeForwardBands(const ConvolutionProblem& problem, Arithmetic arithmetic,

@@ -16,7 +16,7 @@ std::string ConvolutionPasses::Make(const ConvolutionProblem& problem, Arithmeti
     arithmetic_ = Arithmetic::kDirect;
     why_not = calls_.Make(problem_, arithmetic_, epilogue);
   }
-  if (why_not.empty()) calls_.MakeWriteWeights();
+  if (why_not.empty()) calls_.MakeGradientMoves();
   return why_not;
 }
 

@@ -76,18 +76,28 @@ std::string WhyNotPasses(const ConvolutionProblem& problem, Arithmetic arithmeti
 // Why the passes are none for the type or the shape of a layer's input, or "".
 std::string WhyNotInput(const EngineQuery& query);
 
-// An engine for layers L(config, phase, arithmetic), which say L::WhyNot(query, arithmetic).
+// The engines of a layer type whose layers are L(config, phase, arithmetic) and say why not by
+// L::WhyNot(query, arithmetic). Of those that can take a layer, the first one does.
 template <class L>
-EngineRegistration EngineOf(const char* engine, const char* type, Arithmetic arithmetic,
-                            Precision precision = Precision::kFloat32) {
-  return {engine,
-          type,
-          DeviceKind::kCpu,
-          [=](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
-            return std::make_unique<L>(config, phase, arithmetic);
-          },
-          [=](const EngineQuery& query) { return L::WhyNot(query, arithmetic); },
-          precision};
-}
+struct ConvolutionEngines {
+  explicit ConvolutionEngines(const char* type)
+      : bf16(Make(type, "BF16", Arithmetic::kBFloat16, Precision::kBFloat16)),
+        winograd(Make(type, "WINOGRAD", Arithmetic::kWinograd, Precision::kFloat32)),
+        direct(Make(type, "ONEDNN", Arithmetic::kDirect, Precision::kFloat32)) {}
+
+  static EngineRegistration Make(const char* type, const char* engine, Arithmetic arithmetic,
+                                 Precision precision) {
+    return {engine,
+            type,
+            DeviceKind::kCpu,
+            [=](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
+              return std::make_unique<L>(config, phase, arithmetic);
+            },
+            [=](const EngineQuery& query) { return L::WhyNot(query, arithmetic); },
+            precision};
+  }
+
+  EngineRegistration bf16, winograd, direct;
+};
 
 }  // namespace crema::onednn

@@ -154,15 +154,7 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
   onednn::Kept kept_;  // weights
 };
 
-EngineRegistration Register(const char* engine, Arithmetic arithmetic,
-                            Precision precision = Precision::kFloat32) {
-  return onednn::EngineOf<OnednnDeconvolutionLayer>(engine, "Deconvolution", arithmetic, precision);
-}
-
-// Of those that can take a layer, the first one does.
-const EngineRegistration registrations[] = {
-    Register("BF16", Arithmetic::kBFloat16, Precision::kBFloat16),
-    Register("WINOGRAD", Arithmetic::kWinograd), Register("ONEDNN", Arithmetic::kDirect)};
+const onednn::ConvolutionEngines<OnednnDeconvolutionLayer> engines("Deconvolution");
 
 }  // namespace
 }  // namespace crema
