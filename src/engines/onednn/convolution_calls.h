@@ -38,10 +38,10 @@ std::string WhyNotArithmetic(const ConvolutionProblem& problem, Arithmetic arith
 // Packed: in the order and the numbers that the kernel likes; sizes in bytes, of one group, 0:
 // Caffe's are taken. dx has to be zeros before backward_data where `leaves_out_pixels`.
 //
-// The weights' gradient is made packed by backward_weights, and add_weights adds it to Caffe's, or
-// write_weights writes it there; or,
-// where `gradient_is_product`, it is the product dy^T x of the matrices of pixels by channels, with
-// x the result of `gather`, of `gathered` bytes, where that is not 0.
+// The weights' gradient is made packed by backward_weights; add_weights adds it to Caffe's, or
+// write_weights writes it there. Where `gradient_is_product`, it is instead the product dy^T x of
+// the matrices of pixels by channels, with x the result of `gather`, of `gathered` bytes, where
+// that is not 0.
 class ConvolutionCalls {
  public:
   // Returns why oneDNN cannot, or "".
@@ -71,10 +71,11 @@ class ConvolutionCalls {
 
  private:
   class Maker;
-  dnnl::memory::desc gradient_order_, caffe_order_;
   void MakeProduct(const Maker& maker, const Epilogue& epilogue);
   std::string MakeGradient(const dnnl::convolution_backward_weights::primitive_desc& gradient,
                            const Maker& maker);
+
+  dnnl::memory::desc gradient_order_, caffe_order_;  // of the weights' gradient
 };
 
 }  // namespace crema::onednn

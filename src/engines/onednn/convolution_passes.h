@@ -41,8 +41,8 @@ class ConvolutionPasses {
   void Forward(const float* x, const void* weights, const float* bias, float* y, char* scratch);
   void BottomGradient(const Context& ctx, const float* dy, const void* weights, float* dx,
                       char* scratch);
-  // Adds to the gradients, or begins them where they are fresh. Either sum may be null; d_bias's is
-  // where the problem has no bias.
+  // Adds to the gradients, or begins them where they are fresh. Either sum may be null, and that of
+  // the bias has to be where the problem has none.
   struct Gradient {
     float* sum = nullptr;
     bool is_fresh = false;
