@@ -1,56 +1,18 @@
 // The layers that a net puts in between two others where one wants channels-last and the other the
 // plain order. Their types cannot be meant by mistake, and no manual lists them.
 #include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/math/transpose.h"
 
 namespace crema {
 namespace {
-
-// As images of colours have: pixel by pixel, so that two threads do not write into the same lines.
-template <int kChannels, class T>
-void InterleaveFew(const Context& ctx, const ChannelView& view, const T* in, T* out) {
-  const int64_t inner = view.inner;
-  ForEach(ctx, view.outer, view.inner, [=] HD(int64_t image, int i) {
-    for (int c = 0; c < kChannels; ++c) {
-      out[(image * inner + i) * kChannels + c] = in[(image * kChannels + c) * inner + i];
-    }
-  });
-}
-
-// Walks along the longer axis of the two that change places, so that it vectorises.
-constexpr int kFewChannels = 16;
-
-template <class T>
-void ToChannelsLast(const Context& ctx, const ChannelView& view, const T* in, T* out) {
-  const int64_t channels = view.channels, inner = view.inner;
-  if (channels == 3) return InterleaveFew<3>(ctx, view, in, out);
-  if (channels == 4) return InterleaveFew<4>(ctx, view, in, out);
-  if (channels < kFewChannels) {
-    ForEach(ctx, view.outer * channels, view.inner, [=] HD(int64_t r, int i) {
-      out[(r / channels * inner + i) * channels + r % channels] = in[r * inner + i];
-    });
-    return;
-  }
-  ForEach(ctx, view.outer * inner, view.channels, [=] HD(int64_t r, int c) {
-    out[r * channels + c] = in[(r / inner * channels + c) * inner + r % inner];
-  });
-}
-
-template <class T>
-void ToPlain(const Context& ctx, const ChannelView& view, const T* in, T* out) {
-  const int64_t channels = view.channels, inner = view.inner;
-  ForEach(ctx, view.outer * channels, view.inner, [=] HD(int64_t r, int i) {
-    out[r * inner + i] = in[(r / channels * inner + i) * channels + r % channels];
-  });
-}
 
 template <class T>
 void Change(const Context& ctx, const Shape& shape, Layout to, const T* in, T* out) {
   const ChannelView view = ViewChannels(shape, Layout::kPlain);
   if (to == Layout::kChannelsLast) {
-    ToChannelsLast(ctx, view, in, out);
+    TransposeEach(ctx, view.outer, view.channels, view.inner, in, out);
   } else {
-    ToPlain(ctx, view, in, out);
+    TransposeEach(ctx, view.outer, view.inner, view.channels, in, out);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "crema/math/im2col.h"
 #include "crema/math/philox.h"
 #include "crema/math/reduce.h"
+#include "crema/math/transpose.h"
 #include "target/target.h"
 
 namespace crema::test {
@@ -139,6 +140,12 @@ class TargetPrimitives : public Primitives {
               const Tensor& image) const override {
     CREMA_FLOAT_DISPATCH(image.dtype(), T,
                          ::crema::Col2im<T>(ctx, g, columns.data<T>(), image.mutable_data<T>()));
+  }
+  void TransposeEach(const Context& ctx, int64_t matrices, int rows, int columns, const Tensor& in,
+                     const Tensor& out) const override {
+    CREMA_FLOAT_DISPATCH(in.dtype(), T,
+                         ::crema::TransposeEach<T>(ctx, matrices, rows, columns, in.data<T>(),
+                                                   out.mutable_data<T>()));
   }
   void Random(const Context& ctx, uint64_t mixed, uint64_t step, const Tensor& bits,
               const Tensor& uniform, const Tensor& normal) const override {

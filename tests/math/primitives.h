@@ -46,6 +46,9 @@ class Primitives {
   virtual void Col2im(const Context& ctx, const ConvGeometry& g, const Tensor& columns,
                       const Tensor& image) const = 0;
 
+  virtual void TransposeEach(const Context& ctx, int64_t matrices, int rows, int columns,
+                             const Tensor& in, const Tensor& out) const = 0;
+
   // Element i of each: the number of index i at `step` (float32; bits are uint32 in an int32
   // tensor).
   virtual void Random(const Context& ctx, uint64_t mixed, uint64_t step, const Tensor& bits,
