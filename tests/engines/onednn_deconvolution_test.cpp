@@ -26,7 +26,7 @@ TEST(OnednnDeconvolutionTest, GivesWhatOurOwnCodeGives) {
       // As generators of images have them.
       {"num_output: 64 kernel_size: 4", {3, 32, 1, 1}},
       {"num_output: 32 kernel_size: 4 stride: 2 pad: 1 bias_term: false", {2, 64, 5, 6}},
-      {"num_output: 3 kernel_size: 4 stride: 2 pad: 1", {2, 16, 8, 8}},
+      {"engine: ONEDNN num_output: 3 kernel_size: 4 stride: 2 pad: 1", {2, 16, 8, 8}},
       {"num_output: 16 kernel_size: 5 stride: 2 pad: 2", {2, 32, 7, 7}},
       // As nets that label pixels have them, each channel by itself.
       {"num_output: 21 group: 21 kernel_size: 4 stride: 2 bias_term: false", {1, 21, 6, 7}},
@@ -153,15 +153,20 @@ TEST(OnednnDeconvolutionTest, RunsInANetForUse) {
 TEST(OnednnDeconvolutionTest, SaysWhatItCannotTake) {
   CREMA_NEEDS_ENGINE("ONEDNN");
   const auto refused = [](const std::string& options, const Shape& bottom, DType dtype,
-                          const std::string& why) {
+                          const std::string& why, Phase phase = Phase::kTrain) {
     RunnerOptions on = On("ONEDNN");
     on.dtype = dtype;
+    on.phase = phase;
     ExpectError([&] { LayerRunner runner(Text(options), {bottom}, on); }, {why});
   };
   refused("num_output: 2 kernel_size: 1", {1, 1, 2, 2}, DType::kFloat64, "float32 only");
   refused("num_output: 2 kernel_size: 1 axis: 2", {1, 1, 2, 2}, DType::kFloat32, "axis: 1");
   refused("num_output: 2", {2, 3}, DType::kFloat32, "spatial axes");
-  refused("num_output: 2 kernel_size: 1", {0, 1, 2, 2}, DType::kFloat32, "empty");
+  refused("num_output: 8 kernel_size: 1", {0, 1, 2, 2}, DType::kFloat32, "empty");
+  refused("num_output: 2 kernel_size: 1", {1, 9, 2, 2}, DType::kFloat32, "too few channels");
+  refused("num_output: 4 kernel_size: 1", {1, 9, 2, 2}, DType::kFloat32, "too few channels",
+          Phase::kTest);
+  LayerRunner taken(Text("num_output: 3 kernel_size: 1"), {{1, 9, 2, 2}}, On("ONEDNN"));
 }
 
 }  // namespace
