@@ -23,7 +23,7 @@ TEST_P(TransposeTest, IsTheDefinition) {
                             {3, 64, 100},
                             {2, 32, 512},  // rows far apart
                             {2, 21, 1024},
-                            {1, 600, 33},  // many rows
+                            {2, 600, 33},  // many rows
                             {3, 528, 64},
                             {0, 3, 4},
                             {2, 0, 4},

@@ -206,7 +206,7 @@ std::vector<Case> Cases() {
       {"Deconvolution",
        x + Conv("a", "x", 4) +
            Layer("up", "Deconvolution", {"a"}, {"up"},
-                 std::string("convolution_param { kernel_size: 2 stride: 2 num_output: 3") +
+                 std::string("convolution_param { kernel_size: 2 stride: 2 num_output: 6") +
                      kWeights + "}") +
            Layer("d", "Dropout", {"up"}, {"up"}) + Layer("pr", "PReLU", {"up"}, {"up"})},
   };
@@ -272,7 +272,10 @@ TEST(SliceBatchTest, AlsoByTheDefaultEngines) {
       const auto whole = Make(each.text, 0, DType::kFloat32);
       EXPECT_FALSE(net->graph().slices.empty());
       ExpectSameOutputs(net.get(), whole.get(), 1e-5);
-      if (each.name != std::string("Bottleneck") || !HasEngine("ONEDNN")) continue;
+      if (!HasEngine("ONEDNN")) continue;
+      if (each.name == std::string("Deconvolution"))
+        EXPECT_EQ(FindNode(*net, "up").engine, "ONEDNN");
+      if (each.name != std::string("Bottleneck")) continue;
       EXPECT_EQ(FindNode(*net, "c").absorbed.size(), 2u);  // the sum and its ReLU
       EXPECT_GT(FindNode(*net, "c").parts, 1);
       EXPECT_EQ(HasLanes(net->graph()), processors > 1);

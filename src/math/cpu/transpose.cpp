@@ -1,7 +1,7 @@
-// TransposeEach on the CPU. What is written lies in order, so that what is read does not: each
-// number lies in another line of the cache. That is as fast as any way while the cache can hold a
-// line of each row; where it cannot, squares go through a buffer, so that each line is read once,
-// and whole.
+// TransposeEach on the CPU. Either what is read or what is written cannot lie in order: each of its
+// numbers lies in another line of the cache. That is as fast as any way while few lines are in use
+// at a time; where they are many, or far apart, squares go through a buffer, so that each line is
+// read once, and whole.
 #include "crema/math/transpose.h"
 
 #include <algorithm>
@@ -18,8 +18,8 @@ constexpr int kSide = 16;  // numbers; a line of the cache holds 16 of float
 template <class T>
 using Square = T[kSide][kSide];
 
-constexpr int kLanes = 8;
-typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
+constexpr int kLanes = 4;  // that every x86-64 has
+using Vec = float __attribute__((vector_size(kLanes * sizeof(float))));
 
 // Which of two rows' numbers, kLanes and more meaning the second row's, lies in `lane` of the
 // first row, and of the second, when the odd blocks of kBlock numbers of the first have changed
@@ -38,22 +38,20 @@ inline void SwapBlocks(Vec* rows) {
   for (int r = 0; r < kLanes; ++r) {
     if ((r & kBlock) != 0) continue;
     const Vec a = rows[r], b = rows[r + kBlock];
-    constexpr auto first = First<kBlock>, second = Second<kBlock>;
-    rows[r] = __builtin_shufflevector(a, b, first(0), first(1), first(2), first(3), first(4),
-                                      first(5), first(6), first(7));
-    rows[r + kBlock] = __builtin_shufflevector(a, b, second(0), second(1), second(2), second(3),
-                                               second(4), second(5), second(6), second(7));
+    rows[r] = __builtin_shufflevector(a, b, First<kBlock>(0), First<kBlock>(1), First<kBlock>(2),
+                                      First<kBlock>(3));
+    rows[r + kBlock] = __builtin_shufflevector(a, b, Second<kBlock>(0), Second<kBlock>(1),
+                                               Second<kBlock>(2), Second<kBlock>(3));
   }
 }
 
-// A square of 8 is transposed by changing the blocks of 4 off its diagonal, then in each of its
-// quarters those of 2, then those of 1.
+// A square of kLanes is transposed by changing the blocks of 2 off its diagonal, then in each of
+// its quarters those of 1.
 inline void TransposeSquare(const Square<float>& square, float* out, int64_t stride) {
   for (int c = 0; c < kSide; c += kLanes) {
     for (int r = 0; r < kSide; r += kLanes) {
       Vec rows[kLanes];
       for (int i = 0; i < kLanes; ++i) std::memcpy(&rows[i], &square[r + i][c], sizeof(Vec));
-      SwapBlocks<4>(rows);
       SwapBlocks<2>(rows);
       SwapBlocks<1>(rows);
       for (int i = 0; i < kLanes; ++i) {
@@ -87,29 +85,35 @@ void TransposePart(int rows, int columns, const T* in, int64_t in_stride, T* out
   for (int c = 0; c < columns; ++c) std::copy_n(transpose[c], rows, out + c * out_stride);
 }
 
-// Of all rows, `columns` columns, of which there are at most kSide.
+// `columns` is at most kSide.
 template <class T>
-void TransposeStrip(int rows, int columns, const T* in, int64_t in_stride, T* out) {
-  for (int r = 0; r < rows; r += kSide) {
+void TransposeStrip(int64_t rows, int columns, const T* in, int64_t in_stride, T* out,
+                    int64_t out_stride) {
+  for (int64_t r = 0; r < rows; r += kSide) {
     const T* from = in + r * in_stride;
     if (rows - r >= kSide && columns == kSide) {
-      TransposeWhole(from, in_stride, out + r, rows);
+      TransposeWhole(from, in_stride, out + r, out_stride);
     } else {
-      TransposePart(std::min(kSide, rows - r), columns, from, in_stride, out + r, rows);
+      const int height = static_cast<int>(std::min<int64_t>(kSide, rows - r));
+      TransposePart(height, columns, from, in_stride, out + r, out_stride);
     }
   }
 }
 
+constexpr int64_t kStripRows = 512;  // for each task: one matrix may have few strips
+
 template <class T>
-void TransposeInSquares(int64_t matrices, int rows, int columns, const T* in, T* out) {
-  const int64_t size = int64_t{rows} * columns;
+void TransposeInSquares(int64_t matrices, int64_t rows, int64_t columns, const T* in, T* out) {
+  const int64_t size = rows * columns;
   const int64_t strips = (columns + kSide - 1) / kSide;
+  const int64_t parts = (rows + kStripRows - 1) / kStripRows;
 #pragma omp parallel for schedule(static) if (parallel : WorthThreads(matrices * size))
-  for (int64_t strip = 0; strip < matrices * strips; ++strip) {
-    const int64_t start = strip / strips * size;
-    const int c = static_cast<int>(strip % strips) * kSide;
-    TransposeStrip(rows, std::min(kSide, columns - c), in + start + c, columns,
-                   out + start + int64_t{c} * rows);
+  for (int64_t task = 0; task < matrices * strips * parts; ++task) {
+    const int64_t start = task / parts / strips * size;
+    const int64_t c = task / parts % strips * kSide, r = task % parts * kStripRows;
+    TransposeStrip(std::min(kStripRows, rows - r),
+                   static_cast<int>(std::min<int64_t>(kSide, columns - c)),
+                   in + start + r * columns + c, columns, out + start + c * rows + r, rows);
   }
 }
 
@@ -145,9 +149,9 @@ void TransposeInOrder(const Context& ctx, int64_t matrices, int rows, int column
   });
 }
 
-// A cache of 32 KB can hold a line of each of so many rows, unless they lie so far apart that they
-// share few of its sets. Measured on Zen 4: both ways are as fast near the first bound, and squares
-// are two to six times as fast beyond the second.
+// A cache of 32 KB has a line for each of so many rows. So far apart they share few of its sets,
+// and a load may wait for a store whose address ends alike. Measured on Zen 4: both ways are about
+// as fast near the first bound, and squares two to seven times as fast beyond the second.
 constexpr int kManyRows = 512;
 constexpr size_t kFarApart = 2048;  // and multiples of it
 

@@ -4,14 +4,22 @@
 
 namespace crema {
 inline namespace CREMA_TARGET {
+namespace {
 
 template <class T>
-void TransposeEach(const Context& ctx, int64_t matrices, int rows, int columns, const T* in,
-                   T* out) {
+void Gather(const Context& ctx, int64_t matrices, int rows, int columns, const T* in, T* out) {
   const int64_t height = rows, width = columns;
   ForEach(ctx, matrices * width, rows, [=] HD(int64_t line, int r) {
     out[line * height + r] = in[(line / width * height + r) * width + line % width];
   });
+}
+
+}  // namespace
+
+template <class T>
+void TransposeEach(const Context& ctx, int64_t matrices, int rows, int columns, const T* in,
+                   T* out) {
+  Gather(ctx, matrices, rows, columns, in, out);
 }
 
 template void TransposeEach<float>(const Context&, int64_t, int, int, const float*, float*);
