@@ -11,7 +11,9 @@ namespace crema {
 // it, as "crashes (Segmentation fault)". What the child cannot be blamed for, that there is none or
 // that it was killed from outside, is "" too. `cpu_seconds` limits its work.
 // Only the calling thread is in the child, so locks that others may hold must not be needed by
-// `work`: it may use malloc, files, and what the caller has locked. It does not change this process.
+// `work`: it may use malloc, files, and what the caller has locked. A child that waits for such a
+// lock all the same is ended after ten times as long and another one is made, three in all. `work`
+// does not change this process.
 std::string FaultInChild(const std::function<void()>& work, unsigned cpu_seconds);
 
 }  // namespace crema

@@ -39,5 +39,19 @@ TEST(ChildProcessTest, AChildThatIsKilledFromOutsideHasNoFault) {
   EXPECT_EQ(FaultInChild([] { kill(getpid(), SIGKILL); }, kSeconds), "");
 }
 
+// As a lock does that another thread held.
+TEST(ChildProcessTest, AChildThatWaitsIsTriedAgain) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const auto work = [&] {
+    if (write(ends[1], "x", 1) == 1) raise(SIGALRM);
+  };
+  EXPECT_EQ(FaultInChild(work, kSeconds), "");
+  char tries[8];
+  EXPECT_EQ(read(ends[0], tries, sizeof(tries)), 3);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 }  // namespace
 }  // namespace crema::test
