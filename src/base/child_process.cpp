@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 namespace crema {
 namespace {
@@ -14,7 +15,6 @@ namespace {
 // A child that waits for a lock takes no time of a processor; this ends it.
 constexpr unsigned kPatience = 10;  // seconds for each second of work
 constexpr int kTries = 3;
-constexpr char kEndless[] = "does not come to an end";
 constexpr int kCrashSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -52,18 +52,20 @@ void Limit(Resource resource, rlim_t soft, rlim_t hard) {
   _exit(0);
 }
 
-// What became of the child; `waited` is set where it was ended while it waited for something.
-std::string Await(pid_t child, unsigned cpu_seconds, bool* waited) {
+// What became of the child as FaultInChild says it; none where it was ended while it waited.
+std::optional<std::string> Await(pid_t child, unsigned cpu_seconds) {
   int status = 0;
   rusage used = {};
   while (wait4(child, &status, 0, &used) < 0) {
     if (errno != EINTR) return "";
   }
   if (WIFEXITED(status)) return WEXITSTATUS(status) == 0 ? "" : "crashes";
-  const auto worked = static_cast<unsigned>(used.ru_utime.tv_sec + used.ru_stime.tv_sec);
   switch (WTERMSIG(status)) {
-    case SIGALRM: *waited = 2 * worked < cpu_seconds; return *waited ? "" : kEndless;
-    case SIGXCPU: return kEndless;
+    case SIGALRM:
+      if (2 * (used.ru_utime.tv_sec + used.ru_stime.tv_sec) < time_t{cpu_seconds})
+        return std::nullopt;
+      [[fallthrough]];
+    case SIGXCPU: return "does not come to an end";
     case SIGKILL:  // for want of memory, or by hand
     case SIGTERM:
     case SIGINT:
@@ -77,16 +79,13 @@ std::string Await(pid_t child, unsigned cpu_seconds, bool* waited) {
 // A lock that another thread held when the child was made stays locked there: that says nothing of
 // the work, and the next child hardly meets it again.
 std::string FaultInChild(const std::function<void()>& work, unsigned cpu_seconds) {
-  std::string fault;
-  bool waited = true;
-  for (int i = 0; i < kTries && waited; ++i) {
+  for (int i = 0; i < kTries; ++i) {
     const pid_t child = fork();
     if (child < 0) return "";
     if (child == 0) RunAndExit(work, cpu_seconds);
-    waited = false;
-    fault = Await(child, cpu_seconds, &waited);
+    if (const auto fault = Await(child, cpu_seconds)) return *fault;
   }
-  return fault;
+  return "";
 }
 
 }  // namespace crema

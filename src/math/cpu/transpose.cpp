@@ -151,7 +151,7 @@ void TransposeInOrder(const Context& ctx, int64_t matrices, int rows, int column
 
 // A cache of 32 KB has a line for each of so many rows. So far apart they share few of its sets,
 // and a load may wait for a store whose address ends alike. Measured on Zen 4: both ways are about
-// as fast near the first bound, and squares two to seven times as fast beyond the second.
+// as fast near the first bound, and squares two to ten times as fast beyond the second.
 constexpr int kManyRows = 512;
 constexpr size_t kFarApart = 2048;  // and multiples of it
 
