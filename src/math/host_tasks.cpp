@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/processors.h"
+
 namespace crema {
 
 void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f) {
@@ -42,9 +44,13 @@ void HostTasks(int tasks, const std::function<void(int)>& f) {
   HostTasks(tasks, HostThreads(), [&](int task, int) { f(task); });
 }
 
-int HostProcessors() { return omp_get_num_procs(); }
+int HostProcessors() { return AvailableProcessors(); }
 
 int HostThreads() { return omp_get_max_threads(); }
+
+int ThreadsToUse(int wanted) {
+  return wanted > 0 ? wanted : std::min(omp_get_max_threads(), HostProcessors());
+}
 
 PlansForThreads::PlansForThreads(int threads) : before_(omp_get_max_threads()) {
   omp_set_num_threads(threads);

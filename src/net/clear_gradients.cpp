@@ -3,6 +3,7 @@
 #include <limits>
 #include <set>
 
+#include "crema/math/host_tasks.h"
 #include "crema/math/vector_ops.h"
 #include "crema/net/net.h"
 #include "net/passes.h"
@@ -59,6 +60,7 @@ void Net::PlanClearing() {
 }
 
 void Net::ClearGradients() {
+  const PlansForThreads threads(threads_);
   const VectorOps& ops = VectorOpsFor(context_->kind());
   for (const Tensor& part : cleared_) ops.Fill(*context_, part, 0);
   is_fresh_ = may_be_fresh_;

@@ -10,6 +10,7 @@ namespace crema {
 
 Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
                  const CompileOptions& options) {
+  const PlansForThreads threads(ThreadsToUse(options.threads));
   const proto::NetParameter net = InsertSplits(FilterLayers(config));
   Graph graph = BuildGraph(net, options.dtype, device);
   graph.keep_blobs = options.keep_blobs;

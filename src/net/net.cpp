@@ -14,7 +14,11 @@ namespace crema {
 
 Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
          const NetOptions& options)
-    : seed_(options.seed), debug_info_(config.debug_info()), check_memory_(options.check_memory) {
+    : threads_(ThreadsToUse(options.threads)),
+      seed_(options.seed),
+      debug_info_(config.debug_info()),
+      check_memory_(options.check_memory) {
+  const PlansForThreads threads(threads_);
   CompileOptions compile = options;
   if (debug_info_) {  // which looks at every blob
     compile.keep_blobs = true;
@@ -146,6 +150,7 @@ BlobList Net::Blobs(const std::vector<int>& indices) const {
 }
 
 void Net::BeginPass(uint64_t step) {
+  const PlansForThreads threads(threads_);
   FollowArena();
   context_->SetStep(step);
   for (Lane& lane : lanes_) lane.context->SetStep(step);
@@ -160,6 +165,7 @@ void Net::RunLayer(int i, Context* context, const BlobList& bottoms, const BlobL
 }
 
 void Net::ForwardLayer(int i) {
+  const PlansForThreads threads(threads_);
   const LayerNode& node = graph_.layers[i];
   if (node.absorbed_by >= 0) return;
   CREMA_CHECK(node.parts == 1, LayerTitle(*node.layer), " takes a part of the batch");
@@ -189,6 +195,7 @@ void Net::RunPart(size_t slices, int part, int lane, ForwardWatch* watch) {
 }
 
 void Net::RunSlices(size_t index, ForwardWatch* watch) {
+  const PlansForThreads threads(threads_);
   const Slices& slices = graph_.slices[index];
   if (slices.lanes == 1) {
     for (int part = 0; part < slices.count; ++part) RunPart(index, part, 0, watch);
@@ -223,6 +230,7 @@ void Net::Recompute(int i) {
 }
 
 void Net::BackwardLayer(int i) {
+  const PlansForThreads threads(threads_);
   const LayerNode& node = graph_.layers[i];
   if (!node.runs_backward) return;
   for (int layer : plan_->again[i]) Recompute(layer);

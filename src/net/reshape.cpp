@@ -1,5 +1,6 @@
 // Nets that change shape: new sizes from the user, or as many elements as the data ask for.
 #include "base/strings.h"
+#include "crema/math/host_tasks.h"
 #include "crema/net/net.h"
 #include "net/passes.h"
 
@@ -17,6 +18,7 @@ std::string InputNames(const Graph& graph) {
 }  // namespace
 
 void Net::Reshape(const std::map<std::string, Shape>& inputs) {
+  const PlansForThreads threads(threads_);
   std::vector<Shape> before, after;
   for (const BlobNode& blob : graph_.blobs) before.push_back(blob.shape);
   after = before;

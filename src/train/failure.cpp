@@ -125,6 +125,7 @@ std::string Trainer::FirstBadBlob() const {
   try {
     NetOptions options;
     options.dtype = options_.dtype;
+    options.threads = options_.threads;
     options.seed = seed_;
     options.share_params_with = options.share_memory_with = net_.get();
     options.memory_limit = train_net_limit_;

@@ -27,6 +27,7 @@ std::string Text(double bytes) { return BytesToString(bytes); }
 Graph Compile(const TrainingPlan& plan, const proto::NetParameter& net, bool backward) {
   CompileOptions options;
   options.dtype = plan.dtype;
+  options.threads = plan.threads;
   options.backward = backward;
   options.fuse = plan.fuse;
   options.keep_blobs = plan.keep_blobs;

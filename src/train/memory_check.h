@@ -19,7 +19,8 @@ struct TrainingPlan {
   DeviceKind device = DeviceKind::kCpu;
   int histories = 0;                     // copies of the parameters that the solver keeps
   bool fuse = true, keep_blobs = false;  // see CompileOptions
-  size_t train_limit = 0;                // see CompileOptions::memory_limit
+  int threads = 0;
+  size_t train_limit = 0;  // see CompileOptions::memory_limit
 };
 
 // What the train net may take where all of the training may take `limit` bytes. Throws Error where

@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "crema.pb.h"
+#include "crema/math/host_tasks.h"
 #include "crema/math/vector_ops.h"
 #include "crema/train/trainer.h"
 #include "device/room.h"
@@ -91,6 +92,8 @@ void CheckForkFields(const proto::SolverParameter& s) {
 Trainer::Trainer(const proto::SolverParameter& solver, const TrainOptions& options)
     : solver_(std::make_unique<proto::SolverParameter>(solver)), options_(options) {
   if (options_.device == nullptr) options_.device = OpenDevice(DeviceKind::kCpu);
+  options_.threads = ThreadsToUse(options_.threads);
+  const PlansForThreads threads(options_.threads);
   CheckOptions();
   AddObserver(std::make_shared<LogObserver>(solver_->display()));
   rule_ = CreateUpdateRule(solver_->type(), options_.device->kind());
@@ -164,6 +167,7 @@ void Trainer::CheckRoom() {
   for (const auto& config : test_configs_) plan.tests.push_back(config.get());
   plan.dtype = options_.dtype;
   plan.device = options_.device->kind();
+  plan.threads = options_.threads;
   plan.histories = rule_->history_count() + (solver_->ema_decay() > 0 ? 1 : 0);
   plan.fuse = options_.fuse && !solver_->debug_info();
   plan.keep_blobs = solver_->debug_info();
@@ -182,6 +186,7 @@ void Trainer::BuildTrainNet() {
                     : "");
   NetOptions options;
   options.dtype = options_.dtype;
+  options.threads = options_.threads;
   options.fuse = options_.fuse && !solver_->debug_info();  // which shows every layer
   options.keep_blobs = solver_->debug_info();
   options.seed = seed_;
@@ -240,6 +245,7 @@ void Trainer::ReadTestNet(proto::NetParameter config, const std::string& source)
 void Trainer::BuildTestNets() {
   NetOptions options;
   options.dtype = options_.dtype;
+  options.threads = options_.threads;
   options.fuse = options_.fuse && !solver_->debug_info();  // which shows every layer
   options.keep_blobs = solver_->debug_info();
   options.seed = seed_;

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "crema.pb.h"
+#include "crema/math/host_tasks.h"
 #include "crema/math/vector_ops.h"
 #include "solvers/local_rates.h"
 #include "solvers/param_table.h"
@@ -172,6 +173,7 @@ void Trainer::ShowParameters() {
 }
 
 void Trainer::ApplyUpdate() {
+  const PlansForThreads threads(options_.threads);
   FindRate();
   const Context& ctx = net_->context();
   UpdateStep step = NextStep();

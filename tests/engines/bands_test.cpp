@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "base/strings.h"
-#include "crema/math/host_tasks.h"
 #include "engines/engine_test_util.h"
 #include "net/net_test_util.h"
 
@@ -17,8 +16,8 @@ std::string Conv(const std::string& name, const std::string& bottom, const std::
 }
 
 std::vector<double> Run(const std::string& text, const std::string& engine, int threads) {
-  const PlansForThreads plans(threads);
   NetOptions options;
+  options.threads = threads;
   options.backward = false;
   options.check_memory = true;
   Net net(ParseNet("engine: '" + engine + "' " + text, proto::TEST),

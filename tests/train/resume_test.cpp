@@ -1,5 +1,4 @@
 // A run that is stopped and resumed ends, bit for bit, where an uninterrupted one does.
-#include <omp.h>
 
 #include "train/train_test_util.h"
 
@@ -254,9 +253,9 @@ TEST_F(ResumeTest, NotesWhereTheDataIs) {
 // Large enough that every kernel and product uses all threads. Of our own code: oneDNN cuts sums by
 // the number of threads.
 std::vector<double> TrainWithThreads(const std::string& folder, int threads) {
-  const int before = omp_get_max_threads();
-  omp_set_num_threads(threads);
-  const auto trainer = MakeTrainer(ParseSolver(R"(net_param { engine: "CAFFE"
+  TrainOptions options;
+  options.threads = threads;
+  const auto trainer = std::make_unique<Trainer>(ParseSolver(R"(net_param { engine: "CAFFE"
     layer { name: "data" type: "Data" top: "data" top: "label"
       transform_param { crop_size: 21 mirror: true scale: 0.01 }
       data_param { source: ")" + folder + R"(/images" batch_size: 10 backend: LMDB shuffle: true } }
@@ -275,9 +274,9 @@ std::vector<double> TrainWithThreads(const std::string& folder, int threads) {
       inner_product_param { num_output: 300 weight_filler { type: "xavier" } } }
     layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
   } base_lr: 0.05 momentum: 0.9 lr_policy: "fixed" clip_gradients: 1 random_seed: 3
-    snapshot_after_train: false)"));
+    snapshot_after_train: false)"),
+                                                 options);
   trainer->Step(4);
-  omp_set_num_threads(before);
   return WeightsOf(*trainer);
 }
 

@@ -15,11 +15,17 @@ void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f);
 // The same for all threads, where nobody asks which one it is.
 void HostTasks(int tasks, const std::function<void(int)>& f);
 
-// How many processors this process may use.
+// How many processors this process may use: those of its affinity, or fewer if its control group
+// has a quota of processor time.
 int HostProcessors();
 
 // How many threads the work of this one is planned for: those that HostTasks would use.
 int HostThreads();
+
+// How many threads a net should use: `wanted`, or if that is 0, what OpenMP would start here
+// (OMP_NUM_THREADS), but no more than HostProcessors(): threads that share a processor wait for
+// each other.
+int ThreadsToUse(int wanted);
 
 // While it lives, what runs on this thread, and libraries that plan their work for it, plan for so
 // many threads.

@@ -31,6 +31,9 @@ struct CompileOptions {
   // whole batch.
   size_t slice_bytes = 2 << 20;
   int processors = 0;  // to plan for; 0: those that this process may use
+  // How many threads work on a layer on the CPU. 0: one per processor that this process may use, by
+  // its affinity and the quota of its control group, or fewer if OMP_NUM_THREADS says so.
+  int threads = 0;
   // What NetMemory::Total() may be at most: layers are recomputed until it is. 0: no limit. Throws
   // Error where that is not enough.
   size_t memory_limit = 0;

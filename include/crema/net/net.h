@@ -180,6 +180,7 @@ class Net {
   BlobList Blobs(const std::vector<int>& indices) const;
 
   std::unique_ptr<Context> context_;
+  int threads_;
   uint64_t seed_;
   bool debug_info_;
   Graph graph_;

@@ -35,6 +35,7 @@ struct TrainOptions {
   bool fuse = true;  // see CompileOptions
   // The engine of every layer that has it ("CAFFE", "ONEDNN"), whatever the nets name; "": theirs.
   std::string engine;
+  int threads = 0;  // on the CPU; 0: see CompileOptions
   // A `.solverstate` to go on from; "" to begin anew.
   std::string resume_from;
   // What the device has room for, in bytes; 0: what it says itself.
