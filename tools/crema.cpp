@@ -12,6 +12,7 @@
 
 #include "base/strings.h"
 #include "commands/command.h"
+#include "crema/base/brief_waits.h"
 #include "crema/base/error.h"
 #include "crema/layer/registry.h"
 
@@ -234,6 +235,7 @@ int Report(std::string message, int status) {
 }  // namespace crema
 
 int main(int argc, char** argv) {
+  crema::WaitBriefly(argv);
   FLAGS_alsologtostderr = true;
   FLAGS_logtostderr = true;          // files only where --log_dir or GLOG_log_dir asks for them
   FLAGS_log_year_in_prefix = false;  // as the glog of Caffe's time wrote it

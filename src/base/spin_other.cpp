@@ -1,0 +1,7 @@
+#include "base/spin.h"
+
+namespace crema {
+
+void SpinOnce() { asm volatile("" ::: "memory"); }
+
+}  // namespace crema
