@@ -102,6 +102,20 @@ TEST_F(SnapshotTest, StoresGradientsOnDemand) {
   EXPECT_EQ(layers[1].blobs[0].diff, trainer->net().param(0).diff_tensor().ToHost<float>());
 }
 
+// Caffe stores the last update there, which depends on the rate.
+TEST_F(SnapshotTest, StoresGradientsAndNotUpdates) {
+  std::vector<float> stored;
+  for (const char* rate : {"0.1", "0.2"}) {
+    const auto trainer = MakeTrainer(Solver(std::string("snapshot_diff: true base_lr: ") + rate));
+    trainer->Step(1);
+    trainer->Snapshot();
+    const auto layers = ReadWeightsFile(Path("tiny_iter_1.caffemodel"));
+    if (stored.empty()) stored = layers[1].blobs[0].diff;
+    EXPECT_EQ(layers[1].blobs[0].diff, stored);
+  }
+  EXPECT_NE(stored, std::vector<float>(stored.size()));
+}
+
 TEST_F(SnapshotTest, FolderIsCheckedBeforeTraining) {
   const auto error = [&](const std::string& prefix, const std::string& more = "") {
     return ErrorOf([&] { MakeTrainer(Solver("snapshot_prefix: '" + prefix + "' " + more)); });
