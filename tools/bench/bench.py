@@ -1,89 +1,103 @@
 #!/usr/bin/env python3
 """Measures crema against other programs on the nets of models/, and prints the ratios.
 
-The runs of all programs alternate, each in a process of its own; the medians over the rounds are
-compared. The first round runs every variant of a program (formats, compiled or not), the later ones
-only the best. See README.md for what is needed.
+Runs of all programs alternate, each in a process of its own, and medians are compared. --load
+measures on a machine that does something else as well. See README.md.
 """
 import argparse
-import collections
+import dataclasses
 import json
 import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 
+import loads
 import nets
 import peers
+import tables
+from processes import run_process
+from tables import OWN_THREADS, ONE_THREAD, Run
 
-Run = collections.namedtuple('Run', 'milliseconds megabytes')
+VENV = nets.ROOT / 'build/bench_venv/bin/python'
+PEERS = 'OpenVINO,onnxruntime,OpenCV,PyTorch,Caffe'
 
 
-def parse_flags():
+def parse_flags(arguments=None):
     flags = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    flags.add_argument('--crema', default='build/release/bin/crema', help='the crema program')
-    flags.add_argument('--crema-flags', default='', help='more flags for crema time')
-    flags.add_argument('--caffe', default='caffe', help="BVLC Caffe's program")
-    flags.add_argument('--torch-net', default='', help='torch_net.py, which runs a net in PyTorch')
-    flags.add_argument('--python', default=sys.executable,
-                       help='the Python that has torch, onnx and onnxruntime')
-    flags.add_argument('--opencv-python', default='/usr/bin/python3', help='the one that has cv2')
-    flags.add_argument('--nets', default=','.join(nets.NETS), help='which, separated by commas')
-    flags.add_argument('--modes', default='train,infer')
-    flags.add_argument('--peers', default='Caffe,PyTorch,OpenCV,onnxruntime')
-    flags.add_argument('--torch-variants', default=','.join(peers.Torch.variants))
-    flags.add_argument('--rounds', type=int, default=3)
-    flags.add_argument('--seconds', type=float, default=1.5, help='about how long a run measures')
-    flags.add_argument('--timeout', type=float, default=600, help='of a run, in seconds')
-    flags.add_argument('--threads', type=int, default=2)
-    flags.add_argument('--folder', default='build/bench',
-                       help='keeps weights, ONNX files, what torch.compile made, and results.json')
-    flags.add_argument('--variants-from', default='',
-                       help='the results.json of an earlier run: only its best variants run')
-    flags.add_argument('--markdown', action='store_true', help='print tables for a page')
-    return flags.parse_args()
+    add = flags.add_argument
+    add('--crema', default=str(nets.ROOT / 'build/release/bin/crema'), help='the crema program')
+    add('--crema-flags', default='', help='more flags for crema time')
+    add('--caffe', default='caffe', help="BVLC Caffe's program")
+    add('--python', default=str(VENV) if VENV.exists() else sys.executable,
+        help='the Python of the other programs; the one that setup.sh makes if it is there')
+    add('--nets', default=','.join(nets.NETS), help='which, separated by commas')
+    add('--modes', default='train,infer')
+    add('--load', default='quiet', type=check_loads, metavar='LIST',
+        help='what else runs: ' + loads.ALL.replace('=4', '=N').replace('loops=8,', '')
+        + ', separated by commas, or all')
+    add('--peers', default=PEERS, help='the programs to compare with')
+    add('--torch-variants', default=','.join(peers.Torch.variants))
+    add('--rounds', type=int, default=3, help='runs of each program on the quiet machine')
+    add('--loaded-rounds', type=int, default=10, help='runs of each program under a load')
+    add('--seconds', type=float, default=1.5, help='about how long a run measures')
+    add('--timeout', type=float, default=600, help='of a run, in seconds')
+    add('--threads', type=int, default=2)
+    add('--folder', default=str(nets.ROOT / 'build/bench'),
+        help='keeps weights, ONNX files, what torch.compile made, and the results')
+    add('--variants-from', default='',
+        help='the results.json of an earlier run: only its best variants run')
+    add('--markdown', action='store_true', help='print Markdown; FOLDER/results.md always has it')
+    return flags.parse_args(arguments)
 
 
-def environment(flags):
-    threads = str(flags.threads)
-    caches = str(pathlib.Path(flags.folder).resolve() / 'torch')
-    return dict(os.environ, OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads,
-                MKL_NUM_THREADS=threads, TORCHINDUCTOR_CACHE_DIR=caches,
-                TORCHINDUCTOR_FX_GRAPH_CACHE='1', GLOG_logtostderr='1')
+def check_loads(text):
+    try:
+        return loads.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def environment(flags, program='crema'):
+    """With the number of threads for the program; crema's own choice has none."""
+    threads = '1' if program == ONE_THREAD else str(flags.threads)
+    caches = str(pathlib.Path(flags.folder) / 'torch')
+    env = dict(os.environ, OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads,
+               MKL_NUM_THREADS=threads, TORCHINDUCTOR_CACHE_DIR=caches,
+               TORCHINDUCTOR_FX_GRAPH_CACHE='1', GLOG_logtostderr='1')
+    if program == OWN_THREADS:
+        for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'):
+            del env[name]
+    return env
 
 
 def find_peers(flags):
-    """The programs that are here; says which are not."""
-    wanted = flags.peers.split(',')
-    found, folder = [], pathlib.Path(flags.folder).resolve()
-
-    def add(peer, is_here, where):
-        if peer.name not in wanted:
-            return
-        if is_here:
-            found.append(peer)
-        else:
-            print(f'{peer.name} is not here: {where}', file=sys.stderr)
+    """The programs that are here, in the order of PEERS; says what those that are not here need."""
+    folder = pathlib.Path(flags.folder)
 
     def weights(net):
         return peers.make_weights(flags.crema, net, folder / nets.NETS[net][0])
 
-    script = flags.torch_net
-    has_torch = bool(script) and peers.runs(flags.python, 'torch')
-    torch = peers.Torch(flags.python, script, flags.threads)
+    reads_caffe = 'import cv2; cv2.dnn.readNetFromCaffe'
+    opencv = next((p for p in (flags.python, '/usr/bin/python3') if peers.runs(p, reads_caffe)), '')
+    torch = peers.Torch(flags.python, flags.threads)
     torch.variants = flags.torch_variants.split(',')
-    add(peers.Caffe(flags.caffe), shutil.which(flags.caffe), 'see --caffe')
-    add(torch, has_torch, 'see --torch-net and --python')
-    add(peers.OpenCv(flags.opencv_python, weights, flags.threads),
-        peers.runs(flags.opencv_python, 'cv2'), 'see --opencv-python')
-    add(peers.OnnxRuntime(flags.python, script, flags.threads),
-        has_torch and peers.runs(flags.python, 'onnxruntime, onnx'), 'see --python')
-    return found
+    has_torch = peers.runs(flags.python, 'import torch, google.protobuf')
+    has_onnx = has_torch and peers.runs(flags.python, 'import onnx, onnxruntime')
+    has_openvino = has_torch and peers.runs(flags.python, 'import onnx, openvino')
+    candidates = [(peers.OpenVino(flags.python, flags.threads), has_openvino),
+                  (peers.OnnxRuntime(flags.python, flags.threads), has_onnx),
+                  (peers.OpenCv(opencv, weights, flags.threads), opencv),
+                  (torch, has_torch), (peers.Caffe(flags.caffe), shutil.which(flags.caffe))]
+    wanted = [(peer, is_here) for peer, is_here in candidates if peer.name in flags.peers.split(',')]
+    for peer, is_here in wanted:
+        if not is_here:
+            print(f'{peer.name} is left out; it needs {peer.needs}', file=sys.stderr)
+    return [peer for peer, is_here in wanted if is_here]
 
 
 def cases_of(flags):
@@ -94,49 +108,98 @@ def cases_of(flags):
                 yield peers.Case(net, mode, size)
 
 
-def run_process(arguments, env, timeout):
-    """Returns all that it printed and its peak resident memory in MB."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT, env=env)
-        deadline, pid = time.monotonic() + timeout, 0
-        while pid == 0:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid == 0 and time.monotonic() > deadline:
-                process.kill()
-                os.wait4(process.pid, 0)
-                process.returncode = -9
-                raise peers.Unable(f'took more than {timeout:g} s')
-            time.sleep(0.02)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        log.seek(0)
-        output = log.read().decode(errors='replace')
-    if process.returncode != 0:
-        last = (output.strip().splitlines() or ['no output'])[-1]
-        raise peers.Unable(f'exit status {process.returncode}: {last}')
-    return output, usage.ru_maxrss / 1024
-
-
 def folder_of(case, flags):
-    folder = pathlib.Path(flags.folder).resolve() / nets.NETS[case.net][0]
-    return folder / f'{case.mode}{case.batch}'
-
-
-def measure(peer, case, variant, iterations, flags):
-    folder = folder_of(case, flags)
-    folder.mkdir(parents=True, exist_ok=True)
-    command = peer.command(case, variant, iterations, folder)
-    output, megabytes = run_process(command, environment(flags), flags.timeout)
-    return Run(peer.milliseconds(output, folder), megabytes)
-
-
-def iterations_for(crema, case, flags):
-    """As many as fill the time of a run, from a short run of crema."""
-    short = measure(crema, case, '', 2, flags)
-    return max(3, min(200, round(flags.seconds * 1e3 / max(short.milliseconds, 1e-3))))
+    return pathlib.Path(flags.folder) / nets.NETS[case.net][0] / f'{case.mode}{case.batch}'
 
 
 def key(peer, variant):
     return f'{peer.name} {variant}'.strip()
+
+
+@dataclasses.dataclass
+class Bench:
+    """One run of the benchmark. `results` are {(load, case, program): [Run]}."""
+    flags: argparse.Namespace
+    crema: peers.Crema
+    found: list
+    chosen: dict  # variants of an earlier run, by (case, name of the peer)
+    results: dict = dataclasses.field(default_factory=dict)
+    unable: set = dataclasses.field(default_factory=set)
+
+    def measure(self, peer, case, variant, iterations, program='crema', load=None):
+        """The median time; under a load the mean, which a few very slow iterations show in."""
+        folder = folder_of(case, self.flags)
+        folder.mkdir(parents=True, exist_ok=True)
+        command = peer.command(case, variant, iterations, folder)
+        done = run_process(command, environment(self.flags, program), self.flags.timeout,
+                           load.prepare if load else None)
+        return Run(peer.milliseconds(done.output, folder, load is not None), done.megabytes)
+
+    def iterations_for(self, case):
+        """As many as fill the time of a run, from a short run of crema."""
+        short = self.measure(self.crema, case, '', 2)
+        return max(3, min(200, round(self.flags.seconds * 1e3 / max(short.milliseconds, 1e-3))))
+
+    def quiet_results(self):
+        return {(c, name): runs for (load, c, name), runs in self.results.items()
+                if load == 'quiet'}
+
+    def attempt(self, load_name, case, program, peer, variant, iterations, load=None):
+        """Adds a run to the results, or says why there is none and does not try again."""
+        if self.unable & {('quiet', case, program), (load_name, case, program)}:
+            return
+        where = f'{case.net}, {case.mode} {case.batch}, {load_name}: {program}'
+        try:
+            run = self.measure(peer, case, variant, iterations, program, load)
+            if load:
+                load.check()
+        except peers.Unable as error:
+            self.unable.add((load_name, case, program))
+            print(f'{where}: {error}', file=sys.stderr)
+            return
+        self.results.setdefault((load_name, case, program), []).append(run)
+        print(f'{where} {run.milliseconds:.2f} ms, {run.megabytes:.0f} MB', file=sys.stderr)
+
+    def peers_for(self, case):
+        return [self.crema] + [p for p in self.found if case.mode == 'infer' or not p.only_infers]
+
+    def measure_quiet(self, case, iterations):
+        for _ in range(self.flags.rounds):
+            for peer in self.peers_for(case):
+                for variant in variants_now(peer, case, self.quiet_results(), self.chosen):
+                    self.attempt('quiet', case, key(peer, variant), peer, variant, iterations)
+            if 'quota' in self.flags.load:
+                self.attempt('quiet', case, ONE_THREAD, self.crema, '', iterations)
+
+    def measure_loaded(self, name, case, iterations):
+        inference = self.crema.endless_inference(case, folder_of(case, self.flags) / 'load')
+        with loads.running(name, inference, environment(self.flags)) as load:
+            for _ in range(self.flags.loaded_rounds):
+                for peer in self.peers_for(case):
+                    for variant in variants_now(peer, case, self.quiet_results(), self.chosen):
+                        self.attempt(name, case, key(peer, variant), peer, variant, iterations,
+                                     load)
+                if name == 'quota':
+                    self.attempt(name, case, OWN_THREADS, self.crema, '', iterations, load)
+            return load.how
+
+    def measure_case(self, case):
+        """Under all loads; returns how each was made."""
+        iterations = self.iterations_for(case)
+        self.measure_quiet(case, iterations)
+        return {name: self.measure_loaded(name, case, iterations)
+                for name in self.flags.load if name != 'quiet'}
+
+    def loaded_results(self):
+        """Of each program's fastest variant, under the name of the program alone."""
+        quiet, merged = self.quiet_results(), {}
+        for (load, case, name), runs in self.results.items():
+            merged[load, case, name] = runs
+            for peer in self.found:
+                best = tables.best_of(case, peer.name, quiet)
+                if best and name == f'{peer.name} {best[2]}'.strip():
+                    merged[load, case, peer.name] = runs
+        return merged
 
 
 def variants_now(peer, case, results, chosen):
@@ -148,119 +211,62 @@ def variants_now(peer, case, results, chosen):
     return [min(seen)[1]] if seen else list(peer.variants)
 
 
-def measure_case(case, crema, found, flags, chosen, results):
-    iterations = iterations_for(crema, case, flags)
-    unable = set()
-    for round_ in range(flags.rounds):
-        for peer in [crema] + [p for p in found if case.mode == 'infer' or not p.only_infers]:
-            for variant in variants_now(peer, case, results, chosen):
-                name = key(peer, variant)
-                if name in unable:
-                    continue
-                try:
-                    run = measure(peer, case, variant, iterations, flags)
-                except peers.Unable as error:
-                    unable.add(name)
-                    print(f'{case.net}, {case.mode} {case.batch}: {name}: {error}', file=sys.stderr)
-                    continue
-                results.setdefault((case, name), []).append(run)
-                print(f'{case.net}, {case.mode} {case.batch}, round {round_ + 1}: {name} '
-                      f'{run.milliseconds:.2f} ms, {run.megabytes:.0f} MB', file=sys.stderr)
-
-
-def best_of(case, peer_name, results):
-    """(median ms, median MB, variant) of the peer's fastest variant; None where it did not run."""
-    rows = [(statistics.median(r.milliseconds for r in runs),
-             statistics.median(r.megabytes for r in runs), name[len(peer_name):].strip())
-            for (c, name), runs in results.items() if c == case and name.startswith(peer_name)]
-    return min(rows) if rows else None
-
-
 def write_results(path, results):
-    rows = [dict(net=c.net, mode=c.mode, batch=c.batch, program=name, runs=[list(r) for r in runs])
-            for (c, name), runs in results.items()]
+    rows = [dict(load=load, net=c.net, mode=c.mode, batch=c.batch, program=name,
+                 runs=[list(r) for r in runs]) for (load, c, name), runs in results.items()]
     path.write_text(json.dumps(rows, indent=1))
 
 
 def read_variants(path):
     results = {(peers.Case(row['net'], row['mode'], row['batch']), row['program']):
                [Run(*run) for run in row['runs']]
-               for row in json.loads(pathlib.Path(path).read_text())}
-    return {(case, name): best_of(case, name, results)[2]
-            for case, _ in results for name in ('PyTorch',) if best_of(case, name, results)}
+               for row in json.loads(pathlib.Path(path).read_text())
+               if row.get('load', 'quiet') == 'quiet'}
+    return {(case, name): tables.best_of(case, name, results)[2]
+            for case, _ in results for name in ('PyTorch',) if tables.best_of(case, name, results)}
 
 
-def cells(case, names, results):
-    own = best_of(case, 'crema', results)
-    if own is None:
-        return None
-    row = [f'{case.net}, {case.batch}', f'{own[0]:.2f}']
-    best = []
-    for name in names:
-        other = best_of(case, name, results)
-        row.append('-' if other is None else f'{other[0] / own[0]:.2f}'
-                   + (f' ({other[2]})' if other[2] else ''))
-        best += [other[0] / own[0]] if other else []
-    row.append(f'{min(best):.2f}' if best else '-')
-    if case.mode == 'train':
-        row.append(f'{own[1]:.0f}')
-        for name in names:
-            other = best_of(case, name, results)
-            row.append('-' if other is None else f'{own[1] / other[1]:.2f}')
-    return row
+TITLES = {'train': 'Training', 'infer': 'Inference'}
 
 
-def table(mode, cases, found, results, markdown):
-    names = [p.name for p in found if mode == 'infer' or not p.only_infers]
-    head = ['net, batch', 'crema ms'] + [f'{n} / crema' for n in names] + ['least']
-    if mode == 'train':
-        head += ['crema MB'] + [f'crema MB / {n} MB' for n in names]
-    rows = [row for row in (cells(c, names, results) for c in cases if c.mode == mode) if row]
-    return layout([head] + rows, markdown)
-
-
-def shares_of(times):
-    """From what crema time --json wrote: the share of an iteration that each kind of layer and the
-    update take, without the data layer, and the GFLOP/s of convolutions as a share of sgemm's."""
-    spent = collections.defaultdict(float)
-    work = milliseconds = 0.0
-    for layer in times['layers']:
-        if layer['name'] == 'data':
-            continue
-        spent[layer['type']] += layer['forward_ms'] + layer['backward_ms']
-        if layer['type'] == 'Convolution':
-            for way in ('forward', 'backward'):
-                work += layer[way + '_gflops'] * layer[way + '_ms']
-                milliseconds += layer[way + '_ms']
-    spent['update'] = times['update_ms']
-    whole = sum(spent.values())
-    shares = {kind: ms / whole for kind, ms in spent.items()}
-    rate = work / milliseconds / times['sgemm_gflops'] if milliseconds else 0.0
-    return shares, rate
-
-
-def shares_table(cases, flags, markdown):
-    """Where crema's time goes in training; empty where crema time wrote no JSON."""
-    rows = []
+def times_of(cases, flags):
     for case in cases:
         path = folder_of(case, flags) / 'crema.json'
-        if case.mode != 'train' or not path.exists():
+        if case.mode == 'train' and path.exists():
+            yield case, json.loads(path.read_text())
+
+
+def quiet_text(bench, cases, markdown):
+    for mode in bench.flags.modes.split(','):
+        names = [p.name for p in bench.found if mode == 'infer' or not p.only_infers]
+        yield TITLES[mode], tables.speed(mode, cases, names, bench.quiet_results(), markdown)
+    if bench.flags.load == ['quiet']:  # else the last times are those of a loaded machine
+        shares = tables.shares(times_of(cases, bench.flags), markdown)
+        if shares:
+            yield 'Where the time of training goes', shares
+
+
+def loaded_text(bench, cases, how, markdown):
+    results = bench.loaded_results()
+    for load in bench.flags.load[1:]:
+        if load not in how:
             continue
-        shares, rate = shares_of(json.loads(path.read_text()))
-        kinds = sorted(shares, key=shares.get, reverse=True)
-        text = ', '.join(f'{kind} {shares[kind]:.0%}' for kind in kinds if shares[kind] >= 0.01)
-        rows.append([f'{case.net}, {case.batch}', text, f'{rate:.0%}'])
-    head = ['net, batch', 'share of the time', "convolutions' GFLOP/s, of sgemm's"]
-    return layout([head] + rows, markdown) if rows else ''
+        for mode in bench.flags.modes.split(','):
+            names = [p.name for p in bench.found if mode == 'infer' or not p.only_infers]
+            title = f'{TITLES[mode]}, {load}: {how[load]}'
+            yield title, tables.loaded(load, mode, cases, names, results, markdown)
+            if load == 'quota':
+                yield (f'{TITLES[mode]}, {load}: crema against one thread',
+                       tables.quota(mode, cases, bench.flags.threads, results, markdown))
 
 
-def layout(lines, markdown):
-    """Rows of cells, the first of which is the head, as a table."""
-    if markdown:
-        lines = lines[:1] + [['---'] * len(lines[0])] + lines[1:]
-        return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return '\n'.join('  '.join(cell.ljust(w) for cell, w in zip(line, widths)) for line in lines)
+def report(bench, cases, how, minutes, markdown):
+    parts = [f'{machine()}; {bench.flags.threads} threads; medians of {bench.flags.rounds} runs, '
+             f'under a load of {bench.flags.loaded_rounds}; {minutes:.1f} minutes']
+    for title, table in [*quiet_text(bench, cases, markdown),
+                         *loaded_text(bench, cases, how, markdown)]:
+        parts += [title, table]
+    return '\n\n'.join(parts) + '\n'
 
 
 def machine():
@@ -276,31 +282,37 @@ def machine():
         return model
 
 
-def main():
-    flags = parse_flags()
+def prepare(flags):
+    """Checks what was asked for; returns the benchmark."""
     for net in flags.nets.split(','):
         if net not in nets.NETS:
             sys.exit(f'there is no net "{net}"; there are: {", ".join(nets.NETS)}')
     if not shutil.which(flags.crema):
-        sys.exit(f'{flags.crema} is no program; build crema, or see --crema')
+        sys.exit(f'{flags.crema} is not a program: build it with cmake --preset release && '
+                 'cmake --build build/release, or name it by --crema')
     flags.crema = str(pathlib.Path(shutil.which(flags.crema)).resolve())
-    crema, found = peers.Crema(flags.crema, flags.crema_flags.split()), find_peers(flags)
-    chosen = read_variants(flags.variants_from) if flags.variants_from else None
-    results, cases, begin = {}, list(cases_of(flags)), time.monotonic()
+    flags.folder = str(pathlib.Path(flags.folder).resolve())
+    pathlib.Path(flags.folder).mkdir(parents=True, exist_ok=True)
+    chosen = read_variants(flags.variants_from) if flags.variants_from else {}
+    return Bench(flags, peers.Crema(flags.crema, flags.crema_flags.split()), find_peers(flags),
+                 chosen)
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that loads are ended
+    flags = parse_flags()
+    bench = prepare(flags)
+    cases, how, begin = list(cases_of(flags)), {}, time.monotonic()
     for case in cases:
         try:
-            measure_case(case, crema, found, flags, chosen, results)
+            how.update(bench.measure_case(case))
         except peers.Unable as error:
-            print(f'{case.net}, {case.mode} {case.batch}: crema: {error}', file=sys.stderr)
-        write_results(pathlib.Path(flags.folder) / 'results.json', results)
-    print(f'{machine()}; {flags.threads} threads; medians of {flags.rounds} rounds; '
-          f'{(time.monotonic() - begin) / 60:.1f} minutes')
-    for mode in flags.modes.split(','):
-        print(f'\n{"Training" if mode == "train" else "Inference"}\n')
-        print(table(mode, cases, found, results, flags.markdown))
-    shares = shares_table(cases, flags, flags.markdown)
-    if shares:
-        print(f'\nWhere the time of training goes\n\n{shares}')
+            print(f'{case.net}, {case.mode} {case.batch}: {error}', file=sys.stderr)
+        write_results(pathlib.Path(flags.folder) / 'results.json', bench.results)
+    minutes = (time.monotonic() - begin) / 60
+    (pathlib.Path(flags.folder) / 'results.md').write_text(
+        report(bench, cases, how, minutes, markdown=True))
+    print(report(bench, cases, how, minutes, flags.markdown), end='')
 
 
 if __name__ == '__main__':

@@ -1,27 +1,39 @@
 #!/usr/bin/env python3
-"""Writes a deploy net as ONNX, by way of the PyTorch module that torch_net.py makes of it.
+"""Writes a net as ONNX, by way of PyTorch.
 
-usage: export_onnx.py TORCH_NET.py FILE.proto NET.prototxt OUT.onnx
+usage: export_onnx.py NET.prototxt OUT.onnx [WEIGHTS.caffemodel]
 """
-import runpy
 import sys
 
 import torch
 
-script, proto, net, out = sys.argv[1:]
-sys.argv = [script, '--proto', proto, '--model', net, '--mode', 'infer', '--iters', '1',
-            '--warmup', '0']
-made = runpy.run_path(script, run_name='__main__')
+import net_config
+from pytorch_net import Net
 
 
-class OneInput(torch.nn.Module):
-    def __init__(self, model):
+class Positional(torch.nn.Module):
+    """Takes the inputs in their order, and gives what the last layer makes."""
+
+    def __init__(self, net):
         super().__init__()
-        self.model = model
+        self.net = net
 
-    def forward(self, x):
-        return self.model({'data': x})
+    def forward(self, *inputs):
+        blobs, _ = self.net(dict(zip(self.net.inputs, inputs)))
+        return blobs[self.net.plan[-1][2][0]]
 
 
-torch.onnx.export(OneInput(made['model']).eval(), (made['inp']['data'],), out, dynamo=False,
-                  input_names=['data'], output_names=['prob'])
+def main():
+    net = Net(net_config.read_net(sys.argv[1]), 'TEST')
+    if len(sys.argv) > 3:
+        net.load(net_config.read_weights(sys.argv[3]))
+    inputs = net.make_inputs()
+    torch.onnx.export(Positional(net).eval(), tuple(inputs.values()), sys.argv[2], dynamo=False,
+                      input_names=list(inputs), output_names=[net.plan[-1][2][0]])
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except net_config.Unsupported as error:
+        sys.exit(f'export_onnx.py: {error}')

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Times a net in OpenCV's dnn module.
+"""Times a net in OpenCV's dnn module, before version 5, which reads Caffe's files no more.
 
 usage: opencv_net.py NET.prototxt WEIGHTS.caffemodel THREADS ITERATIONS
 """
 import re
 import sys
-import time
 
 import cv2
 import numpy
+
+import timing
 
 model, weights, threads, iterations = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 cv2.setNumThreads(threads)
@@ -16,11 +17,11 @@ net = cv2.dnn.readNetFromCaffe(model, weights)
 net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
 shape = [int(d) for d in re.findall(r'dim: (\d+)', open(model).read())[:4]]
 images = numpy.random.default_rng(1).standard_normal(shape, dtype=numpy.float32)
-times = []
-for i in range(iterations + 2):
-    begin = time.perf_counter()
+
+
+def step():
     net.setInput(images, 'data')
     net.forward()
-    times.append((time.perf_counter() - begin) * 1e3)
-times = sorted(times[2:])
-print(f'ms_per_iter={times[len(times) // 2]:.4f}')
+
+
+timing.report(step, iterations)

@@ -31,16 +31,18 @@ class Peer:
     name = ''
     variants = ('',)
     only_infers = False
+    needs = 'the Python packages that tools/bench/setup.sh installs'
 
     def command(self, case, variant, iterations, folder):
         """The arguments of the process that runs the case; it may write into `folder`."""
         raise NotImplementedError
 
-    def milliseconds(self, output, folder):
-        """The time of an iteration, from what the process printed or wrote."""
-        match = re.search(r'ms_per_iter=([0-9.]+)', output)
+    def milliseconds(self, output, folder, mean=False):
+        """The median or mean time of an iteration, from what the process printed or wrote."""
+        name = 'mean_ms' if mean else 'ms_per_iter'
+        match = re.search(name + r'=([0-9.]+)', output)
         if not match:
-            raise Unable('printed no ms_per_iter=')
+            raise Unable(f'printed no {name}=')
         return float(match.group(1))
 
 
@@ -79,19 +81,29 @@ class Crema(Peer):
             arguments.append('--json=' + str(folder / 'crema.json'))
         return arguments
 
-    def milliseconds(self, output, folder):
+    def milliseconds(self, output, folder, mean=False):
         if not self.has_json:
             averages, data = average_times(output)
             part = 'Forward-Backward' if self.mode == 'train' else 'Forward pass'
             return averages[part] - data
         times = json.loads((folder / 'crema.json').read_text())
         data = sum(layer['forward_ms'] for layer in times['layers'] if layer['name'] == 'data')
+        if mean and 'iteration_mean_ms' in times:
+            return times['iteration_mean_ms'] - data
         return times['iteration_ms' if self.mode == 'train' else 'forward_ms'] - data
+
+    def endless_inference(self, case, folder):
+        """The command of a process that runs the case's net on one image until it is ended."""
+        folder.mkdir(parents=True, exist_ok=True)
+        case = Case(case.net, 'infer', 1)
+        return [self.program, 'time', '--model=' + net_file(case, folder, use_input=True),
+                '--iterations=1000000000', '--phase=TEST']
 
 
 class Caffe(Peer):
     """BVLC Caffe, which times no update."""
     name = 'Caffe'
+    needs = 'BVLC Caffe, built for the CPU: name its program by --caffe'
 
     def __init__(self, program):
         self.program = program
@@ -101,7 +113,7 @@ class Caffe(Peer):
         return [self.program, 'time', '--model=' + net_file(case, folder),
                 f'--iterations={iterations}', '--phase=' + ('TRAIN', 'TEST')[case.mode == 'infer']]
 
-    def milliseconds(self, output, folder):
+    def milliseconds(self, output, folder, mean=False):
         averages, data = average_times(output)
         return averages['Forward-Backward' if self.mode == 'train' else 'Forward pass'] - data
 
@@ -110,13 +122,12 @@ class Torch(Peer):
     name = 'PyTorch'
     variants = ('eager', 'eager channels-last', 'compiled', 'compiled channels-last')
 
-    def __init__(self, python, script, threads):
-        self.python, self.script, self.threads = python, script, threads
+    def __init__(self, python, threads):
+        self.python, self.threads = python, threads
 
     def command(self, case, variant, iterations, folder):
-        arguments = [self.python, self.script, '--proto', str(nets.ROOT / 'proto/crema.proto'),
-                     '--model', net_file(case, folder), '--mode', case.mode, '--threads',
-                     str(self.threads), '--iters', str(iterations), '--warmup', '2']
+        arguments = [self.python, str(HERE / 'pytorch_net.py'), '--model', net_file(case, folder),
+                     '--mode', case.mode, f'--threads={self.threads}', f'--iterations={iterations}']
         if 'channels-last' in variant:
             arguments.append('--channels-last')
         if 'compiled' in variant:
@@ -127,6 +138,8 @@ class Torch(Peer):
 class OpenCv(Peer):
     name = 'OpenCV'
     only_infers = True
+    needs = ('OpenCV before version 5, which cannot read the nets: tools/bench/setup.sh or the '
+             'package python3-opencv')
 
     def __init__(self, python, weights, threads):
         self.python, self.weights, self.threads = python, weights, threads
@@ -136,23 +149,32 @@ class OpenCv(Peer):
                 self.weights(case.net), str(self.threads), str(iterations)]
 
 
-class OnnxRuntime(Peer):
-    name = 'onnxruntime'
+class OnnxPeer(Peer):
+    """One that reads ONNX, which PyTorch writes."""
     only_infers = True
+    script = ''
 
-    def __init__(self, python, script, threads):
-        self.python, self.script, self.threads = python, script, threads
+    def __init__(self, python, threads):
+        self.python, self.threads = python, threads
 
     def command(self, case, variant, iterations, folder):
         onnx = folder / 'net.onnx'
-        export = [self.python, str(HERE / 'export_onnx.py'), self.script,
-                  str(nets.ROOT / 'proto/crema.proto'), net_file(case, folder), str(onnx)]
+        export = [self.python, str(HERE / 'export_onnx.py'), net_file(case, folder), str(onnx)]
         if not onnx.exists():
             done = subprocess.run(export, capture_output=True, text=True)
             if done.returncode != 0:
                 raise Unable('no ONNX file: ' + (done.stderr.strip().splitlines() or [''])[-1])
-        return [self.python, str(HERE / 'onnx_net.py'), str(onnx), str(self.threads),
-                str(iterations)]
+        return [self.python, str(HERE / self.script), str(onnx), str(self.threads), str(iterations)]
+
+
+class OnnxRuntime(OnnxPeer):
+    name = 'onnxruntime'
+    script = 'onnx_net.py'
+
+
+class OpenVino(OnnxPeer):
+    name = 'OpenVINO'
+    script = 'openvino_net.py'
 
 
 def make_weights(program, net, folder):
@@ -170,8 +192,8 @@ def make_weights(program, net, folder):
     return str(weights)
 
 
-def runs(python, module):
-    """Whether a Python interpreter is there and has a module."""
+def runs(python, code):
+    """Whether a Python interpreter is there and runs a line of code, such as an import."""
     if not python or not shutil.which(python):
         return False
-    return subprocess.run([python, '-c', 'import ' + module], capture_output=True).returncode == 0
+    return subprocess.run([python, '-c', code], capture_output=True).returncode == 0
