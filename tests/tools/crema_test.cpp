@@ -102,8 +102,8 @@ TEST_F(ToolTest, TimeWritesWhatItMeasured) {
     EXPECT_THAT(result.err, HasSubstr(part));
   }
   const std::string json = Read("times.json");
-  for (const char* key : {"iteration_ms", "forward_ms", "backward_ms", "update_ms",
-                          "images_per_second", "peak_bytes"}) {
+  for (const char* key : {"iteration_ms", "iteration_mean_ms", "forward_ms", "backward_ms",
+                          "update_ms", "images_per_second", "peak_bytes"}) {
     const size_t at = json.find("\"" + std::string(key) + "\": ");
     ASSERT_NE(at, std::string::npos) << json;
     EXPECT_GT(std::stod(json.substr(json.find(':', at) + 1)), 0) << key;

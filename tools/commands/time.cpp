@@ -131,6 +131,12 @@ class Subject {
   std::unique_ptr<Net> net_;
 };
 
+double Mean(const std::vector<double>& values) {
+  double sum = 0;
+  for (double value : values) sum += value;
+  return values.empty() ? 0 : sum / static_cast<double>(values.size());
+}
+
 struct Times {
   std::vector<double> forward, backward;          // by layer, ms, summed over the iterations
   std::vector<double> all_forward, all_backward;  // by iteration
@@ -206,11 +212,6 @@ Times LogLayerTimes(Subject* subject) {
   }
   const double total_ms = total.Milliseconds();
   const double n = FLAGS_iterations;
-  const auto mean = [&](const std::vector<double>& all) {
-    double sum = 0;
-    for (double ms : all) sum += ms;
-    return sum / n;
-  };
   LOG(INFO) << "Average time per layer: ";
   for (size_t i = 0; i < layers.size(); ++i) {
     if (layers[i].absorbed_by >= 0) continue;
@@ -219,9 +220,9 @@ Times LogLayerTimes(Subject* subject) {
     if (!subject->trains()) continue;
     LOG(INFO) << std::setw(10) << name << "\tbackward: " << times.backward[i] / n << " ms.";
   }
-  LOG(INFO) << "Average Forward pass: " << mean(times.all_forward) << " ms.";
+  LOG(INFO) << "Average Forward pass: " << Mean(times.all_forward) << " ms.";
   if (subject->trains()) {
-    LOG(INFO) << "Average Backward pass: " << mean(times.all_backward) << " ms.";
+    LOG(INFO) << "Average Backward pass: " << Mean(times.all_backward) << " ms.";
     LOG(INFO) << "Average Forward-Backward: " << total_ms / n << " ms.";
   }
   LOG(INFO) << "Total Time: " << total_ms << " ms.";
@@ -318,6 +319,7 @@ TimeReport MeasureIterations(Subject* subject) {
   report.iterations = FLAGS_iterations;
   report.batch = first.rank() > 0 ? first[0] : 1;
   report.iteration_ms = Median(iteration);
+  report.iteration_mean_ms = Mean(iteration);
   report.forward_ms = Median(forward);
   report.backward_ms = Median(backward);
   report.update_ms = Median(update);

@@ -77,6 +77,7 @@ void WriteJson(const TimeReport& report, const std::string& path) {
       << ",\n  \"phase\": " << (report.trains ? "\"TRAIN\"" : "\"TEST\"")
       << ",\n  \"iterations\": " << report.iterations << ",\n  \"batch\": " << report.batch
       << ",\n  \"iteration_ms\": " << report.iteration_ms
+      << ",\n  \"iteration_mean_ms\": " << report.iteration_mean_ms
       << ",\n  \"forward_ms\": " << report.forward_ms
       << ",\n  \"backward_ms\": " << report.backward_ms
       << ",\n  \"update_ms\": " << report.update_ms

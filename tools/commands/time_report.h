@@ -18,14 +18,15 @@ struct LayerTime {
   static double Rate(double flops, double ms) { return ms > 0 ? flops / ms / 1e6 : 0; }
 };
 
-// Medians over the iterations. Without training only the forward pass and the iteration that
-// consists of it are there.
+// Medians over the iterations, if not said otherwise. Without training only the forward pass and
+// the iteration that consists of it are there.
 struct TimeReport {
   std::string net;
   bool trains = true;
   int iterations = 0;
   int64_t batch = 0;
   double iteration_ms = 0, forward_ms = 0, backward_ms = 0, update_ms = 0;
+  double iteration_mean_ms = 0;  // far above the median if some iterations were disturbed
   double images_per_second = 0;
   double peak_gflops = 0;   // of sgemm
   uint64_t peak_bytes = 0;  // resident memory of the process; on a GPU, what the net takes there
