@@ -4,6 +4,7 @@
 usage: export_onnx.py NET.prototxt OUT.onnx [WEIGHTS.caffemodel]
 """
 import sys
+import warnings
 
 import torch
 
@@ -28,6 +29,7 @@ def main():
     if len(sys.argv) > 3:
         net.load(net_config.read_weights(sys.argv[3]))
     inputs = net.make_inputs()
+    warnings.simplefilter('ignore', DeprecationWarning)  # the newer exporter needs more packages
     torch.onnx.export(Positional(net).eval(), tuple(inputs.values()), sys.argv[2], dynamo=False,
                       input_names=list(inputs), output_names=[net.plan[-1][2][0]])
 
