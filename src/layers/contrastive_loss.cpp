@@ -76,7 +76,7 @@ class ContrastiveLossLayer : public Layer {
     traits.is_loss = true;
     traits.adds_missing_tops = true;
     traits.backward_needs_top_data = false;
-    traits.no_gradient_bottoms = {2};
+    traits.zero_gradient_bottoms = {2};
     return traits;
   }
 

@@ -50,7 +50,7 @@ class CropLayer : public Layer {
     traits.min_bottoms = traits.max_bottoms = 2;
     traits.backward_needs_bottom_data = false;
     traits.backward_needs_top_data = false;
-    traits.no_gradient_bottoms = {1};  // only its shape counts
+    traits.zero_gradient_bottoms = {1};  // only its shape counts
     return traits;
   }
 

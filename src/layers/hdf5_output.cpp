@@ -21,7 +21,7 @@ class Hdf5OutputLayer : public Layer {
     traits.min_bottoms = traits.max_bottoms = 2;
     traits.min_tops = traits.max_tops = 0;
     traits.has_backward = false;
-    traits.no_gradient_bottoms = {0, 1};
+    traits.zero_gradient_bottoms = {0, 1};
     return traits;
   }
 

@@ -7,16 +7,20 @@
 namespace crema {
 namespace {
 
-bool MaySendGradient(const LayerTraits& traits, int bottom) {
-  return std::find(traits.no_gradient_bottoms.begin(), traits.no_gradient_bottoms.end(), bottom) ==
-         traits.no_gradient_bottoms.end();
+bool Contains(const std::vector<int>& list, int value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-// Whether gradients flow down to a bottom. What the net's text says goes first; to force means
-// wherever one can be sent.
+bool CanSendGradient(const LayerTraits& traits, int bottom) {
+  return traits.has_backward && !Contains(traits.no_gradient_bottoms, bottom);
+}
+
+// Whether gradients flow down to a bottom: never where the layer has none to send. Then what the
+// net's text says goes first; to force means wherever one can be sent.
 bool Propagates(const LayerNode& node, int bottom, bool needs_gradient, bool force) {
+  if (Contains(node.traits.zero_gradient_bottoms, bottom)) return false;
   const proto::LayerParameter& config = node.layer->config();
-  if (force && node.traits.has_backward && MaySendGradient(node.traits, bottom)) return true;
+  if (force && CanSendGradient(node.traits, bottom)) return true;
   if (config.propagate_down_size() > 0) return config.propagate_down(bottom);
   return needs_gradient && !force;
 }
@@ -63,7 +67,7 @@ void DropWhatHasNone(Graph* graph) {
   for (LayerNode& node : graph->layers) {
     node.runs_backward = node.runs_backward && node.traits.has_backward;
     for (size_t b = 0; b < node.bottoms.size(); ++b) {
-      const bool may = node.runs_backward && MaySendGradient(node.traits, static_cast<int>(b));
+      const bool may = node.runs_backward && CanSendGradient(node.traits, static_cast<int>(b));
       node.propagate_down[b] = node.propagate_down[b] && may;
     }
   }
@@ -74,7 +78,7 @@ void CheckGradientsExist(const Graph& graph) {
     for (size_t b = 0; b < node.bottoms.size(); ++b) {
       const int bottom = static_cast<int>(b);
       if (!node.propagate_down[b]) continue;
-      if (node.traits.has_backward && MaySendGradient(node.traits, bottom)) continue;
+      if (CanSendGradient(node.traits, bottom)) continue;
       Fail(LayerTitle(*node.layer), ": a gradient is needed for its bottom ", b, ", '",
            graph.blobs[node.bottoms[b]].name, "', but none can be computed there; set ",
            "propagate_down to false for it");

@@ -193,6 +193,144 @@ TEST(MarkBackwardTest, ABottomThatCannotTakeAGradientIsAnError) {
   EXPECT_FALSE(Runs(*net, "q"));
 }
 
+// A layer with a bottom that learns where no gradient can be computed.
+struct Refusal {
+  const char* type;
+  int bottom;
+  std::vector<std::string> bottoms;
+  const char* options;
+};
+
+// 'learned', of 4 x 3, and 'learned1', of 4, depend on the weights of a layer.
+std::string RefusalInputs() {
+  return kInputs + Input("prob", {4, 3}) + Input("matrix", {1, 1, 3, 3}) + Input("seq", {2, 2, 3}) +
+         Input("cont", {2, 2}) + Input("cell", {1, 2, 2}) + Input("gates", {1, 2, 8}) +
+         Input("steps", {1, 2}) + Product("p", "x", "learned", 3) + Product("q", "x", "q1", 1) +
+         Layer("f", "Flatten", {"q1"}, {"learned1"}, "flatten_param { axis: 0 }") +
+         Layer("r", "Reshape", {"learned1"}, {"learned22"},
+               "reshape_param { shape { dim: 2 dim: 2 } }") +
+         Product("m", "x", "m9", 9) +
+         Layer("s", "Slice", {"m9"}, {"m1", "rest"}, "slice_param { axis: 0 slice_point: 1 }") +
+         Layer("rm", "Reshape", {"m1"}, {"learned33"},
+               "reshape_param { shape { dim: 1 dim: 1 dim: 3 dim: 3 } }") +
+         Layer("ru", "Slice", {"learned22"}, {"learned12", "rest2"},
+               "slice_param { axis: 0 slice_point: 1 }");
+}
+
+const Refusal kRefusals[] = {
+    {"SoftmaxWithLoss", 1, {"prob", "learned1"}, ""},
+    {"HingeLoss", 1, {"prob", "learned1"}, ""},
+    {"MultinomialLogisticLoss", 1, {"prob", "learned1"}, ""},
+    {"SigmoidCrossEntropyLoss", 1, {"prob", "learned"}, ""},
+    {"InfogainLoss", 1, {"prob", "learned1", "matrix"}, ""},
+    {"InfogainLoss", 2, {"prob", "label", "learned33"}, ""},
+    {"Embed", 0, {"learned1"}, "embed_param { num_output: 2 input_dim: 5 } loss_weight: 1"},
+    {"BatchReindex", 1, {"prob", "learned1"}, "loss_weight: 1"},
+    {"Filter", 1, {"prob", "learned1"}, "loss_weight: 1"},
+    {"LSTM", 1, {"seq", "learned22"}, "recurrent_param { num_output: 2 } loss_weight: 1"},
+    {"RNN", 1, {"seq", "learned22"}, "recurrent_param { num_output: 2 } loss_weight: 1"},
+    {"LSTMUnit", 2, {"cell", "gates", "learned12"}, "loss_weight: 1 loss_weight: 1"},
+    {"ArgMax", 0, {"learned"}, "loss_weight: 1"},
+    {"Threshold", 0, {"learned"}, "loss_weight: 1"},
+    {"Accuracy", 0, {"learned", "label"}, "loss_weight: 1"},
+};
+
+// As Caffe does; it would end in the first backward pass.
+TEST(MarkBackwardTest, WhatCaffeRefusesIsRefused) {
+  for (const Refusal& refusal : kRefusals) {
+    const std::string type = refusal.type;
+    const std::vector<std::string> tops =
+        type == "LSTMUnit" ? std::vector<std::string>{"c", "h"} : std::vector<std::string>{"top"};
+    const std::string without = [&] {
+      std::string text;
+      for (size_t b = 0; b < refusal.bottoms.size(); ++b) text += " propagate_down: false";
+      return text;
+    }();
+    const std::string title = "layer 'loss' (" + type + ")";
+    ExpectError(
+        [&] {
+          MakeNet(RefusalInputs() + Layer("loss", type, refusal.bottoms, tops, refusal.options));
+        },
+        {title, "bottom " + std::to_string(refusal.bottom), refusal.bottoms[refusal.bottom],
+         "propagate_down"});
+    const auto net = MakeNet(RefusalInputs() +
+                             Layer("loss", type, refusal.bottoms, tops, refusal.options + without));
+    EXPECT_FALSE(Propagates(*net, "loss", refusal.bottom)) << title;
+  }
+}
+
+const char kCrop[] = "crop_param { axis: 1 offset: 1 } loss_weight: 1 ";
+
+// Where Caffe sends nothing, nothing is needed: whatever the text asks for.
+TEST(MarkBackwardTest, NothingIsSentToWhatGivesAShapeOnly) {
+  const std::string text =
+      kInputs + Product("p", "x", "whole", 5) + Product("q", "x", "reference", 2);
+  for (const char* more : {"", "propagate_down: true propagate_down: true"}) {
+    for (const char* force : {"", "force_backward: true "}) {
+      const auto net =
+          MakeNet(force + text +
+                  Layer("crop", "Crop", {"whole", "reference"}, {"y"}, std::string(kCrop) + more));
+      EXPECT_TRUE(Propagates(*net, "crop", 0));
+      EXPECT_FALSE(Propagates(*net, "crop", 1));
+      EXPECT_TRUE(Runs(*net, "p"));
+      SetBlob(*net, "x", RandomValues(12));
+      CheckParamGradients(*net);
+      EXPECT_EQ(ReadParamDiff(*net, "q", 0), std::vector<double>(6, 0.0));
+    }
+  }
+}
+
+// The reference of a Crop learns from the loss that it goes to as well, and from that alone.
+TEST(MarkBackwardTest, AReferenceWithAnotherReaderLearnsFromThat) {
+  const auto net = MakeNet(kInputs + Product("p", "x", "whole", 5) + Product("q", "x", "s", 3) +
+                           kLoss + Layer("crop", "Crop", {"whole", "s"}, {"y"}, kCrop));
+  EXPECT_TRUE(Propagates(*net, "s_q_0_split"));
+  SetInputs(*net);
+  CheckParamGradients(*net);
+  EXPECT_NE(ReadParamDiff(*net, "q", 0), std::vector<double>(9, 0.0));
+}
+
+// What the net sees of a Crop whose whole does not learn is a constant.
+TEST(MarkBackwardTest, ACropOfDataToALearnedReferenceSendsNothing) {
+  const auto net = MakeNet(kInputs + Product("q", "x", "s", 2) +
+                           Layer("crop", "Crop", {"x", "s"}, {"y"}, "crop_param { axis: 1 }") +
+                           Layer("loss", "EuclideanLoss", {"y", "s"}, {"loss"}));
+  EXPECT_FALSE(Runs(*net, "crop"));
+  SetBlob(*net, "x", RandomValues(12));
+  CheckParamGradients(*net);
+}
+
+TEST(MarkBackwardTest, NothingIsSentToTheLabelsOfPairs) {
+  const std::string text = kInputs + Product("p", "x", "a", 3) + Product("q", "x", "b", 3) +
+                           Product("l", "x", "t", 1) +
+                           Layer("f", "Flatten", {"t"}, {"alike"}, "flatten_param { axis: 0 }");
+  for (const char* force : {"", "force_backward: true "}) {
+    const auto net =
+        MakeNet(force + text + Layer("loss", "ContrastiveLoss", {"a", "b", "alike"}, {"loss"}));
+    EXPECT_TRUE(Propagates(*net, "loss", 0));
+    EXPECT_TRUE(Propagates(*net, "loss", 1));
+    EXPECT_FALSE(Propagates(*net, "loss", 2));
+    SetBlob(*net, "x", RandomValues(12));
+    ForwardBackward(*net);
+    EXPECT_NE(ReadParamDiff(*net, "p", 0), std::vector<double>(9, 0.0));
+    EXPECT_EQ(ReadParamDiff(*net, "l", 0), std::vector<double>(3, 0.0));
+  }
+}
+
+TEST(MarkBackwardTest, NothingIsSentByAnOutputFile) {
+  const std::string file = testing::TempDir() + "/mark_backward_output.h5";
+  for (const char* force : {"", "force_backward: true "}) {
+    const auto net =
+        MakeNet(force + kInputs + Product("p", "x", "s", 3) + kLoss +
+                Layer("out", "HDF5Output", {"s", "label"}, {},
+                      "propagate_down: true propagate_down: true hdf5_output_param { file_name: '" +
+                          file + "' }"));
+    EXPECT_FALSE(Runs(*net, "out"));
+    SetInputs(*net);
+    CheckParamGradients(*net);
+  }
+}
+
 TEST(MarkBackwardTest, ALossThroughALayerWithoutGradientIsAnErrorInTraining) {
   const std::string text = kInputs + Product("p", "x", "s", 3) +
                            Layer("hits", "Accuracy", {"s", "label"}, {"hits"}, "loss_weight: 1");

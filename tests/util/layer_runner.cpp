@@ -184,8 +184,11 @@ void LayerRunner::Forward() {
 
 std::vector<bool> LayerRunner::DefaultPropagateDown() const {
   std::vector<bool> propagate(bottom_.size(), true);
-  for (int i : layer_->traits().no_gradient_bottoms) {
-    if (i < static_cast<int>(propagate.size())) propagate[i] = false;
+  const LayerTraits traits = layer_->traits();
+  for (const auto& bottoms : {traits.no_gradient_bottoms, traits.zero_gradient_bottoms}) {
+    for (int i : bottoms) {
+      if (i < static_cast<int>(propagate.size())) propagate[i] = false;
+    }
   }
   return propagate;
 }

@@ -27,10 +27,11 @@ struct LayerTraits {
   bool adds_missing_tops = false;          // tops up to min_tops are made where none are named
   bool backward_needs_bottom_data = true;  // else the bottoms' values may be dropped
   bool backward_needs_top_data = true;
-  bool accepts_channels_last = false;    // else all bottoms and tops are plain
-  bool needs_channels_last = false;      // and nothing else; accepts_ is true, too
-  std::vector<int> no_gradient_bottoms;  // labels and the like: a gradient is never sent there
-  bool has_backward = true;              // false: asking it for a gradient is an error
+  bool accepts_channels_last = false;      // else all bottoms and tops are plain
+  bool needs_channels_last = false;        // and nothing else; accepts_ is true, too
+  std::vector<int> no_gradient_bottoms;    // labels and the like: asking for one is an error
+  std::vector<int> zero_gradient_bottoms;  // only the shape counts, say: none is ever sent there
+  bool has_backward = true;                // false: asking it for a gradient is an error
   // Every top's values (gradients) are bottom 0's: the net may give them the same memory, and
   // Forward (Backward) then does nothing; where the memory differs it copies.
   bool tops_share_bottom_data = false;
