@@ -25,6 +25,14 @@ EngineRegistry& TheEngines() {
   return engines;
 }
 
+// What is registered for a device. It only looks: threads that build nets may do so at once.
+template <class T>
+const T& Of(const std::map<DeviceKind, T>& registry, DeviceKind device) {
+  static const T none;
+  const auto it = registry.find(device);
+  return it == registry.end() ? none : it->second;
+}
+
 // Caffe's layer that runs a class of the user's Python modules.
 [[noreturn]] void FailPython(const proto::LayerParameter& config) {
   const proto::PythonParameter& python = config.python_param();
@@ -52,14 +60,14 @@ void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entr
 
 const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind device) {
   static const std::vector<EngineEntry> none;
-  const auto& types = TheEngines()[device];
+  const auto& types = Of(TheEngines(), device);
   const auto it = types.find(type);
   return it == types.end() ? none : it->second;
 }
 
 std::vector<std::string> EngineNames(DeviceKind device) {
   std::set<std::string> names = {"CAFFE"};
-  for (const auto& type : TheEngines()[device]) {
+  for (const auto& type : Of(TheEngines(), device)) {
     for (const EngineEntry& entry : type.second) names.insert(entry.engine);
   }
   return {names.begin(), names.end()};
@@ -67,7 +75,7 @@ std::vector<std::string> EngineNames(DeviceKind device) {
 
 std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase phase,
                                    DeviceKind device) {
-  const auto& factories = TheRegistry()[device];
+  const auto& factories = Of(TheRegistry(), device);
   const auto it = factories.find(config.type());
   if (it != factories.end()) return it->second(config, phase);
   if (config.type().empty()) Fail("layer '", config.name(), "' has no type; add type: \"...\"");
@@ -81,7 +89,7 @@ std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase ph
 
 std::vector<std::string> LayerTypes(DeviceKind device) {
   std::vector<std::string> types;
-  for (const auto& entry : TheRegistry()[device]) {
+  for (const auto& entry : Of(TheRegistry(), device)) {
     if (entry.first[0] != '(') types.push_back(entry.first);
   }
   return types;

@@ -23,7 +23,9 @@ void RegisterUpdateRule(const std::string& type, DeviceKind device, UpdateRuleFa
 }
 
 std::unique_ptr<UpdateRule> CreateUpdateRule(const std::string& type, DeviceKind device) {
-  const auto& rules = TheRegistry()[device];
+  static const std::map<std::string, UpdateRuleFactory> none;
+  const auto found = TheRegistry().find(device);  // it only looks: threads may do so at once
+  const auto& rules = found == TheRegistry().end() ? none : found->second;
   const auto it = rules.find(type);
   if (it != rules.end()) return it->second();
   std::vector<std::string> types;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 #include "crema.pb.h"
 #include "util/layer_runner.h"
@@ -43,6 +45,27 @@ std::vector<std::string> ShippedTypes(DeviceKind device) {
 // The same files are compiled for each target.
 TEST_P(RegistryTest, DevicesHaveTheSameLayers) {
   EXPECT_EQ(ShippedTypes(device()), ShippedTypes(DeviceKind::kCpu));
+}
+
+// Nothing is registered for CUDA in most builds: asking must not make an entry, which another
+// thread would stumble over. (ThreadSanitizer sees it if it does.)
+TEST(RegistryThreadsTest, ManyMayAskAtOnce) {
+  std::atomic<int> made{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&made] {
+      for (int i = 0; i < 50; ++i) {
+        for (const DeviceKind kind : {DeviceKind::kCuda, DeviceKind::kCpu, DeviceKind::kFake}) {
+          EnginesFor("ReLU", kind);
+          EngineNames(kind);
+          LayerTypes(kind);
+        }
+        if (CreateLayer(Config("ReLU"), Phase::kTest, DeviceKind::kCpu) != nullptr) ++made;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(made, 4 * 50);
 }
 
 TEST(RegistryErrorTest, UnknownTypes) {
