@@ -26,12 +26,12 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
   }
   graph_ = CompileNet(config, device->kind(), compile);
   context_ = std::make_unique<Context>(std::move(device), options.seed);
-  arena_ = options.share_memory_with == nullptr ? std::make_shared<Arena>()
-                                                : options.share_memory_with->arena_;
-  PlaceBlobs();
   CREMA_CHECK(options.share_memory_with == nullptr ||
                   options.share_memory_with->context_->shared_device() == context_->shared_device(),
               "nets on two devices share memory");
+  arena_use_.arena = options.share_memory_with == nullptr
+                         ? std::make_shared<Arena>()
+                         : options.share_memory_with->arena_use_.arena;
   for (size_t i = 0; i < graph_.blobs.size(); ++i) {
     blob_index_[graph_.blobs[i].name] = static_cast<int>(i);
   }
@@ -39,8 +39,9 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
   VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
   AllocateParams(options.share_params_with);
   FillParams();
-  ConnectLayers();
-  BindLayers();
+  MoveIn(FindRoom());
+  arena_use_.net = this;
+  arena_use_.arena->users.push_back(this);
   for (const LayerNode& node : graph_.layers) {
     if (node.absorbed_by < 0) node.layer->Start(*context_);
   }
@@ -152,6 +153,8 @@ BlobList Net::Blobs(const std::vector<int>& indices) const {
 void Net::BeginPass(uint64_t step) {
   const PlansForThreads threads(threads_);
   FollowArena();
+  if (check_memory_)
+    FillWithNan(context_->device(), arena_memory_->memory(), arena_memory_->bytes());
   context_->SetStep(step);
   for (Lane& lane : lanes_) lane.context->SetStep(step);
   VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);

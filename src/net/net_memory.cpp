@@ -6,21 +6,13 @@
 #include "net/passes.h"
 
 namespace crema {
-namespace {
 
-// At least `bytes`: `old` where it is large enough.
-std::shared_ptr<Buffer> AtLeast(size_t bytes, const std::shared_ptr<Device>& device,
-                                std::shared_ptr<Buffer> old) {
-  if (old != nullptr && old->bytes() >= bytes) return old;
-  old.reset();
-  return std::make_shared<Buffer>(device, bytes);
-}
-
-// Bytes that make a NaN of any floating-point type.
 void FillWithNan(Device& device, void* memory, size_t bytes) {
   const std::vector<unsigned char> nan(bytes, 0xFF);
   device.CopyIn(memory, nan.data(), bytes);
 }
+
+namespace {
 
 // Ends the lives that end with this step, of pieces that are counted from `base` on.
 void EndLives(const std::vector<MemoryPiece>& pieces, int step, void* base, Device* device) {
@@ -32,16 +24,82 @@ void EndLives(const std::vector<MemoryPiece>& pieces, int step, void* base, Devi
 
 }  // namespace
 
-void Net::PlaceBlobs() {
-  plan_ = std::make_unique<MemoryPlan>(PlanMemory(graph_));
-  const auto& device = context_->shared_device();
-  kept_ = AtLeast(plan_->memory.kept, device, std::move(kept_));
-  device->Zero(kept_->memory(), kept_->bytes());
-  arena_memory_.reset();
-  arena_->buffer = AtLeast(plan_->memory.arena, device, std::move(arena_->buffer));
-  arena_memory_ = arena_->buffer;
+// Throws Error where there is no memory; the net can then be used as before. What must not be lost
+// in that case has its old memory and the new one at once; the arena, by far the largest part, has
+// not.
+Net::Room Net::FindRoom() {
+  Room room;
+  room.plan = std::make_unique<MemoryPlan>(PlanMemory(graph_));
+  const bool fits = kept_ != nullptr && kept_->bytes() >= room.plan->memory.kept;
+  room.kept =
+      fits ? kept_ : std::make_shared<Buffer>(context_->shared_device(), room.plan->memory.kept);
+  if (!StatesFit()) room.states = PoolStates();
+  GrowArena(room.plan->memory.arena);
+  return room;
+}
+
+void Net::MoveIn(Room room) {
+  plan_ = std::move(room.plan);
+  kept_ = std::move(room.kept);
+  context_->device().Zero(kept_->memory(), kept_->bytes());
+  if (room.states.has_value()) states_ = std::move(*room.states);
+  arena_memory_ = arena_use_.arena->buffer;
   ViewBlobs();
   CountMemory();
+  ConnectLayers();
+  BindLayers();
+}
+
+Net::ArenaUse::~ArenaUse() {
+  if (arena == nullptr) return;
+  std::vector<Net*>& users = arena->users;
+  users.erase(std::remove(users.begin(), users.end(), net), users.end());
+}
+
+// To at least `bytes`. Its content counts for nothing between passes, so all nets leave the old
+// memory before they get the new one, or, if there is none, the old size again.
+void Net::GrowArena(size_t bytes) {
+  Arena& arena = *arena_use_.arena;
+  const size_t before = arena.buffer == nullptr ? 0 : arena.buffer->bytes();
+  if (arena.buffer != nullptr && before >= bytes) return;
+  for (Net* net : arena.users) {
+    net->LeaveArena();
+    if (net != this) bytes = std::max(bytes, net->plan_->memory.arena);
+  }
+  arena.buffer.reset();
+  const auto get = [&](size_t size) {
+    arena.buffer = std::make_shared<Buffer>(context_->shared_device(), size);
+    for (Net* net : arena.users) {
+      if (net != this) net->FollowArena();
+    }
+  };
+  try {
+    get(bytes);
+  } catch (...) {
+    try {
+      if (before > 0) get(before);
+    } catch (...) {  // each net then asks again before its next pass
+    }
+    throw;
+  }
+}
+
+// The blobs that are kept stay; the others are empty until FollowArena.
+void Net::LeaveArena() {
+  arena_memory_.reset();
+  const auto kept = [](const Place& place, const Tensor& view) {
+    return place.kept ? view : Tensor();
+  };
+  for (size_t i = 0; i < blobs_.size(); ++i) {
+    Blob& blob = *blobs_[i];
+    blob = Blob(blob.name(), kept(plan_->data[i], blob.data_tensor()),
+                kept(plan_->diff[i], blob.diff_tensor()));
+  }
+  for (Lane& lane : lanes_) {
+    for (auto& blobs : lane.blobs) {
+      for (auto& blob : blobs) *blob.second = Blob();
+    }
+  }
 }
 
 // What is there, which may be more than the plan asks for.
@@ -55,18 +113,18 @@ void Net::CountMemory() {
 
 // Another net may have needed a larger arena since the last pass.
 void Net::FollowArena() {
-  if (check_memory_) {
-    FillWithNan(context_->device(), arena_->buffer->memory(), arena_->buffer->bytes());
-  }
-  if (arena_memory_ == arena_->buffer) return;
-  arena_memory_ = arena_->buffer;
+  const Arena& arena = *arena_use_.arena;
+  if (arena.buffer == nullptr) GrowArena(plan_->memory.arena);
+  if (arena_memory_ == arena.buffer) return;
+  arena_memory_ = arena.buffer;
   ViewBlobs();
   ViewLanes();
   BindLayers();
 }
 
 Tensor Net::View(const Place& place, const BlobNode& blob) const {
-  if (place.offset < 0) return {};
+  const bool is_there = place.offset >= 0 && (place.kept || arena_memory_ != nullptr);
+  if (!is_there) return {};
   return Tensor(place.kept ? kept_ : arena_memory_, static_cast<size_t>(place.offset), graph_.dtype,
                 blob.shape, blob.layout);
 }
@@ -176,33 +234,33 @@ bool Net::StatesFit() const {
 }
 
 // All states lie in one block, which may get large pages. It is zeros but for what keeps its shape.
-void Net::PoolStates() {
-  const std::vector<std::vector<State>> old = std::move(states_);
-  states_.assign(graph_.layers.size(), {});
+Net::States Net::PoolStates() const {
+  const States& old = states_;
+  States states(graph_.layers.size());
   size_t bytes = 0;
-  for (size_t l = 0; l < states_.size(); ++l) {
+  for (size_t l = 0; l < states.size(); ++l) {
     for (const LayerPlan::State& wanted : graph_.layers[l].plan.state) {
       const DType dtype = wanted.dtype.value_or(graph_.dtype);
       const auto room = static_cast<size_t>(AlignedBytes(wanted.shape, dtype));
-      states_[l].push_back({{}, bytes, room});
+      states[l].push_back({{}, bytes, room});
       bytes += room;
     }
   }
   Device& device = context_->device();
   const auto pool = std::make_shared<Buffer>(context_->shared_device(), bytes);
   device.Zero(pool->memory(), bytes);
-  for (size_t l = 0; l < states_.size(); ++l) {
-    for (size_t i = 0; i < states_[l].size(); ++i) {
+  for (size_t l = 0; l < states.size(); ++l) {
+    for (size_t i = 0; i < states[l].size(); ++i) {
       const LayerPlan::State& wanted = graph_.layers[l].plan.state[i];
-      Tensor& tensor = states_[l][i].tensor;
-      tensor =
-          Tensor(pool, states_[l][i].offset, wanted.dtype.value_or(graph_.dtype), wanted.shape);
+      Tensor& tensor = states[l][i].tensor;
+      tensor = Tensor(pool, states[l][i].offset, wanted.dtype.value_or(graph_.dtype), wanted.shape);
       if (l >= old.size() || i >= old[l].size()) continue;
       const Tensor& before = old[l][i].tensor;
       const bool same = before.dtype() == tensor.dtype() && before.shape() == tensor.shape();
       if (same) device.Copy(tensor.raw(), before.raw(), tensor.bytes());
     }
   }
+  return states;
 }
 
 // What a layer keeps is kept where its shape stays; zeros otherwise.
@@ -221,7 +279,7 @@ std::vector<Tensor> Net::StateOf(int layer) {
 }
 
 void Net::BindLayers() {
-  if (!StatesFit()) PoolStates();
+  if (!StatesFit()) states_ = PoolStates();
   memory_.state = 0;
   for (size_t l = 0; l < graph_.layers.size(); ++l) {
     const LayerNode& node = graph_.layers[l];

@@ -33,15 +33,23 @@ void Net::Reshape(const std::map<std::string, Shape>& inputs) {
     }
     after[found->second] = input.second;
   }
+  Room room;
   try {
     InferAgain(after);
-  } catch (const Error&) {
+    room = FindRoom();
+  } catch (...) {
     InferAgain(before);
+    StayHere();
     throw;
   }
-  PlaceBlobs();
+  MoveIn(std::move(room));
+}
+
+// After all, with the plan there was.
+void Net::StayHere() {
+  LeaveArena();
   ConnectLayers();
-  BindLayers();
+  if (arena_use_.arena->buffer != nullptr) FollowArena();  // else before the next pass
 }
 
 void Net::InferAgain(const std::vector<Shape>& shapes) {

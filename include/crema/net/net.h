@@ -100,7 +100,7 @@ class Net {
   // Gives blobs made by Input layers other shapes, by name, and plans the whole net for them; the
   // parameters stay. Memory is kept where the new sizes fit into it, and what it held is lost: set
   // the inputs anew. Throws Error where a name is not that of an input, or a layer cannot take the
-  // sizes (an InnerProduct, mostly); the net is then as it was.
+  // sizes (an InnerProduct, mostly), or where memory runs out; the net is then as it was.
   void Reshape(const std::map<std::string, Shape>& inputs);
 
   // Parameters by their index in graph().params.
@@ -146,7 +146,22 @@ class Net {
   void LogForward(int layer) const;
   void LogBackward(int layer) const;
   void LogParameterNorms() const;
-  void PlaceBlobs();
+  struct State {
+    Tensor tensor;
+    size_t offset, room;  // in its buffer, bytes
+  };
+  using States = std::vector<std::vector<State>>;  // by layer
+  // The memory that a plan asks for, found before anything is changed.
+  struct Room {
+    std::unique_ptr<MemoryPlan> plan;
+    std::shared_ptr<Buffer> kept;
+    std::optional<States> states;  // none: those that are there
+  };
+  Room FindRoom();
+  void MoveIn(Room room);
+  void StayHere();
+  void GrowArena(size_t bytes);
+  void LeaveArena();
   void FollowArena();
   void CountMemory();
   void ViewBlobs();
@@ -175,7 +190,7 @@ class Net {
   void TellFresh(const LayerNode& node);
   void BindLayers();
   bool StatesFit() const;
-  void PoolStates();
+  States PoolStates() const;
   std::vector<Tensor> StateOf(int layer);
   BlobList Blobs(const std::vector<int>& indices) const;
 
@@ -198,13 +213,16 @@ class Net {
   std::vector<Lane> lanes_;
   bool check_memory_;
   std::unique_ptr<MemoryPlan> plan_;
-  std::shared_ptr<Arena> arena_;                 // perhaps shared with other nets
-  std::shared_ptr<Buffer> arena_memory_, kept_;  // what the blobs' views are made of
-  struct State {
-    Tensor tensor;
-    size_t offset, room;  // in its buffer, bytes
+  // The arena, perhaps shared with other nets, which knows its users.
+  struct ArenaUse {
+    ~ArenaUse();
+    std::shared_ptr<Arena> arena;
+    Net* net = nullptr;
   };
-  std::vector<std::vector<State>> states_;  // by layer
+  ArenaUse arena_use_;
+  // What the blobs' views are made of; the arena's is null while another net makes it larger.
+  std::shared_ptr<Buffer> arena_memory_, kept_;
+  States states_;
   std::map<std::string, int> blob_index_;
   Tensor flat_params_, flat_gradients_, loss_;
   // By param: whether the layers write its gradient instead of adding to zeros, and whether the
