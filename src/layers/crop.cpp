@@ -62,9 +62,9 @@ class CropLayer : public Layer {
       Fail("has ", param.offset_size(), " offsets for the ", in.rank() - axis, " axes from axis ",
            axis, " on of its bottom ", in.ToString(), "; give one for each, one for all, or none");
     }
-    if (bottoms[1].rank() != in.rank()) {
+    if (bottoms[1].rank() < in.rank()) {  // as in Caffe, it may have more
       Fail("bottom 0 has the shape ", in.ToString(), " and bottom 1 the shape ",
-           bottoms[1].ToString(), "; they must have as many axes");
+           bottoms[1].ToString(), "; bottom 1 must not have fewer axes");
     }
     std::vector<int64_t> offsets(in.rank(), 0);
     Shape out = in;

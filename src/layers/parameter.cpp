@@ -15,10 +15,7 @@ void AddTo(const Context& ctx, const Blob& top, const Blob& param) {
 
 class ParameterLayer : public Layer {
  public:
-  ParameterLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
-    if (config.parameter_param().has_shape()) return;
-    Fail("has no shape; give one, as in parameter_param { shape { dim: 10 } }");
-  }
+  using Layer::Layer;
 
   LayerTraits traits() const override {
     LayerTraits traits;

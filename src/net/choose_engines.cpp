@@ -23,11 +23,21 @@ std::string NamedEngine(const proto::LayerParameter& config) {
   return "DEFAULT";
 }
 
-void CheckInBuild(const std::string& who, const std::string& engine, DeviceKind device) {
+bool IsInBuild(const std::string& engine, DeviceKind device) {
   const std::vector<std::string> names = EngineNames(device);
-  if (engine == "DEFAULT" || std::find(names.begin(), names.end(), engine) != names.end()) return;
+  return engine == "DEFAULT" || std::find(names.begin(), names.end(), engine) != names.end();
+}
+
+void CheckInBuild(const std::string& who, const std::string& engine, DeviceKind device) {
+  if (IsInBuild(engine, device)) return;
   Fail(who, ": engine ", engine, " is not available for the ", ToString(device),
-       " in this build of crema; use DEFAULT, or one of ", Join(names));
+       " in this build of crema; use DEFAULT, or one of ", Join(EngineNames(device)));
+}
+
+// Both of two notes, each of which may be empty.
+std::string Both(const std::string& a, const std::string& b) {
+  if (a == b || b.empty()) return a;
+  return a.empty() ? b : Concat(a, ", ", b);
 }
 
 EngineChoice OwnCode(const EngineQuery& query, DeviceKind device, const std::string& note) {
@@ -37,16 +47,21 @@ EngineChoice OwnCode(const EngineQuery& query, DeviceKind device, const std::str
 }  // namespace
 
 // The net's choice goes first: it is how a command's --engine says which one to use, and means it
-// for the layers that have it.
+// for the layers that have it. CUDNN stands in many nets that were written for another machine;
+// Caffe runs them on a CPU, too, and the numbers are the same.
 EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& query,
                             DeviceKind device) {
   const std::string title = "layer '" + query.config.name() + "' (" + query.config.type() + ")";
   const std::string own = NamedEngine(query.config);
-  const std::string wanted = net_engine.empty() ? own : net_engine;
+  std::string wanted = net_engine.empty() ? own : net_engine;
+  std::string note, missed;  // missed: an engine or a precision that the files want
+  if (net_engine.empty() && own == "CUDNN" && !IsInBuild(own, device)) {
+    missed = Concat("not CUDNN: this build has none for the ", ToString(device));
+    wanted = "DEFAULT";
+  }
   CheckInBuild(net_engine.empty() ? title : "the net", wanted, device);
   const bool must = net_engine.empty() && wanted != "DEFAULT" && wanted != "CAFFE";
   if (wanted == "CAFFE") return OwnCode(query, device, "");
-  std::string note, missed;  // missed: a precision that the net wants
   for (const EngineEntry& entry : EnginesFor(query.config.type(), device)) {
     const bool is_usual =
         entry.precision == Precision::kFloat32 || entry.precision == query.precision;
@@ -54,15 +69,14 @@ EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& qu
     const std::string why_not = entry.why_not(query);
     if (why_not.empty()) return {entry.factory(query.config, query.phase), entry.engine, missed};
     note = Concat("not ", entry.engine, ": ", why_not);
-    if (entry.precision != Precision::kFloat32) missed = note;
+    if (entry.precision != Precision::kFloat32) missed = Both(missed, note);
   }
   if (must) {
     Fail(title, ": engine ", wanted,
          " cannot run it: ", note.empty() ? "it has no layer of this type" : note,
          "; use DEFAULT or CAFFE");
   }
-  const bool both = !missed.empty() && missed != note;
-  return OwnCode(query, device, both ? Concat(missed, ", ", note) : note);
+  return OwnCode(query, device, Both(missed, note));
 }
 
 }  // namespace crema

@@ -381,6 +381,15 @@ void UpgradeTransformations(NetParameter* net, Notes* notes) {
   if (moved) notes->push_back("transformations in data layers were moved to transform_param");
 }
 
+void NoteRecurrentDebugInfo(const NetParameter& net, Notes* notes) {
+  for (const LayerParameter& layer : net.layer()) {
+    if (!layer.recurrent_param().debug_info()) continue;
+    notes->push_back(Layer(layer.name()) +
+                     "\"debug_info\" has no effect in recurrent_param: the "
+                     "steps are not layers of their own in crema");
+  }
+}
+
 // Caffe passes over a transformation in its old place in silence where the format is the present.
 void NoteUselessTransformations(const NetParameter& net, Notes* notes) {
   for (const LayerParameter& layer : net.layer()) {
@@ -533,6 +542,7 @@ std::vector<std::string> UpgradeNet(const std::string& name_for_errors, NetParam
   UpgradeTransformations(net, &notes);
   UpgradeV1(name_for_errors, net, &notes);
   NoteUselessTransformations(*net, &notes);
+  NoteRecurrentDebugInfo(*net, &notes);
   UpgradeInputs(name_for_errors, net, &notes);
   UpgradeBatchNorm(net, &notes);
   return notes;

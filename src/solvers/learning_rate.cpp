@@ -122,8 +122,6 @@ void CheckCaffePolicy(const SolverParameter& s) {
     Require(s.gamma() >= 0, policy, "gamma >= 0");
   }
   if (is("step") || is("sigmoid")) Require(s.stepsize() > 0, policy, "stepsize > 0");
-  if (is("poly")) Require(s.max_iter() > 0, policy, "max_iter > 0");
-  if (is("multistep")) Require(Ascend(s.stepvalue()), policy, "ascending stepvalue");
 }
 
 void CheckOtherPolicy(const SolverParameter& s) {

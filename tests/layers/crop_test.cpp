@@ -65,6 +65,15 @@ TEST_P(CropTest, TakesAnEmptyBatch) {
   EXPECT_EQ(runner.top_shape(), (Shape{0, 2}));
 }
 
+// As in Caffe, which looks at the first of them.
+TEST_P(CropTest, TheReferenceMayHaveMoreAxes) {
+  LayerRunner runner(Crop("axis: 1 offset: 1"), {Shape{1, 3}, Shape{1, 2, 7}}, On());
+  runner.SetBottom(0, {1, 2, 3});
+  runner.Forward();
+  EXPECT_EQ(runner.top_shape(), (Shape{1, 2}));
+  EXPECT_EQ(runner.Top(), (std::vector<double>{2, 3}));
+}
+
 TEST_P(CropTest, RefusesWhatDoesNotFit) {
   ExpectError(
       [&] {
@@ -78,9 +87,9 @@ TEST_P(CropTest, RefusesWhatDoesNotFit) {
       {"2 offsets", "3 axes"});
   ExpectError(
       [&] {
-        LayerRunner(Crop("axis: 1"), {Shape{1, 3}, Shape{1, 2, 2}}, On());
+        LayerRunner(Crop("axis: 1"), {Shape{1, 3, 2}, Shape{1, 2}}, On());
       },
-      {"as many axes"});
+      {"must not have fewer axes"});
 }
 
 }  // namespace

@@ -45,9 +45,13 @@ TEST_P(ParameterTest, GradientsAddUp) {
   EXPECT_EQ(ReadParamDiff(*net, "w", 0), (std::vector<double>{4, 4}));
 }
 
-TEST_P(ParameterTest, NeedsAShape) {
-  ExpectError([&] { LayerRunner("type: 'Parameter'", {}, On()); },
-              {"'test' (Parameter)", "has no shape"});
+// As in Caffe.
+TEST_P(ParameterTest, IsAScalarWithoutAShape) {
+  LayerRunner runner("type: 'Parameter'", {}, On());
+  EXPECT_EQ(runner.top_shape(0), Shape{});
+  runner.SetParam(0, {3});
+  runner.Forward();
+  EXPECT_EQ(runner.Top(0), std::vector<double>{3});
 }
 
 }  // namespace

@@ -46,9 +46,17 @@ TEST(ChooseEnginesTest, SaysWhyNot) {
               {"layer 'c' (Convolution)", "ONEDNN cannot run it", "float32 only"});
 }
 
+// Caffe runs such nets on a CPU, too.
+TEST(ChooseEnginesTest, TakesAnotherForCudnnWhereThereIsNone) {
+  const auto net = NetOf("engine: CUDNN");
+  EXPECT_EQ(FindNode(*net, "c").engine, FindNode(*NetOf(""), "c").engine);
+  EXPECT_NE(net->Describe().find("not CUDNN: this build has none for the CPU"), std::string::npos)
+      << net->Describe();
+  const auto plain = NetOf("engine: CUDNN", DType::kFloat64);
+  EXPECT_EQ(FindNode(*plain, "c").engine, "CAFFE");
+}
+
 TEST(ChooseEnginesTest, RefusesWhatTheBuildHasNot) {
-  ExpectError([] { NetOf("engine: CUDNN"); },
-              {"layer 'c' (Convolution)", "CUDNN", "not available"});
   ExpectError([] { NetOf("", DType::kFloat32, "engine: 'MKL' "); }, {"the net", "MKL", "CAFFE"});
 }
 

@@ -184,6 +184,17 @@ TEST(UpgradeNet, NotesTransformationsThatHaveNoEffect) {
   EXPECT_EQ(net.layer(0).transform_param().scale(), 2);
 }
 
+TEST(UpgradeNet, NotesThatRecurrentStepsAreNotLogged) {
+  proto::NetParameter net;
+  const std::vector<std::string> notes = ReadNetText(
+      "layer { name: \"l\" type: \"LSTM\" recurrent_param { debug_info: true } } "
+      "layer { name: \"r\" type: \"RNN\" recurrent_param { debug_info: false } }",
+      "n", &net);
+  EXPECT_EQ(notes, std::vector<std::string>{
+                       "layer \"l\": \"debug_info\" has no effect in recurrent_param: the steps "
+                       "are not layers of their own in crema"});
+}
+
 TEST(UpgradeNet, RefusesAMixtureOfFormats) {
   EXPECT_EQ(UpgradeError("layer { name: \"a\" } layers { name: \"b\" }"),
             "n: the net has both \"layer\" (\"a\") and \"layers\" (\"b\"); write all layers in one "

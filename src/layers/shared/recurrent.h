@@ -116,11 +116,6 @@ class RecurrentLayer : public Layer, public CarriesState {
     if (param.num_output() < 1 || param.num_output() > (1u << 24)) {
       Fail("num_output is ", param.num_output(), "; give 1 or more units");
     }
-    if (param.debug_info()) {
-      Fail(
-          "recurrent_param { debug_info } is not supported: the steps are not layers of their own "
-          "here; remove it");
-    }
     const int exposed = param.expose_hidden() ? hidden : 0;
     has_static_ = config.bottom_size() > 2 + exposed;
     if (config.bottom_size() < 2 + exposed || config.bottom_size() > 3 + exposed) {
