@@ -111,15 +111,40 @@ void Trainer::CheckFinite() {
   Fail("iteration ", static_cast<int64_t>(first),
        ": the loss or a gradient is infinite or not a "
        "number; the first bad one is ",
-       FirstBadBlob(),
+       FirstBadBlobOfTraining(),
        "; training ends, and snapshots are as they "
        "were: lower base_lr, set clip_gradients, or look at the data (stop_at_non_finite: false "
        "goes on)");
 }
 
-// The pass once more, in a net of its own: in the first one later blobs may have the memory of
-// earlier ones by now.
-std::string Trainer::FirstBadBlob() const {
+// Passes that a net has just made.
+struct Trainer::Passes {
+  const Net& net;
+  const proto::NetParameter& config;
+  uint64_t first_step, count;
+  bool backward;
+};
+
+// A loss of a test net; any other output may be what it likes.
+void Trainer::CheckTestLoss(int i, int batch, uint64_t step) {
+  const Net& net = *test_nets_[i];
+  if (std::isfinite(net.loss().ToHost<double>()[0]) || told_of_test_) return;
+  const std::string what = Concat("iteration ", iteration_, ": in batch ", batch, " of test net #",
+                                  test_numbers_[i], " the loss is infinite or not a number");
+  if (!solver_->stop_at_non_finite()) {
+    told_of_test_ = true;
+    LOG(WARNING) << what << "; training goes on, as stop_at_non_finite: false says";
+    return;
+  }
+  const std::string bad = FirstBadBlob({net, *test_configs_[i], step, 1, false});
+  Fail(what, "; the first bad one is ", bad.empty() ? "the loss" : bad,
+       "; training ends, and snapshots are as they were: look at the test data, or lower base_lr "
+       "(stop_at_non_finite: false goes on)");
+}
+
+// The passes once more, in a net of its own: in the first one later blobs may have the memory of
+// earlier ones by now. "" where nothing is found.
+std::string Trainer::FirstBadBlob(const Passes& passes) const {
   const std::vector<double> before = net_->flat_params().ToHost<double>();
   std::string found;
   try {
@@ -127,21 +152,29 @@ std::string Trainer::FirstBadBlob() const {
     options.dtype = options_.dtype;
     options.threads = options_.threads;
     options.seed = seed_;
-    options.share_params_with = options.share_memory_with = net_.get();
-    options.memory_limit = train_net_limit_;
+    options.share_params_with = options.share_memory_with = &passes.net;
+    options.memory_limit = passes.backward ? train_net_limit_ : 0;
     options.fuse = false;
-    Net again(WithoutSinks(*train_config_, net_->graph()), options_.device, options);
-    const auto passes = static_cast<uint64_t>(solver_->iter_size());
-    auto positions = net_->DataPositions();
-    for (auto& [layer, position] : positions) position -= net_->RecordsOfPass(layer) * passes;
+    options.slice_bytes = 0;  // layer by layer
+    options.backward = passes.backward;
+    Net again(WithoutSinks(passes.config, passes.net.graph()), options_.device, options);
+    auto positions = passes.net.DataPositions();
+    for (auto& [layer, position] : positions) {
+      position -= passes.net.RecordsOfPass(layer) * passes.count;
+    }
     again.SeekData(positions);
-    for (uint64_t pass = 0; pass < passes && found.empty(); ++pass) {
-      found = BadValue(static_cast<uint64_t>(last_run_) * passes + pass, &again);
-      if (found.empty()) found = BadGradient(&again);
+    for (uint64_t pass = 0; pass < passes.count && found.empty(); ++pass) {
+      found = BadValue(passes.first_step + pass, &again);
+      if (found.empty() && passes.backward) found = BadGradient(&again);
     }
   } catch (const Error&) {  // no memory for it, or data that cannot be had twice
   }
   net_->flat_params().FromHost(before);  // statistics have moved
+  return found;
+}
+
+std::string Trainer::FirstBadBlobOfTraining() const {
+  const std::string found = FirstBadBlob({*net_, *train_config_, last_step_, last_passes_, true});
   return found.empty() ? FirstBadGradient() : found;
 }
 
@@ -162,15 +195,17 @@ void Trainer::CheckWeightsFinite() const {
   if (weights.empty() || weights.count() == 0) return;
   const Tensor note(options_.device, DType::kFloat64, Shape{1});
   note.FromHost(std::vector<double>{-1});
-  VectorOpsFor(net_->context().kind()).NoteNonFinite(net_->context(), weights, 0, note);
+  const VectorOps& ops = VectorOpsFor(net_->context().kind());
+  ops.NoteNonFinite(net_->context(), weights, 0, note);
+  if (!average_.empty()) ops.NoteNonFinite(net_->context(), average_, 0, note);
   if (note.ToHost<double>()[0] < 0) return;
+  std::string bad;
   for (const LayerNode& node : net_->graph().layers) {
-    const std::string bad = BadParam(*net_, node);
-    if (bad.empty()) continue;
-    Fail("iteration ", iteration_, ": ", bad,
-         "; no snapshot is made of such weights: lower "
-         "base_lr, or set clip_gradients");
+    if (bad.empty()) bad = BadParam(*net_, node);
   }
+  if (bad.empty()) bad = "the average of the weights (ema_decay) is not finite";
+  Fail("iteration ", iteration_, ": ", bad,
+       "; no snapshot is made of such weights: lower base_lr, or set clip_gradients");
 }
 
 }  // namespace crema

@@ -133,12 +133,14 @@ void Trainer::CheckOptions() const {
   if (s.average_loss() < 1) Fail("solver: average_loss is ", s.average_loss(), "; use 1 or more");
   if (s.iter_size() < 1) Fail("solver: iter_size is ", s.iter_size(), "; use 1 or more");
   if (s.max_iter() < 0) Fail("solver: max_iter is ", s.max_iter(), "; use 0 or more");
-  if (s.test_interval() < 0 || s.display() < 0 || s.snapshot() < 0) {
-    Fail("solver: test_interval, display and snapshot must not be negative");
+  // Caffe takes -1, which people mean as "never", for 1.
+  if (s.display() < 0 || s.snapshot() < 0) {
+    Fail("solver: ", s.display() < 0 ? "display" : "snapshot", " is negative; use 0 for never");
   }
   if (s.snapshot_keep() < 0)
     Fail("solver: snapshot_keep is ", s.snapshot_keep(), "; use 0 or more");
-  if (s.regularization_type() != "L2" && s.regularization_type() != "L1") {
+  const bool decays = s.weight_decay() != 0 || s.weight_decay_policy() != "fixed";
+  if (decays && s.regularization_type() != "L2" && s.regularization_type() != "L1") {
     Fail("solver: regularization_type is '", s.regularization_type(), "'; use \"L2\" or \"L1\"");
   }
 }
@@ -210,36 +212,43 @@ void Trainer::ReadTestNets() {
     Fail("solver: ", s.test_state_size(), " test_state for ", total,
          " test nets; give one for each, or none");
   }
-  if (total > 0 && s.test_interval() == 0) {
-    Fail("solver: test_iter is given but test_interval is not; add test_interval");
+  for (int number = 0; number < total; ++number) {
+    if (s.test_iter(number) > 0) {
+      ReadTestNet(number);
+    } else {
+      LOG(INFO) << "Test net (#" << number << ") has test_iter: " << s.test_iter(number)
+                << ", so there are no tests of it";
+    }
   }
-  for (const proto::NetParameter& param : s.test_net_param()) {
-    ReadTestNet(param, "test_net_param");
-  }
-  for (const std::string& path : s.test_net()) {
-    proto::NetParameter config;
-    ReadNet(path, &config);
-    ReadTestNet(config, "test_net file: " + path);
-  }
-  while (static_cast<int>(test_configs_.size()) < total) {
-    proto::NetParameter config;
-    if (s.has_net()) ReadNet(s.net(), &config);
-    if (s.has_net_param()) config = s.net_param();
-    ReadTestNet(config, s.has_net() ? "net file: " + s.net() : "net_param");
-  }
+  if (test_configs_.empty() || s.test_interval() > 0) return;
+  Fail("solver: test_iter is given but ",
+       s.test_interval() == 0 ? "test_interval is not; add test_interval"
+                              : Concat("test_interval is ", s.test_interval(), "; use 1 or more"));
 }
 
-void Trainer::ReadTestNet(proto::NetParameter config, const std::string& source) {
-  const auto number = static_cast<int>(test_configs_.size());
-  if (solver_->test_iter(number) < 1) {
-    Fail("solver: test_iter is ", solver_->test_iter(number), "; use 1 or more");
+// The test nets' own files come first, then the net that is for training, too.
+void Trainer::ReadTestNet(int number) {
+  const proto::SolverParameter& s = *solver_;
+  const int file = number - s.test_net_param_size();
+  proto::NetParameter config;
+  std::string source = "net_param";
+  if (file < 0) {
+    config = s.test_net_param(number);
+    source = "test_net_param";
+  } else if (file < s.test_net_size() || s.has_net()) {
+    const bool own = file < s.test_net_size();
+    const std::string& path = own ? s.test_net(file) : s.net();
+    ReadNet(path, &config);
+    source = (own ? "test_net file: " : "net file: ") + path;
+  } else {
+    config = s.net_param();
   }
-  const bool has_state = solver_->test_state_size() > 0;
-  MergeState(proto::TEST, has_state ? &solver_->test_state(number) : nullptr, &config);
+  MergeState(proto::TEST, s.test_state_size() > 0 ? &s.test_state(number) : nullptr, &config);
   if (!options_.engine.empty()) config.set_engine(options_.engine);
-  if (solver_->has_precision()) config.set_precision(solver_->precision());
+  if (s.has_precision()) config.set_precision(s.precision());
   test_configs_.push_back(std::make_unique<proto::NetParameter>(std::move(config)));
   test_sources_.push_back(source);
+  test_numbers_.push_back(number);
 }
 
 void Trainer::BuildTestNets() {
@@ -252,10 +261,11 @@ void Trainer::BuildTestNets() {
   options.backward = false;
   options.share_params_with = options.share_memory_with = net_.get();
   for (size_t i = 0; i < test_configs_.size(); ++i) {
-    LOG(INFO) << "Creating test net (#" << i << ") specified by " << test_sources_[i];
+    const int number = test_numbers_[i];
+    LOG(INFO) << "Creating test net (#" << number << ") specified by " << test_sources_[i];
     test_nets_.push_back(std::make_unique<Net>(*test_configs_[i], options_.device, options));
     test_nets_.back()->SetDebugInfo(solver_->debug_info());
-    LOG(INFO) << "The test net (#" << i << ")\n" << test_nets_.back()->Describe();
+    LOG(INFO) << "The test net (#" << number << ")\n" << test_nets_.back()->Describe();
     tests_done_.push_back(0);
   }
 }

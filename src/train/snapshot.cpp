@@ -13,6 +13,7 @@
 #include "schema/weights_io.h"
 #include "solvers/learning_rate.h"
 #include "solvers/update_rule.h"
+#include "train/average_shown.h"
 #include "train/carried_state.h"
 #include "train/snapshot_files.h"
 
@@ -30,6 +31,13 @@ bool HasWeights(const std::string& path, const proto::SolverProgress& progress) 
 }
 
 }  // namespace
+
+// Both files are on the disk, but have no names yet. Without a commit they vanish.
+struct PendingSnapshot {
+  SnapshotPaths paths;
+  proto::SolverProgress progress;
+  std::unique_ptr<PendingFile> weights, state;
+};
 
 bool Trainer::InHdf5() const { return solver_->snapshot_format() == proto::SolverParameter::HDF5; }
 
@@ -53,12 +61,23 @@ void Trainer::CheckSnapshotFolder() const {
   }
   close(fd);
   unlink(probe.c_str());
+  if (options_.resume_from.empty()) WarnOfOldSnapshots(solver_->snapshot_prefix());
 }
 
-void Trainer::Snapshot() {
+void Trainer::Snapshot() { CommitSnapshot(PrepareSnapshot().get()); }
+
+std::shared_ptr<PendingSnapshot> Trainer::PrepareSnapshot() {
   CheckHealth();
   CheckWeightsFinite();
-  WriteSnapshot();
+  return WriteSnapshot();
+}
+
+// An older state of the same name goes first where its weights are about to: a state must never be
+// seen with weights that are not its own.
+void Trainer::CommitSnapshot(PendingSnapshot* snapshot) {
+  if (!HasWeights(snapshot->paths.weights, snapshot->progress)) RemoveFile(snapshot->paths.state);
+  snapshot->weights->Commit();
+  snapshot->state->Commit();
   last_snapshot_ = iteration_;
   if (solver_->snapshot_keep() == 0) return;
   if (kept_.empty() || kept_.back() != iteration_) kept_.push_back(iteration_);
@@ -88,32 +107,33 @@ bool Trainer::WantsLastSnapshot(bool stepped) const {
 }
 
 // Both files are on the disk before the first one gets its name, so that a full disk, or an end in
-// the middle, leaves what was there. An older state of the same name goes first where its weights
-// are about to: a state must never be seen with weights that are not its own.
-void Trainer::WriteSnapshot() {
-  const SnapshotPaths paths = PathsOf(solver_->snapshot_prefix(), iteration_, InHdf5());
+// the middle, leaves what was there.
+std::shared_ptr<PendingSnapshot> Trainer::WriteSnapshot() {
+  const auto snapshot = std::make_shared<PendingSnapshot>();
+  snapshot->paths = PathsOf(solver_->snapshot_prefix(), iteration_, InHdf5());
+  const SnapshotPaths& paths = snapshot->paths;
   const char* format = InHdf5() ? "HDF5" : "binary proto";
   LOG(INFO) << "Snapshotting to " << format << " file " << paths.weights;
   const std::string weights_bytes = WeightsBytes(paths.weights);
-  PendingFile weights(paths.weights, weights_bytes);
+  snapshot->weights = std::make_unique<PendingFile>(paths.weights, weights_bytes);
   LOG(INFO) << "Snapshotting solver state to " << format << " file " << paths.state;
   proto::SolverState state = State();
   state.set_learned_net(paths.weights);
   proto::SolverProgress* progress = state.mutable_progress();
   progress->set_weights_bytes(weights_bytes.size());
   progress->set_weights_checksum(ChecksumOf(weights_bytes.data(), weights_bytes.size()));
-  PendingFile state_file(paths.state, StateBytes(paths.state, &state));
-  if (!HasWeights(paths.weights, *progress)) RemoveFile(paths.state);
-  weights.Commit();
-  state_file.Commit();
+  snapshot->state = std::make_unique<PendingFile>(paths.state, StateBytes(paths.state, &state));
+  snapshot->progress.set_weights_bytes(progress->weights_bytes());
+  snapshot->progress.set_weights_checksum(progress->weights_checksum());
+  return snapshot;
 }
 
 std::string Trainer::WeightsBytes(const std::string& path) {
   proto::NetParameter weights;
-  const bool shown = shows_average_;
-  ShowAverage(true);  // where there is one
-  net_->ToProto(&weights, solver_->snapshot_diff());
-  ShowAverage(shown);
+  {
+    const AverageShown shown(this);
+    net_->ToProto(&weights, solver_->snapshot_diff());
+  }
   return InHdf5() ? Hdf5WeightsBytes(weights, path) : SerializeToBytes(weights, path);
 }
 
@@ -143,7 +163,9 @@ proto::SolverState Trainer::State() const {
   }
   SaveUpdateState(&state);
   SaveCarried(*net_, "", progress);
-  for (int i = 0; i < test_nets(); ++i) SaveCarried(*test_nets_[i], Concat(i, "/"), progress);
+  for (int i = 0; i < test_nets(); ++i) {
+    SaveCarried(*test_nets_[i], Concat(test_numbers_[i], "/"), progress);
+  }
   AddBookkeeping(progress);
   return state;
 }
@@ -151,7 +173,7 @@ proto::SolverState Trainer::State() const {
 // Of the iterations before this one, those that are test_offset plus a multiple of the interval.
 int64_t Trainer::TestsBefore(int64_t iteration) const {
   const int64_t interval = solver_->test_interval();
-  if (interval == 0 || iteration == 0) return 0;
+  if (interval <= 0 || iteration == 0) return 0;
   const int64_t first = (solver_->test_offset() % interval + interval) % interval;
   const int64_t tests = iteration > first ? (iteration - 1 - first) / interval + 1 : 0;
   return tests - (first == 0 && !solver_->test_initialization() ? 1 : 0);
@@ -212,11 +234,12 @@ void Trainer::RestoreProgress(const proto::SolverState& state) {
   }
   for (size_t i = 0; i < test_nets_.size() && state.has_progress(); ++i) {
     tests_done_[i] = TestsBefore(iteration_);
-    test_nets_[i]->SeekPasses(static_cast<uint64_t>(tests_done_[i]) * solver_->test_iter(i));
+    const int batches = solver_->test_iter(test_numbers_[i]);
+    test_nets_[i]->SeekPasses(static_cast<uint64_t>(tests_done_[i]) * batches);
   }
   RestoreCarried(progress, "", options_.resume_from, *net_);
   for (int i = 0; i < test_nets(); ++i) {
-    RestoreCarried(progress, Concat(i, "/"), options_.resume_from, *test_nets_[i]);
+    RestoreCarried(progress, Concat(test_numbers_[i], "/"), options_.resume_from, *test_nets_[i]);
   }
   const int window = solver_->average_loss();
   const int saved = progress.recent_losses_size();

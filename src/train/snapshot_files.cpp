@@ -157,6 +157,17 @@ std::string FindNewestSnapshot(const std::string& prefix) {
   return "";
 }
 
+void WarnOfOldSnapshots(const std::string& prefix) {
+  const auto found = Snapshots(prefix);  // the newest first
+  if (found.empty()) return;
+  const int64_t first = found.rbegin()->first, last = found.begin()->first;
+  LOG(WARNING) << prefix << " has " << found.size() << " snapshot" << (found.size() == 1 ? "" : "s")
+               << " of an earlier run (" << (first == last ? "iteration " : "iterations ") << first
+               << (first == last ? "" : Concat(" to ", last)) << "). This run begins anew, and its "
+               << "snapshots will replace them or lie among them; to go on from the newest use "
+               << "--resume=auto, to keep the two runs apart change snapshot_prefix";
+}
+
 // The states first: one without weights must never be seen.
 void RemoveSnapshot(const std::string& prefix, int64_t iteration) {
   const SnapshotPaths binary = PathsOf(prefix, iteration, false);

@@ -35,6 +35,9 @@ uint32_t StateChecksum(const proto::SolverState& state);
 // there is none. Logs a warning for each newer one that is not.
 std::string FindNewestSnapshot(const std::string& prefix);
 
+// One warning where the prefix has snapshots already, for a run that does not go on from them.
+void WarnOfOldSnapshots(const std::string& prefix);
+
 // Removes a snapshot, in either format; it need not be there.
 void RemoveSnapshot(const std::string& prefix, int64_t iteration);
 

@@ -13,6 +13,7 @@
 #include "solvers/param_table.h"
 #include "solvers/plateau.h"
 #include "solvers/update_rule.h"
+#include "train/average_shown.h"
 #include "train/report.h"
 #include "train/test_totals.h"
 
@@ -34,13 +35,16 @@ bool Trainer::Train() {
   const int64_t began = iteration_;
   if (iteration_ < solver_->max_iter()) Step(solver_->max_iter() - iteration_);
   CheckHealth();
-  if (WantsLastSnapshot(iteration_ > began)) Snapshot();
+  std::shared_ptr<PendingSnapshot> snapshot;
+  if (WantsLastSnapshot(iteration_ > began)) snapshot = PrepareSnapshot();
+  const bool looks = !stop_ && HasLastPass();
+  if (looks) RunLastPass(snapshot.get());
+  if (snapshot != nullptr) CommitSnapshot(snapshot.get());
   if (stop_) {
     LOG(INFO) << "Optimization stopped early.";
     return false;
   }
-  // A last look at the trained net: the loop shows each iteration's state before its update.
-  FinalDisplay();
+  if (looks) DisplayLastPass();
   if (IsTestIteration()) TestAll();
   LOG(INFO) << "Optimization Done.";
   return true;
@@ -84,9 +88,10 @@ bool Trainer::Step(int64_t iterations) {
 // Forward and backward for iter_size batches.
 void Trainer::RunIteration(bool display) {
   net_->SetDebugInfo(display && solver_->debug_info());
-  last_run_ = iteration_;
   net_->ClearGradients();
   const int passes = solver_->iter_size();
+  last_passes_ = static_cast<uint64_t>(passes);
+  last_step_ = static_cast<uint64_t>(iteration_) * last_passes_;
   for (int pass = 0; pass < passes; ++pass) {
     net_->Forward(static_cast<uint64_t>(iteration_ * passes + pass));
     // On a GPU the check would wait for the device, so it is made only where we wait anyhow.
@@ -151,12 +156,33 @@ std::optional<double> Trainer::WaitedShare(double seconds) {
   return share;
 }
 
-void Trainer::FinalDisplay() {
-  if (solver_->display() == 0 || iteration_ % solver_->display() != 0) return;
-  net_->Forward(static_cast<uint64_t>(iteration_ * solver_->iter_size()));
-  VectorOpsFor(net_->context().kind()).Fill(net_->context(), LossSlot(), 0);
+// A last look at the trained net: the loop shows each iteration's state before its update.
+bool Trainer::HasLastPass() const {
+  return solver_->display() > 0 && iteration_ % solver_->display() == 0;
+}
+
+// A snapshot of weights with a loss that is not finite is not worth its place. Whatever else goes
+// wrong now (with the data, say), the weights are good.
+void Trainer::RunLastPass(PendingSnapshot* snapshot) {
+  last_passes_ = 1;
+  last_step_ = static_cast<uint64_t>(iteration_ * solver_->iter_size());
+  try {
+    net_->Forward(last_step_);
+    net_->CheckAfterForward();
+  } catch (const std::exception&) {
+    if (snapshot != nullptr) CommitSnapshot(snapshot);
+    throw;
+  }
+  const Context& ctx = net_->context();
+  const VectorOps& ops = VectorOpsFor(ctx.kind());
+  ops.Fill(ctx, LossSlot(), 0);
   AddToLossSlot(1);
+  ops.NoteNonFinite(ctx, LossSlot(), static_cast<double>(iteration_), non_finite_);
   ++losses_;
+  CheckFinite();
+}
+
+void Trainer::DisplayLastPass() {
   TrainPoint point;
   point.iteration = iteration_;
   point.loss = SmoothedLoss();
@@ -202,20 +228,14 @@ bool Trainer::TestAll() {
 }
 
 std::vector<double> Trainer::Test(int i) {
-  for (auto& observer : observers_) observer->OnTestStart(iteration_, i);
   TestPoint point;
   point.iteration = iteration_;
-  point.net = i;
-  bool whole = false;
-  ShowAverage(true);
-  try {
-    whole = RunTest(i, &point);
-  } catch (...) {
-    ShowAverage(false);
-    throw;
+  point.net = test_numbers_[i];
+  for (auto& observer : observers_) observer->OnTestStart(iteration_, point.net);
+  {
+    const AverageShown shown(this);
+    if (!RunTest(i, &point)) return {};
   }
-  ShowAverage(false);
-  if (!whole) return {};
   for (auto& observer : observers_) observer->OnTest(point);
   std::vector<double> values;
   for (const OutputElement& output : point.outputs) values.push_back(output.value);
@@ -226,7 +246,7 @@ std::vector<double> Trainer::Test(int i) {
 // false: stopped on the way.
 bool Trainer::RunTest(int i, TestPoint* point) {
   Net& net = *test_nets_[i];
-  const int batches = solver_->test_iter(i);
+  const int batches = solver_->test_iter(test_numbers_[i]);
   const int64_t first_step = tests_done_[i]++ * batches;
   TestTotals totals(*solver_);
   double loss = 0;
@@ -236,9 +256,11 @@ bool Trainer::RunTest(int i, TestPoint* point) {
       if (action == Action::kStop) stop_ = true;
     }
     if (stop_) return false;
-    net.Forward(static_cast<uint64_t>(first_step + batch));
+    const auto step = static_cast<uint64_t>(first_step + batch);
+    net.Forward(step);
     totals.Add(net);
     net.CheckAfterForward();
+    CheckTestLoss(i, batch, step);
     if (solver_->test_compute_loss()) loss += net.loss().ToHost<double>()[0];
   }
   if (solver_->test_compute_loss()) point->loss = loss / batches;

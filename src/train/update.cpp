@@ -12,6 +12,7 @@
 #include "solvers/local_rates.h"
 #include "solvers/param_table.h"
 #include "solvers/plateau.h"
+#include "train/average_shown.h"
 #include "train/report.h"
 #include "train/test_totals.h"
 
@@ -128,12 +129,25 @@ void Trainer::UpdateAverage() {
   VectorOpsFor(ctx.kind()).MoveToward(ctx, net_->flat_params(), 1 - keep, average_);
 }
 
-// Puts the averaged weights into the nets, or the trained ones back.
+// Puts the averaged weights into the nets, or the trained ones back; see AverageShown.
 void Trainer::ShowAverage(bool show) {
   if (average_.empty() || show == shows_average_) return;
   const Context& ctx = net_->context();
   VectorOpsFor(ctx.kind()).Swap(ctx, net_->flat_params(), average_);
   shows_average_ = show;
+}
+
+Trainer::AverageShown::AverageShown(Trainer* trainer)
+    : trainer_(trainer), before_(trainer->shows_average_) {
+  trainer_->ShowAverage(true);
+}
+
+Trainer::AverageShown::~AverageShown() {
+  try {
+    trainer_->ShowAverage(before_);
+  } catch (const std::exception& error) {  // the device is gone
+    LOG(ERROR) << "The trained weights could not be put back: " << error.what();
+  }
 }
 
 namespace {

@@ -157,6 +157,86 @@ TEST_F(FailureTest, BadWeightsAreNotSaved) {
   EXPECT_EQ(FilesIn(folder_), Names{});
 }
 
+// After one step of this size the weights are finite, but no longer the loss.
+proto::SolverParameter LeapingSolver(proto::SolverParameter solver) {
+  solver.set_base_lr(1e25f);
+  solver.set_max_iter(1);
+  solver.mutable_net_param()->mutable_layer(2)->set_type("EuclideanLoss");
+  solver.mutable_net_param()
+      ->mutable_layer(0)
+      ->mutable_dummy_data_param()
+      ->mutable_shape(1)
+      ->add_dim(2);
+  return solver;
+}
+
+TEST_F(FailureTest, ABadLossInTheLastPassIsAnError) {
+  for (const bool on_gpu : {false, true}) {
+    const auto solver = LeapingSolver(Solver("display: 1"));
+    const auto trainer = on_gpu ? OnFakeGpu(solver) : MakeTrainer(solver);
+    LogCapture log;
+    const std::string error = ErrorOf([&] { trainer->Train(); });
+    EXPECT_TRUE(Contains(error, "iteration 1: the loss or a gradient is infinite")) << error;
+    EXPECT_TRUE(Contains(error, "is blob 'loss' of layer 'loss' (EuclideanLoss)")) << error;
+    EXPECT_EQ(log.With("Optimization Done").size(), 0u);
+    EXPECT_EQ(FilesIn(folder_), Names{});  // nor a half of one
+  }
+}
+
+// It was saved, and said so, before anybody could know.
+TEST_F(FailureTest, ASnapshotBeforeTheLastPassStays) {
+  EXPECT_NE(ErrorOf([&] { MakeTrainer(LeapingSolver(Solver("display: 1 snapshot: 1")))->Train(); }),
+            "");
+  EXPECT_EQ(FilesIn(folder_), (Names{"tiny_iter_1.caffemodel", "tiny_iter_1.solverstate"}));
+}
+
+// No last pass, so nobody knows.
+TEST_F(FailureTest, TheLastPassMayGoOn) {
+  EXPECT_TRUE(MakeTrainer(LeapingSolver(Solver("")))->Train());
+  LogCapture log;
+  const auto trainer = MakeTrainer(LeapingSolver(Solver("display: 1 stop_at_non_finite: false")));
+  EXPECT_TRUE(trainer->Train());
+  EXPECT_EQ(log.With("Iteration 1: the loss or a gradient is not finite").size(), 1u);
+  EXPECT_EQ(log.With("Iteration 1, loss = inf").size(), 1u);
+  EXPECT_EQ(FilesIn(folder_), (Names{"tiny_iter_1.caffemodel", "tiny_iter_1.solverstate"}));
+}
+
+TEST_F(FailureTest, ABadLossInATestIsAnError) {
+  const std::string test = "test_iter: 2 test_interval: 1 test_initialization: false ";
+  const auto trainer = MakeTrainer(LeapingSolver(Solver(test + "max_iter: 5")));
+  const std::string error = ErrorOf([&] { trainer->Train(); });
+  EXPECT_TRUE(Contains(error, "iteration 1: in batch 0 of test net #0 the loss is infinite"))
+      << error;
+  EXPECT_TRUE(Contains(error, "is blob 'loss' of layer 'loss' (EuclideanLoss)")) << error;
+  EXPECT_FALSE(Contains(error, "\n")) << error;
+  // It was whole before the test began, and its weights are finite.
+  EXPECT_EQ(FilesIn(folder_), (Names{"tiny_iter_1.caffemodel", "tiny_iter_1.solverstate"}));
+  LogCapture log;
+  EXPECT_TRUE(MakeTrainer(LeapingSolver(Solver(test + "stop_at_non_finite: false")))->Train());
+  EXPECT_EQ(log.With("in batch 0 of test net #0 the loss is infinite").size(), 1u);
+  EXPECT_EQ(log.With("Optimization Done").size(), 1u);
+}
+
+// Other outputs of a test may be what they like: an accuracy of no labels, say.
+TEST_F(FailureTest, AnOutputThatIsNoLossMayBeInfinite) {
+  proto::SolverParameter solver =
+      Solver("test_iter: 1 test_interval: 1 max_iter: 1 snapshot_after_train: false");
+  proto::LayerParameter* log_layer = solver.mutable_net_param()->add_layer();
+  log_layer->set_name("log");
+  log_layer->set_type("Log");
+  log_layer->add_bottom("label");
+  log_layer->add_top("log");
+  log_layer->add_include()->set_phase(proto::TEST);
+  solver.mutable_net_param()
+      ->mutable_layer(0)
+      ->mutable_dummy_data_param()
+      ->mutable_data_filler(1)
+      ->set_value(0);
+  LogCapture log;
+  EXPECT_TRUE(MakeTrainer(solver)->Train());
+  EXPECT_GT(log.With("log = -inf").size(), 0u);
+}
+
 // On a GPU nobody looks before a number is displayed; the iteration is the right one all the same.
 TEST_F(FailureTest, AGpuTellsAtTheNextDisplay) {
   proto::SolverParameter solver = Solver("display: 4 max_iter: 20 base_lr: 1e30");

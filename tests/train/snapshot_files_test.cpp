@@ -39,6 +39,24 @@ TEST_F(SnapshotFilesTest, TheNewestIsTheLastIteration) {
   EXPECT_EQ(Newest(), Path("tiny_iter_10.solverstate"));  // not 8, which comes last by name
 }
 
+TEST_F(SnapshotFilesTest, ARunThatBeginsAnewWarnsOfOldSnapshots) {
+  {
+    LogCapture log;
+    Train();
+    EXPECT_EQ(log.warnings(), Names{});
+  }
+  LogCapture log;
+  MakeTrainer(Solver(), Newest());
+  MakeTrainer(Solver("snapshot_after_train: false"));  // which writes none
+  EXPECT_EQ(log.warnings(), Names{});
+  MakeTrainer(Solver());
+  ASSERT_EQ(log.warnings().size(), 1u);
+  for (const char* part : {"tiny has 3 snapshots of an earlier run (iterations 4 to 10)",
+                           "--resume=auto", "snapshot_prefix"}) {
+    EXPECT_TRUE(Contains(log.warnings()[0], part)) << log.warnings()[0];
+  }
+}
+
 TEST_F(SnapshotFilesTest, OtherNamesAreNotTaken) {
   Train();
   for (const char* name : {"tiny_iter_99.solverstate.old", "tiny_iter_.solverstate",

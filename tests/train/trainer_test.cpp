@@ -280,17 +280,47 @@ TEST_F(TrainerTest, ListsWhatBecameOfTheWeights) {
   EXPECT_TRUE(Contains(table[0], "fc (2x3, 2)"));
 }
 
+// Caffe takes these too.
+TEST_F(TrainerTest, TakesWhatMakesNoDifference) {
+  for (const char* more : {"test_iter: 0 test_interval: 1", "test_iter: 0", "test_iter: -1",
+                           "test_interval: -1", "regularization_type: 'none' weight_decay: 0"}) {
+    SetUp();
+    LogCapture log;
+    const auto trainer = MakeTrainer(Solver(std::string(more) + " max_iter: 2"));
+    EXPECT_TRUE(trainer->Train()) << more;
+    EXPECT_EQ(trainer->test_nets(), 0) << more;
+    EXPECT_EQ(log.With("Testing net").size(), 0u) << more;
+  }
+}
+
+// The others keep their numbers, their states and their test_iter.
+TEST_F(TrainerTest, ATestIterOfZeroLeavesOutThatNet) {
+  proto::SolverParameter solver = Solver(
+      "test_iter: 0 test_iter: 2 test_interval: 4 max_iter: 4 test_state { stage: 'none' } "
+      "test_state { stage: 'all' } snapshot_after_train: false");
+  proto::LayerParameter* fc = solver.mutable_net_param()->mutable_layer(1);
+  fc->add_exclude()->add_stage("none");  // such a net could not even be built
+  LogCapture log;
+  const auto trainer = MakeTrainer(solver);
+  EXPECT_TRUE(trainer->Train());
+  EXPECT_EQ(trainer->test_nets(), 1);
+  EXPECT_EQ(log.With("Test net (#0) has test_iter: 0, so there are no tests of it").size(), 1u);
+  EXPECT_EQ(log.With("Testing net (#0)").size(), 0u);
+  EXPECT_EQ(log.With("Iteration 4, Testing net (#1)").size(), 1u);
+}
+
 TEST_F(TrainerTest, ExplainsBadSolvers) {
   const std::pair<const char*, const char*> cases[] = {
       {"average_loss: 0", "average_loss is 0"},
       {"iter_size: 0", "iter_size is 0"},
       {"max_iter: -1", "max_iter is -1"},
-      {"display: -1", "must not be negative"},
-      {"regularization_type: 'L3'", "'L3'"},
+      {"display: -1", "display is negative; use 0 for never"},
+      {"snapshot: -1", "snapshot is negative"},
+      {"weight_decay: 0.1 regularization_type: 'L3'", "'L3'"},
       {"lr_policy: 'stpe'", "did you mean 'step'?"},
       {"type: 'Adamm'", "'Adamm'"},
       {"test_iter: 1", "test_interval is not"},
-      {"test_iter: 0 test_interval: 1", "test_iter is 0"},
+      {"test_iter: 1 test_interval: -5", "test_interval is -5"},
       {"test_iter: 1 test_interval: 1 test_state {} test_state {}", "2 test_state for 1"},
       {"test_net: 'x' test_interval: 1", "0 test_iter for 1 test nets"},
       {"net: 'x.prototxt'", "more than one train net"},

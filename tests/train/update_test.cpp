@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "train/train_test_util.h"
+#include "util/limited_device.h"
 
 namespace crema {
 namespace {
@@ -94,6 +95,24 @@ TEST_F(UpdateTest, ATestThatFailsLeavesTheTrainedWeights) {
   const std::vector<double> weights = WeightsOf(*trainer);
   EXPECT_TRUE(Contains(ErrorOf([&] { trainer->Test(0); }), "rows of 5 numbers"));
   EXPECT_EQ(WeightsOf(*trainer), weights);
+}
+
+// Training goes on after a snapshot that could not be made, wherever it was broken off.
+TEST_F(UpdateTest, ASnapshotThatFailsLeavesTheTrainedWeights) {
+  const auto device = std::make_shared<LimitedDevice>();
+  TrainOptions options;
+  options.device = device;
+  Trainer trainer(Solver("ema_decay: 0.4"), options);
+  trainer.Step(3);
+  const std::vector<double> weights = WeightsOf(trainer);
+  int failures = 0;
+  for (bool done = false; !done; ++failures) {
+    device->set_copies_left(failures);
+    done = ErrorOf([&] { trainer.Snapshot(); }).empty();
+    device->set_copies_left(UINT64_MAX);
+    ASSERT_EQ(WeightsOf(trainer), weights) << failures;
+  }
+  EXPECT_GT(failures, 4);
 }
 
 // A state with trained weights goes on from them, whether or not there is an average now.

@@ -24,6 +24,7 @@ class LocalRates;
 class ParamTable;
 class Plateau;
 class UpdateRule;
+struct PendingSnapshot;
 struct UpdateStep;
 
 // What the outside may ask of a running training.
@@ -55,9 +56,10 @@ class Trainer {
 
   // Trains up to max_iter, with the tests and snapshots on the way, and the last of both at the
   // end. Returns false where it was asked to stop before. A snapshot on the way that cannot be
-  // written is a warning; that the last one cannot is an Error. Throws Error at the first loss or
-  // gradient that is not finite (unless stop_at_non_finite is false), and for bad labels: on the
-  // CPU in the iteration itself, on a GPU at the next display, test or snapshot, or at the end.
+  // written is a warning; that the last one cannot is an Error. Throws Error at the first loss (a
+  // test's, too) or gradient that is not finite (unless stop_at_non_finite is false), and for bad
+  // labels: on the CPU in the iteration itself, on a GPU at the next display, test or snapshot, or
+  // at the end.
   bool Train();
 
   // Only the iterations, tests and snapshots of the next `iterations` steps. Returns false where
@@ -92,7 +94,7 @@ class Trainer {
   void CheckOptions() const;
   void ReadTrainNet();
   void ReadTestNets();
-  void ReadTestNet(proto::NetParameter config, const std::string& source);
+  void ReadTestNet(int number);
   void CheckRoom();
   void BuildTrainNet();
   void BuildTestNets();
@@ -109,6 +111,7 @@ class Trainer {
   bool IsTestIteration() const;
   bool ShouldTest() const;
   bool RunTest(int i, TestPoint* point);
+  void CheckTestLoss(int i, int batch, uint64_t step);
   int64_t TestsBefore(int64_t iteration) const;
   void RunIteration(bool display);
   void Display(double seconds);
@@ -119,10 +122,13 @@ class Trainer {
   void ObservePlateau();
   UpdateStep NextStep() const;
   void UpdateAverage();
+  class AverageShown;
   void ShowAverage(bool show);
   void SaveUpdateState(proto::SolverState* state) const;
   void RestoreUpdateState(const proto::SolverState& state);
-  void FinalDisplay();
+  bool HasLastPass() const;
+  void RunLastPass(PendingSnapshot* snapshot);
+  void DisplayLastPass();
   Tensor LossSlot() const;
   void AddToLossSlot(double weight);
   double SmoothedLoss() const;
@@ -137,12 +143,16 @@ class Trainer {
   void AddBestToState();
   void AddBookkeeping(proto::SolverProgress* progress) const;
   void RestoreBookkeeping(const proto::SolverProgress& progress);
-  void WriteSnapshot();
+  std::shared_ptr<PendingSnapshot> PrepareSnapshot();
+  void CommitSnapshot(PendingSnapshot* snapshot);
+  std::shared_ptr<PendingSnapshot> WriteSnapshot();
   void NoteNonFinite();
   void CheckHealth();
   void CheckFinite();
   void CheckWeightsFinite() const;
-  std::string FirstBadBlob() const;
+  struct Passes;
+  std::string FirstBadBlob(const Passes& passes) const;
+  std::string FirstBadBlobOfTraining() const;
   std::string FirstBadGradient() const;
   std::string WeightsBytes(const std::string& path);
   proto::SolverState State() const;
@@ -183,12 +193,14 @@ class Trainer {
   std::vector<int64_t> kept_;   // iterations of snapshots that snapshot_keep may remove
   int64_t last_snapshot_ = -1;  // the iteration of the last one that was written
   Tensor non_finite_;           // the first iteration with such a loss or gradient, or -1
-  bool told_of_non_finite_ = false;
-  int64_t last_run_ = -1;  // the iteration whose passes ran last
+  bool told_of_non_finite_ = false, told_of_test_ = false;
+  uint64_t last_step_ = 0, last_passes_ = 0;  // of the training net's last passes
   std::unique_ptr<proto::NetParameter> train_config_;
   size_t train_net_limit_ = 0;  // see CompileOptions::memory_limit
   std::vector<std::unique_ptr<proto::NetParameter>> test_configs_;
   std::vector<std::string> test_sources_;  // where they come from, in words
+  // By test net: its number in the solver. Those without batches (test_iter: 0) are left out.
+  std::vector<int> test_numbers_;
   bool stop_ = false;
 };
 
