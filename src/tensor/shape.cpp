@@ -1,44 +1,57 @@
 #include "crema/tensor/shape.h"
 
+#include <algorithm>
 #include <limits>
 
+#include "base/checked.h"
 #include "crema/base/error.h"
 #include "crema/tensor/layout.h"
 
 namespace crema {
 
 namespace {
+
 constexpr int kMaxAxes = 32;  // as in Caffe
+
+std::string Extents(const std::vector<int64_t>& dims) {
+  std::string text;
+  for (int64_t dim : dims) text += std::to_string(dim) + " ";
+  return text;
 }
+
+}  // namespace
 
 Shape::Shape(std::vector<int64_t> dims) : dims_(std::move(dims)) {
   if (rank() > kMaxAxes) Fail("a shape has ", rank(), " axes; at most ", kMaxAxes, " are allowed");
-  int64_t count = 1;
+  int64_t count = 1;  // without the axes of 0, so that every range of axes can be counted
   for (int64_t dim : dims_) {
-    if (dim < 0) Fail("the shape ", dims_.size(), "-D has an axis of ", dim, "; axes must be >= 0");
-    if (dim != 0 && count > std::numeric_limits<int64_t>::max() / dim) {
-      Fail("a shape's element count does not fit in 63 bits");
+    if (dim < 0) {
+      Fail("the shape ", Extents(dims_), "has an axis of ", dim, "; axes must be at least 0");
     }
-    count *= dim;
+    if (dim > kMostElements / count) {
+      Fail("the shape ", Extents(dims_),
+           "has too many elements; its axes that are not 0 may have a ", "product of at most ",
+           kMostElements);
+    }
+    count *= std::max<int64_t>(dim, 1);
   }
 }
 
-int64_t Shape::operator[](int axis) const {
-  if (axis < 0) axis += rank();
-  CREMA_CHECK(axis >= 0 && axis < rank(), "axis ", axis, " of ", ToString());
-  return dims_[axis];
-}
+int64_t Shape::operator[](int axis) const { return dims_[CanonicalAxis(axis, "the axis")]; }
 
-int64_t& Shape::at(int axis) {
-  if (axis < 0) axis += rank();
-  CREMA_CHECK(axis >= 0 && axis < rank(), "axis ", axis, " of ", ToString());
-  return dims_[axis];
-}
+int64_t& Shape::at(int axis) { return dims_[CanonicalAxis(axis, "the axis")]; }
 
 int64_t Shape::Count(int first, int last) const {
-  CREMA_CHECK(0 <= first && first <= last && last <= rank(), first, "..", last, " of ", ToString());
+  if (first < 0 || first > last || last > rank()) {
+    Fail("the axes from ", first, " to before ", last, " were counted in a blob of ", rank(),
+         " axes, shape ", ToString());
+  }
   int64_t count = 1;
-  for (int axis = first; axis < last; ++axis) count *= dims_[axis];
+  bool fits = true;
+  for (int axis = first; axis < last; ++axis) {
+    fits = fits && !__builtin_mul_overflow(count, dims_[axis], &count);
+  }
+  if (!fits) Fail("the shape ", Extents(dims_), "has too many elements to be counted");
   return count;
 }
 
@@ -49,13 +62,7 @@ int Shape::CanonicalAxis(int axis, const std::string& what) const {
   return axis < 0 ? axis + rank() : axis;
 }
 
-std::string Shape::ToString() const {
-  std::string text;
-  for (int64_t dim : dims_) text += std::to_string(dim) + " ";
-  int64_t count = 1;
-  for (int64_t dim : dims_) count *= dim;
-  return text + "(" + std::to_string(count) + ")";
-}
+std::string Shape::ToString() const { return Extents(dims_) + "(" + std::to_string(count()) + ")"; }
 
 const char* ToString(Layout layout) { return layout == Layout::kPlain ? "plain" : "channels-last"; }
 
@@ -70,7 +77,7 @@ ChannelView ViewChannels(const Shape& shape, Layout layout, int axis) {
   if (layout == Layout::kPlain) {
     return {outer, static_cast<int>(channels), static_cast<int>(inner)};
   }
-  CREMA_CHECK(axis == 1, "channels-last tensors have their channels on axis 1");
+  if (axis != 1) Fail("a channels-last tensor has its channels on axis 1, not on axis ", axis);
   return {outer * inner, static_cast<int>(channels), 1};
 }
 

@@ -1,7 +1,5 @@
 #include "crema/tensor/tensor.h"
 
-#include <limits>
-
 namespace crema {
 
 size_t SizeOf(DType dtype) {
@@ -23,19 +21,14 @@ const char* ToString(DType dtype) {
 }
 
 Buffer::Buffer(std::shared_ptr<Device> device, size_t bytes)
-    : device_(std::move(device)), bytes_(bytes), memory_(device_->Allocate(bytes)) {}
+    : device_(std::move(device)), bytes_(bytes), memory_(nullptr) {
+  if (device_ == nullptr) Fail("memory was asked for without a device; open one with OpenDevice");
+  memory_ = device_->Allocate(bytes);
+}
 
 Buffer::~Buffer() { device_->Free(memory_); }
 
 namespace {
-
-size_t BytesFor(const Shape& shape, DType dtype) {
-  const auto count = static_cast<uint64_t>(shape.count());
-  if (count > std::numeric_limits<size_t>::max() / 16) {
-    Fail("a blob of shape ", shape.ToString(), " is too large for this machine");
-  }
-  return static_cast<size_t>(count) * SizeOf(dtype);
-}
 
 // Calls f(place in Caffe's order, place in memory) for every element.
 template <class F>
@@ -81,7 +74,7 @@ void Upload(const Tensor& tensor, const std::vector<T>& values) {
 }  // namespace
 
 Tensor::Tensor(const std::shared_ptr<Device>& device, DType dtype, Shape shape, Layout layout)
-    : buffer_(std::make_shared<Buffer>(device, BytesFor(shape, dtype))),
+    : buffer_(std::make_shared<Buffer>(device, static_cast<size_t>(shape.count()) * SizeOf(dtype))),
       dtype_(dtype),
       shape_(std::move(shape)),
       layout_(layout) {}
@@ -93,18 +86,26 @@ Tensor::Tensor(std::shared_ptr<Buffer> buffer, size_t offset, DType dtype, Shape
       dtype_(dtype),
       shape_(std::move(shape)),
       layout_(layout) {
-  CREMA_CHECK(offset_ + bytes() <= buffer_->bytes(), "view of ", shape_.ToString(), " at ", offset_,
-              " in a buffer of ", buffer_->bytes(), " bytes");
+  const size_t room = buffer_ == nullptr ? 0 : buffer_->bytes();
+  if (buffer_ != nullptr && offset_ <= room && bytes() <= room - offset_) return;
+  Fail("a tensor of shape ", shape_.ToString(), " and type ", ToString(dtype_), " at byte ",
+       offset_, " does not fit into a buffer of ", room, " bytes; use a larger buffer");
 }
 
 void* Tensor::Address(DType expected) const {
-  CREMA_CHECK(buffer_ != nullptr, "an empty tensor was read");
-  CREMA_CHECK(expected == dtype_, "read as ", ToString(expected), ", is ", ToString(dtype_));
+  if (buffer_ == nullptr) Fail("an empty tensor was read; it has no memory");
+  if (expected != dtype_) {
+    Fail("a tensor of type ", ToString(dtype_), " and shape ", shape_.ToString(), " was read as ",
+         ToString(expected), "; read it as ", ToString(dtype_));
+  }
   return static_cast<char*>(buffer_->memory()) + offset_;
 }
 
 Tensor Tensor::Reshaped(Shape shape) const {
-  CREMA_CHECK(shape.count() == count(), shape_.ToString(), " to ", shape.ToString());
+  if (shape.count() != count()) {
+    Fail("a tensor of shape ", shape_.ToString(), " was given the shape ", shape.ToString(),
+         "; the number of elements must stay");
+  }
   Tensor view = *this;
   view.shape_ = std::move(shape);
   return view;
@@ -112,6 +113,7 @@ Tensor Tensor::Reshaped(Shape shape) const {
 
 template <class T>
 std::vector<T> Tensor::ToHost() const {
+  Address(dtype_);  // Error if there is none
   switch (dtype_) {
     case DType::kFloat32: return Download<float, T>(*this);
     case DType::kFloat64: return Download<double, T>(*this);
@@ -122,8 +124,11 @@ std::vector<T> Tensor::ToHost() const {
 
 template <class T>
 void Tensor::FromHost(const std::vector<T>& values) const {
-  CREMA_CHECK(static_cast<int64_t>(values.size()) == count(), values.size(), " values for ",
-              shape_.ToString());
+  Address(dtype_);  // Error if there is none
+  if (static_cast<int64_t>(values.size()) != count()) {
+    Fail("a tensor of shape ", shape_.ToString(), " was given ", values.size(),
+         " values; give it exactly ", count());
+  }
   switch (dtype_) {
     case DType::kFloat32: return Upload<float>(*this, values);
     case DType::kFloat64: return Upload<double>(*this, values);

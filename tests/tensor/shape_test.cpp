@@ -54,12 +54,35 @@ TEST(ShapeTest, Compares) {
 }
 
 TEST(ShapeTest, RefusesImpossibleShapes) {
-  ExpectError([] { Shape({3, -1}); }, {"-1"});
+  ExpectError([] { Shape({3, -1}); }, {"3 -1", "at least 0"});
   ExpectError([] { Shape(std::vector<int64_t>(33, 1)); }, {"33 axes", "32"});
   EXPECT_EQ(Shape(std::vector<int64_t>(32, 1)).rank(), 32);
-  const int64_t half = int64_t{1} << 32;
-  ExpectError([&] { Shape({half, half}); }, {"63 bits"});
-  EXPECT_EQ((Shape{half, half / 2 - 1}.count()), half * (half / 2 - 1));
+  const int64_t half = int64_t{1} << 24;
+  EXPECT_EQ((Shape{half, half}.count()), half * half);
+  ExpectError([&] { Shape({half, half + 1}); }, {"16777216 16777217", "too many elements"});
+}
+
+// The product of some axes may overflow although the count is 0.
+TEST(ShapeTest, EmptyShapesMayNotHaveHugeAxes) {
+  const int64_t large = int64_t{1} << 32;
+  for (const std::vector<int64_t>& dims :
+       {std::vector<int64_t>{0, large, large}, {large, 0, large}, {large, large, 0}}) {
+    ExpectError([&] { Shape shape(dims); }, {"4294967296", "too many elements"});
+  }
+  const Shape fits{0, 1 << 24, 1 << 24};
+  EXPECT_EQ(fits.count(), 0);
+  EXPECT_EQ(fits.CountFrom(1), int64_t{1} << 48);
+}
+
+TEST(ShapeTest, WrongUseThrows) {
+  Shape shape{2, 3};
+  ExpectError([&] { (void)shape[2]; }, {"the axis 2 is out of range", "2 axes", "2 3 (6)"});
+  ExpectError([&] { shape.at(-3) = 1; }, {"the axis -3 is out of range"});
+  ExpectError([&] { (void)shape[std::numeric_limits<int>::min()]; }, {"out of range"});
+  ExpectError([&] { shape.Count(1, 3); }, {"from 1 to before 3", "2 3 (6)"});
+  ExpectError([&] { shape.Count(2, 1); }, {"from 2 to before 1"});
+  shape.at(0) = shape.at(1) = int64_t{1} << 32;
+  ExpectError([&] { shape.count(); }, {"4294967296 4294967296", "too many elements"});
 }
 
 TEST(ViewChannelsTest, PlainAndChannelsLast) {
@@ -77,6 +100,10 @@ TEST(ViewChannelsTest, PlainAndChannelsLast) {
   expect(ViewChannels(Shape{6, 7}, Layout::kChannelsLast), 6, 7, 1);
   expect(ViewChannels(Shape{6}, Layout::kPlain), 6, 1, 1);  // no channel axis: one channel
   expect(ViewChannels(Shape{0, 3, 4}, Layout::kPlain), 0, 3, 4);
+}
+
+TEST(ViewChannelsTest, RefusesChannelsElsewhere) {
+  ExpectError([] { ViewChannels(Shape{2, 3, 4}, Layout::kChannelsLast, 2); }, {"axis 1", "axis 2"});
 }
 
 TEST(ViewChannelsTest, RefusesAxesBeyondInt) {

@@ -13,18 +13,19 @@ class Shape {
  public:
   Shape() = default;
   Shape(std::initializer_list<int64_t> dims) : Shape(std::vector<int64_t>(dims)) {}
-  // Throws Error where an axis is negative, there are more than 32 axes, or the count would not
-  // fit in 63 bits.
+  // Throws Error if an axis is negative, there are more than 32 axes, or the product of the axes
+  // that are not 0 is above 2^48.
   explicit Shape(std::vector<int64_t> dims);
 
   int rank() const { return static_cast<int>(dims_.size()); }
-  // `axis` may be negative: -1 is the last.
+  // `axis` may be negative: -1 is the last. Throws Error if it is out of range.
   int64_t operator[](int axis) const;
   int64_t& at(int axis);
   const std::vector<int64_t>& dims() const { return dims_; }
 
   int64_t count() const { return Count(0, rank()); }
-  // The product of the axes first <= axis < last.
+  // The product of the axes first <= axis < last. Throws Error if there are no such axes, or if it
+  // does not fit in 63 bits.
   int64_t Count(int first, int last) const;
   int64_t CountFrom(int first) const { return Count(first, rank()); }
 

@@ -39,14 +39,15 @@ class Buffer {
   std::atomic<uint64_t> version_{0};
 };
 
-// Copies of a Tensor share their memory. An empty Tensor has no memory and may not be read.
+// Copies of a Tensor share their memory. An empty Tensor has no memory; reading it throws Error, as
+// reading a tensor as another type does.
 class Tensor {
  public:
   Tensor() = default;
   // Fresh memory, its content unspecified.
   Tensor(const std::shared_ptr<Device>& device, DType dtype, Shape shape,
          Layout layout = Layout::kPlain);
-  // A view of `buffer` from byte `offset` on.
+  // A view of `buffer` from byte `offset` on. Throws Error if the buffer ends before it.
   Tensor(std::shared_ptr<Buffer> buffer, size_t offset, DType dtype, Shape shape,
          Layout layout = Layout::kPlain);
 
@@ -73,11 +74,12 @@ class Tensor {
   }
   void* raw() const { return Address(dtype_); }
 
-  // The same memory under another shape of the same count.
+  // The same memory under another shape. Throws Error if its count differs.
   Tensor Reshaped(Shape shape) const;
 
   // Host copies in Caffe's order (N, C, H, W), whatever the layout; values are converted from and
   // to the tensor's type. They wait for the device, so they have no place in Forward or Backward.
+  // FromHost throws Error if there are not as many values as the tensor has.
   template <class T>
   std::vector<T> ToHost() const;
   template <class T>
