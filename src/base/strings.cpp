@@ -1,20 +1,15 @@
 #include "base/strings.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
-#include <cstdio>
+
+#include "base/numbers.h"
 
 namespace crema {
 namespace {
 
 // Longer words come from hostile files rather than from a slip of the hand.
 constexpr size_t kLongestWord = 64;
-
-std::string Lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 size_t EditDistance(const std::string& a, const std::string& b) {
   std::vector<size_t> before_last, last(b.size() + 1), row(b.size() + 1);
@@ -36,11 +31,11 @@ size_t EditDistance(const std::string& a, const std::string& b) {
 
 std::string Nearest(const std::string& word, const std::vector<std::string>& candidates) {
   if (word.size() > kLongestWord) return "";
-  const std::string meant = Lower(word);
+  const std::string meant = LowerCase(word);
   std::string best;
   size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
-    const size_t distance = EditDistance(meant, Lower(candidate));
+    const size_t distance = EditDistance(meant, LowerCase(candidate));
     if (distance < best_distance) {
       best_distance = distance;
       best = candidate;
@@ -87,9 +82,7 @@ std::string BytesToString(double bytes) {
     bytes /= 1000;
     ++unit;
   }
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
-  return text;
+  return FixedText(bytes, unit == 0 ? 0 : 1) + " " + units[unit];
 }
 
 }  // namespace crema

@@ -64,7 +64,7 @@ void WriteDatabase(const std::vector<std::string>& files, const std::string& dat
       std::snprintf(key, sizeof key, "%05d", static_cast<int>(writer.count()));
       writer.Put(key, datum.SerializeAsString());
     }
-    LOG(INFO) << "Processed " << writer.count() << " files.";
+    LOG(INFO) << Concat("Processed ", writer.count(), " files.");
   }
   writer.Finish();
 }

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/numbers.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -44,14 +45,9 @@ struct Converted {
   std::string error;  // empty: none
 };
 
-std::string Lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 // "jpg" of "a/b.JPG"; JPEG has two names.
 std::string ImageType(const std::string& path) {
-  std::string type = Lower(fs::path(path).extension().string());
+  std::string type = LowerCase(fs::path(path).extension().string());
   if (!type.empty()) type.erase(0, 1);
   return type == "jpeg" ? "jpg" : type;
 }
@@ -161,7 +157,7 @@ class Collector {
     std::string key = Concat(number, "_", entry.path);
     key.resize(std::min(key.size(), kMaxKeyBytes));
     writer_.Put(std::move(key), std::move(converted.value));
-    if (writer_.count() % 1000 == 0) LOG(INFO) << "Processed " << writer_.count() << " files.";
+    if (writer_.count() % 1000 == 0) LogCount();
   }
 
   bool enough_errors() const { return errors_.size() >= kMaxErrors; }
@@ -177,10 +173,12 @@ class Collector {
                       "--resize_height and --resize_width to make them equal.";
     }
     writer_.Finish();
-    if (writer_.count() % 1000 != 0) LOG(INFO) << "Processed " << writer_.count() << " files.";
+    if (writer_.count() % 1000 != 0) LogCount();
   }
 
  private:
+  void LogCount() const { LOG(INFO) << Concat("Processed ", writer_.count(), " files."); }
+
   static constexpr size_t kMaxErrors = 10;
   static constexpr size_t kMaxKeyBytes = 511;  // of LMDB; the number alone makes a key unique
 
@@ -219,7 +217,7 @@ void Shuffle(uint64_t seed, std::vector<Entry>* entries) {
 uint64_t WriteImages(const std::string& root, std::vector<Entry> entries,
                      const ImageOptions& options, RecordWriter* writer) {
   constexpr size_t kAtOnce = 128;  // decoded images in memory
-  LOG(INFO) << "A total of " << entries.size() << " images.";
+  LOG(INFO) << Concat("A total of ", entries.size(), " images.");
   LoadImageCodecs();  // an error there is no image's
   if (options.shuffle) Shuffle(options.seed, &entries);
   Collector collector(writer, options);

@@ -24,10 +24,10 @@ uint64_t WriteRecords(Backend backend, const std::string& database, uint32_t cou
     char key[16];
     std::snprintf(key, sizeof key, "%08u", i);
     writer.Put(key, datum.SerializeAsString());
-    if ((i + 1) % 10000 == 0) LOG(INFO) << "Processed " << i + 1 << " files.";
+    if ((i + 1) % 10000 == 0) LOG(INFO) << Concat("Processed ", i + 1, " files.");
   }
   writer.Finish();
-  if (count % 10000 != 0) LOG(INFO) << "Processed " << count << " files.";
+  if (count % 10000 != 0) LOG(INFO) << Concat("Processed ", count, " files.");
   return writer.count();
 }
 

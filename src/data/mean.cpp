@@ -66,9 +66,9 @@ MeanImage ComputeMean(Backend backend, const std::string& database) {
     }
     AddImage(image, &sums);
     if ((record.number + 1) % 10000 == 0)
-      LOG(INFO) << "Processed " << record.number + 1 << " files.";
+      LOG(INFO) << Concat("Processed ", record.number + 1, " files.");
   }
-  if (record.number % 10000 != 0) LOG(INFO) << "Processed " << record.number << " files.";
+  if (record.number % 10000 != 0) LOG(INFO) << Concat("Processed ", record.number, " files.");
   return Divide(sums, size, record.number);
 }
 

@@ -100,8 +100,8 @@ MnistFiles::MnistFiles(const std::string& images_path, const std::string& labels
   columns_ = static_cast<int>(columns);
   images_->CheckSize(16, count_, image_bytes());
   labels_->CheckSize(8, count_, 1);
-  LOG(INFO) << "A total of " << count_ << " items.";
-  LOG(INFO) << "Rows: " << rows << " Cols: " << columns;
+  LOG(INFO) << Concat("A total of ", count_, " items.");
+  LOG(INFO) << Concat("Rows: ", rows, " Cols: ", columns);
 }
 
 MnistFiles::~MnistFiles() = default;

@@ -70,7 +70,7 @@ void Net::LogBackward(int i) const {
   for (size_t p = 0; p < node.params.size(); ++p) {
     const Blob& param = *params_[node.params[p]];
     if (!graph_.params[node.params[p]].wants_gradient || !param.has_diff()) continue;
-    LOG(INFO) << begin << ", param blob " << p << " diff: " << Mean(param.diff_tensor());
+    LOG(INFO) << Concat(begin, ", param blob ", p, " diff: ", Mean(param.diff_tensor()));
   }
 }
 

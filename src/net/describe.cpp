@@ -1,7 +1,6 @@
 // The compiled plan in words, for `crema show`.
 #include <algorithm>
 #include <iomanip>
-#include <sstream>
 
 #include "base/strings.h"
 #include "crema/net/compile.h"
@@ -24,7 +23,7 @@ class Table {
     rows_.push_back(std::move(cells));
   }
   std::string ToString() const {
-    std::ostringstream out;
+    TextStream out;
     for (const auto& row : rows_) {
       for (size_t i = 0; i < row.size(); ++i) {
         const bool last = i + 1 == row.size();
@@ -151,7 +150,7 @@ std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std:
     if (param.owner < 0 && param.decl.learned) learned += param.decl.shape.count();
   }
   for (const LayerNode& node : graph.layers) flops += node.layer->ForwardFlops() * node.parts;
-  std::ostringstream out;
+  TextStream out;
   out << "net '" << graph.name << "', phase " << (graph.phase == Phase::kTrain ? "TRAIN" : "TEST")
       << ", " << ToString(graph.dtype) << ", on the " << device << "\n"
       << table.ToString() << "outputs:";

@@ -60,8 +60,8 @@ void Trainer::NoteBest(int test_net, const std::vector<double>& means) {
   }
   best_value_ = value;
   best_iteration_ = iteration_;
-  LOG(INFO) << "Best " << solver_->snapshot_best() << " so far: " << FormatNumber(value)
-            << "; the snapshot of iteration " << iteration_ << " is kept";
+  LOG(INFO) << Concat("Best ", solver_->snapshot_best(), " so far: ", FormatNumber(value),
+                      "; the snapshot of iteration ", iteration_, " is kept");
   if (last_snapshot_ == iteration_) {
     AddBestToState();
     RemoveOldSnapshots();

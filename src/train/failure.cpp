@@ -103,9 +103,9 @@ void Trainer::CheckFinite() {
   if (first < 0 || told_of_non_finite_) return;
   if (!solver_->stop_at_non_finite()) {
     told_of_non_finite_ = true;
-    LOG(WARNING) << "Iteration " << first
-                 << ": the loss or a gradient is not finite; training goes "
-                 << "on, as stop_at_non_finite: false says, but saves no snapshot of such weights";
+    LOG(WARNING) << Concat("Iteration ", first,
+                           ": the loss or a gradient is not finite; training goes on, as "
+                           "stop_at_non_finite: false says, but saves no snapshot of such weights");
     return;
   }
   Fail("iteration ", static_cast<int64_t>(first),

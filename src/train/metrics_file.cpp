@@ -2,9 +2,9 @@
 
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <vector>
 
+#include "base/numbers.h"
 #include "crema/base/error.h"
 
 namespace crema {
@@ -38,9 +38,7 @@ class JsonLine {
  public:
   JsonLine(const char* event, int64_t iteration) {
     text_ = Concat(kBegin, JsonString(event), ",\"iteration\":", iteration);
-    char time[32];
-    std::snprintf(time, sizeof time, "%.3f", UnixTime());
-    AddRaw("time", time);
+    AddRaw("time", FixedText(UnixTime(), 3));
   }
   void AddRaw(const std::string& name, const std::string& json) {
     text_ += "," + JsonString(name) + ":" + json;
@@ -74,12 +72,11 @@ void JsonLine::AddOutputs(const std::vector<OutputElement>& outputs) {
 std::string JsonNumber(double value) {
   if (std::isnan(value)) return "\"nan\"";
   if (std::isinf(value)) return value > 0 ? "\"inf\"" : "\"-inf\"";
-  char text[32];
-  for (int digits = 6; digits <= 9; ++digits) {
-    std::snprintf(text, sizeof text, "%.*g", digits, value);
-    if (std::strtof(text, nullptr) == static_cast<float>(value)) break;
+  for (int digits = 6; digits < 9; ++digits) {
+    const std::string text = GeneralText(value, digits);
+    if (ReadsAs(text, static_cast<float>(value))) return text;
   }
-  return text;
+  return GeneralText(value, 9);
 }
 
 std::string JsonString(const std::string& text) {

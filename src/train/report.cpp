@@ -40,34 +40,34 @@ void LogObserver::OnStart(const TrainStart& start) {
 
 void LogObserver::OnDisplay(const TrainPoint& point) {
   if (point.last) {
-    LOG(INFO) << "Iteration " << point.iteration << ", loss = " << FormatNumber(point.loss);
+    LOG(INFO) << Concat("Iteration ", point.iteration, ", loss = ", FormatNumber(point.loss));
     return;
   }
   const double rate =
       static_cast<double>(point.iterations) / (point.seconds > 0 ? point.seconds : 1);
-  LOG(INFO) << "Iteration " << point.iteration << " (" << FormatNumber(rate) << " iter/s, "
-            << FormatNumber(point.seconds) << "s/" << display_
-            << " iters), loss = " << FormatNumber(point.loss);
+  LOG(INFO) << Concat("Iteration ", point.iteration, " (", FormatNumber(rate), " iter/s, ",
+                      FormatNumber(point.seconds), "s/", display_,
+                      " iters), loss = ", FormatNumber(point.loss));
   if (point.waited.has_value()) {  // a line of its own, which programs for Caffe's logs pass over
     LOG(INFO) << "    Waited for data: " << FormatNumber(std::round(1000 * *point.waited) / 10)
               << " % of the time";
   }
   int number = 0;
   for (const OutputElement& output : point.outputs) {
-    LOG(INFO) << "    Train net output #" << number++ << ": " << FormatOutput(output);
+    LOG(INFO) << Concat("    Train net output #", number++, ": ", FormatOutput(output));
   }
-  LOG(INFO) << "Iteration " << point.iteration << ", lr = " << FormatNumber(point.learning_rate);
+  LOG(INFO) << Concat("Iteration ", point.iteration, ", lr = ", FormatNumber(point.learning_rate));
 }
 
 void LogObserver::OnTestStart(int64_t iteration, int net) {
-  LOG(INFO) << "Iteration " << iteration << ", Testing net (#" << net << ")";
+  LOG(INFO) << Concat("Iteration ", iteration, ", Testing net (#", net, ")");
 }
 
 void LogObserver::OnTest(const TestPoint& point) {
   if (point.loss.has_value()) LOG(INFO) << "Test loss: " << FormatNumber(*point.loss);
   int number = 0;
   for (const OutputElement& output : point.outputs) {
-    LOG(INFO) << "    Test net output #" << number++ << ": " << FormatOutput(output);
+    LOG(INFO) << Concat("    Test net output #", number++, ": ", FormatOutput(output));
   }
 }
 

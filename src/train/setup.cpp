@@ -41,14 +41,14 @@ uint64_t ChooseSeed(const proto::SolverParameter& solver, const proto::SolverSta
   if (state != nullptr && state->progress().has_random_seed()) {
     const uint64_t seed = state->progress().random_seed();
     if (given && seed != static_cast<uint64_t>(solver.random_seed())) {
-      LOG(WARNING) << "random_seed is " << solver.random_seed() << ", but the run that is resumed "
-                   << "began with " << seed << ", which is kept";
+      LOG(WARNING) << Concat("random_seed is ", solver.random_seed(),
+                             ", but the run that is resumed began with ", seed, ", which is kept");
     }
     return seed;
   }
   if (given) return static_cast<uint64_t>(solver.random_seed());
   const uint64_t seed = std::random_device{}();
-  LOG(INFO) << "Random seed: " << seed << " (drawn; set random_seed to repeat this run)";
+  LOG(INFO) << Concat("Random seed: ", seed, " (drawn; set random_seed to repeat this run)");
   return seed;
 }
 

@@ -91,9 +91,8 @@ void Trainer::TrySnapshot() {
   try {
     Snapshot();
   } catch (const std::exception& error) {  // also that there is no memory for it
-    LOG(WARNING) << "The snapshot of iteration " << iteration_
-                 << " was not saved, and training goes "
-                 << "on without it: " << error.what();
+    LOG(WARNING) << Concat("The snapshot of iteration ", iteration_,
+                           " was not saved, and training goes on without it: ", error.what());
   }
 }
 

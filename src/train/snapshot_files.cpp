@@ -142,8 +142,8 @@ uint32_t StateChecksum(const proto::SolverState& state) {
 std::string FindNewestSnapshot(const std::string& prefix) {
   for (const auto& [iteration, states] : Snapshots(prefix)) {
     if (states.empty()) {
-      LOG(WARNING) << "Passing over the snapshot of iteration " << iteration << " of " << prefix
-                   << ": it has weights, but no state";
+      LOG(WARNING) << Concat("Passing over the snapshot of iteration ", iteration, " of ", prefix,
+                             ": it has weights, but no state");
     }
     for (const std::string& path : states) {
       try {

@@ -44,7 +44,7 @@ std::vector<OutputElement> TestTotals::Results() const {
     results[i].value = scores_[i].Mean(version_);
     if (!shows_classes_) continue;
     for (const auto& [label, precision] : scores_[i].AveragePrecisions(version_)) {
-      LOG(INFO) << "class" << label << ": " << FormatNumber(precision);
+      LOG(INFO) << Concat("class", label, ": ", FormatNumber(precision));
     }
   }
   return results;

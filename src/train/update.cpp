@@ -92,7 +92,7 @@ void Trainer::ObservePlateau() {
   if (plateau_net_ >= 0 && !plateau_value_.has_value()) return;  // no test so far
   const double metric = plateau_net_ >= 0 ? *plateau_value_ : SmoothedLoss();
   if (!plateau_->Observe(metric, plateau_takes_least_, iteration_)) return;
-  LOG(INFO) << "Plateau Status: Iteration " << iteration_ << ", step = " << plateau_->steps();
+  LOG(INFO) << Concat("Plateau Status: Iteration ", iteration_, ", step = ", plateau_->steps());
 }
 
 UpdateStep Trainer::NextStep() const {

@@ -1,6 +1,7 @@
 // Errors that a user can cause, and checks for our own mistakes.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -15,10 +16,17 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A stream into a string that writes numbers as C++ does, "10000" and "2.5", whatever locale the
+// program has.
+class TextStream : public std::ostringstream {
+ public:
+  TextStream() { imbue(std::locale::classic()); }
+};
+
 // "a", 1, "b" -> "a1b".
 template <class... Parts>
 std::string Concat(const Parts&... parts) {
-  std::ostringstream text;
+  TextStream text;
   (void)(text << ... << parts);
   return text.str();
 }
