@@ -61,16 +61,27 @@ const char* ToString(DeviceKind kind) {
   return "?";
 }
 
+std::string CudaDeviceName(int index, const std::string& model) {
+  return Concat("GPU ", index, " (", model, ")");
+}
+
+const CudaDeviceInfo* FindCudaDevice(const std::vector<CudaDeviceInfo>& devices,
+                                     const std::string& name) {
+  for (const CudaDeviceInfo& info : devices) {
+    if (CudaDeviceName(info.index, info.name) == name) return &info;
+  }
+  return nullptr;
+}
+
 std::shared_ptr<Device> OpenDevice(DeviceKind kind, int index) {
   switch (kind) {
     case DeviceKind::kCpu:
-      CREMA_CHECK(index == 0, "there is one CPU device");
+      if (index != 0) Fail("CPU ", index, " was asked for, but there is only one; use index 0");
       return std::make_shared<CpuDevice>();
     case DeviceKind::kCuda: return OpenCudaDevice(index);
     case DeviceKind::kFake: break;
   }
-  CREMA_CHECK(false, "the fake device is opened by the tests' own library");
-  return nullptr;
+  Fail("the fake GPU is there for crema's own tests only; use the CPU or a GPU");
 }
 
 }  // namespace crema

@@ -117,7 +117,7 @@ CudaDevice::CudaDevice(int index) : index_(index) {
   name_ = Concat("GPU ", index);
   cudaDeviceProp properties;
   Check(cudaGetDeviceProperties(&properties, index), "asking for its properties");
-  name_ += Concat(" (", properties.name, ")");
+  name_ = CudaDeviceName(index, properties.name);
   Check(cudaSetDevice(index_), "selecting it");
   Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
   try {

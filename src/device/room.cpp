@@ -6,7 +6,8 @@
 #include <limits>
 #include <sstream>
 
-#include "crema/base/error.h"
+#include "base/numbers.h"
+#include "device/open.h"
 
 namespace crema {
 namespace {
@@ -18,6 +19,7 @@ uint64_t Total(const std::string& root) {
   std::ifstream file(root + "/proc/meminfo");
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
+    UsePlainNumbers(words);
     std::string name;
     uint64_t kilobytes = 0;
     if (words >> name >> kilobytes && name == "MemTotal:") return kilobytes * 1024;
@@ -28,6 +30,7 @@ uint64_t Total(const std::string& root) {
 // A file with one number, or with "max".
 uint64_t Limit(const std::string& path) {
   std::ifstream file(path);
+  UsePlainNumbers(file);
   uint64_t bytes = 0;
   return file >> bytes ? bytes : kNoLimit;
 }
@@ -72,10 +75,9 @@ size_t MemoryOfHost(const std::string& root) {
 size_t MemoryOfDevice(const Device& device) {
   if (device.kind() == DeviceKind::kCpu) return MemoryOfHost();
   if (device.kind() != DeviceKind::kCuda) return 0;
-  for (const CudaDeviceInfo& info : ListCudaDevices()) {
-    if (Concat("GPU ", info.index) == device.name()) return info.memory_bytes;
-  }
-  return 0;
+  const std::vector<CudaDeviceInfo> all = ListCudaDevices();
+  const CudaDeviceInfo* const info = FindCudaDevice(all, device.name());
+  return info == nullptr ? 0 : info->memory_bytes;
 }
 
 }  // namespace crema

@@ -1,6 +1,8 @@
 #include "device/room.h"
 
+#include "device/open.h"
 #include "schema/schema_test_util.h"
+#include "util/comma_locale.h"
 
 namespace crema {
 namespace {
@@ -23,6 +25,28 @@ TEST_F(RoomTest, IsTheMachinesMemory) {
   EXPECT_EQ(Room(), 16384u * 1024);
   EXPECT_EQ(MemoryOfHost((root_ / "nowhere").string()), 0u);
   EXPECT_GT(MemoryOfDevice(*OpenDevice(DeviceKind::kCpu)), 1u << 20);
+}
+
+TEST_F(RoomTest, DoesNotDependOnTheLocale) {
+  const test::CommaStreams comma;
+  EXPECT_EQ(Room(), 16384u * 1024);
+}
+
+// Its name has the index and the model.
+TEST(RoomOfGpuTest, IsFoundByTheDevicesName) {
+  EXPECT_EQ(CudaDeviceName(1, "NVIDIA H200"), "GPU 1 (NVIDIA H200)");
+  const std::vector<CudaDeviceInfo> devices = {{0, "NVIDIA H200", 100, 1, 9, 0},
+                                               {1, "NVIDIA H200", 200, 1, 9, 0}};
+  for (const CudaDeviceInfo& device : devices) {
+    EXPECT_EQ(FindCudaDevice(devices, CudaDeviceName(device.index, device.name)), &device);
+  }
+  EXPECT_EQ(FindCudaDevice(devices, "GPU 1 (Tesla T4)"), nullptr);
+}
+
+TEST(RoomOfGpuTest, IsThatOfTheDevice) {
+  const std::vector<CudaDeviceInfo> devices = ListCudaDevices();
+  if (devices.empty()) GTEST_SKIP() << WhyNoCuda();
+  EXPECT_EQ(MemoryOfDevice(*OpenDevice(DeviceKind::kCuda)), devices[0].memory_bytes);
 }
 
 TEST_F(RoomTest, GroupsLimitIt) {
