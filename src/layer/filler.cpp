@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
+#include <numeric>
+#include <stdexcept>
 
+#include "base/checked.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -64,7 +68,8 @@ class Filling {
   void ForBlocks(size_t values_per_block, const F& f) {
     const size_t blocks = (values_.size() + values_per_block - 1) / values_per_block;
     constexpr size_t kBlocksPerTask = 1 << 14;
-    HostTasks(static_cast<int>((blocks + kBlocksPerTask - 1) / kBlocksPerTask), [&](int task) {
+    const size_t tasks = (blocks + kBlocksPerTask - 1) / kBlocksPerTask;
+    HostTasks(CheckedInt(static_cast<int64_t>(tasks), "the size of a filler"), [&](int task) {
       const size_t begin = static_cast<size_t>(task) * kBlocksPerTask;
       for (size_t b = begin; b < std::min(blocks, begin + kBlocksPerTask); ++b) {
         const size_t first = b * values_per_block;
@@ -97,23 +102,29 @@ class Filling {
     });
     if (spec_.sparse < 0) return;
     // Each value is kept with the probability that leaves `sparse` inputs per output.
-    const double outputs = static_cast<double>(shape_[0]);
+    const double outputs = static_cast<double>(Outputs());
     const double keep = static_cast<double>(spec_.sparse) / outputs;
     for (size_t i = 0; i < values_.size(); ++i) {
       if (RandomUniform(mixed_, 1, i) >= keep) values_[i] = 0;
     }
   }
 
+  // The first axis; a scalar is one output.
+  int64_t Outputs() const { return shape_.rank() > 0 ? shape_[0] : 1; }
+
   // Positive values that sum to 1 over the inputs of each output.
   void PositiveUnitball() {
     Uniform(0, 1);
-    const size_t rows = static_cast<size_t>(shape_[0]), dim = values_.size() / rows;
+    const auto rows = static_cast<size_t>(Outputs());
+    const size_t dim = values_.size() / rows;
     for (size_t r = 0; r < rows; ++r) {
-      double sum = 0;
-      for (size_t i = 0; i < dim; ++i) sum += values_[r * dim + i];
-      for (size_t i = 0; i < dim; ++i) {
-        values_[r * dim + i] = static_cast<float>(values_[r * dim + i] / sum);
-      }
+      float* const row = values_.data() + r * dim;
+      const double sum = std::accumulate(row, row + dim, 0.0);
+      // The values drawn may all be 0.
+      const auto share = [&](float x) {
+        return sum > 0 ? x / sum : 1.0 / static_cast<double>(dim);
+      };
+      std::transform(row, row + dim, row, [&](float x) { return static_cast<float>(share(x)); });
     }
   }
 
@@ -156,6 +167,10 @@ FillerSpec ToFillerSpec(const proto::FillerParameter& parameter, const std::stri
   if (parameter.sparse() != -1 && parameter.type() != "gaussian") {
     Fail(owner, ": sparse works with the gaussian filler only, not with '", parameter.type(), "'");
   }
+  if (parameter.sparse() < -1) {
+    Fail(owner, ": sparse is ", parameter.sparse(),
+         ", but must be at least 0, or -1 for all inputs");
+  }
   FillerSpec spec;
   spec.type = parameter.type();
   spec.value = parameter.value();
@@ -174,7 +189,13 @@ FillerSpec ToFillerSpec(const proto::FillerParameter& parameter, const std::stri
 
 std::vector<float> Fill(const FillerSpec& spec, const Shape& shape, uint64_t seed, uint64_t key,
                         const std::string& owner) {
-  return Filling(spec, shape, MixKeys(seed, key)).Run(owner);
+  try {
+    return Filling(spec, shape, MixKeys(seed, key)).Run(owner);
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {  // more than a vector can hold
+  }
+  Fail(owner, ": out of memory: its ", shape.count(),
+       " values could not be filled; make it smaller");
 }
 
 }  // namespace crema

@@ -139,6 +139,49 @@ TEST(FillerTest, PositiveUnitball) {
   EXPECT_NE(values[0], values[1]);
 }
 
+// Of one input each, whatever was drawn, also a 0.
+TEST(FillerTest, PositiveUnitballOfOneInput) {
+  EXPECT_EQ(Values(Spec("positive_unitball"), {}), std::vector<float>{1});
+  EXPECT_EQ(Values(Spec("positive_unitball"), {3, 1}), std::vector<float>(3, 1.0f));
+}
+
+// A scalar is one output: its value stays with probability 0, or 1.
+TEST(FillerTest, SparseGaussianOfAScalar) {
+  FillerSpec spec = Spec("gaussian");
+  const std::vector<float> dense = Values(spec, {});
+  spec.sparse = 0;
+  EXPECT_EQ(Values(spec, {}), std::vector<float>{0});
+  spec.sparse = 1;
+  EXPECT_EQ(Values(spec, {}), dense);
+}
+
+TEST(FillerTest, EveryFillerOnEveryShape) {
+  const std::vector<Shape> shapes = {
+      {},     {1},       {7},          {0},          {2, 3},         {2, 0},
+      {0, 3}, {2, 3, 4}, {1, 1, 3, 3}, {2, 0, 3, 3}, {2, 3, 1, 2, 2}};
+  for (const char* type :
+       {"constant", "uniform", "gaussian", "positive_unitball", "xavier", "msra", "bilinear"}) {
+    for (const Shape& shape : shapes) {
+      for (FillerSpec::Norm norm :
+           {FillerSpec::Norm::kFanIn, FillerSpec::Norm::kFanOut, FillerSpec::Norm::kAverage}) {
+        SCOPED_TRACE(type + (" " + shape.ToString()));
+        FillerSpec spec = Spec(type);
+        spec.variance_norm = norm;
+        spec.sparse = std::string(type) == "gaussian" ? 1 : -1;
+        const bool refuses = std::string(type) == "bilinear" && shape.count() > 0 &&
+                             (shape.rank() != 4 || shape[2] != shape[3]);
+        if (refuses) {
+          ExpectError([&] { Values(spec, shape); }, {"test", "bilinear", shape.ToString()});
+          continue;
+        }
+        const std::vector<float> values = Values(spec, shape);
+        ASSERT_EQ(static_cast<int64_t>(values.size()), shape.count());
+        for (float value : values) EXPECT_TRUE(std::isfinite(value));
+      }
+    }
+  }
+}
+
 // With f = ceil(k / 2) and c = (k - 1) / (2 f), the factor at x is 1 - |x / f - c|.
 //   k = 4: f = 2, c = 3/4: 1/4 3/4 3/4 1/4.   k = 3: f = 2, c = 1/2: 1/2 1 1/2.
 //   k = 6: f = 3, c = 5/6: 1/6 3/6 5/6 5/6 3/6 1/6.   k = 1: 1.
@@ -205,6 +248,9 @@ TEST(FillerTest, ReadsItsOptions) {
   ExpectError([&] { ToFillerSpec(parameter, "layer 'a'"); }, {"layer 'a'", "sparse", "msra"});
   parameter.set_type("gaussian");
   EXPECT_EQ(ToFillerSpec(parameter, "test").sparse, 3);
+  parameter.set_sparse(-2);
+  ExpectError([&] { ToFillerSpec(parameter, "layer 'a'"); }, {"layer 'a'", "sparse is -2"});
+  parameter.set_sparse(3);
   parameter.set_type("gausian");
   ExpectError([&] { ToFillerSpec(parameter, "layer 'a'"); },
               {"layer 'a'", "gausian", "did you mean 'gaussian'"});

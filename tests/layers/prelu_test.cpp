@@ -50,6 +50,22 @@ TEST_P(PreluTest, OrOneForAll) {
 }
 
 // The slope of channel 0 gets 2 * -1 + 3 * -4, that of channel 1 nothing from the value above 0.
+// The slope for all channels is a scalar.
+TEST_P(PreluTest, TakesAnyFiller) {
+  const auto slope = [&](const std::string& filler) {
+    return LayerRunner(
+               "type: 'PReLU' prelu_param { channel_shared: true filler { " + filler + " } }",
+               {Shape{1, 2, 2}}, On())
+        .Param(0);
+  };
+  ExpectNear(slope("type: 'positive_unitball'"), {1}, 0);
+  ExpectNear(slope("type: 'gaussian' sparse: 0"), {0}, 0);
+  for (const char* type : {"uniform", "gaussian", "xavier", "msra"}) {
+    EXPECT_EQ(slope(std::string("type: '") + type + "'").size(), 1u);
+  }
+  ExpectError([&] { slope("type: 'bilinear'"); }, {"bilinear", "(1)"});
+}
+
 TEST_P(PreluTest, GoldenGradients) {
   LayerRunner runner(kEach, {Shape{2, 2}}, On());
   runner.SetParam(0, {0.5, 0.25});
