@@ -1,7 +1,6 @@
 #include "schema/hdf5_io.h"
 
 #include <hdf5.h>
-
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -34,16 +33,25 @@ std::recursive_mutex& Mutex() {
 // In the child of TryAndRead, whose parent holds the mutex and which has no other thread.
 bool is_child = false;
 
+// While one lives, the library is this thread's and prints no errors. It then prints them again as
+// the program had it.
 class Lock {
  public:
   Lock() {
     if (!is_child) Mutex().lock();
+    H5Eget_auto2(H5E_DEFAULT, &print_, &print_data_);
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   }
   ~Lock() {
+    H5Eset_auto2(H5E_DEFAULT, print_, print_data_);
     if (!is_child) Mutex().unlock();
   }
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
+
+ private:
+  H5E_auto2_t print_ = nullptr;
+  void* print_data_ = nullptr;
 };
 
 // Closes what it holds.
@@ -62,9 +70,6 @@ class Handle {
   hid_t id_;
   herr_t (*close_)(hid_t);
 };
-
-// The library prints its errors unless told not to.
-void Silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 std::vector<hsize_t> Extents(const std::vector<int64_t>& shape) {
   return std::vector<hsize_t>(shape.begin(), shape.end());
@@ -210,7 +215,6 @@ Hdf5File Hdf5File::Open(const std::string& path) {
   std::ifstream probe(path);
   if (!probe) Fail(path, ": cannot be opened: ", std::strerror(errno));
   const Lock lock;
-  Silence();
   auto state = std::make_unique<State>();
   state->path = path;
   state->file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
@@ -223,7 +227,6 @@ Hdf5File Hdf5File::Create(const std::string& path) {
   if (!probe) Fail(path, ": cannot be written: ", std::strerror(errno));
   probe.close();
   const Lock lock;
-  Silence();
   auto state = std::make_unique<State>();
   state->path = path;
   state->file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -233,7 +236,6 @@ Hdf5File Hdf5File::Create(const std::string& path) {
 
 Hdf5File Hdf5File::CreateInMemory(const std::string& name) {
   const Lock lock;
-  Silence();
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fapl_core(access, size_t{1} << 20, 0);
   auto state = std::make_unique<State>();

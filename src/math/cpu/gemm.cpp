@@ -5,9 +5,8 @@
 
 #include <cblas.h>
 
-#include <limits>
-
-#include "crema/base/error.h"
+#include "base/checked.h"
+#include "blas_threads.h"
 #include "crema/math/for_each.h"
 #include "few_rows.h"
 
@@ -24,10 +23,7 @@ void CallBlas(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, doubl
   cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-int ToBlasInt(int64_t size) {
-  CREMA_CHECK(size <= std::numeric_limits<int>::max(), "a matrix axis of ", size);
-  return static_cast<int>(size);
-}
+int ToBlasInt(int64_t size) { return CheckedInt(size, "an axis of a matrix"); }
 
 // A tile is worth its own task from about this many multiply-adds on.
 constexpr double kTileWork = 1 << 20;
@@ -46,8 +42,7 @@ template <class T>
 void Gemm(const Context& ctx, Transpose a_op, Transpose b_op, int64_t m64, int64_t n64, int64_t k64,
           T alpha, const T* a, const T* b, T beta, T* c) {
   if (TryFewRows(ctx, a_op, b_op, m64, n64, k64, alpha, a, b, beta, c)) return;
-  static const bool single_threaded = (openblas_set_num_threads(1), true);
-  (void)single_threaded;
+  const SingleThreadedBlas single_threaded;
   const int m = ToBlasInt(m64), n = ToBlasInt(n64), k = ToBlasInt(k64);
   if (m == 0 || n == 0) return;
   const bool ta = a_op == Transpose::kYes, tb = b_op == Transpose::kYes;
@@ -59,6 +54,7 @@ void Gemm(const Context& ctx, Transpose a_op, Transpose b_op, int64_t m64, int64
   const int size = split_rows ? m : n;
   const int tile = (size / tiles + kTileMultiple) / kTileMultiple * kTileMultiple;
   ParallelTasks(ctx, (size + tile - 1) / tile, [&](int task, int) {
+    const OneThreadForOpenMpBlas one_thread;
     const int first = task * tile, count = std::min(tile, size - first);
     if (split_rows) {
       const T* a_tile = a + static_cast<int64_t>(first) * (ta ? 1 : lda);

@@ -2,8 +2,7 @@
 // stays off, so that float means float.
 #include <cublas_v2.h>
 
-#include <limits>
-
+#include "base/checked.h"
 #include "crema/base/error.h"
 #include "crema/math/for_each.h"
 #include "crema/math/gemm.h"
@@ -23,10 +22,7 @@ cublasStatus_t CallBlas(cublasHandle_t handle, cublasOperation_t ta, cublasOpera
   return cublasDgemm(handle, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-int ToBlasInt(int64_t size) {
-  CREMA_CHECK(size <= std::numeric_limits<int>::max(), "a matrix axis of ", size);
-  return static_cast<int>(size);
-}
+int ToBlasInt(int64_t size) { return CheckedInt(size, "an axis of a matrix"); }
 
 cublasOperation_t ToBlas(Transpose op) { return op == Transpose::kYes ? CUBLAS_OP_T : CUBLAS_OP_N; }
 

@@ -1,8 +1,6 @@
 // Im2col and Col2im on CUDA. Both gather: every element of the result is made by one thread, so
 // nothing is added from two sides.
-#include <limits>
-
-#include "crema/base/error.h"
+#include "base/checked.h"
 #include "crema/math/for_each.h"
 #include "crema/math/im2col.h"
 
@@ -10,10 +8,7 @@ namespace crema {
 inline namespace CREMA_TARGET {
 namespace {
 
-int ToInt(int64_t size) {
-  CREMA_CHECK(size <= std::numeric_limits<int>::max(), "an image of ", size, " pixels");
-  return static_cast<int>(size);
-}
+int ToInt(int64_t size) { return CheckedInt(size, "the number of pixels of an image"); }
 
 // kAxes is g.axes where that is 1, 2 or 3, so that the loops unroll; else 0.
 template <class T, int kAxes>
