@@ -9,6 +9,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "base/numbers.h"
 #include "crema/base/error.h"
 #include "crema/math/philox.h"
 #include "data/decode_image.h"
@@ -19,6 +20,14 @@ namespace {
 
 constexpr int kChannels = 3;
 constexpr uint64_t kMirrorSalt = 0x6D6972726F72ull;
+
+// Sums and differences of a few such numbers fit in an int.
+constexpr int kMostPixels = 1 << 28;
+
+bool IsPlausible(const ImageWindow& window) {
+  const auto fits = [](int x) { return x > -kMostPixels && x < kMostPixels; };
+  return fits(window.x1) && fits(window.y1) && fits(window.x2) && fits(window.y2);
+}
 
 // Reads one image's part of the file. `number` counts them from 0.
 void ReadImagePart(std::istream& file, const std::string& root, float fg_threshold,
@@ -44,6 +53,10 @@ void ReadImagePart(std::istream& file, const std::string& root, float fg_thresho
     if (!(file >> window.label >> overlap >> window.x1 >> window.y1 >> window.x2 >> window.y2)) {
       Fail(where, "ends early: it has ", i, " of ", count, " windows");
     }
+    if (!IsPlausible(window)) {
+      Fail(where, "has a window from (", window.x1, ", ", window.y1, ") to (", window.x2, ", ",
+           window.y2, "); coordinates must be between -", kMostPixels, " and ", kMostPixels);
+    }
     if (overlap >= fg_threshold) {
       if (window.label < 1) {
         Fail(where, "has a foreground window with the label ", window.label,
@@ -64,7 +77,10 @@ struct Placement {
   int left = 0, top = 0;
 };
 
-int Rounded(float value) { return static_cast<int>(std::round(value)); }
+int Rounded(float value) {
+  constexpr auto kMost = static_cast<float>(kMostPixels);
+  return static_cast<int>(std::clamp(std::round(value), -kMost, kMost));
+}
 
 // Makes the window larger, so that context_pad pixels of surroundings are in the crop, or square;
 // what would be outside of the image stays free.
@@ -179,10 +195,10 @@ class WindowBatches : public BatchMaker {
     for (int y = 0; y < cut.rows; ++y) {
       for (int x = 0; x < cut.cols; ++x) {
         const uint8_t* pixel = cut.ptr<uint8_t>(y) + x * kChannels;
-        for (int c = 0; c < kChannels; ++c) {
+        for (int64_t c = 0; c < kChannels; ++c) {
           const int row = y + place.top, col = x + place.left;
           out[(c * options_.crop_size + row) * options_.crop_size + col] =
-              (static_cast<float>(pixel[c]) - Mean(c, row, col)) * options_.scale;
+              (static_cast<float>(pixel[c]) - Mean(static_cast<int>(c), row, col)) * options_.scale;
         }
       }
     }
@@ -193,8 +209,8 @@ class WindowBatches : public BatchMaker {
     const WindowBatchOptions& o = options_;
     if (!o.mean_image.empty()) {
       const int offset = (o.mean_width - o.crop_size) / 2;
-      return o.mean_image[static_cast<size_t>((c * o.mean_height + row + offset) * o.mean_width +
-                                              col + offset)];
+      const int64_t mean_row = int64_t{c} * o.mean_height + row + offset;
+      return o.mean_image[static_cast<size_t>(mean_row * o.mean_width + col + offset)];
     }
     if (o.mean_values.empty()) return 0;
     return o.mean_values[o.mean_values.size() == 1 ? 0 : static_cast<size_t>(c)];
@@ -209,6 +225,7 @@ class WindowBatches : public BatchMaker {
 WindowList ReadWindowList(const std::string& path, const std::string& root, float fg_threshold,
                           float bg_threshold, const std::string& owner) {
   std::ifstream file(path);
+  UsePlainNumbers(file);
   if (!file) Fail(owner, ": the window file ", path, " cannot be opened: ", std::strerror(errno));
   WindowList list;
   std::string mark;

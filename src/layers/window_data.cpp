@@ -122,13 +122,14 @@ class WindowDataLayer : public Layer {
     }
     if (file.empty()) return;
     const SavedBlob mean = ReadMeanFile(file);
+    const Shape shape(mean.shape);  // Error if it is too large
     const size_t rank = mean.shape.size();
     const bool fits =
         rank >= 3 && mean.shape[rank - 3] == 3 &&
         mean.data.size() == static_cast<size_t>(3 * mean.shape[rank - 2] * mean.shape[rank - 1]) &&
         mean.shape[rank - 2] >= mean.shape[rank - 1] && mean.shape[rank - 1] >= options_.crop_size;
     if (!fits) {
-      Fail(file, ": its shape is ", Shape(mean.shape).ToString(),
+      Fail(file, ": its shape is ", shape.ToString(),
            "; the mean must have 3 channels, "
            "be at least ",
            options_.crop_size, " wide, and not wider than high");

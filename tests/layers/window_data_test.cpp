@@ -6,6 +6,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "train/train_test_util.h"
+#include "util/comma_locale.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {
@@ -139,6 +140,23 @@ TEST_P(WindowDataTest, DrawsTheSameBatchesFromAnyPlace) {
   EXPECT_EQ(labels.size(), 5u);
 }
 
+// Thresholds and overlaps have a point whatever the locale of the program.
+TEST_P(WindowDataTest, ReadsNumbersInAnyLocale) {
+  WriteWindows({"3 0.9 2 5 5 8", "7 0.1 10 1 13 4"});
+  const CommaStreams comma;
+  LayerRunner runner = MakeRunner("batch_size: 2 fg_fraction: 0.5");
+  runner.Forward();
+  EXPECT_EQ(runner.Top(1), (std::vector<double>{0, 3}));
+}
+
+// The window grows to 2500 million pixels and more, which are nearly all outside.
+TEST_P(WindowDataTest, HugeWindowsWithContext) {
+  WriteWindows({"1 1 -200000000 -200000000 200000000 200000000"});
+  LayerRunner runner = MakeRunner("batch_size: 1 fg_fraction: 1 context_pad: 15", "crop_size: 32");
+  runner.Forward();
+  EXPECT_EQ(runner.Top(1), std::vector<double>{1});
+}
+
 TEST_P(WindowDataTest, NamesWhatIsWrong) {
   const auto fails = [&](const std::vector<std::string>& parts, const std::string& options = "",
                          const std::string& transform = "crop_size: 4") {
@@ -159,6 +177,11 @@ TEST_P(WindowDataTest, NamesWhatIsWrong) {
   fails({"crop_size is 0"}, "", "");
   fails({"context_pad is 2"}, "context_pad: 2");
   fails({"crop_mode is 'round'"}, "crop_mode: 'round'");
+  for (const char* bad : {"1 1 0 0 2147483647 1", "1 1 -2147483648 0 1 1", "1 1 0 0 1 300000000"}) {
+    WriteWindows({bad});
+    fails({"image 0", "coordinates must be between -268435456 and 268435456"});
+    fails({"coordinates"}, "context_pad: 1");
+  }
   WriteWindows({"1 1 0 0 20 1"});
   LayerRunner outside = MakeRunner("batch_size: 1 fg_fraction: 1");
   ExpectError([&] { outside.Forward(); }, {"a.png", "(20, 1)", "20 wide and 10 high"});
