@@ -47,14 +47,19 @@ const T& Of(const std::map<DeviceKind, T>& registry, DeviceKind device) {
 
 void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory factory) {
   const bool added = TheRegistry()[device].emplace(type, std::move(factory)).second;
-  CREMA_CHECK(added, "layer type ", type, " is registered twice for the ", ToString(device));
+  if (added) return;
+  Fail("the layer type '", type, "' is registered twice for the ", ToString(device),
+       "; give one of the two another name");
 }
 
 void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry) {
   std::vector<EngineEntry>& entries = TheEngines()[device][type];
   const bool is_new = std::none_of(entries.begin(), entries.end(),
                                    [&](const EngineEntry& e) { return e.engine == entry.engine; });
-  CREMA_CHECK(is_new, entry.engine, " registers ", type, " twice for the ", ToString(device));
+  if (!is_new) {
+    Fail("the engine ", entry.engine, " registers the layer type '", type, "' twice for the ",
+         ToString(device), "; register it once");
+  }
   entries.push_back(std::move(entry));
 }
 

@@ -19,7 +19,7 @@ VectorOpsRegistration::VectorOpsRegistration(DeviceKind device, const VectorOps*
 
 const VectorOps& VectorOpsFor(DeviceKind device) {
   const auto it = Registry().find(device);
-  CREMA_CHECK(it != Registry().end(), "no vector operations for the ", ToString(device));
+  if (it == Registry().end()) Fail("this build of crema has no kernels for the ", ToString(device));
   return *it->second;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <exception>
 
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -40,8 +41,35 @@ std::string Both(const std::string& a, const std::string& b) {
   return a.empty() ? b : Concat(a, ", ", b);
 }
 
+std::string TitleOf(const proto::LayerParameter& config) {
+  return "layer '" + config.name() + "' (" + config.type() + ")";
+}
+
+// "" if the engine can run it. What the engine's library throws is a reason, too.
+std::string WhyNotBy(const EngineEntry& entry, const EngineQuery& query) {
+  try {
+    return entry.why_not(query);
+  } catch (const Error&) {
+    RethrowFor(TitleOf(query.config));
+  } catch (const std::exception& error) {
+    return Concat("it failed: ", error.what());
+  }
+}
+
 EngineChoice OwnCode(const EngineQuery& query, DeviceKind device, const std::string& note) {
-  return {CreateLayer(query.config, query.phase, device), "CAFFE", note};
+  try {
+    return {CreateLayer(query.config, query.phase, device), "CAFFE", note};
+  } catch (...) {
+    RethrowFor(TitleOf(query.config));
+  }
+}
+
+EngineChoice CodeOf(const EngineEntry& entry, const EngineQuery& query, const std::string& note) {
+  try {
+    return {entry.factory(query.config, query.phase), entry.engine, note};
+  } catch (...) {
+    RethrowFor(TitleOf(query.config));
+  }
 }
 
 }  // namespace
@@ -51,7 +79,7 @@ EngineChoice OwnCode(const EngineQuery& query, DeviceKind device, const std::str
 // Caffe runs them on a CPU, too, and the numbers are the same.
 EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& query,
                             DeviceKind device) {
-  const std::string title = "layer '" + query.config.name() + "' (" + query.config.type() + ")";
+  const std::string title = TitleOf(query.config);
   const std::string own = NamedEngine(query.config);
   std::string wanted = net_engine.empty() ? own : net_engine;
   std::string note, missed;  // missed: an engine or a precision that the files want
@@ -66,8 +94,8 @@ EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& qu
     const bool is_usual =
         entry.precision == Precision::kFloat32 || entry.precision == query.precision;
     if (wanted == "DEFAULT" ? !is_usual : wanted != entry.engine) continue;
-    const std::string why_not = entry.why_not(query);
-    if (why_not.empty()) return {entry.factory(query.config, query.phase), entry.engine, missed};
+    const std::string why_not = WhyNotBy(entry, query);
+    if (why_not.empty()) return CodeOf(entry, query, missed);
     note = Concat("not ", entry.engine, ": ", why_not);
     if (entry.precision != Precision::kFloat32) missed = Both(missed, note);
   }

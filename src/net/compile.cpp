@@ -10,10 +10,14 @@ namespace crema {
 
 Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
                  const CompileOptions& options) {
+  if (options.dtype == DType::kInt32) {
+    Fail("the net '", config.name(), "' cannot compute in int32; give it dtype float32 or float64");
+  }
   const PlansForThreads threads(ThreadsToUse(options.threads));
   const proto::NetParameter net = InsertSplits(FilterLayers(config));
   Graph graph = BuildGraph(net, options.dtype, device);
   graph.keep_blobs = options.keep_blobs;
+  CheckTotal(graph);
   PlanLayout(device, &graph);
   if (options.backward) {
     MarkBackward(net, &graph);

@@ -113,8 +113,12 @@ class Fusion {
     // In place, the follower alone would find its result written over, too.
     const int made = next().tops[0];
     const bool is_kept = made == host().tops[0] || !IsWrittenAfter(next_, made);
-    return fusible != nullptr &&
-           fusible->Absorb({next().layer.get(), bottom_, next().runs_backward, is_kept});
+    if (fusible == nullptr) return false;
+    try {
+      return fusible->Absorb({next().layer.get(), bottom_, next().runs_backward, is_kept});
+    } catch (...) {
+      RethrowFor(*host().layer);
+    }
   }
 
   void Take() {

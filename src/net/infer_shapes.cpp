@@ -1,3 +1,5 @@
+#include <exception>
+#include <new>
 #include <set>
 
 #include "base/strings.h"
@@ -11,13 +13,27 @@ std::string LayerTitle(const Layer& layer) {
   return "layer '" + layer.name() + "' (" + layer.type() + ")";
 }
 
-LayerPlan PlanLayer(Layer& layer, const std::vector<Shape>& bottoms, DType dtype) {
+void RethrowFor(const std::string& title) {
   try {
-    return layer.Plan(bottoms, dtype);
+    throw;
   } catch (const Error& error) {
     const std::string text = error.what();
     if (text.find("layer '") != std::string::npos) throw;
-    Fail(LayerTitle(layer), ": ", text);
+    Fail(title, ": ", text);
+  } catch (const std::bad_alloc&) {
+    Fail(title, ": out of memory; use a smaller batch size");
+  } catch (const std::exception& error) {
+    Fail(title, ": the library that runs it failed: ", error.what(), "; try engine: CAFFE");
+  }
+}
+
+void RethrowFor(const Layer& layer) { RethrowFor(LayerTitle(layer)); }
+
+LayerPlan PlanLayer(Layer& layer, const std::vector<Shape>& bottoms, DType dtype) {
+  try {
+    return layer.Plan(bottoms, dtype);
+  } catch (...) {
+    RethrowFor(layer);
   }
 }
 
@@ -127,8 +143,10 @@ class GraphBuilder {
     const int named = config.top_size();
     const int wanted =
         node->traits.adds_missing_tops ? std::max(named, node->traits.min_tops) : named;
-    CREMA_CHECK(static_cast<int>(node->plan.tops.size()) >= wanted, LayerTitle(*node->layer),
-                " planned ", node->plan.tops.size(), " tops of ", wanted);
+    if (static_cast<int>(node->plan.tops.size()) < wanted) {
+      Fail(LayerTitle(*node->layer), ": has ", wanted, " tops, but its Plan gives the shapes of ",
+           node->plan.tops.size(), "; correct its Plan or its traits");
+    }
     for (int t = 0; t < wanted; ++t) {
       const std::string name =
           t < named ? config.top(t) : Concat("(automatic)_", config.name(), "_", t);
@@ -151,7 +169,10 @@ class GraphBuilder {
              name, "'");
       }
       BlobNode& blob = graph_.blobs[node.bottoms[t]];
-      CREMA_CHECK(blob.shape == shape, name);
+      if (blob.shape != shape) {
+        Fail(LayerTitle(*node.layer), ": cannot run in place, because its top '", name,
+             "' has another shape than its bottom; give the top another name");
+      }
       blob.shares_data_with = -1;  // or the other readers of that memory would see the change
       return node.bottoms[t];
     }

@@ -24,11 +24,16 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
     compile.keep_blobs = true;
     compile.fuse = false;
   }
+  if (device == nullptr) {
+    Fail("the net '", config.name(), "' was made without a device; open one with OpenDevice");
+  }
+  for (const Net* other : {options.share_memory_with, options.share_params_with}) {
+    if (other == nullptr || other->context_->shared_device() == device) continue;
+    Fail("the net '", config.name(), "' cannot share with the net '", other->name(),
+         "', which is on another device; open the device once and give it to both");
+  }
   graph_ = CompileNet(config, device->kind(), compile);
   context_ = std::make_unique<Context>(std::move(device), options.seed);
-  CREMA_CHECK(options.share_memory_with == nullptr ||
-                  options.share_memory_with->context_->shared_device() == context_->shared_device(),
-              "nets on two devices share memory");
   arena_use_.arena = options.share_memory_with == nullptr
                          ? std::make_shared<Arena>()
                          : options.share_memory_with->arena_use_.arena;
@@ -51,6 +56,13 @@ Net::~Net() = default;
 
 namespace {
 
+void CheckIndex(const Graph& graph, int layer) {
+  const int layers = static_cast<int>(graph.layers.size());
+  if (layer >= 0 && layer < layers) return;
+  Fail("the net '", graph.name, "' has no layer number ", layer, "; it has ", layers,
+       ", counted from 0");
+}
+
 // The parameter of `other` that stands for parameter `index` of the layer `name`; -1: none.
 int FindParam(const Net& other, const std::string& name, int index) {
   const auto& params = other.graph().params;
@@ -64,9 +76,10 @@ int FindParam(const Net& other, const std::string& name, int index) {
 }  // namespace
 
 void Net::CheckCanShare(const Net& other) const {
-  CREMA_CHECK(other.context_->shared_device() == context_->shared_device(),
-              "nets on two devices share parameters");
-  CREMA_CHECK(other.graph_.dtype == graph_.dtype, "nets of two number types share parameters");
+  if (other.graph_.dtype != graph_.dtype) {
+    Fail("the net '", name(), "' of ", ToString(graph_.dtype), " cannot share the parameters of '",
+         other.name(), "', of ", ToString(other.graph_.dtype), "; give both one dtype");
+  }
   for (const LayerNode& mine : graph_.layers) {
     for (const LayerNode& theirs : other.graph_.layers) {
       const bool same = mine.layer->name() == theirs.layer->name();
@@ -163,15 +176,24 @@ void Net::BeginPass(uint64_t step) {
 void Net::RunLayer(int i, Context* context, const BlobList& bottoms, const BlobList& tops,
                    int64_t base) {
   LendScratch(plan_->forward_scratch[i], context, base);
-  graph_.layers[i].layer->Forward(*context, bottoms, tops);
+  Layer& layer = *graph_.layers[i].layer;
+  try {
+    layer.Forward(*context, bottoms, tops);
+  } catch (...) {
+    RethrowFor(layer);
+  }
   context->LendScratch(nullptr, 0);
 }
 
 void Net::ForwardLayer(int i) {
+  CheckIndex(graph_, i);
   const PlansForThreads threads(threads_);
   const LayerNode& node = graph_.layers[i];
   if (node.absorbed_by >= 0) return;
-  CREMA_CHECK(node.parts == 1, LayerTitle(*node.layer), " takes a part of the batch");
+  if (node.parts != 1) {
+    Fail(LayerTitle(*node.layer), ": cannot run alone, because it takes a part of the batch at a ",
+         "time; make the net with slice_bytes = 0");
+  }
   if (node.traits.shapes_depend_on_data) FollowData(i);
   RunLayer(i, context_.get(), bottoms_[i], tops_[i], 0);
   for (size_t t = 0; t < node.tops.size(); ++t) {
@@ -228,11 +250,17 @@ void Net::Forward(uint64_t step, ForwardWatch* watch) {
 
 void Net::Recompute(int i) {
   LendScratch(plan_->again_scratch[i], context_.get());
-  graph_.layers[i].layer->ForwardAgain(*context_, bottoms_[i], tops_[i]);
+  Layer& layer = *graph_.layers[i].layer;
+  try {
+    layer.ForwardAgain(*context_, bottoms_[i], tops_[i]);
+  } catch (...) {
+    RethrowFor(layer);
+  }
   context_->LendScratch(nullptr, 0);
 }
 
 void Net::BackwardLayer(int i) {
+  CheckIndex(graph_, i);
   const PlansForThreads threads(threads_);
   const LayerNode& node = graph_.layers[i];
   if (!node.runs_backward) return;
@@ -248,7 +276,11 @@ void Net::BackwardLayer(int i) {
   }
   TellFresh(node);
   LendScratch(plan_->backward_scratch[i], context_.get());
-  node.layer->Backward(*context_, tops_[i], node.propagate_down, bottoms_[i]);
+  try {
+    node.layer->Backward(*context_, tops_[i], node.propagate_down, bottoms_[i]);
+  } catch (...) {
+    RethrowFor(*node.layer);
+  }
   context_->LendScratch(nullptr, 0);
   LeaveStep(BackwardStep(graph_, i));
 }

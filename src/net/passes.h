@@ -35,6 +35,10 @@ EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& qu
 // infer_shapes.cpp: creates the layers, connects them and infers all shapes.
 Graph BuildGraph(const proto::NetParameter& net, DType dtype, DeviceKind device);
 
+// check_total.cpp: throws Error if the bytes of all that the net needs do not fit in 63 bits. Sums
+// of some of them are safe after that.
+void CheckTotal(const Graph& graph);
+
 // plan_layout.cpp: which layers run in channels-last: those that need it, and behind them those
 // that take it. Puts layers in that change the layout where two others do not agree on it.
 void PlanLayout(DeviceKind device, Graph* graph);
@@ -198,7 +202,12 @@ inline int64_t AlignedBytes(const Shape& shape, DType dtype) {
 // compile.cpp: false for a net for testing, and for one that only borrows its parameters.
 bool KeepsParamGradients(const Graph& graph);
 
-// The plan of one layer. Errors that come from deeper down (a size that overflows) get its name.
+// For catch (...) around the code of a layer: throws the exception that is being handled as an
+// Error that names the layer by its title. Such code may throw what is no Error, as oneDNN's does.
+[[noreturn]] void RethrowFor(const std::string& title);
+[[noreturn]] void RethrowFor(const Layer& layer);
+
+// The plan of one layer.
 LayerPlan PlanLayer(Layer& layer, const std::vector<Shape>& bottoms, DType dtype);
 
 // "layer 'conv1' (Convolution)".

@@ -123,6 +123,9 @@ class Planner {
 
 }  // namespace
 
-MemoryPlan PlanMemory(const Graph& graph) { return Planner(graph).Run(); }
+MemoryPlan PlanMemory(const Graph& graph) {
+  CheckTotal(graph);
+  return Planner(graph).Run();
+}
 
 }  // namespace crema

@@ -228,6 +228,9 @@ bool Trainer::TestAll() {
 }
 
 std::vector<double> Trainer::Test(int i) {
+  if (i < 0 || i >= test_nets()) {
+    Fail("there is no test net number ", i, "; the solver has ", test_nets(), ", counted from 0");
+  }
   TestPoint point;
   point.iteration = iteration_;
   point.net = test_numbers_[i];

@@ -87,8 +87,14 @@ TEST(RegistryErrorTest, PythonLayersSayWhatToDo) {
               {"layer 'here' (Python, pyloss.Euclidean)", "in C++", "docs/adding_a_layer.md"});
 }
 
-TEST(RegistryDeathTest, OneTypeTwice) {
-  EXPECT_DEATH(RegisterLayer("ReLU", DeviceKind::kCpu, {}), "registered twice");
+TEST(RegistryErrorTest, OneTypeTwice) {
+  ExpectError([] { RegisterLayer("ReLU", DeviceKind::kCpu, {}); },
+              {"'ReLU'", "registered twice", "another name"});
+  EXPECT_NE(CreateLayer(Config("ReLU"), Phase::kTest, DeviceKind::kCpu), nullptr);
+  const EngineEntry entry{"TwiceOfTests", {}, {}};
+  RegisterEngine("NoLayerOfTests", DeviceKind::kFake, entry);
+  ExpectError([&] { RegisterEngine("NoLayerOfTests", DeviceKind::kFake, entry); },
+              {"TwiceOfTests", "'NoLayerOfTests'", "twice"});
 }
 
 }  // namespace

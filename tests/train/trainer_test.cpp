@@ -33,6 +33,12 @@ TEST_F(TrainerTest, LearnsToTellTheOnlyClass) {
   EXPECT_LT(trainer->net().loss().ToHost<double>()[0], first / 10);
 }
 
+TEST_F(TrainerTest, RefusesTestsOfNetsThatAreNotThere) {
+  const auto trainer = MakeTrainer(Solver());
+  EXPECT_EQ(ErrorOf([&] { trainer->Test(0); }),
+            "there is no test net number 0; the solver has 0, counted from 0");
+}
+
 TEST_F(TrainerTest, EqualSeedsGiveEqualWeights) {
   const auto train = [&](const std::string& more) {
     const auto trainer = MakeTrainer(Solver(more));

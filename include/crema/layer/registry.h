@@ -15,7 +15,7 @@ namespace crema {
 using LayerFactory =
     std::function<std::unique_ptr<Layer>(const proto::LayerParameter& config, Phase phase)>;
 
-// Aborts where the pair is already registered.
+// Throws Error if the pair is already registered.
 void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory factory);
 
 // What the factors of products are rounded to; see Precision in crema.proto.
@@ -41,7 +41,7 @@ struct EngineEntry {
   Precision precision = Precision::kFloat32;
 };
 
-// Aborts where the engine has the type on the device already.
+// Throws Error if the engine has the type on the device already.
 void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry);
 
 // The engines that have the type on the device, without CAFFE.

@@ -30,19 +30,19 @@ struct DTypeOf<int32_t> {
 
 // Runs the statement with T standing for the C++ type of a floating-point dtype, as in
 //   CREMA_FLOAT_DISPATCH(dtype, T, ReluForward<T>(ctx, x, y, slope));
-#define CREMA_FLOAT_DISPATCH(dtype, T, ...)                                    \
-  do {                                                                         \
-    switch (dtype) {                                                           \
-      case ::crema::DType::kFloat32: {                                         \
-        using T = float;                                                       \
-        __VA_ARGS__;                                                           \
-        break;                                                                 \
-      }                                                                        \
-      case ::crema::DType::kFloat64: {                                         \
-        using T = double;                                                      \
-        __VA_ARGS__;                                                           \
-        break;                                                                 \
-      }                                                                        \
-      default: CREMA_CHECK(false, "no kernel for ", ::crema::ToString(dtype)); \
-    }                                                                          \
+#define CREMA_FLOAT_DISPATCH(dtype, T, ...)                               \
+  do {                                                                    \
+    switch (dtype) {                                                      \
+      case ::crema::DType::kFloat32: {                                    \
+        using T = float;                                                  \
+        __VA_ARGS__;                                                      \
+        break;                                                            \
+      }                                                                   \
+      case ::crema::DType::kFloat64: {                                    \
+        using T = double;                                                 \
+        __VA_ARGS__;                                                      \
+        break;                                                            \
+      }                                                                   \
+      default: ::crema::Fail("no kernel for ", ::crema::ToString(dtype)); \
+    }                                                                     \
   } while (false)

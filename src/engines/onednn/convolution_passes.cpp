@@ -164,7 +164,9 @@ void ConvolutionPasses::AddProduct(const float* x, const float* dy, const Gradie
   const float beta = d_weights.is_fresh ? 0.0f : 1.0f;
   const dnnl_status_t status = dnnl_sgemm('T', 'N', s.outputs, channels, pixels, 1, dy, s.outputs,
                                           x, channels, beta, d_weights.sum, channels);
-  CREMA_CHECK(status == dnnl_success, "dnnl_sgemm answers ", status);
+  if (status != dnnl_success) {
+    Fail("oneDNN's product of matrices failed with status ", status, "; try engine: CAFFE");
+  }
 }
 
 void ConvolutionPasses::AddOfGroup(const Context& ctx, int group, const float* x, const float* dy,
