@@ -3,6 +3,7 @@
 // comes first.
 #include <limits>
 
+#include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
@@ -81,7 +82,8 @@ class ArgMaxLayer : public Layer {
       dims[0] = x[0];
       dims[1] = both ? 2 : 1;
       dims[2] = top_k;
-      out_ = {top_k, both ? 2 * top_k : top_k, 0, both ? top_k : 0};
+      const int each = CheckedInt(both ? 2 * int64_t{top_k} : top_k, Title() + ": twice top_k");
+      out_ = {top_k, each, 0, both ? top_k : 0};
     }
     LayerPlan plan;
     plan.tops = {Shape(dims)};

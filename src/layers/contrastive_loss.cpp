@@ -4,6 +4,7 @@
 // size.
 #include <cmath>
 
+#include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_total.h"
@@ -94,8 +95,8 @@ class ContrastiveLossLayer : public Layer {
            a[0], " pairs, not 0 where the two are alike");
     }
     CheckLossCount(Title(), a.count());
-    pairs_ = static_cast<int>(a[0]);
-    size_ = static_cast<int>(a.CountFrom(1));
+    pairs_ = CheckedInt(a[0], Title() + ": the number of pairs");
+    size_ = CheckedInt(a.CountFrom(1), Title() + ": the size of a vector");
     LayerPlan plan;
     plan.tops = {Shape{}};
     plan.state = {{Shape{pairs_}, {}}};

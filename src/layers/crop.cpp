@@ -1,4 +1,5 @@
 // Crop: cuts the first bottom to the size of the second from `axis` on, beginning at the offsets.
+#include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
@@ -104,7 +105,8 @@ class CropLayer : public Layer {
     const int last = in.rank() - 1;
     plan_.axes = last;
     plan_.rows = out.Count(0, last);
-    plan_.cols = out[last];
+    plan_.cols =
+        CheckedInt(out[last], Concat(Title(), ": the extent of its top along axis ", last));
     for (int a = 0; a <= last; ++a) {
       plan_.extent[a] = out[a];
       plan_.stride[a] = in.CountFrom(a + 1);

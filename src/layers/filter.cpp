@@ -1,6 +1,7 @@
 // Filter: the items (of axis 0) of each bottom but the last whose number in the last bottom, the
 // selector, is not 0. As many items come out as were selected, so the layers above change shape
 // from pass to pass.
+#include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
@@ -63,6 +64,7 @@ class FilterLayer : public Layer {
              "selects among ",
              choice[0], " items; make axis 0 of both equal");
       }
+      CheckedInt(bottoms[b].CountFrom(1), Concat(Title(), ": the size of an item of bottom ", b));
       plan.tops.push_back(bottoms[b]);
     }
     plan.state = {{Shape{choice[0]}, DType::kInt32}};

@@ -28,11 +28,12 @@ class Im2colLayer : public Layer {
     geometry_ = ReadWindow(param, in.rank() - axis - 1, Title());
     SetImage(&geometry_, in, axis, Title());
     images_ = in.Count(0, axis);
-    Shape out = in;
-    out.at(axis) = geometry_.ColumnRows();
-    for (int a = 0; a < geometry_.axes; ++a) out.at(axis + 1 + a) = geometry_.out[a];
+    CheckProducts(geometry_, 1, Title());
+    std::vector<int64_t> out(in.dims().begin(), in.dims().begin() + axis);
+    out.push_back(geometry_.ColumnRows());
+    out.insert(out.end(), geometry_.out, geometry_.out + geometry_.axes);
     LayerPlan plan;
-    plan.tops = {out};
+    plan.tops = {Shape(out)};
     return plan;
   }
 

@@ -2,6 +2,7 @@
 // bottom gives to the label's class. See SoftmaxWithLoss for one that makes the probabilities, too.
 #include <cmath>
 
+#include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
@@ -62,7 +63,7 @@ class MultinomialLogisticLossLayer : public LabelledLayer {
     LayerPlan plan;
     plan.tops = {Shape{}};
     plan.state = {{Shape{items_}, {}}, {Shape{items_}, {}}};
-    PlanLabels(static_cast<int>(scores.CountFrom(1)), &plan.state);
+    PlanLabels(CheckedInt(scores.CountFrom(1), Title() + ": the number of classes"), &plan.state);
     return plan;
   }
 

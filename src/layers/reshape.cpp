@@ -31,7 +31,7 @@ class ReshapeLayer : public SameValuesLayer {
            " axes");
     }
     const int axes = param.num_axes() == -1 ? in.rank() - first : param.num_axes();
-    if (axes < 0 || first + axes > in.rank()) {
+    if (axes < 0 || axes > in.rank() - first) {
       Fail("num_axes is ", param.num_axes(), " with axis ", param.axis(), ", but its bottom ",
            in.ToString(), " has ", in.rank(), " axes");
     }

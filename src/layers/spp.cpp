@@ -1,6 +1,7 @@
 // SPP: pooling over 1 x 1, 2 x 2, 4 x 4 ... windows, the results side by side, so that images of
 // any size give vectors of one length. He, Zhang, Ren, Sun: "Spatial pyramid pooling in deep
 // convolutional networks for visual recognition", 2014.
+#include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/copy_block.h"
@@ -69,7 +70,9 @@ class SppLayer : public Layer {
       bins += int64_t{sizes.h.out} * sizes.w.out;
     }
     plan.state.push_back({levels_.size() > 1 ? x : Shape{0}, {}});
-    plan.tops = {levels_.size() > 1 ? Shape{x[0], x[1] * bins} : plan.state[0].shape};
+    plan.tops = {levels_.size() > 1
+                     ? Shape{x[0], CheckedProduct(x[1], bins, Title() + ": its result")}
+                     : plan.state[0].shape};
     return plan;
   }
 

@@ -1,6 +1,7 @@
 // Tile: repeats its bottom `tiles` times along one axis.
 #include <limits>
 
+#include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
@@ -44,6 +45,7 @@ class TileLayer : public Layer {
       Fail("its bottom, ", x.ToString(), ", is too large from axis ", axis, " on");
     }
     rows_ = x.Count(0, axis);
+    CheckedProduct(rows_, tiles(), Title() + ": the number of its rows, repeated `tiles` times,");
     cols_ = static_cast<int>(x.CountFrom(axis));
     std::vector<int64_t> dims = x.dims();
     if (dims[axis] > std::numeric_limits<int>::max()) Fail("axis ", axis, " is too long");

@@ -15,7 +15,7 @@ inline namespace CREMA_TARGET {
 // The shape of a learned operand: num_axes axes of x from `axis` on, or all where it is -1.
 inline Shape LearnedOperand(const Shape& x, int axis, int num_axes, const std::string& title) {
   const int first = x.CanonicalAxis(axis, title + ": axis");
-  if (num_axes < -1 || first + num_axes > x.rank()) {
+  if (num_axes < -1 || num_axes > x.rank() - first) {
     Fail(title, ": num_axes is ", num_axes, " with axis ", first, ", but its bottom has the shape ",
          x.ToString(), "; num_axes must be 0 to ", x.rank() - first, ", or -1 for all");
   }

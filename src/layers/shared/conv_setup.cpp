@@ -1,7 +1,9 @@
 #include "layers/shared/conv_setup.h"
 
+#include <algorithm>
 #include <limits>
 
+#include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 
@@ -66,7 +68,36 @@ void Read(const Field& field, int axes, const std::string& title, int* to) {
   }
 }
 
+// The product of `count` and the sizes of all axes, which may be at most `most`.
+int64_t Times(int64_t count, const ConvGeometry& g, const int* sizes, int64_t most,
+              const std::string& what, const char* advice) {
+  for (int a = 0; a < g.axes; ++a) {
+    if (sizes[a] > most / std::max<int64_t>(count, 1)) {
+      Fail(what, " than ", most, " values; use ", advice);
+    }
+    count *= sizes[a];
+  }
+  return count;
+}
+
 }  // namespace
+
+void CheckProducts(const ConvGeometry& g, int64_t outputs, const std::string& title) {
+  constexpr int64_t kMost = kMostElements, kMostPixels = std::numeric_limits<int>::max();
+  const int64_t channels = std::max(g.channels, 1);
+  Times(1, g, g.in, kMostPixels, title + ": a channel has more", "smaller images");
+  Times(1, g, g.out, kMostPixels, title + ": a channel of the other side has more",
+        "smaller images or a larger stride");
+  const int64_t rows =
+      Times(channels, g, g.kernel, kMostPixels, title + ": kernel_size makes windows of more",
+            "a smaller kernel_size");
+  Times(rows, g, g.out, kMost, title + ": all windows of an image have more",
+        "a smaller kernel_size or a larger stride");
+  if (rows > kMost / std::max<int64_t>(outputs, 1)) {
+    Fail(title, ": num_output and kernel_size make more than ", kMost,
+         " weights; use smaller ones");
+  }
+}
 
 int ChannelAxis(const proto::ConvolutionParameter& parameter, const Shape& image,
                 const std::string& title) {

@@ -29,4 +29,8 @@ ConvGeometry ReadWindow(const proto::ConvolutionParameter& parameter, int axes,
 // the division rounding towards 0. Throws Error where that is below 1.
 void SetImage(ConvGeometry* g, const Shape& image, int channel_axis, const std::string& title);
 
+// Throws Error if the products of these sizes are too large: the weights for `outputs` channels, an
+// image on either side, or all its windows.
+void CheckProducts(const ConvGeometry& g, int64_t outputs, const std::string& title);
+
 }  // namespace crema

@@ -256,6 +256,7 @@ class ConvolutionBase : public Layer {
     s.outputs = static_cast<int>(options().num_output());
     s.groups = static_cast<int>(options().group());
     s.pointwise = s.geometry.IsPointwise();
+    CheckProducts(s.geometry, s.outputs, Title());
     ChooseTasks(&s, dtype);
     return s;
   }
@@ -273,6 +274,7 @@ class ConvolutionBase : public Layer {
     s.outputs = static_cast<int>(bottom[axis]);
     s.groups = static_cast<int>(options().group());
     s.pointwise = g.IsPointwise();
+    CheckProducts(g, s.outputs, Title());
     if (g.ColumnRows() * g.OutCount() > std::numeric_limits<int>::max()) {
       Fail("the input ", bottom.ToString(), " is too large for this kernel");
     }
