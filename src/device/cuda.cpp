@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/libraries.h"
 #include "crema/base/error.h"
 #include "device/cuda_device.h"
 #include "device/open.h"
@@ -44,6 +45,12 @@ std::string NoDriver() {
                 ", but this build of crema needs CUDA ", VersionText(runtime),
                 "; update the driver");
 }
+
+const LibraryRegistration kCuda("CUDA", [] {
+  int runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  return VersionText(runtime);
+});
 
 int CountDevices(std::string* why_none) {
   int count = 0;
