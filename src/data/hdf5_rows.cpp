@@ -39,12 +39,16 @@ Hdf5Rows::Hdf5Rows(const std::string& list, std::vector<std::string> datasets, b
   for (size_t f = 0; f < files_.size(); ++f) {
     TryAndRead(files_[f], [&] { Inspect(f); });
   }
-  if (std::accumulate(row_counts_.begin(), row_counts_.end(), uint64_t{0}) == 0) {
+  if (count() == 0) {
     Fail(owner_, ": the files in ", list, " hold no rows");
   }
 }
 
 Hdf5Rows::~Hdf5Rows() = default;
+
+uint64_t Hdf5Rows::count() const {
+  return std::accumulate(row_counts_.begin(), row_counts_.end(), uint64_t{0});
+}
 
 void Hdf5Rows::Inspect(size_t f) {
   const Hdf5File file = Hdf5File::Open(files_[f]);
@@ -83,7 +87,7 @@ void Hdf5Rows::NewEpoch() {
 }
 
 void Hdf5Rows::Seek(uint64_t random, uint64_t ordinal) {
-  const uint64_t all = std::accumulate(row_counts_.begin(), row_counts_.end(), uint64_t{0});
+  const uint64_t all = count();
   random_ = random;
   epoch_ = ordinal / all;
   NewEpoch();

@@ -24,6 +24,9 @@ class Hdf5Rows {
   // The extents of a row of dataset i, without the axis of the rows.
   const std::vector<int64_t>& row_shape(size_t i) const { return row_shapes_[i]; }
 
+  // Of all files.
+  uint64_t count() const;
+
   // Begins anew after `ordinal` rows; the order depends on `random` and the epoch alone.
   void Seek(uint64_t random, uint64_t ordinal);
   // Appends the next row of each dataset to rows[i].

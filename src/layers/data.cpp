@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "crema.pb.h"
+#include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
 #include "data/record_batches.h"
 #include "layers/shared/upload.h"
@@ -25,7 +26,7 @@ int WorkersFor(DeviceKind kind, bool encoded) {
   return std::clamp(cores / 2, 1, encoded ? 8 : 4);
 }
 
-class DataLayer : public Layer {
+class DataLayer : public Layer, public CountsRecords {
  public:
   DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::DataParameter& data = config.data_param();
@@ -75,6 +76,11 @@ class DataLayer : public Layer {
 
   std::optional<uint64_t> position() const override { return position_; }
   std::optional<double> waited_seconds() const override { return prefetcher_->waited_seconds(); }
+
+  uint64_t records() const override {
+    const std::optional<uint64_t> known = options_.source->KnownCount();
+    return known.has_value() ? *known : options_.source->Keys().size();
+  }
 
   void Seek(uint64_t records) override {
     position_ = records;

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "crema.pb.h"
+#include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
 #include "crema/math/philox.h"
 #include "data/hdf5_rows.h"
@@ -11,7 +12,7 @@
 namespace crema {
 namespace {
 
-class Hdf5DataLayer : public Layer {
+class Hdf5DataLayer : public Layer, public CountsRecords {
  public:
   Hdf5DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::HDF5DataParameter& data = config.hdf5_data_param();
@@ -67,6 +68,8 @@ class Hdf5DataLayer : public Layer {
 
   std::optional<uint64_t> position() const override { return position_; }
   std::optional<double> waited_seconds() const override { return waited_.count(); }
+
+  uint64_t records() const override { return rows_->count(); }
 
   void Seek(uint64_t records) override {
     position_ = records;

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "crema.pb.h"
+#include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
 #include "crema/math/philox.h"
 #include "data/image_batches.h"
@@ -19,7 +20,7 @@ int WorkersFor(DeviceKind kind) {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, kPrefetch);
 }
 
-class ImageDataLayer : public Layer {
+class ImageDataLayer : public Layer, public CountsRecords {
  public:
   ImageDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::ImageDataParameter& data = config.image_data_param();
@@ -69,6 +70,8 @@ class ImageDataLayer : public Layer {
 
   std::optional<uint64_t> position() const override { return position_; }
   std::optional<double> waited_seconds() const override { return prefetcher_->waited_seconds(); }
+
+  uint64_t records() const override { return options_.images.size(); }
 
   void Seek(uint64_t records) override {
     position_ = records;

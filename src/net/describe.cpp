@@ -1,10 +1,12 @@
-// The compiled plan in words, for `crema show`.
+#include "net/describe.h"
+
 #include <algorithm>
-#include <iomanip>
+#include <cstdio>
+#include <sstream>
 
 #include "base/strings.h"
-#include "crema/net/compile.h"
 #include "net/passes.h"
+#include "net/text_table.h"
 
 namespace crema {
 namespace {
@@ -14,31 +16,6 @@ std::string Dims(const Shape& shape) {
   for (int64_t dim : shape.dims()) dims.push_back(std::to_string(dim));
   return dims.empty() ? "scalar" : Join(dims, "x");
 }
-
-class Table {
- public:
-  void Row(std::vector<std::string> cells) {
-    widths_.resize(std::max(widths_.size(), cells.size()), 0);
-    for (size_t i = 0; i < cells.size(); ++i) widths_[i] = std::max(widths_[i], cells[i].size());
-    rows_.push_back(std::move(cells));
-  }
-  std::string ToString() const {
-    TextStream out;
-    for (const auto& row : rows_) {
-      for (size_t i = 0; i < row.size(); ++i) {
-        const bool last = i + 1 == row.size();
-        out << (i == 0 ? "" : "  ") << std::left
-            << std::setw(last ? 0 : static_cast<int>(widths_[i])) << row[i];
-      }
-      out << "\n";
-    }
-    return out.str();
-  }
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-  std::vector<size_t> widths_;
-};
 
 std::string Arrow(const Graph& graph, const LayerNode& node) {
   const auto names = [&](const std::vector<int>& blobs) {
@@ -70,10 +47,11 @@ std::string ParamShapes(const Graph& graph, const LayerNode& node) {
   return shapes.empty() ? "-" : Join(shapes);
 }
 
-std::string Notes(const Graph& graph, const LayerNode& node, size_t layer) {
+std::vector<std::string> Notes(const Graph& graph, size_t layer) {
+  const LayerNode& node = graph.layers[layer];
   std::vector<std::string> notes;
   if (node.absorbed_by >= 0) {
-    return Concat("done by '", graph.layers[node.absorbed_by].layer->name(), "'");
+    return {Concat("done by '", graph.layers[node.absorbed_by].layer->name(), "'")};
   }
   for (int follower : node.absorbed) {
     notes.push_back(Concat("does '", graph.layers[follower].layer->name(), "' too"));
@@ -97,29 +75,86 @@ std::string Notes(const Graph& graph, const LayerNode& node, size_t layer) {
   if (node.recomputes) notes.push_back("recomputed");
   if (!node.recompute_note.empty()) notes.push_back("not recomputed: " + node.recompute_note);
   if (!node.engine_note.empty()) notes.push_back(node.engine_note);
-  return notes.empty() ? "-" : Join(notes);
+  return notes;
 }
 
 std::string Bytes(size_t bytes) { return BytesToString(static_cast<double>(bytes)); }
 
-// What the blobs that a layer makes, and its notes, take by themselves; "-" for views of others.
-std::vector<std::string> BytesOf(const Graph& graph, const LayerNode& node, int layer) {
+struct LayerMemory {
   size_t values = 0, gradients = 0, state = 0;
+  size_t Total() const { return values + gradients + state; }
+};
+
+// What the blobs that a layer makes, and what it keeps, take by themselves; none for views of
+// others.
+LayerMemory MemoryOfLayer(const Graph& graph, size_t layer) {
+  const LayerNode& node = graph.layers[layer];
+  LayerMemory memory;
   for (int top : node.tops) {
     const BlobNode& blob = graph.blobs[top];
-    if (blob.producer != layer || node.absorbed_by >= 0) continue;
+    if (blob.producer != static_cast<int>(layer) || node.absorbed_by >= 0) continue;
     const size_t bytes = static_cast<size_t>(blob.shape.count()) * SizeOf(graph.dtype);
     const bool shares_diff =
         blob.shares_diff_with >= 0 && graph.blobs[blob.shares_diff_with].has_diff;
-    if (blob.shares_data_with < 0) values += bytes;
-    if (blob.has_diff && !shares_diff) gradients += bytes;
+    if (blob.shares_data_with < 0) memory.values += bytes;
+    if (blob.has_diff && !shares_diff) memory.gradients += bytes;
   }
   for (const LayerPlan::State& kept : node.plan.state) {
-    state += static_cast<size_t>(kept.shape.count()) * SizeOf(kept.dtype.value_or(graph.dtype));
+    memory.state +=
+        static_cast<size_t>(kept.shape.count()) * SizeOf(kept.dtype.value_or(graph.dtype));
   }
-  std::vector<std::string> cells;
-  for (size_t bytes : {values, gradients, state}) cells.push_back(bytes == 0 ? "-" : Bytes(bytes));
-  return cells;
+  return memory;
+}
+
+std::string BytesOrDash(size_t bytes) { return bytes == 0 ? "-" : Bytes(bytes); }
+
+// 431080 -> "431 k".
+std::string ShortCount(double count) {
+  const char* const units[] = {"", " k", " M", " G", " T", " P"};
+  int unit = 0;
+  while (count >= (unit == 0 ? 1000 : 999.5) && unit < 5) {
+    count /= 1000;
+    ++unit;
+  }
+  const int decimals = unit == 0 || count >= 99.95 ? 0 : count >= 9.995 ? 1 : 2;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f%s", decimals, count, units[unit]);
+  return text;
+}
+
+std::string CountOrDash(double count) { return count == 0 ? "-" : ShortCount(count); }
+
+int64_t LearnedOf(const ParamNode& param) {
+  return param.owner < 0 && param.decl.learned ? param.decl.shape.count() : 0;
+}
+
+int64_t LearnedOf(const Graph& graph) {
+  int64_t learned = 0;
+  for (const ParamNode& param : graph.params) learned += LearnedOf(param);
+  return learned;
+}
+
+double FlopsOf(const LayerNode& node) { return node.layer->ForwardFlops() * node.parts; }
+
+double FlopsOf(const Graph& graph) {
+  double flops = 0;
+  for (const LayerNode& node : graph.layers) flops += FlopsOf(node);
+  return flops;
+}
+
+const char* PhaseName(const Graph& graph) {
+  return graph.phase == Phase::kTrain ? "TRAIN" : "TEST";
+}
+
+// "64x10, 64"; of a layer such as Split, whose tops are alike, "64x10 (2 times)".
+std::string ShortShapes(const Graph& graph, const LayerNode& node) {
+  const auto shape = [&](int top) -> const Shape& { return graph.blobs[top].shape; };
+  const size_t count = node.tops.size();
+  for (int top : node.tops) {
+    if (count < 2 || shape(top) != shape(node.tops[0])) return TopShapes(graph, node);
+  }
+  if (count == 0) return "-";
+  return Concat(Dims(shape(node.tops[0])), " (", count, " times)");
 }
 
 std::string DescribeMemory(const NetMemory& memory) {
@@ -130,32 +165,108 @@ std::string DescribeMemory(const NetMemory& memory) {
                 Bytes(memory.param_gradients), ", in all ", Bytes(memory.Total()), "\n");
 }
 
+std::string DescribeOutputs(const Graph& graph) {
+  std::string text = "outputs:";
+  for (int output : graph.outputs) text += " " + graph.blobs[output].name;
+  return text + "\n";
+}
+
+std::vector<std::string> LayerRow(const Graph& graph, size_t layer) {
+  const LayerNode& node = graph.layers[layer];
+  int64_t learned = 0;
+  for (int p : node.params) learned += LearnedOf(graph.params[p]);
+  return {node.layer->name(),
+          node.layer->type(),
+          ShortShapes(graph, node),
+          CountOrDash(static_cast<double>(learned)),
+          CountOrDash(FlopsOf(node) / 2),
+          BytesOrDash(MemoryOfLayer(graph, layer).Total())};
+}
+
 }  // namespace
 
+std::string DescribeLayers(const Graph& graph, size_t width) {
+  TextTable table;
+  table.Row({"layer", "type", "output", "parameters", "mult-adds", "memory"});
+  size_t bytes = 0;
+  for (size_t l = 0; l < graph.layers.size(); ++l) {
+    table.Row(LayerRow(graph, l));
+    bytes += MemoryOfLayer(graph, l).Total();
+  }
+  table.Row({"sum", "", "", ShortCount(static_cast<double>(LearnedOf(graph))),
+             ShortCount(FlopsOf(graph) / 2), Bytes(bytes)});
+  for (const size_t column : {3, 4, 5}) table.AlignRight(column);
+  table.Shrink(0, 15, width);  // names first, which say much in few letters
+  table.Shrink(2, 14, width);
+  table.Shrink(1, 10, width);
+  return table.ToString();
+}
+
+std::string DescribeEngines(const Graph& graph, size_t width) {
+  TextTable table;
+  table.Row({"layer", "type", "engine", "memory order"});
+  for (size_t l = 0; l < graph.layers.size(); ++l) {
+    const LayerNode& node = graph.layers[l];
+    table.Row(
+        {node.layer->name(), node.layer->type(), node.engine, ToString(node.layer->layout())});
+    for (const std::string& note : Notes(graph, l)) table.Note("  - " + note);
+  }
+  table.Shrink(0, 15, width);
+  table.Shrink(1, 10, width);
+  return table.ToString();
+}
+
+std::string DescribeTotals(const Graph& graph, const NetMemory& memory) {
+  TextTable parts;
+  parts.AlignRight(1);
+  const auto part = [&](size_t bytes, const std::string& what) {
+    parts.Row({"", Bytes(bytes), what});
+  };
+  part(memory.params, "parameters");
+  part(memory.param_gradients, "their gradients");
+  part(memory.state, "state of layers");
+  part(memory.arena + memory.kept, "for a pass, shared by");
+  parts.Note(Concat("            ", Bytes(memory.data), " values, ", Bytes(memory.gradients),
+                    " gradients and ", Bytes(memory.scratch), " scratch"));
+  return Concat(DescribeOutputs(graph), "learned parameters: ", LearnedOf(graph),
+                "\nmultiply-adds of a forward pass: ", ShortCount(FlopsOf(graph) / 2),
+                "\nmemory: ", Bytes(memory.Total()), "\n", parts.ToString());
+}
+
+std::string DescribeBriefly(const Graph& graph, const NetMemory& memory, size_t their_arena) {
+  const std::string size =
+      Concat("net '", graph.name, "', phase ", PhaseName(graph), ": ", graph.layers.size(),
+             " layers, ", LearnedOf(graph), " learned parameters, ", ShortCount(FlopsOf(graph) / 2),
+             " multiply-adds per pass, ");
+  if (their_arena == 0) {
+    return Concat(size, "memory ", Bytes(memory.Total()), " (parameters ", Bytes(memory.params),
+                  ", their gradients ", Bytes(memory.param_gradients), ", layer state ",
+                  Bytes(memory.state), ", a pass ", Bytes(memory.arena + memory.kept), ")");
+  }
+  const size_t shared = std::min(their_arena, memory.arena);
+  return Concat(size, "memory ", Bytes(memory.Total() - shared), " beside the ", Bytes(shared),
+                " for a pass and the parameters that it shares with the training net");
+}
+
 std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std::string& device) {
-  Table table;
+  TextTable table;
   table.Row({"layer", "type", "engine", "layout", "bottoms -> tops", "top shapes", "parameters",
              "backward", "values", "gradients", "state", "notes"});
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
-    const std::vector<std::string> bytes = BytesOf(graph, node, static_cast<int>(l));
+    const LayerMemory bytes = MemoryOfLayer(graph, l);
+    const std::vector<std::string> notes = Notes(graph, l);
     table.Row({node.layer->name(), node.layer->type(), node.engine, ToString(node.layer->layout()),
                Arrow(graph, node), TopShapes(graph, node), ParamShapes(graph, node),
-               node.runs_backward ? "yes" : "no", bytes[0], bytes[1], bytes[2],
-               Notes(graph, node, l)});
+               node.runs_backward ? "yes" : "no", BytesOrDash(bytes.values),
+               BytesOrDash(bytes.gradients), BytesOrDash(bytes.state),
+               notes.empty() ? "-" : Join(notes)});
   }
-  int64_t learned = 0;
-  double flops = 0;
-  for (const ParamNode& param : graph.params) {
-    if (param.owner < 0 && param.decl.learned) learned += param.decl.shape.count();
-  }
-  for (const LayerNode& node : graph.layers) flops += node.layer->ForwardFlops() * node.parts;
   TextStream out;
-  out << "net '" << graph.name << "', phase " << (graph.phase == Phase::kTrain ? "TRAIN" : "TEST")
-      << ", " << ToString(graph.dtype) << ", on the " << device << "\n"
-      << table.ToString() << "outputs:";
-  for (int output : graph.outputs) out << " " << graph.blobs[output].name;
-  out << "\nlearned parameters: " << learned << "; forward pass: " << flops / 1e9 << " GFLOP\n"
+  out << "net '" << graph.name << "', phase " << PhaseName(graph) << ", " << ToString(graph.dtype)
+      << ", on the " << device << "\n"
+      << table.ToString() << DescribeOutputs(graph) << "learned parameters: " << LearnedOf(graph)
+      << "; forward pass: " << FlopsOf(graph) / 1e9 << " GFLOP\n"
       << DescribeMemory(memory);
   return out.str();
 }

@@ -100,8 +100,8 @@ class Planner {
   void AddLayer(size_t layer, int recomputed_for) {
     const LayerNode& node = graph_.layers[layer];
     for (const LayerPlan::State& state : node.plan.state) {
-      plan_.memory.state +=
-          static_cast<size_t>(state.shape.count()) * SizeOf(state.dtype.value_or(graph_.dtype));
+      const DType dtype = state.dtype.value_or(graph_.dtype);
+      plan_.memory.state += static_cast<size_t>(AlignedBytes(state.shape, dtype));
     }
     const int64_t scratch = AlignUp(static_cast<int64_t>(node.plan.scratch_bytes));
     plan_.memory.scratch = std::max(plan_.memory.scratch, static_cast<size_t>(scratch));

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/strings.h"
 #include "crema/base/error.h"
 
 namespace crema {
@@ -31,6 +32,32 @@ std::string FormatOutput(const OutputElement& output) {
                    FormatNumber(output.loss_weight * output.value), " loss)");
   }
   return text;
+}
+
+void CheckSomeMatched(const WeightsReport& report, const std::string& path,
+                      const std::string& net) {
+  if (!report.copied.empty()) return;
+  if (report.skipped.empty()) Fail(path, ": holds no weights");
+  const auto first = [](std::vector<std::string> names) {
+    constexpr size_t kShown = 3;
+    const bool more = names.size() > kShown;
+    if (more) names.resize(kShown);
+    return Join(names) + (more ? ", ..." : "");
+  };
+  Fail(path, ": none of its layers (", first(report.skipped), ") has the name of a layer of net '",
+       net, "' that learns (", report.left_out.empty() ? "it has none" : first(report.left_out),
+       "); weights are found by the names of layers, so give the weights of this net, or rename "
+       "its layers");
+}
+
+void CheckNoOpenInputs(const Net& net, const std::string& advice) {
+  std::vector<std::string> inputs;
+  for (const LayerNode& node : net.graph().layers) {
+    if (!node.traits.tops_take_any_shape) continue;
+    for (int top : node.tops) inputs.push_back("'" + net.graph().blobs[top].name + "'");
+  }
+  if (inputs.empty()) return;
+  Fail("net '", net.name(), "': nothing fills its input ", Join(inputs), "; ", advice);
 }
 
 void LogObserver::OnStart(const TrainStart& start) {

@@ -18,6 +18,13 @@ std::vector<OutputElement> ReadOutputs(const Net& net);
 // "accuracy = 0.99", or "loss = 0.03 (* 1 = 0.03 loss)".
 std::string FormatOutput(const OutputElement& output);
 
+// Throws Error if no layer of a net took weights from the file: it is that of another net.
+void CheckSomeMatched(const WeightsReport& report, const std::string& path, const std::string& net);
+
+// Throws Error if the net has an input that nobody fills: layers of type Input wait for a program
+// that sets their blobs. `advice` ends the sentence.
+void CheckNoOpenInputs(const Net& net, const std::string& advice);
+
 // Writes Caffe's lines to the log. `display` is the solver's.
 class LogObserver : public TrainObserver {
  public:

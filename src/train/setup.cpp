@@ -1,6 +1,7 @@
 // Everything that a Trainer does before its first iteration.
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <random>
 #include <sstream>
 
@@ -10,6 +11,7 @@
 #include "crema/math/vector_ops.h"
 #include "crema/train/trainer.h"
 #include "device/room.h"
+#include "net/describe.h"
 #include "schema/upgrade.h"
 #include "solvers/learning_rate.h"
 #include "solvers/local_rates.h"
@@ -194,7 +196,8 @@ void Trainer::BuildTrainNet() {
   options.seed = seed_;
   options.memory_limit = train_net_limit_;
   net_ = std::make_unique<Net>(*train_config_, options_.device, options);
-  LOG(INFO) << "The training net\n" << net_->Describe();
+  LOG(INFO) << "Training " << DescribeBriefly(net_->graph(), net_->memory(), 0);
+  if (options_.verbose) LOG(INFO) << "The training net\n" << net_->Describe();
   const bool learns =
       !net_->flat_gradients().shape().dims().empty() && net_->flat_gradients().count() > 0;
   if (!learns) LOG(WARNING) << "No parameter of the training net depends on a loss";
@@ -260,12 +263,16 @@ void Trainer::BuildTestNets() {
   options.seed = seed_;
   options.backward = false;
   options.share_params_with = options.share_memory_with = net_.get();
+  size_t arena = net_->memory().arena;
   for (size_t i = 0; i < test_configs_.size(); ++i) {
     const int number = test_numbers_[i];
     LOG(INFO) << "Creating test net (#" << number << ") specified by " << test_sources_[i];
     test_nets_.push_back(std::make_unique<Net>(*test_configs_[i], options_.device, options));
     test_nets_.back()->SetDebugInfo(solver_->debug_info());
-    LOG(INFO) << "The test net (#" << number << ")\n" << test_nets_.back()->Describe();
+    const Net& net = *test_nets_.back();
+    LOG(INFO) << "Test " << DescribeBriefly(net.graph(), net.memory(), arena);
+    if (options_.verbose) LOG(INFO) << "The test net (#" << number << ")\n" << net.Describe();
+    arena = std::max(arena, net.memory().arena);
     tests_done_.push_back(0);
   }
 }
@@ -275,7 +282,9 @@ void Trainer::LoadWeights() {
   for (const std::string& list : solver_->weights()) {
     for (const std::string& path : SplitList(list)) {
       LOG(INFO) << "Finetuning from " << path;
-      LOG(INFO) << net_->LoadWeights(path).ToString();
+      const WeightsReport report = net_->LoadWeights(path);
+      CheckSomeMatched(report, path, net_->name());
+      LOG(INFO) << report.ToString();
       for (auto& test_net : test_nets_) test_net->LoadWeights(path);
     }
   }

@@ -41,6 +41,7 @@ struct TrainOptions {
   std::string resume_from;
   // What the device has room for, in bytes; 0: what it says itself.
   size_t room = 0;
+  bool verbose = false;  // whether the log tells everything about each layer
   // Asked after every iteration and every test batch.
   std::function<Action()> poll;
 };
