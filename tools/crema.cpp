@@ -1,6 +1,6 @@
 // The command-line tool: picks a command, parses its flags, and turns errors into exit statuses:
-// 0 success, 1 an error of the user's, told in one sentence, 2 wrong usage (train: 143 where
-// SIGTERM stopped it).
+// 0 success, 1 an error of the user's, told in one sentence, 2 wrong usage (train: 143 if SIGTERM
+// stopped it).
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
@@ -9,12 +9,16 @@
 #include <iomanip>
 #include <iostream>
 #include <new>
+#include <set>
 
 #include "base/strings.h"
+#include "caffe_tools.h"
 #include "commands/command.h"
 #include "crema/base/brief_waits.h"
 #include "crema/base/error.h"
 #include "crema/layer/registry.h"
+#include "flag_parser.h"
+#include "wrap.h"
 
 namespace crema {
 namespace {
@@ -23,38 +27,48 @@ const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
       {"train",
        "--solver=FILE [options]",
-       "train a net, or go on training it",
-       "The solver file names the net, the learning rate, the tests and the snapshots.\n"
-       "Ctrl-C (SIGINT) and SIGTERM stop after the iteration and save a snapshot; SIGHUP saves "
-       "one\n"
-       "and goes on. --resume=auto goes on from the newest whole snapshot.\n"
-       "Exit status: 0 done or stopped by Ctrl-C, 1 an error, 2 wrong usage, 143 stopped by "
-       "SIGTERM.",
+       "train a net, or resume training",
+       "The solver file names the net, the learning rate, and when to test and to save.\n\n"
+       "Ctrl-C (SIGINT) and SIGTERM stop training and save a snapshot; SIGHUP saves one and "
+       "training continues. --resume=auto continues from the newest complete snapshot.\n\n"
+       "Exit status: 0 if training is done or Ctrl-C stopped it, 1 after an error, 2 if the "
+       "command line is wrong, 143 if SIGTERM stopped it.",
        {"solver", "snapshot", "resume", "weights", "gpu", "engine", "level", "stage",
         "sigint_effect", "sighup_effect", "sigterm_effect", "no_fuse", "metrics", "tensorboard",
-        "histograms"},
+        "histograms", "verbose"},
        RunTrain},
       {"test",
        "--model=FILE --weights=FILE [options]",
        "score a trained net",
-       "Runs the net in phase TEST and prints the mean of its outputs over all batches.",
+       "Runs the net in phase TEST and prints the mean of each of its outputs to standard "
+       "output.\n\n"
+       "Without --iterations, every record of the data is used exactly once: if the last batch "
+       "would be incomplete, it is made smaller, and means are weighted by the number of records. "
+       "If the number of records is not known (as with DummyData or WindowData), 50 batches are "
+       "run.",
        {"model", "weights", "iterations", "gpu", "engine", "level", "stage", "no_fuse",
         "no_slices"},
        RunTest},
       {"time",
        "--model=FILE [options]",
-       "measure a net's speed, layer by layer",
-       "In phase TRAIN, the usual one: training with SGD, momentum and weight decay, as whole\n"
-       "iterations and by layer. In phase TEST: forward passes of a net that keeps no gradients.\n"
-       "GFLOP/s are also given as shares of what a matrix product (sgemm) reaches here and now.",
+       "measure the speed of a net, layer by layer",
+       "In phase TRAIN (the default), times training with SGD, momentum and weight decay: whole "
+       "iterations, then each layer. In phase TEST, times forward passes of a net that keeps no "
+       "gradients.\n\n"
+       "GFLOP/s are also given as a share of what a matrix product (sgemm) reaches on this "
+       "machine.",
        {"model", "dummy_data", "iterations", "json", "gpu", "engine", "phase", "level", "stage",
         "no_fuse", "no_slices"},
        RunTime},
       {"show",
        "--model=FILE [options]",
-       "print a net's compiled plan",
-       "For each layer: its engine, memory layout, blobs and their shapes, parameters.",
-       {"model", "dummy_data", "gpu", "engine", "phase", "level", "stage", "no_fuse", "no_slices"},
+       "print the layers of a net, with shapes and memory",
+       "Prints, for each layer, its type, the shape of its output, its learned parameters, the "
+       "multiply-adds of a forward pass, and the memory of its outputs and their gradients.\n\n"
+       "--engines adds which engine runs each layer and why another one cannot. --verbose prints "
+       "everything that is known of each layer, in long lines. --summary leaves the layers out.",
+       {"model", "summary", "engines", "verbose", "dummy_data", "gpu", "engine", "phase", "level",
+        "stage", "no_fuse", "no_slices"},
        RunShow},
       {"device_query",
        "[--gpu=ID,...]",
@@ -67,15 +81,17 @@ const std::vector<Command>& Commands() {
       {"plot",
        "LOG_OR_METRICS... [--out=FILE]",
        "draw training curves",
-       "Reads logs of crema and of Caffe, and files of train --metrics. Several are overlaid.",
+       "Reads logs of crema and of Caffe, and files that train --metrics wrote. Several runs are "
+       "drawn over each other.",
        {"out", "x", "metric", "smooth"},
        RunPlot},
       {"mean",
-       "DB OUT.binaryproto [options]",
+       "DB [OUT.binaryproto] [options]",
        "compute the mean image of a database",
-       "",
+       "Writes the mean image to OUT.binaryproto and prints the mean of each channel.",
        {"backend"},
        RunMean},
+      {"version", "", "print the versions of crema and of its libraries", "", {}, RunVersion},
   };
   return commands;
 }
@@ -87,6 +103,8 @@ const Command* FindCommand(const std::string& name) {
   return nullptr;
 }
 
+constexpr size_t kWidth = 80;
+
 void PrintUsage(std::ostream& out) {
   out << "crema trains and runs convolutional networks written in Caffe's language.\n\n"
          "usage: crema COMMAND [options]\n\ncommands:\n";
@@ -94,87 +112,75 @@ void PrintUsage(std::ostream& out) {
     out << "  " << std::left << std::setw(14) << command.name << command.summary << "\n";
   }
   out << "  " << std::setw(14) << "help"
-      << "this page; `crema help NAME` is one on a command, a layer, solver, "
-      << "net or layer\n"
-      << "\ncrema COMMAND --help tells more about a command.\n";
+      << "explain a command, a layer type, a field, the solver or the net\n"
+      << "\nSee crema COMMAND --help for the options of a command, and crema help for\n"
+         "a list of all layer types.\n";
+}
+
+void PrintFlag(const std::string& name) {
+  constexpr size_t kIndent = 22;
+  const gflags::CommandLineFlagInfo flag = gflags::GetCommandLineFlagInfoOrDie(name.c_str());
+  std::string text = flag.description;
+  const bool has_default = !flag.default_value.empty() && flag.type != "bool" &&
+                           text.find("(default: ") == std::string::npos;
+  if (has_default) text += " (default: " + flag.default_value + ")";
+  text = Wrap(text, kIndent, kWidth);
+  std::cout << "  --" << std::left << std::setw(kIndent - 4) << flag.name << text.substr(kIndent);
 }
 
 void PrintHelp(const Command& command) {
   std::cout << "usage: crema " << command.name << " " << command.arguments << "\n\n"
             << command.summary << "\n";
-  if (command.details[0] != '\0') std::cout << "\n" << command.details << "\n";
-  std::cout << "\noptions:\n";
-  for (const std::string& name : command.flags) {
-    const gflags::CommandLineFlagInfo flag = gflags::GetCommandLineFlagInfoOrDie(name.c_str());
-    std::cout << "  --" << std::left << std::setw(16) << flag.name << " " << flag.description;
-    if (!flag.default_value.empty()) std::cout << " (default: " << flag.default_value << ")";
-    std::cout << "\n";
-  }
-  std::cout << "\nThe log goes to standard error; --minloglevel=1 keeps it to warnings.\n";
+  if (command.details[0] != '\0') std::cout << "\n" << Wrap(command.details, 0, kWidth);
+  if (!command.flags.empty()) std::cout << "\noptions:\n";
+  for (const std::string& name : command.flags) PrintFlag(name);
+  std::cout << "\nThe log goes to standard error; --minloglevel=1 limits it to warnings.\n";
+}
+
+std::vector<std::string> CommandNames() {
+  std::vector<std::string> names = {"help"};
+  for (const Command& command : Commands()) names.push_back(command.name);
+  return names;
 }
 
 int RunHelp(const std::vector<std::string>& arguments) {
-  const Command* command = arguments.empty() ? nullptr : FindCommand(arguments[0]);
   if (arguments.empty()) {
     PrintUsage(std::cout);
     PrintLayerList();
-  } else if (arguments[0] == "layers") {
+    return 0;
+  }
+  const Command* const command = FindCommand(arguments[0]);
+  const std::string instead = InsteadOfCaffeTool(arguments[0]);
+  if (arguments[0] == "layers") {
     for (const std::string& type : LayerTypes(DeviceKind::kCpu)) std::cout << type << "\n";
   } else if (command != nullptr) {
     PrintHelp(*command);
+  } else if (!instead.empty()) {
+    std::cout << Wrap("For Caffe's " + arguments[0] + ": " + instead + ".", 0, kWidth);
   } else {
-    PrintManual(arguments);
+    PrintManual(arguments, CommandNames());
   }
   return 0;
 }
 
-// Flags of glog that every command takes.
-const std::vector<std::string>& LogFlags() {
-  static const std::vector<std::string> flags = {"logtostderr",     "alsologtostderr", "log_dir",
-                                                 "minloglevel",     "stderrthreshold", "v",
-                                                 "colorlogtostderr"};
+std::set<std::string> FlagsOfAllCommands() {
+  std::set<std::string> flags;
+  for (const Command& command : Commands())
+    flags.insert(command.flags.begin(), command.flags.end());
   return flags;
 }
 
-void SetFlag(const Command& command, const std::string& name, const std::string& value) {
-  if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) {
-    const auto flag = gflags::GetCommandLineFlagInfoOrDie(name.c_str());
-    throw UsageError("--" + name + "=" + value + ": is not a value of type " + flag.type +
-                     "; see `crema " + command.name + " --help`");
-  }
-}
-
-// Accepts -name=value, --name=value, --name value, and --name for switches, as gflags does, but
-// only the command's own flags. Returns the other arguments.
-std::vector<std::string> ParseFlags(const Command& command, std::vector<std::string> words) {
-  std::vector<std::string> known = command.flags, rest;
-  known.insert(known.end(), LogFlags().begin(), LogFlags().end());
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (words[i].size() < 2 || words[i][0] != '-') {
-      rest.push_back(words[i]);
-      continue;
-    }
-    const std::string word = words[i].substr(words[i].find_first_not_of('-') == 1 ? 1 : 2);
-    const size_t equals = word.find('=');
-    std::string name = word.substr(0, equals);
-    std::replace(name.begin(), name.end(), '-', '_');
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      const std::string near = Nearest(name, known);
-      throw UsageError("crema " + std::string(command.name) + " has no option --" + name +
-                       (near.empty() ? "" : "; did you mean --" + near + "?"));
-    }
-    const bool is_switch = gflags::GetCommandLineFlagInfoOrDie(name.c_str()).type == "bool";
-    if (equals != std::string::npos) {
-      SetFlag(command, name, word.substr(equals + 1));
-    } else if (is_switch) {
-      SetFlag(command, name, "true");
-    } else if (i + 1 < words.size()) {
-      SetFlag(command, name, words[++i]);
-    } else {
-      throw UsageError("--" + name + " needs a value");
-    }
-  }
-  return rest;
+[[noreturn]] void FailUnknownCommand(const std::string& name) {
+  const std::string start = "there is no command '" + name + "'";
+  std::vector<std::string> names = CommandNames();
+  const std::vector<std::string> caffes = CaffeToolNames();
+  names.insert(names.end(), caffes.begin(), caffes.end());
+  std::string near = name;
+  if (InsteadOfCaffeTool(name).empty()) near = Nearest(name, names);
+  const std::string instead = InsteadOfCaffeTool(near);
+  if (!instead.empty()) throw UsageError(start + "; for Caffe's " + near + ": " + instead);
+  throw UsageError(start + (near.empty() ? "" : "; did you mean '" + near + "'?") +
+                   " (see crema --help)");
 }
 
 // The word that names the command. Caffe takes flags before it too, and `--gpu 0 train` has the
@@ -192,12 +198,34 @@ std::vector<std::string>::const_iterator FindCommandWord(const std::vector<std::
   return later == words.end() ? first : later;
 }
 
+bool AnyOf(const std::vector<std::string>& words, const std::vector<std::string>& wanted) {
+  return std::find_first_of(words.begin(), words.end(), wanted.begin(), wanted.end()) !=
+         words.end();
+}
+
+bool AsksHelp(const std::vector<std::string>& words) {
+  return AnyOf(words,
+               {"--help", "-help", "-h", "--helpshort", "-helpshort", "--helpfull", "-helpfull"});
+}
+
+int RunCommand(const Command& command, const std::vector<std::string>& words, const char* program) {
+  FlagParser flags(command.name, command.flags, FlagsOfAllCommands());
+  flags.Parse(words);
+  gflags::HandleCommandLineHelpFlags();  // --helpxml and the like, for programs; ends if given
+  if (!FLAGS_log_dir.empty()) FLAGS_logtostderr = false;  // then glog writes files too
+  google::InitGoogleLogging(program);
+  if (!flags.unused().empty()) {
+    LOG(WARNING) << "crema " << command.name << " does not use " << Join(flags.unused())
+                 << "; ignored";
+  }
+  return command.run(flags.arguments());
+}
+
 int Run(int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const auto first = FindCommandWord(words);
-  const bool asks_help = std::any_of(words.begin(), words.end(), [](const std::string& word) {
-    return word == "--help" || word == "-help" || word == "-h";
-  });
+  const bool asks_help = AsksHelp(words);
+  if (AnyOf(words, {"--version", "-version", "-V"})) return RunVersion({});
   if (first == words.end()) {
     PrintUsage(asks_help ? std::cout : std::cerr);
     return asks_help ? 0 : 2;
@@ -206,21 +234,16 @@ int Run(int argc, char** argv) {
   words.erase(first);
   if (name == "help") return RunHelp(words);
   const Command* command = FindCommand(name);
-  if (command == nullptr) {
-    std::vector<std::string> names;
-    for (const Command& known : Commands()) names.push_back(known.name);
-    const std::string near = Nearest(name, names);
-    throw UsageError("there is no command '" + name + "'" +
-                     (near.empty() ? "" : "; did you mean '" + near + "'?"));
-  }
+  if (command == nullptr) FailUnknownCommand(name);
   if (asks_help) {
     PrintHelp(*command);
     return 0;
   }
-  const std::vector<std::string> arguments = ParseFlags(*command, words);
-  if (!FLAGS_log_dir.empty()) FLAGS_logtostderr = false;  // then glog writes files too
-  google::InitGoogleLogging(argv[0]);
-  return command->run(arguments);
+  try {
+    return RunCommand(*command, words, argv[0]);
+  } catch (const UsageError& error) {
+    throw UsageError(Concat(error.what(), " (see crema ", name, " --help)"));
+  }
 }
 
 // Messages of libraries (OpenCV) may have several lines.
@@ -237,13 +260,13 @@ int Report(std::string message, int status) {
 int main(int argc, char** argv) {
   crema::WaitBriefly(argv);
   FLAGS_alsologtostderr = true;
-  FLAGS_logtostderr = true;          // files only where --log_dir or GLOG_log_dir asks for them
+  FLAGS_logtostderr = true;          // files only if --log_dir or GLOG_log_dir asks for them
   FLAGS_log_year_in_prefix = false;  // as the glog of Caffe's time wrote it
   std::signal(SIGXFSZ, SIG_IGN);  // a file over its limit is an error of write(), like a full disk
   try {
     return crema::Run(argc, argv);
   } catch (const crema::UsageError& error) {
-    return crema::Report(std::string(error.what()) + " (crema --help tells how it is used)", 2);
+    return crema::Report(error.what(), 2);
   } catch (const std::bad_alloc&) {
     return crema::Report("out of memory; use a smaller batch size", 1);
   } catch (const std::exception& error) {

@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <set>
 
+#include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/net/compile.h"
+#include "net/passes.h"
 
 namespace crema {
 namespace {
@@ -33,9 +35,8 @@ int64_t BatchSize(const proto::LayerParameter& layer) {
                          layer.memory_data_param().batch_size()});
 }
 
-// N, C, H, W of the layer's images; `otherwise` where it does not say.
-std::vector<int64_t> ImageShape(const proto::LayerParameter& layer,
-                                const std::vector<int64_t>& otherwise) {
+// N, C, H, W of the layer's images as far as it states them; 0 for what it does not state.
+std::vector<int64_t> StatedShape(const proto::LayerParameter& layer) {
   const proto::TransformationParameter& transform = layer.transform_param();
   const proto::ImageDataParameter& image = layer.image_data_param();
   const proto::MemoryDataParameter& memory = layer.memory_data_param();
@@ -44,12 +45,44 @@ std::vector<int64_t> ImageShape(const proto::LayerParameter& layer,
   const bool is_gray = transform.force_gray() || (image.has_is_color() && !image.is_color());
   const int64_t channels =
       FirstAboveZero({memory.channels(), transform.force_color() ? 3 : 0, is_gray ? 1 : 0});
-  const std::vector<int64_t> stated = {BatchSize(layer), channels,
-                                       FirstAboveZero({crop, memory.height(), image.new_height()}),
-                                       FirstAboveZero({crop, memory.width(), image.new_width()})};
-  std::vector<int64_t> shape;
-  for (int a = 0; a < 4; ++a) shape.push_back(stated[a] > 0 ? stated[a] : otherwise[a]);
+  return {BatchSize(layer), channels, FirstAboveZero({crop, memory.height(), image.new_height()}),
+          FirstAboveZero({crop, memory.width(), image.new_width()})};
+}
+
+// `asked`, with the layer's own number for each 0.
+std::vector<int64_t> ImageShape(const proto::LayerParameter& layer,
+                                const std::vector<int64_t>& asked) {
+  const char* const names[] = {"batch size", "number of channels", "height", "width"};
+  const std::vector<int64_t> stated = StatedShape(layer);
+  std::vector<int64_t> shape = asked;
+  for (size_t a = 0; a < shape.size(); ++a) {
+    if (shape[a] > 0) continue;
+    shape[a] = stated[a];
+    if (shape[a] == 0) {
+      Fail("layer '", layer.name(), "' (", layer.type(), "): --dummy-data leaves the ", names[a],
+           " to the net, which does not state it; give a number in place of the 0");
+    }
+  }
   return shape;
+}
+
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  std::vector<std::string> dims;
+  for (int64_t dim : shape) dims.push_back(dim == 0 ? "?" : std::to_string(dim));
+  return Join(dims, "x");
+}
+
+// What is used instead of the layer's data, and what the net states if that differs.
+std::string Describe(const proto::LayerParameter& layer, const std::vector<int64_t>& asked) {
+  const std::vector<int64_t> used = ImageShape(layer, asked), stated = StatedShape(layer);
+  std::string text = Concat("layer '", layer.name(), "' (", layer.type(), "): random images of ",
+                            ShapeText(used), " instead of its data");
+  bool differs = false;
+  for (size_t a = 0; a < used.size(); ++a) {
+    differs = differs || (stated[a] != 0 && stated[a] != used[a]);
+  }
+  if (differs) text += "; the net itself states " + ShapeText(stated);
+  return text;
 }
 
 // Layers whose tops hold the values of their bottoms.
@@ -121,16 +154,21 @@ std::vector<int64_t> ParseDummyShape(const std::string& text) {
   long long n, c, h, w;
   int end = 0;
   const int read = std::sscanf(text.c_str(), "%lldx%lldx%lldx%lld%n", &n, &c, &h, &w, &end);
-  if (read != 4 || end != static_cast<int>(text.size()) || std::min({n, c, h, w}) < 1) {
+  if (read != 4 || end != static_cast<int>(text.size()) || std::min({n, c, h, w}) < 0) {
     Fail("--dummy-data=", text,
-         ": is not a shape; give the images' N x C x H x W, as in "
-         "--dummy-data=4x3x224x224");
+         ": is not a shape; give N x C x H x W of the images, as in --dummy-data=4x3x224x224");
   }
   return {n, c, h, w};
 }
 
 // How many classes there are is known only when the net's shapes are: it is compiled once for that.
-void ReplaceDataLayers(const std::vector<int64_t>& shape, proto::NetParameter* net) {
+std::vector<std::string> ReplaceDataLayers(const std::vector<int64_t>& shape,
+                                           proto::NetParameter* net) {
+  std::vector<std::string> changes;
+  const proto::NetParameter of_phase = FilterLayers(*net);
+  for (const proto::LayerParameter& layer : of_phase.layer()) {
+    if (ReadsData(layer)) changes.push_back(Describe(layer, shape));
+  }
   std::vector<proto::LayerParameter*> replaced;
   for (proto::LayerParameter& layer : *net->mutable_layer()) {
     if (!ReadsData(layer)) continue;
@@ -146,6 +184,7 @@ void ReplaceDataLayers(const std::vector<int64_t>& shape, proto::NetParameter* n
       layer->mutable_dummy_data_param()->mutable_data_filler(t)->set_max(classes);
     }
   }
+  return changes;
 }
 
 }  // namespace crema

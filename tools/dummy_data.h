@@ -11,13 +11,15 @@ namespace proto {
 class NetParameter;
 }
 
-// Reads "4x3x224x224". Throws Error where the text is not four numbers above 0.
+// Reads "4x3x224x224". Throws Error if the text is not four numbers, none of them negative.
 std::vector<int64_t> ParseDummyShape(const std::string& text);
 
-// Turns each layer that reads a data set into one that makes random images and labels. Batch size,
-// crop and channels are those that the layer states, otherwise those of `shape` (N, C, H, W).
-// Labels are whole classes, and a fraction that is cut off, below the number of scores that they
-// are compared with.
-void ReplaceDataLayers(const std::vector<int64_t>& shape, proto::NetParameter* net);
+// Turns each layer that reads a data set into one that makes random images of `shape` (N, C, H, W)
+// and labels. A 0 in the shape stands for the layer's own batch size, channels or crop; throws
+// Error if it states none. Labels are whole classes, and a fraction that is cut off, below the
+// number of scores that they are compared with. Returns a sentence for each layer of the net's
+// phase: what is used.
+std::vector<std::string> ReplaceDataLayers(const std::vector<int64_t>& shape,
+                                           proto::NetParameter* net);
 
 }  // namespace crema

@@ -14,6 +14,7 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/layer/registry.h"
+#include "wrap.h"
 
 namespace crema {
 
@@ -249,29 +250,68 @@ const std::map<std::string, std::string>& MessagePages() {
   return pages;
 }
 
-// Breaks lines at `width`, behind `indent` blanks; lines that begin with a blank stay.
-std::string Wrap(const std::string& text, size_t indent, size_t width) {
-  const std::string margin(indent, ' ');
-  std::ostringstream out;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.empty() || line[0] == ' ') {
-      out << (line.empty() ? "" : margin + line) << "\n";
-      continue;
-    }
-    size_t column = 0;
-    std::istringstream words(line);
-    for (std::string word; words >> word;) {
-      if (column > 0 && column + 1 + word.size() > width) {
-        out << "\n";
-        column = 0;
-      }
-      out << (column == 0 ? margin : " ") << word;
-      column = (column == 0 ? indent : column + 1) + word.size();
-    }
-    out << "\n";
+// Formats that crema only upgrades: their fields are those of today.
+bool IsOld(const Descriptor& message) {
+  return message.name().compare(0, 2, "V1") == 0 || message.name().compare(0, 2, "V0") == 0;
+}
+
+template <class Visitor>
+void ForEachField(const Visitor& visit) {
+  const auto& file = *Message("LayerParameter").file();
+  for (int m = 0; m < file.message_type_count(); ++m) {
+    const Descriptor& message = *file.message_type(m);
+    if (IsOld(message)) continue;
+    for (int f = 0; f < message.field_count(); ++f) visit(message, *message.field(f));
   }
-  return out.str();
+}
+
+std::vector<std::string> FieldNames() {
+  std::set<std::string> names;
+  ForEachField(
+      [&](const Descriptor&, const FieldDescriptor& field) { names.insert(field.name()); });
+  return {names.begin(), names.end()};
+}
+
+// Where a message of this type is written: "convolution_param of Convolution, Deconvolution and
+// Im2col layers".
+std::string PlaceOf(const Descriptor& message) {
+  if (message.name() == "SolverParameter") return "the solver";
+  if (message.name() == "NetParameter") return "the net";
+  if (message.name() == "LayerParameter") return "every layer";
+  std::vector<std::string> places;
+  ForEachField([&](const Descriptor& holder, const FieldDescriptor& field) {
+    if (field.message_type() == nullptr || field.message_type()->name() != message.name()) return;
+    const std::vector<std::string> types = TypesOfField(field);
+    const bool is_of_layers = holder.name() == "LayerParameter" && !types.empty();
+    const std::string in = holder.name() == "SolverParameter"  ? "the solver"
+                           : holder.name() == "NetParameter"   ? "the net"
+                           : holder.name() == "LayerParameter" ? "layers"
+                                                               : holder.name();
+    places.push_back(field.name() + " of " + (is_of_layers ? Join(types) : in));
+  });
+  return places.empty() ? message.name() : Join(places, "; ");
+}
+
+// A section for each message that has the field.
+ManualPage FieldPage(const std::string& name) {
+  ManualPage page;
+  page.title = name;
+  ForEachField([&](const Descriptor& message, const FieldDescriptor& field) {
+    if (field.name() != name) return;
+    page.sections.push_back({"In " + PlaceOf(message), "", {MakeField(field)}});
+    for (const std::string& type : TypesOfField(field)) {
+      page.use += (page.use.empty() ? "See also: crema help " : ", crema help ") + type;
+    }
+  });
+  page.purpose = page.sections.size() == 1
+                     ? "A field of the configuration language."
+                     : Concat("A field that ", page.sections.size(), " messages have.");
+  if (!page.use.empty()) page.use += ".";
+  return page;
+}
+
+bool IsMessage(const std::string& name) {
+  return Pool().FindMessageTypeByName("crema.proto." + name) != nullptr;
 }
 
 // Indented lines, which are tables and formulas, become blocks.
@@ -305,16 +345,20 @@ void WriteText(const std::filesystem::path& path, const std::string& text) {
 
 }  // namespace
 
-ManualPage FindManualPage(const std::string& title) {
+ManualPage FindManualPage(const std::string& title, const std::vector<std::string>& others) {
   const auto message = MessagePages().find(title);
   if (message != MessagePages().end()) return MessagePage(title, message->second);
   std::vector<std::string> titles = LayerTypes(DeviceKind::kCpu);
   if (std::find(titles.begin(), titles.end(), title) != titles.end()) return LayerPage(title);
+  if (IsMessage(title)) return MessagePage(title, title);
+  const std::vector<std::string> fields = FieldNames();
+  if (std::binary_search(fields.begin(), fields.end(), title)) return FieldPage(title);
   for (const auto& page : MessagePages()) titles.push_back(page.first);
+  titles.insert(titles.end(), others.begin(), others.end());
+  titles.insert(titles.end(), fields.begin(), fields.end());
   const std::string near = Nearest(title, titles);
-  Fail(
-      "there is no help on '", title, "'",
-      near.empty() ? "; `crema help` lists commands and layers" : "; did you mean '" + near + "'?");
+  Fail("there is no help on '", title, "'",
+       near.empty() ? "; crema help lists commands and layers" : "; did you mean '" + near + "'?");
 }
 
 std::vector<ManualPage> LayerPages() {

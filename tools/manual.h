@@ -29,9 +29,10 @@ struct ManualPage {
   std::vector<ManualSection> sections;
 };
 
-// A page for a layer type, or for "solver", "net" or "layer". Throws Error where there is none,
-// naming the nearest title.
-ManualPage FindManualPage(const std::string& title);
+// A page for a layer type, for "solver", "net" or "layer", for a message of the language
+// ("FillerParameter"), or for a field ("lr_policy"). Throws Error if there is none, naming the
+// nearest title or the nearest one of `others`, which are explained elsewhere.
+ManualPage FindManualPage(const std::string& title, const std::vector<std::string>& others);
 
 // All layer types that crema has, as pages.
 std::vector<ManualPage> LayerPages();

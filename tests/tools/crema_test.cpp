@@ -1,6 +1,7 @@
 // The command-line tool: each command, from files to what it prints.
 #include <regex>
 
+#include "schema/hdf5_io.h"
 #include "tools/tool_test.h"
 
 namespace crema {
@@ -73,6 +74,73 @@ TEST_F(ToolTest, TestGivesMeansOverBatches) {
               testing::ContainsRegex("\\] loss = ([0-9.]+) \\(\\* 1 = ([0-9.]+) loss\\)\n"));
 }
 
+// The value after "NAME = " at the start of a line of standard output.
+double ResultOf(const ToolResult& result, const std::string& name) {
+  for (const std::string& line : SplitLines(result.out)) {
+    const std::string start = name + " = ";
+    if (line.rfind(start, 0) == 0) return std::stod(line.substr(start.size()));
+  }
+  ADD_FAILURE() << name << " is not in\n" << result.out << result.err;
+  return -1;
+}
+
+// 11 records in batches of 4: what a batch of 11 gives in one pass.
+TEST_F(ToolTest, TestTakesEachRecordOnce) {
+  UseImages();
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  const Words words = {"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"};
+  const ToolResult whole = Run(words);
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  EXPECT_THAT(whole.err, HasSubstr("One pass over 11 records: 2 batches of 4 and one of 3\n"));
+  EXPECT_THAT(whole.err, HasSubstr("] Batch 2, loss = "));
+  EXPECT_THAT(whole.err, testing::Not(HasSubstr("Batch 3")));
+  Write("net.prototxt", With(Read("net.prototxt"), "batch_size: 4", "batch_size: 11"));
+  const ToolResult one = Run(words);
+  EXPECT_THAT(one.err, HasSubstr("One pass over 11 records: 1 batches of 11\n"));
+  EXPECT_NEAR(ResultOf(whole, "accuracy"), ResultOf(one, "accuracy"), 1e-6);
+  EXPECT_NEAR(ResultOf(whole, "loss"), ResultOf(one, "loss"), 1e-5);
+  Write("net.prototxt", With(Read("net.prototxt"), "batch_size: 11", "batch_size: 100"));
+  const ToolResult few = Run(words);
+  EXPECT_THAT(few.err, HasSubstr("0 batches of 100 and one of 11\n"));
+  EXPECT_NEAR(ResultOf(few, "loss"), ResultOf(one, "loss"), 1e-5);
+}
+
+// A number that is given is Caffe's: whole batches.
+TEST_F(ToolTest, TestRunsTheBatchesThatAreAskedFor) {
+  UseImages();
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  const ToolResult result = Run(
+      {"test", "--model=net.prototxt", "--iterations=50", "--weights=small_iter_10.caffemodel"});
+  EXPECT_THAT(result.err, HasSubstr("Running for 50 iterations.\n"));
+  EXPECT_THAT(result.err, HasSubstr("] Batch 49, loss = "));
+  EXPECT_THAT(result.err, testing::Not(HasSubstr("One pass")));
+}
+
+// Without a data set there is no pass; Caffe's 50 batches are run.
+TEST_F(ToolTest, TestOfRandomDataRuns50Batches) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  const ToolResult result =
+      Run({"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("no layer of the net reads a data set"));
+  EXPECT_THAT(result.err, HasSubstr("Running for 50 iterations.\n"));
+  EXPECT_EQ(SplitLines(result.out).size(), 2u) << result.out;
+}
+
+// The rows of a file that a net writes are those of the records.
+TEST_F(ToolTest, TestWritesEachRecordOnce) {
+  UseImages();
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  Write("net.prototxt", Read("net.prototxt") +
+                            "layer { name: 'out' type: 'HDF5Output' bottom: 'fc' bottom: 'label' "
+                            "include { phase: TEST } hdf5_output_param { file_name: 'fc.h5' } }");
+  const ToolResult result =
+      Run({"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("11 batches of 1\n"));  // 11 is prime
+  EXPECT_EQ(Hdf5File::Open((folder_ / "fc.h5").string()).Shape("data")[0], 11);
+}
+
 TEST_F(ToolTest, EveryLogLineHasThePrefix) {
   const ToolResult result = Run({"time", "--model=net.prototxt", "--iterations=2"});
   ASSERT_EQ(result.status, 0);
@@ -132,8 +200,8 @@ TEST_F(ToolTest, FusionCanBeTurnedOff) {
       "layer { name: 'x' type: 'DummyData' top: 'x' dummy_data_param { shape { dim: 2 dim: 3 } } }"
       "layer { name: 'bn' type: 'BatchNorm' bottom: 'x' top: 'y' }"
       "layer { name: 'scale' type: 'Scale' bottom: 'y' top: 'y' }");
-  EXPECT_THAT(Run({"show", "--model=fused.prototxt"}).out, HasSubstr("done by 'bn'"));
-  EXPECT_THAT(Run({"show", "--model=fused.prototxt", "--no-fuse"}).out,
+  EXPECT_THAT(Run({"show", "--model=fused.prototxt", "--engines"}).out, HasSubstr("done by 'bn'"));
+  EXPECT_THAT(Run({"show", "--model=fused.prototxt", "--engines", "--no-fuse"}).out,
               testing::Not(HasSubstr("done by")));
   for (const char* phase : {"--phase=TRAIN", "--phase=TEST"}) {
     EXPECT_EQ(Run({"time", "--model=fused.prototxt", "--iterations=1", "--no-fuse", phase}).status,
@@ -148,12 +216,13 @@ TEST_F(ToolTest, SlicesCanBeTurnedOff) {
         "dim: 512 } } }"
         "layer { name: 'p' type: 'Pooling' bottom: 'x' top: 'p' pooling_param { kernel_size: 2 } }"
         "layer { name: 't' type: 'TanH' bottom: 'p' top: 't' }");
-  EXPECT_THAT(Run({"show", "--model=sliced.prototxt", "--phase=TEST"}).out,
-              HasSubstr("parts of the batch"));
-  EXPECT_THAT(Run({"show", "--model=sliced.prototxt", "--phase=TEST", "--no-slices"}).out,
-              testing::Not(HasSubstr("parts of the batch")));
-  EXPECT_THAT(Run({"show", "--model=sliced.prototxt"}).out,
-              testing::Not(HasSubstr("parts of the batch")));
+  const auto show = [&](Words more) {
+    more.insert(more.begin(), {"show", "--model=sliced.prototxt", "--engines"});
+    return Run(more).out;
+  };
+  EXPECT_THAT(show({"--phase=TEST"}), HasSubstr("parts of the batch"));
+  EXPECT_THAT(show({"--phase=TEST", "--no-slices"}), testing::Not(HasSubstr("parts of the batch")));
+  EXPECT_THAT(show({}), testing::Not(HasSubstr("parts of the batch")));
 }
 
 TEST_F(ToolTest, TimesNetsWhoseLabelsAreInputs) {
@@ -170,16 +239,70 @@ TEST_F(ToolTest, TimesNetsWhoseLabelsAreInputs) {
   EXPECT_EQ(result.status, 0) << result.err;
 }
 
-TEST_F(ToolTest, ShowsThePlan) {
+TEST_F(ToolTest, ShowsTheLayers) {
   const ToolResult result = Run({"show", "--model=net.prototxt"});
   ASSERT_EQ(result.status, 0);
-  for (const char* part :
-       {"net 'small', phase TRAIN", "InnerProduct", "4x5", "5x3, 5", "outputs: loss", "values",
-        "gradients", "memory of a pass: ", "sharing saves "}) {
-    EXPECT_THAT(result.out, HasSubstr(part));
-  }
+  EXPECT_THAT(result.out, HasSubstr("net 'small', phase TRAIN"));
+  EXPECT_THAT(result.out, testing::ContainsRegex("\nlayer +type +output +parameters +mult-adds +"
+                                                 "memory\n"));
+  // 5 x 3 weights and 5 biases, 4 x 15 products, 4 x 5 values with their gradients.
+  EXPECT_THAT(result.out, testing::ContainsRegex("\nfc +InnerProduct +4x5 +20 +60 +160 B\n"));
+  EXPECT_THAT(result.out, testing::ContainsRegex("\nsum +20 +60 +"));
+  EXPECT_THAT(result.out, HasSubstr("outputs: loss"));
+  EXPECT_THAT(result.out, HasSubstr("learned parameters: 20\n"));
   EXPECT_THAT(Run({"show", "--model=net.prototxt", "--phase=TEST"}).out,
               HasSubstr("outputs: accuracy loss"));
+  const std::string summary = Run({"show", "--model=net.prototxt", "--summary"}).out;
+  EXPECT_THAT(summary, HasSubstr("for a pass, shared by"));
+  EXPECT_THAT(summary, testing::Not(HasSubstr("InnerProduct")));
+  const std::string all = Run({"show", "--model=net.prototxt", "--verbose"}).out;
+  for (const char* part : {"5x3, 5", "data, label", "sharing saves "}) {
+    EXPECT_THAT(all, HasSubstr(part));
+  }
+}
+
+TEST_F(ToolTest, ShowsWhyALayerHasItsEngine) {
+  Write("double.prototxt",
+        "layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 1 dim: 2 dim: 4 "
+        "dim: 4 } } }"
+        "layer { name: 'relu' type: 'ReLU' bottom: 'x' top: 'y' engine: CAFFE }");
+  const std::string plain = Run({"show", "--model=net.prototxt"}).out;
+  const std::string engines = Run({"show", "--model=net.prototxt", "--engines"}).out;
+  EXPECT_THAT(plain, testing::Not(HasSubstr("engine")));
+  EXPECT_THAT(engines, testing::ContainsRegex("\nlayer +type +engine +memory order\n"));
+}
+
+// Long names give way.
+TEST_F(ToolTest, ShowFitsATerminal) {
+  std::string net = kNet;
+  const std::string name(120, 'n');
+  net = With(With(net, "name: \"fc\"", "name: \"first" + name + "last\""),
+             "shape { dim: 4 dim: 3 }", "shape { dim: 4 dim: 1000 dim: 1000 }");
+  Write("net.prototxt", net);
+  for (const std::string option : {"--summary=false", "--engines", "--summary"}) {
+    const ToolResult result = Run({"show", "--model=net.prototxt", option});
+    EXPECT_EQ(result.status, 0) << result.err;
+    for (const std::string& line : SplitLines(result.out)) EXPECT_LE(line.size(), 80u) << line;
+  }
+  EXPECT_THAT(Run({"show", "--model=net.prototxt"}).out,
+              testing::ContainsRegex("\nfirstn+\\.\\.n*last +InnerProduct "));
+}
+
+// The log of training has one line for each net. What they take adds up to what was planned.
+TEST_F(ToolTest, TrainingSaysWhatItsNetsTake) {
+  const ToolResult result = Run({"train", "--solver=solver.prototxt"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  std::smatch planned;
+  ASSERT_TRUE(std::regex_search(result.err, planned,
+                                std::regex("training net ([0-9.]+ k?B), test nets ([0-9.]+ k?B)")))
+      << result.err;
+  EXPECT_THAT(result.err, HasSubstr("] Training net 'small', phase TRAIN: 3 layers, 20 learned "
+                                    "parameters, 60 multiply-adds per pass, memory " +
+                                    planned[1].str() + " ("));
+  EXPECT_THAT(result.err, HasSubstr("memory " + planned[2].str() + " beside the "));
+  EXPECT_THAT(result.err, testing::Not(HasSubstr("data, label")));
+  EXPECT_THAT(Run({"train", "--solver=solver.prototxt", "--verbose"}).err,
+              HasSubstr("data, label"));
 }
 
 TEST_F(ToolTest, StagesAndLevelsChooseLayers) {

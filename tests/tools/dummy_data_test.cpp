@@ -21,12 +21,12 @@ class DummyDataToolTest : public testing::Test {
                             "layer { name: 'r' type: 'ReLU' bottom: 'fc' top: 'fc' }"
                             "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'fc' "
                             "bottom: 'label' }");
-    return RunTool(
-               {command_, "--model=" + file.string(), "--dummy-data=" + shape, "--minloglevel=2"},
-               {})
-        .out;
+    const ToolResult result =
+        RunTool({"show", "--model=" + file.string(), "--dummy-data=" + shape, "--verbose"}, {});
+    log_ = result.err;
+    return result.out;
   }
-  std::string command_ = "show";
+  std::string log_;  // of the last Show
 };
 
 TEST_F(DummyDataToolTest, TakesTheShapeThatIsAskedFor) {
@@ -34,32 +34,51 @@ TEST_F(DummyDataToolTest, TakesTheShapeThatIsAskedFor) {
               ContainsRegex("-> data, label +4x3x20x30, 4"));
 }
 
+// What stands on the command line wins, and the log says what is used.
+TEST_F(DummyDataToolTest, OverridesWhatTheLayerStates) {
+  const std::string layer =
+      "type: 'Data' data_param { source: 'none' batch_size: 64 } transform_param { crop_size: 9 }";
+  EXPECT_THAT(Show(layer), ContainsRegex("-> data, label +4x3x20x30, 4"));
+  EXPECT_THAT(log_, HasSubstr("layer 'data' (Data): random images of 4x3x20x30 instead of its "
+                              "data; the net itself states 64x?x9x9\n"));
+  EXPECT_THAT(Show(layer, "0x3x20x0"), ContainsRegex("-> data, label +64x3x20x9, 64"));
+  Show("type: 'Data' data_param { source: 'none' batch_size: 4 }");
+  EXPECT_THAT(log_, HasSubstr("random images of 4x3x20x30 instead of its data\n"));
+  Show("type: 'Data' data_param { source: 'none' batch_size: 4 }", "0x3x0x30");
+  EXPECT_THAT(log_, HasSubstr("leaves the height to the net, which does not state it"));
+}
+
+// A 0 asks for it.
 TEST_F(DummyDataToolTest, TakesWhatTheLayerStates) {
-  const std::pair<const char*, const char*> cases[] = {
+  const struct {
+    const char *layer, *asked, *shapes;
+  } cases[] = {
       {"type: 'Data' data_param { source: 'none' batch_size: 2 } transform_param { crop_size: 9 }",
-       "2x3x9x9, 2"},
+       "0x3x0x0", "2x3x9x9, 2"},
       {"type: 'Data' data_param { source: 'none' } transform_param { force_gray: true }",
-       "4x1x20x30, 4"},
+       "4x0x20x30", "4x1x20x30, 4"},
       {"type: 'ImageData' image_data_param { source: 'none' batch_size: 5 new_height: 6 new_width: "
        "8 is_color: false }",
-       "5x1x6x8, 5"},
+       "0x0x0x0", "5x1x6x8, 5"},
       {"type: 'MemoryData' memory_data_param { batch_size: 2 channels: 4 height: 5 width: 6 }",
-       "2x4x5x6, 2"},
-      {"type: 'HDF5Data' hdf5_data_param { source: 'none' batch_size: 3 }", "3x3x20x30, 3"},
+       "0x0x0x0", "2x4x5x6, 2"},
+      {"type: 'HDF5Data' hdf5_data_param { source: 'none' batch_size: 3 }", "0x3x20x30",
+       "3x3x20x30, 3"},
       {"type: 'WindowData' window_data_param { source: 'none' batch_size: 3 crop_size: 11 }",
-       "3x3x11x11, 3"}};
-  for (const auto& [layer, shapes] : cases) {
-    EXPECT_THAT(Show(layer), ContainsRegex(std::string("-> data, label +") + shapes)) << layer;
+       "0x3x0x0", "3x3x11x11, 3"}};
+  for (const auto& each : cases) {
+    EXPECT_THAT(Show(each.layer, each.asked),
+                ContainsRegex(std::string("-> data, label +") + each.shapes))
+        << each.layer << log_;
   }
 }
 
 // A label out of range would be an error.
 TEST_F(DummyDataToolTest, LabelsAreInRange) {
-  command_ = "time";
   const std::filesystem::path file = TestFolder() / "net.prototxt";
   Show("type: 'Data' data_param { source: 'none' batch_size: 500 }");
   const ToolResult result =
-      RunTool({"time", "--model=" + file.string(), "--iterations=2", "--dummy-data=1x1x2x2"}, {});
+      RunTool({"time", "--model=" + file.string(), "--iterations=2", "--dummy-data=500x1x2x2"}, {});
   EXPECT_EQ(result.status, 0) << result.err;
 }
 
@@ -78,7 +97,7 @@ TEST_F(DummyDataToolTest, LabelsFollowTheShapes) {
                 "reshape_param { shape { dim: 0 dim: 1 } } }"
                 "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'a' bottom: 'flat' }");
   const ToolResult result =
-      RunTool({"time", "--model=" + file.string(), "--iterations=1", "--dummy-data=1x1x2x2"}, {});
+      RunTool({"time", "--model=" + file.string(), "--iterations=1", "--dummy-data=500x1x2x2"}, {});
   EXPECT_EQ(result.status, 0) << result.err;
 }
 
@@ -95,24 +114,25 @@ TEST(DummyDataTest, PublishedNetsHaveCaffesShapes) {
   const struct {
     const char *file, *data, *blob, *shape;
   } cases[] = {
-      {"BVLC+caffe/models/bvlc_googlenet/train_val", "4x3x224x224", "loss3/classifier", "32x1000"},
-      {"BVLC+caffe/models/finetune_flickr_style/train_val", "4x3x224x224", "fc8_flickr", "50x20"},
-      {"BVLC+caffe/examples/cifar10/cifar10_full_sigmoid_train_test_bn", "4x3x224x224", "pool3",
+      {"BVLC+caffe/models/bvlc_googlenet/train_val", "0x3x0x0", "loss3/classifier", "32x1000"},
+      {"BVLC+caffe/models/finetune_flickr_style/train_val", "0x3x0x0", "fc8_flickr", "50x20"},
+      {"BVLC+caffe/examples/cifar10/cifar10_full_sigmoid_train_test_bn", "0x3x224x224", "pool3",
        "100x64x28x28"},
-      {"BVLC+caffe/examples/siamese/mnist_siamese_train_test", "4x2x28x28", "pool2_p", "64x50x4x4"},
-      {"BVLC+caffe/examples/mnist/mnist_autoencoder", "4x1x28x28", "encode4", "100x30"},
+      {"BVLC+caffe/examples/siamese/mnist_siamese_train_test", "0x2x28x28", "pool2_p", "64x50x4x4"},
+      {"BVLC+caffe/examples/mnist/mnist_autoencoder", "0x1x28x28", "encode4", "100x30"},
       {"BVLC+caffe@v0.9/models/imagenet", "4x3x224x224", "pool5", "10x256x6x6"},
-      {"everpeace+caffe/examples/cifar10/cifar10_quick_train_test", "4x3x224x224", "pool3",
+      {"everpeace+caffe/examples/cifar10/cifar10_quick_train_test", "0x3x224x224", "pool3",
        "100x64x28x28"},
-      {"forresti+SqueezeNet/SqueezeNet_v1.1/train_val", "4x3x224x224", "pool10", "32x1000x1x1"},
+      {"forresti+SqueezeNet/SqueezeNet_v1.1/train_val", "0x3x0x0", "pool10", "32x1000x1x1"},
       {"KaimingHe+deep-residual-networks/prototxt/ResNet-50-deploy", "4x3x224x224", "pool5",
        "1x2048x1x1"},
       {"shelhamer+fcn.berkeleyvision.org/voc-fcn8s/deploy", "4x3x224x224", "score", "1x21x500x500"},
       {"shicai+MobileNet-Caffe/mobilenet_v2_deploy", "4x3x224x224", "conv6_4/bn", "1x1280x7x7"}};
   for (const auto& c : cases) {
-    const ToolResult result = RunTool({"show", "--model=" + (nets / c.file).string() + ".prototxt",
-                                       std::string("--dummy-data=") + c.data, "--minloglevel=2"},
-                                      {});
+    const ToolResult result =
+        RunTool({"show", "--model=" + (nets / c.file).string() + ".prototxt",
+                 std::string("--dummy-data=") + c.data, "--verbose", "--minloglevel=2"},
+                {});
     EXPECT_EQ(result.status, 0) << c.file << ": " << result.err;
     EXPECT_THAT(result.out, ContainsRegex(std::string("-> ") + c.blob + " +" + c.shape)) << c.file;
   }
@@ -120,7 +140,7 @@ TEST(DummyDataTest, PublishedNetsHaveCaffesShapes) {
 
 TEST_F(DummyDataToolTest, RefusesWhatIsNoShape) {
   const std::string model = SourceFolder() / "models/lenet/train_val.prototxt";
-  for (const char* shape : {"4x3x20", "4x3x20x0", "4x3x20x30x1", "big", "4,3,20,30"}) {
+  for (const char* shape : {"4x3x20", "4x3x20x-1", "4x3x20x30x1", "big", "4,3,20,30"}) {
     const ToolResult result =
         RunTool({"show", "--model=" + model, std::string("--dummy-data=") + shape}, {});
     EXPECT_EQ(result.status, 1) << shape;

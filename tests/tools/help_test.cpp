@@ -42,6 +42,24 @@ TEST(HelpTest, PagesTellTheFieldsOfALayer) {
   EXPECT_THAT(Help("layer"), testing::Not(HasSubstr("pooling_param  (")));
 }
 
+TEST(HelpTest, FindsFields) {
+  for (const char* part : {"the solver", "lr_policy  (string)", "\"multistep\""}) {
+    EXPECT_THAT(Help("lr_policy"), HasSubstr(part));
+  }
+  EXPECT_THAT(Help("weight_decay"), HasSubstr("weight_decay  (float)"));
+  const std::string kernel = Help("kernel_size");
+  for (const char* part : {"Convolution, Deconvolution", "Pooling", "repeated uint32"}) {
+    EXPECT_THAT(kernel, HasSubstr(part));
+  }
+  EXPECT_THAT(Help("pool"), HasSubstr("MAX"));
+  EXPECT_THAT(Help("pooling_param"), HasSubstr("crema help Pooling"));
+  EXPECT_THAT(Help("FillerParameter"), HasSubstr("\"xavier\""));
+  const ToolResult wrong = RunTool({"help", "lr_polcy"}, {});
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("did you mean 'lr_policy'?"));
+  EXPECT_THAT(RunTool({"help", "trian"}, {}).err, HasSubstr("did you mean 'train'?"));
+}
+
 // Formulas and tables, which are not broken, may be a little longer than the rest.
 TEST(HelpTest, LinesFitATerminal) {
   for (const char* name : {"Convolution", "Pooling", "solver", "layer"}) {

@@ -12,7 +12,7 @@ using testing::StartsWith;
 
 TEST_F(ToolTest, EveryCommandHasHelp) {
   for (const std::string command :
-       {"train", "test", "time", "show", "device_query", "convert", "mean"}) {
+       {"train", "test", "time", "show", "device_query", "convert", "plot", "mean"}) {
     const ToolResult help = Run({command, "--help"});
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_EQ(help.err, "") << command;
@@ -20,7 +20,7 @@ TEST_F(ToolTest, EveryCommandHasHelp) {
     EXPECT_THAT(help.out, HasSubstr("options:\n  --"));
     EXPECT_EQ(Run({"help", command}).out, help.out);
     EXPECT_EQ(Run({"-h", command}).out, help.out);
-    for (const std::string& line : SplitLines(help.out)) EXPECT_LE(line.size(), 120u) << line;
+    for (const std::string& line : SplitLines(help.out)) EXPECT_LE(line.size(), 80u) << line;
   }
   EXPECT_THAT(Run({"train", "--help"}).out, HasSubstr("--snapshot"));
   EXPECT_THAT(Run({"train", "--help"}).out, testing::Not(HasSubstr("--iterations")));
@@ -49,12 +49,16 @@ TEST_F(ToolTest, NoCommandShowsTheUsage) {
 
 TEST_F(ToolTest, WrongUsageIsStatus2) {
   ExpectUsageError({"trian"}, {"'trian'", "did you mean 'train'?"});
-  ExpectUsageError({"zzzzzz"}, {"there is no command 'zzzzzz'"});
+  ExpectUsageError({"zzzzzz"}, {"there is no command 'zzzzzz' (see crema --help)"});
+  ExpectUsageError({"hepl"}, {"did you mean 'help'?"});
   ExpectUsageError({""}, {"there is no command ''"});
   ExpectUsageError({"train", "--solvr=x"}, {"--solvr", "did you mean --solver?"});
-  ExpectUsageError({"train", "--iterations=5"}, {"crema train has no option --iterations"});
-  ExpectUsageError({"train", "--"}, {"has no option"});
-  ExpectUsageError({"train"}, {"--solver=FILE is missing"});
+  ExpectUsageError({"train", "--dummy_data=x"}, {"crema train has no option --dummy_data"});
+  ExpectUsageError({"show", "--nofuze"}, {"crema show has no option --nofuze", "--no_fuse"});
+  ExpectUsageError({"train", "--", "--solver=x"}, {"'--solver=x' is not expected here"});
+  ExpectUsageError({"train"}, {"--solver=FILE is missing", "(see crema train --help)"});
+  ExpectUsageError({"convert", "mnist", "a"}, {"IMAGES LABELS OUT_DB, but got 1 argument (see"});
+  ExpectUsageError({"convert", "mnist", "a", "b"}, {"but got 2 arguments (see crema convert"});
   ExpectUsageError({"train", "--solver=solver.prototxt", "solver.prototxt"},
                    {"'solver.prototxt' is not expected here"});
   ExpectUsageError({"train", "--solver=solver.prototxt", "--snapshot=a", "--weights=b"},
@@ -81,6 +85,95 @@ TEST_F(ToolTest, FlagsTakeCaffesForms) {
   EXPECT_EQ(Run({"--model=net.prototxt", "--iterations=1", "time"}).status, 0);
   EXPECT_EQ(Run({"--model", "net.prototxt", "--iterations", "1", "time"}).status, 0);
   EXPECT_EQ(Run({"--model", "net.prototxt", "time", "--iterations", "1"}).status, 0);
+}
+
+// Scripts give Caffe's flags, which are global there, to every command.
+TEST_F(ToolTest, FlagsOfCaffesOtherCommandsAreIgnoredWithOneWarning) {
+  const ToolResult time = Run({"time", "--model=net.prototxt", "-weights", "x.caffemodel",
+                               "--iterations=1", "--solver=y", "--sighup_effect=none"});
+  EXPECT_EQ(time.status, 0) << time.err;
+  EXPECT_THAT(time.err, testing::ContainsRegex("(^|\n)W[^\n]*crema time does not use --weights, "
+                                               "--solver, --sighup_effect; ignored\n"));
+  Write("solver.prototxt", With(kSolver, "max_iter: 10", "max_iter: 1"));
+  const ToolResult train =
+      Run({"train", "--solver=solver.prototxt", "--model=x", "--phase=TEST", "--iterations=3"});
+  EXPECT_EQ(train.status, 0) << train.err;
+  EXPECT_THAT(train.err, HasSubstr("does not use --model, --phase, --iterations; ignored"));
+  EXPECT_THAT(Run({"test", "--model=net.prototxt", "--weights=small_iter_1.caffemodel",
+                   "--phase=TRAIN", "--snapshot=x", "--iterations=1"})
+                  .err,
+              HasSubstr("does not use --phase, --snapshot; ignored"));
+  EXPECT_EQ(Run({"device_query", "--model=x"}).status, 0);
+  ExpectUsageError({"time", "--model=net.prototxt", "--weigths=x"}, {"did you mean --weights?"});
+}
+
+TEST_F(ToolTest, FlagsTakeTheFormsOfGflags) {
+  Write("flags", "# for timing\n--iterations=1\n\n  --model=net.prototxt  \n--nologtostderr\n");
+  EXPECT_EQ(Run({"time", "--flagfile=flags"}).status, 0);
+  EXPECT_EQ(Run({"--flagfile", "flags", "time"}).status, 0);
+  EXPECT_EQ(Run({"time", "--flagfile=flags", "--nologtostderr", "--noalsologtostderr"}).err, "");
+  EXPECT_EQ(Run({"show", "--model=net.prototxt", "--nono_fuse", "--noverbose"}).status, 0);
+  for (const std::string flag : {"--vmodule=net=1", "--log_prefix=false", "--logbufsecs=0",
+                                 "--stop_logging_if_full_disk", "--max_log_size=5"}) {
+    EXPECT_EQ(Run({"time", "--flagfile=flags", flag}).status, 0) << flag;
+  }
+  EXPECT_EQ(Run({"time", "--flagfile=flags", "--undefok=fast", "--fast=1"}).status, 0);
+  ExpectUsageError({"time", "--flagfile=flags", "--fast=1"}, {"no option --fast"});
+  ExpectUsageError({"time", "--flagfile=none"}, {"--flagfile=none: the file cannot be read"});
+  Write("bad", "iterations=1\n");
+  ExpectUsageError({"time", "--flagfile=bad"}, {"'iterations=1'", "one --name=value per line"});
+  Write("loop", "--flagfile=loop\n");
+  ExpectUsageError({"time", "--flagfile=loop"}, {"without end"});
+  ExpectUsageError({"time", "--nologtostderr=1"}, {"takes no value"});
+  ToolOptions options = Here();
+  options.environment = {"FLAGS_model=net.prototxt", "FLAGS_iterations=1"};
+  EXPECT_EQ(RunTool({"time", "--fromenv=model,iterations"}, options).status, 0);
+  EXPECT_EQ(RunTool({"time", "--tryfromenv=model,gpu", "--iterations=1"}, options).status, 0);
+  ExpectUsageError({"time", "--fromenv=model"}, {"FLAGS_model is not set"});
+  EXPECT_THAT(Run({"time", "--helpxml"}).out, HasSubstr("<AllFlags>"));
+  EXPECT_EQ(Run({"time", "--helpshort"}).out, Run({"time", "--help"}).out);
+}
+
+TEST_F(ToolTest, TellsItsVersion) {
+  const ToolResult version = Run({"version"});
+  EXPECT_EQ(version.status, 0);
+  EXPECT_EQ(version.err, "");
+  for (const char* part : {"compiler: ", "engines on the CPU: ", "libcrema: ", "CUDA: "}) {
+    EXPECT_THAT(version.out, HasSubstr(part));
+  }
+  for (const char* name :
+       {"crema", "OpenBLAS:", "OpenCV:", "LMDB:", "LevelDB:", "HDF5:", "protobuf:"}) {
+    EXPECT_THAT(version.out, testing::ContainsRegex(std::string(name) + " [^\n]*[0-9]\\.[0-9]"));
+  }
+  EXPECT_EQ(Run({"--version"}).out, version.out);
+  EXPECT_EQ(Run({"-V"}).out, version.out);
+  EXPECT_EQ(Run({"train", "--version"}).out, version.out);
+}
+
+// Caffe's programs and scripts.
+TEST_F(ToolTest, NamesOfCaffesToolsTellWhatToUse) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"convert_imageset", "crema convert imageset"},
+      {"convert_imagset", "crema convert imageset"},
+      {"compute_image_mean.bin", "crema mean"},
+      {"extract_features", "HDF5Output"},
+      {"upgrade_net_proto_text", "as they are"},
+      {"upgrade_net_proto_binary", "as they are"},
+      {"upgrade_solver_proto_text", "as they are"},
+      {"convert_cifar_data", "crema convert cifar10"},
+      {"convert_mnist_data", "crema convert mnist"},
+      {"train_net", "crema train"},
+      {"finetune_net", "--weights"},
+      {"test_net", "crema test"},
+      {"net_speed_benchmark", "crema time"},
+      {"tools/extra/parse_log.py", "--metrics"},
+  };
+  for (const auto& [name, use] : cases) {
+    ExpectUsageError({name, "--shuffle", "a", "b"}, {"there is no command '" + name + "'", use});
+  }
+  const ToolResult help = Run({"help", "convert_imageset"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.out, HasSubstr("crema convert imageset"));
 }
 
 TEST_F(ToolTest, LogFilesAreWrittenOnDemand) {
@@ -112,8 +205,8 @@ TEST_F(ToolTest, MissingFiles) {
 
 TEST_F(ToolTest, TyposInFieldNames) {
   Write("net.prototxt", With(kNet, "num_output", "num_ouput"));
-  for (const Words& words : {Words{"train", "--solver=solver.prototxt"},
-                             Words{"show", "--model=net.prototxt"}}) {
+  for (const Words& words :
+       {Words{"train", "--solver=solver.prototxt"}, Words{"show", "--model=net.prototxt"}}) {
     ExpectError(words, {"net.prototxt:20: ", "num_ouput", "num_output", "layer", "fc"});
   }
   Write("solver.prototxt", With(kSolver, "base_lr", "base_lrr"));
@@ -163,6 +256,30 @@ TEST_F(ToolTest, WeightsOfAnotherShape) {
               {"net.prototxt: ", "text file"});
 }
 
+// Random weights would give plausible numbers.
+TEST_F(ToolTest, WeightsOfAnotherNet) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  std::string net = kNet;
+  for (size_t at; (at = net.find("\"fc\"")) != std::string::npos;) net.replace(at, 4, "\"ip\"");
+  Write("net.prototxt", net);
+  const Words parts = {"small_iter_10.caffemodel: none of its layers (fc)", "net 'small'", "(ip"};
+  ExpectError({"train", "--solver=solver.prototxt", "--weights=small_iter_10.caffemodel"}, parts);
+  ExpectError({"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"}, parts);
+}
+
+TEST_F(ToolTest, InputsThatNobodyFills) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  const std::string net = kNet;
+  Write("net.prototxt",
+        "name: 'deploy' layer { name: 'in' type: 'Input' top: 'data' top: 'label' "
+        "input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }" +
+            net.substr(net.find("layer {\n  name: \"fc\"")));
+  const Words parts = {"net 'deploy': nothing fills its input 'data', 'label'", "Data"};
+  ExpectError({"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"}, parts);
+  ExpectError({"train", "--solver=solver.prototxt"}, parts);
+  EXPECT_EQ(Run({"time", "--model=net.prototxt", "--iterations=1"}).status, 0);
+}
+
 TEST_F(ToolTest, DamagedSnapshots) {
   ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
   const std::string weights = Read("small_iter_10.caffemodel");
@@ -182,8 +299,8 @@ TEST_F(ToolTest, DamagedSnapshots) {
 TEST_F(ToolTest, DamagedDatabases) {
   UseImages();
   const std::string bytes = Read("images/data.mdb");
-  for (const size_t kept : {bytes.size() / 2, bytes.size() - 100, size_t{4096}, size_t{10},
-                            size_t{0}}) {
+  for (const size_t kept :
+       {bytes.size() / 2, bytes.size() - 100, size_t{4096}, size_t{10}, size_t{0}}) {
     Write("images/data.mdb", bytes.substr(0, kept));
     ExpectError({"train", "--solver=solver.prototxt"}, {"layer 'data'", "LMDB 'images'"});
   }
@@ -200,6 +317,8 @@ TEST_F(ToolTest, WithoutAGpu) {
   ExpectError({"train", "--solver=solver.prototxt", "--gpu=0"}, {"GPU 0", WhyNoCuda()});
   ExpectError({"time", "--model=net.prototxt", "--gpu=0"}, {"GPU 0"});
   ExpectError({"device_query", "--gpu=0"}, {"no GPU"});
+  ExpectError({"time", "--model=net.prototxt", "--gpu=all"},
+              {"--gpu=all: there is no GPU", WhyNoCuda(), "without --gpu, crema runs on the CPU"});
   const ToolResult query = Run({"device_query"});
   EXPECT_EQ(query.status, 0);
   EXPECT_THAT(query.out, StartsWith("No GPU: "));

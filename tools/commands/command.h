@@ -27,7 +27,7 @@ struct Command {
   const char* name;
   const char* arguments;           // as shown in the usage line
   const char* summary;             // one line
-  const char* details;             // paragraphs for --help; may be ""
+  const char* details;             // paragraphs for --help, which are wrapped; may be ""
   std::vector<std::string> flags;  // names of the flags it takes
   int (*run)(const std::vector<std::string>& arguments);
 };
@@ -41,25 +41,32 @@ int RunDeviceQuery(const std::vector<std::string>& arguments);
 int RunConvert(const std::vector<std::string>& arguments);
 int RunMean(const std::vector<std::string>& arguments);
 int RunPlot(const std::vector<std::string>& arguments);
+int RunVersion(const std::vector<std::string>& arguments);
 
 // crema help, without a command's name: the list of layers, a page of the manual, or all pages.
+// `commands` are names that a typing error may have meant.
 void PrintLayerList();
-void PrintManual(const std::vector<std::string>& arguments);
+void PrintManual(const std::vector<std::string>& arguments,
+                 const std::vector<std::string>& commands);
 
 // The help text and the flags of convert.
 const char* ConvertDetails();
 std::vector<std::string> ConvertFlags();
 
-// Throws UsageError where there are arguments beside the flags.
+// Throws UsageError if there are arguments beside the flags.
 void TakesNoArguments(const std::vector<std::string>& arguments);
 
-// The device that --gpu asks for; the CPU where it asks for none.
-std::shared_ptr<Device> DeviceFromFlags();
+// Whether a command runs on the first of several GPUs that are asked for, as Caffe's test and time
+// do, or refuses.
+enum class Gpus { kOne, kFirstOfSeveral };
+
+// The device that --gpu asks for; the CPU if it asks for none.
+std::shared_ptr<Device> DeviceFromFlags(Gpus gpus = Gpus::kFirstOfSeveral);
 
 // Reads --model, upgrades it, and gives it the state of `phase`, --level and --stage, and random
-// data where --dummy_data asks for it.
+// data if --dummy_data asks for it.
 proto::NetParameter NetFromFlags(Phase phase);
-// --phase, or `otherwise` where it is not given.
+// --phase, or `otherwise` if it is not given.
 Phase PhaseFromFlags(Phase otherwise);
 // The words of --stage.
 std::vector<std::string> StagesFromFlags();

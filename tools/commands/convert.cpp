@@ -8,18 +8,15 @@
 #include "crema/base/error.h"
 
 DEFINE_string(backend, "lmdb", "The kind of database: lmdb or leveldb");
-DEFINE_int32(resize_height, 0, "Resize images to this height; goes with --resize_width");
-DEFINE_int32(resize_width, 0, "Resize images to this width; goes with --resize_height");
-DEFINE_bool(gray, false, "Make images grey: one channel instead of three");
-DEFINE_bool(encoded, false, "Store compressed images, which are decoded in training");
+DEFINE_int32(resize_height, 0, "Resize images to this height; needs --resize_width");
+DEFINE_int32(resize_width, 0, "Resize images to this width; needs --resize_height");
+DEFINE_bool(gray, false, "Store images in grey, with one channel instead of three");
+DEFINE_bool(encoded, false, "Store compressed images, which are decoded during training");
 DEFINE_string(encode_type, "", "Store compressed images of this type, such as jpg or png");
-DEFINE_bool(check_size, false, "Stop where an image has another size than the first");
+DEFINE_bool(check_size, false, "Stop if an image differs in size from the first one");
 DEFINE_bool(shuffle, false,
-            "Store images in random order; always on for `folder` unless "
-            "--shuffle=false");
-DEFINE_uint64(shuffle_seed, 0,
-              "What is random (the order, the pairs) depends on this "
-              "number alone");
+            "Store images in random order; folder does so unless --shuffle=false is given");
+DEFINE_uint64(shuffle_seed, 0, "The seed of what is random: the order and the pairs");
 
 namespace crema {
 namespace {
@@ -97,23 +94,23 @@ const char* ConvertDetails() {
   return "crema convert mnist IMAGES LABELS OUT_DB\n"
          "    MNIST's IDX files, plain or .gz.\n"
          "crema convert mnist_pairs IMAGES LABELS OUT_DB\n"
-         "    Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two channels "
-         "of a\n"
-         "    record, with the label 1 where both show the same digit, else 0.\n"
+         "    Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two\n"
+         "    channels of a record. The label is 1 if both show the same digit, else 0.\n"
          "crema convert cifar10 FOLDER OUT_FOLDER\n"
-         "    The binary version of CIFAR-10: FOLDER holds data_batch_1.bin to data_batch_5.bin "
-         "and\n"
-         "    test_batch.bin. Makes cifar10_train_BACKEND and cifar10_test_BACKEND in OUT_FOLDER.\n"
+         "    The binary version of CIFAR-10. FOLDER holds data_batch_1.bin to\n"
+         "    data_batch_5.bin and test_batch.bin; cifar10_train_BACKEND and\n"
+         "    cifar10_test_BACKEND are made in OUT_FOLDER.\n"
          "crema convert imageset ROOT LISTFILE OUT_DB\n"
-         "    Each line of LISTFILE is an image's path below ROOT, a space, and a label (a whole\n"
-         "    number). Paths may have spaces.\n"
+         "    Each line of LISTFILE is the path of an image below ROOT, a space, and a\n"
+         "    label (a whole number). Paths may have spaces.\n"
          "crema convert folder FOLDER OUT_DB\n"
-         "    FOLDER holds a folder of images for each class. Classes are numbered from 0 in the\n"
-         "    order of their names, which are written to OUT_DB/classes.txt.\n"
+         "    FOLDER holds a folder of images for each class. Classes are numbered from 0\n"
+         "    in the order of their names, which are written to OUT_DB/classes.txt.\n"
          "\n"
-         "OUT_DB must not exist. It appears when it is complete; until then it is OUT_DB.partial.\n"
-         "All options but --backend are for imageset and folder; --shuffle_seed for mnist_pairs, "
-         "too.";
+         "OUT_DB must not exist yet. It appears when it is complete; until then it is named "
+         "OUT_DB.partial.\n\n"
+         "The options are for imageset and folder, except that all sources take --backend and "
+         "mnist_pairs takes --shuffle_seed.";
 }
 
 std::vector<std::string> ConvertFlags() {
@@ -124,8 +121,9 @@ std::vector<std::string> ConvertFlags() {
 int RunConvert(const std::vector<std::string>& arguments) {
   const Source& source = FindSource(arguments);
   if (arguments.size() != source.count + 1) {
-    throw UsageError(Concat("crema convert ", source.name, " takes ", source.arguments, ", but ",
-                            arguments.size() - 1, " arguments were given"));
+    const size_t given = arguments.size() - 1;
+    throw UsageError(Concat("crema convert ", source.name, " takes ", source.arguments,
+                            ", but got ", given, given == 1 ? " argument" : " arguments"));
   }
   source.run({arguments.begin() + 1, arguments.end()}, ParseBackend(FLAGS_backend));
   return 0;

@@ -10,22 +10,29 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "dummy_data.h"
+#include "gpu_list.h"
 #include "schema/upgrade.h"
 
-DEFINE_string(gpu, "", "Run on this GPU (its number); without it, on the CPU");
+DEFINE_string(gpu, "",
+              "The number of the GPU to run on, or all if there is one only; without it, the CPU "
+              "is used");
 DEFINE_string(solver, "", "The solver file (prototxt)");
 DEFINE_string(model, "", "The net file (prototxt)");
-DEFINE_string(weights, "", "Weights (.caffemodel) to begin with, several separated by commas");
-DEFINE_string(phase, "", "TRAIN or TEST: which layers the net has");
+DEFINE_string(weights, "", "Initial weights (.caffemodel or .h5); separate several by commas");
+DEFINE_string(phase, "", "TRAIN or TEST, which decides what layers the net has (default: TRAIN)");
 DEFINE_int32(level, 0, "The level of the net's state, for include and exclude rules");
-DEFINE_string(stage, "", "The stages of the net's state, separated by commas");
-DEFINE_string(
-    engine, "",
-    "CAFFE, ONEDNN, WINOGRAD or BF16: the engine of every layer that has it (or CREMA_ENGINE)");
-DEFINE_string(dummy_data, "", "Random data for data sets: NxCxHxW, where the net does not say");
-DEFINE_bool(no_fuse, false, "Run every layer by itself");
+DEFINE_string(stage, "", "The stages of the net's state; separate several by commas");
+DEFINE_string(engine, "",
+              "The engine of all layers that have it: CAFFE, ONEDNN, WINOGRAD or BF16; the "
+              "variable CREMA_ENGINE does the same");
+DEFINE_string(dummy_data, "",
+              "Read random images of this shape, N x C x H x W as in 4x3x224x224, instead of data "
+              "sets, whatever batch and crop size the net has; 0 takes the net's own number");
+DEFINE_bool(verbose, false, "Print everything that is known of each layer, in long lines");
+DEFINE_bool(no_fuse, false, "Run every layer by itself, without fusing it with others");
 DEFINE_bool(no_slices, false, "Run every layer for the whole batch at once");
-DEFINE_int32(iterations, 50, "How many batches to run");
+DEFINE_int32(iterations, 50,
+             "The number of batches to run (default: 50; for test, one pass over the data)");
 
 namespace crema {
 
@@ -35,28 +42,22 @@ void TakesNoArguments(const std::vector<std::string>& arguments) {
   }
 }
 
-std::shared_ptr<Device> DeviceFromFlags() {
+std::shared_ptr<Device> DeviceFromFlags(Gpus gpus) {
   if (FLAGS_gpu.empty()) {
     LOG(INFO) << "Use CPU.";
     return OpenDevice(DeviceKind::kCpu);
   }
-  if (FLAGS_gpu == "all" || FLAGS_gpu.find(',') != std::string::npos) {
-    const size_t gpus = FLAGS_gpu == "all" ? ListCudaDevices().size() : 2;
-    if (gpus > 1) Fail("--gpu=", FLAGS_gpu, ": several GPUs are not supported yet; name one");
-  }
-  int index = 0;
-  if (FLAGS_gpu != "all") {
-    size_t used = 0;
-    try {
-      index = std::stoi(FLAGS_gpu, &used);
-    } catch (const std::exception&) {
+  const std::vector<int> wanted =
+      ParseGpus(FLAGS_gpu, static_cast<int>(ListCudaDevices().size()), WhyNoCuda());
+  if (wanted.size() > 1) {
+    if (gpus == Gpus::kOne) {
+      Fail("--gpu=", FLAGS_gpu, " asks for ", wanted.size(),
+           " GPUs, but crema trains with one only; choose one, as in --gpu=", wanted[0]);
     }
-    if (used != FLAGS_gpu.size() || index < 0) {
-      throw UsageError("--gpu=" + FLAGS_gpu + ": give the number of a GPU, or all");
-    }
+    LOG(WARNING) << "--gpu=" << FLAGS_gpu << ": only GPU " << wanted[0] << " is used";
   }
-  auto device = OpenDevice(DeviceKind::kCuda, index);
-  LOG(INFO) << "Using GPU " << index << ": " << device->name();
+  auto device = OpenDevice(DeviceKind::kCuda, wanted[0]);
+  LOG(INFO) << "Using GPU " << wanted[0] << ": " << device->name();
   return device;
 }
 
@@ -85,7 +86,11 @@ proto::NetParameter NetFromFlags(Phase phase) {
   net.mutable_state()->set_level(FLAGS_level);
   for (const std::string& stage : StagesFromFlags()) net.mutable_state()->add_stage(stage);
   if (!EngineFromFlags().empty()) net.set_engine(EngineFromFlags());
-  if (!FLAGS_dummy_data.empty()) ReplaceDataLayers(ParseDummyShape(FLAGS_dummy_data), &net);
+  if (!FLAGS_dummy_data.empty()) {
+    for (const std::string& change : ReplaceDataLayers(ParseDummyShape(FLAGS_dummy_data), &net)) {
+      LOG(INFO) << change;
+    }
+  }
   return net;
 }
 

@@ -11,5 +11,6 @@ DECLARE_string(phase);
 DECLARE_int32(level);
 DECLARE_string(stage);
 DECLARE_int32(iterations);
+DECLARE_bool(verbose);
 DECLARE_bool(no_fuse);
 DECLARE_bool(no_slices);

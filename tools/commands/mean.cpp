@@ -4,7 +4,10 @@
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
+#include <iostream>
+
 #include "commands/command.h"
+#include "crema/base/error.h"
 
 DECLARE_string(backend);
 
@@ -22,7 +25,9 @@ int RunMean(const std::vector<std::string>& arguments) {
   LOG(INFO) << "Number of channels: " << mean.channels.size();
   for (size_t c = 0; c < mean.channels.size(); ++c) {
     LOG(INFO) << "mean_value channel [" << c << "]: " << mean.channels[c];
+    std::cout << "mean_value: " << mean.channels[c] << "\n";  // as transform_param takes it
   }
+  if (!std::cout.flush()) Fail("the means could not be written to standard output");
   return 0;
 }
 

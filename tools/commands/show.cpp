@@ -1,13 +1,39 @@
-// crema show: the compiled plan of a net. No memory is taken for it: a net that is too large for
-// this machine can be looked at all the same.
+// crema show: a net as it would run. No memory is taken for it: a net that is too large for this
+// machine can be looked at all the same.
+#include <gflags/gflags.h>
+
 #include <iostream>
 
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
+#include "crema/base/error.h"
 #include "crema/net/compile.h"
+#include "net/describe.h"
+#include "wrap.h"
+
+DEFINE_bool(summary, false, "Print only the totals of the net");
+DEFINE_bool(engines, false,
+            "Also print which engine runs each layer, why another one cannot, and what is fused");
 
 namespace crema {
+namespace {
+
+void Print(const Graph& graph, const std::string& device) {
+  const NetMemory memory = MemoryOf(graph);
+  if (FLAGS_verbose) {
+    std::cout << DescribePlan(graph, memory, device);
+    return;
+  }
+  std::cout << "net '" << graph.name << "', phase "
+            << (graph.phase == Phase::kTrain ? "TRAIN" : "TEST") << ", " << ToString(graph.dtype)
+            << ", on the " << device << "\n\n";
+  if (!FLAGS_summary) std::cout << DescribeLayers(graph, TerminalWidth()) << "\n";
+  if (FLAGS_engines) std::cout << DescribeEngines(graph, TerminalWidth()) << "\n";
+  std::cout << DescribeTotals(graph, memory);
+}
+
+}  // namespace
 
 int RunShow(const std::vector<std::string>& arguments) {
   TakesNoArguments(arguments);
@@ -18,9 +44,9 @@ int RunShow(const std::vector<std::string>& arguments) {
   options.backward = phase == Phase::kTrain;
   options.fuse = !FLAGS_no_fuse;
   if (FLAGS_no_slices) options.slice_bytes = 0;
-  const Graph graph = CompileNet(config, device->kind(), options);
-  std::cout << DescribePlan(graph, MemoryOf(graph), device->name()) << std::flush;
-  if (!std::cout) throw std::runtime_error("the plan could not be written to standard output");
+  Print(CompileNet(config, device->kind(), options), device->name());
+  std::cout << std::flush;
+  if (!std::cout) Fail("the net could not be written to standard output");
   return 0;
 }
 

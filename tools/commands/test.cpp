@@ -1,48 +1,157 @@
 // crema test: the outputs of a trained net, averaged over batches.
 #include <glog/logging.h>
 
+#include <iostream>
+#include <map>
+#include <utility>
+
 #include "base/strings.h"
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
+#include "crema/base/error.h"
 #include "crema/net/net.h"
+#include "one_pass.h"
 #include "train/report.h"
 
 namespace crema {
+namespace {
+
+// Weighted means of the loss and of each element of the outputs. A smaller batch may have fewer
+// elements.
+class Scores {
+ public:
+  void Add(const Net& net, double weight) {
+    std::map<std::string, int> elements;  // so far, by blob
+    for (const OutputElement& output : ReadOutputs(net)) {
+      LOG(INFO) << "Batch " << batches_ << ", " << output.blob << " = "
+                << FormatNumber(output.value);
+      Sum& sum = sums_[{output.blob, elements[output.blob]++}];
+      if (sum.weight == 0) sum.output = {output.blob, output.loss_weight, 0};
+      sum.output.value += weight * output.value;
+      sum.weight += weight;
+    }
+    loss_ += weight * net.loss().ToHost<double>()[0];
+    weight_ += weight;
+    ++batches_;
+  }
+
+  // The log has them in Caffe's words, standard output without anything else.
+  void Report() const {
+    if (weight_ == 0)
+      Fail("no batch could be run; give a batch_size of at most the records' number");
+    LOG(INFO) << "Loss: " << FormatNumber(loss_ / weight_);
+    for (const auto& [key, sum] : sums_) {
+      OutputElement mean = sum.output;
+      mean.value /= sum.weight;
+      LOG(INFO) << FormatOutput(mean);
+      std::cout << FormatOutput(mean) << "\n";
+    }
+    if (!std::cout.flush()) Fail("the results could not be written to standard output");
+  }
+
+ private:
+  struct Sum {
+    OutputElement output;
+    double weight = 0;
+  };
+  std::map<std::pair<std::string, int>, Sum> sums_;  // as the net's outputs, sorted by name
+  double loss_ = 0, weight_ = 0;
+  int64_t batches_ = 0;
+};
+
+NetOptions OptionsFromFlags() {
+  NetOptions options;
+  options.backward = false;
+  options.fuse = !FLAGS_no_fuse;
+  if (FLAGS_no_slices) options.slice_bytes = 0;
+  return options;
+}
+
+void LoadWeights(Net* net) {
+  for (const std::string& path : SplitList(FLAGS_weights)) {
+    const WeightsReport report = net->LoadWeights(path);
+    CheckSomeMatched(report, path, net->name());
+    LOG(INFO) << report.ToString();
+  }
+}
+
+void RunBatches(uint64_t first, uint64_t count, double weight, Net* net, Scores* scores) {
+  for (uint64_t i = first; i < first + count; ++i) {
+    net->Forward(i);
+    net->CheckAfterForward();
+    scores->Add(*net, weight);
+  }
+}
+
+// A net of the same weights that goes on where `net` stopped, with a smaller batch. Null, with a
+// warning, if the net cannot take it.
+std::unique_ptr<Net> NetOfLastBatch(proto::NetParameter config, Net* net, uint64_t records) {
+  SetBatchSize(static_cast<uint32_t>(records), &config);
+  NetOptions options = OptionsFromFlags();
+  options.share_params_with = options.share_memory_with = net;
+  try {
+    auto last = std::make_unique<Net>(config, net->context().shared_device(), options);
+    last->SeekData(net->DataPositions());
+    return last;
+  } catch (const Error& error) {
+    LOG(WARNING) << "The last " << records << " records are left out, since the net cannot run "
+                 << "for a batch of that size: " << error.what();
+    return nullptr;
+  }
+}
+
+void RunOnePass(const proto::NetParameter& config, const OnePass& pass, Net* net, Scores* scores) {
+  const uint64_t rest = pass.rest();
+  LOG(INFO) << "One pass over " << pass.records << " records: " << pass.full_batches()
+            << " batches of " << pass.batch << (rest > 0 ? Concat(" and one of ", rest) : "");
+  LOG(INFO) << "Running for " << pass.full_batches() + (rest > 0 ? 1 : 0) << " iterations.";
+  RunBatches(0, pass.full_batches(), static_cast<double>(pass.batch), net, scores);
+  if (rest == 0) return;
+  const std::unique_ptr<Net> last = NetOfLastBatch(config, net, rest);
+  if (last == nullptr) return;
+  RunBatches(pass.full_batches(), 1, static_cast<double>(rest), last.get(), scores);
+}
+
+// Output files are written by one net, and so with one batch size.
+void MakeBatchesEven(proto::NetParameter* config, OnePass* pass, std::unique_ptr<Net>* net) {
+  if (pass->rest() == 0 || !WritesFiles(**net)) return;
+  const auto device = (*net)->context().shared_device();
+  pass->batch = LargestEvenBatch(pass->records, pass->batch);
+  LOG(INFO) << "The batch size becomes " << pass->batch << ", which divides the " << pass->records
+            << " records, so that the file that is written has each once";
+  SetBatchSize(static_cast<uint32_t>(pass->batch), config);
+  net->reset();
+  *net = std::make_unique<Net>(*config, device, OptionsFromFlags());
+}
+
+}  // namespace
 
 int RunTest(const std::vector<std::string>& arguments) {
   TakesNoArguments(arguments);
   if (FLAGS_weights.empty()) throw UsageError("--weights=FILE is missing");
   if (FLAGS_iterations < 1) throw UsageError("--iterations must be 1 or more");
-  const proto::NetParameter config = NetFromFlags(Phase::kTest);
-  NetOptions options;
-  options.backward = false;
-  options.fuse = !FLAGS_no_fuse;
-  if (FLAGS_no_slices) options.slice_bytes = 0;
-  Net net(config, DeviceFromFlags(), options);
-  for (const std::string& path : SplitList(FLAGS_weights)) {
-    LOG(INFO) << net.LoadWeights(path).ToString();
-  }
-  LOG(INFO) << "Running for " << FLAGS_iterations << " iterations.";
-  std::vector<OutputElement> means;
-  double loss = 0;
-  for (int i = 0; i < FLAGS_iterations; ++i) {
-    net.Forward(static_cast<uint64_t>(i));
-    const std::vector<OutputElement> outputs = ReadOutputs(net);
-    net.CheckAfterForward();
-    loss += net.loss().ToHost<double>()[0];
-    if (i == 0) means = outputs;
-    for (size_t k = 0; k < outputs.size(); ++k) {
-      if (i > 0) means[k].value += outputs[k].value;
-      LOG(INFO) << "Batch " << i << ", " << outputs[k].blob << " = "
-                << FormatNumber(outputs[k].value);
+  const bool asks_number = !gflags::GetCommandLineFlagInfoOrDie("iterations").is_default;
+  proto::NetParameter config = NetFromFlags(Phase::kTest);
+  auto net = std::make_unique<Net>(config, DeviceFromFlags(), OptionsFromFlags());
+  CheckNoOpenInputs(*net,
+                    "test reads its data from layers such as Data or ImageData, so give the net "
+                    "that has one (usually called train_val.prototxt)");
+  OnePass pass = PlanOnePass(*net);
+  const bool whole_pass = !asks_number && pass.why_unknown.empty();
+  if (whole_pass) MakeBatchesEven(&config, &pass, &net);
+  LoadWeights(net.get());
+  Scores scores;
+  if (whole_pass) {
+    RunOnePass(config, pass, net.get(), &scores);
+  } else {
+    if (!asks_number) {
+      LOG(INFO) << "How many batches make one pass is not known: " << pass.why_unknown;
     }
+    LOG(INFO) << "Running for " << FLAGS_iterations << " iterations.";
+    RunBatches(0, static_cast<uint64_t>(FLAGS_iterations), 1, net.get(), &scores);
   }
-  LOG(INFO) << "Loss: " << FormatNumber(loss / FLAGS_iterations);
-  for (OutputElement& mean : means) {
-    mean.value /= FLAGS_iterations;
-    LOG(INFO) << FormatOutput(mean);
-  }
+  scores.Report();
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 #include <iomanip>
+#include <iostream>
 #include <sstream>
 
 #include "base/strings.h"
@@ -62,8 +63,11 @@ void LogReport(const TimeReport& report) {
               << (report.trains ? Speed(layer.backward_gflops(), report.peak_gflops) : "");
   }
   const char* what = report.trains ? "Training iteration" : "Inference (forward only)";
-  LOG(INFO) << what << ": " << report.iteration_ms << " ms (median of " << report.iterations
-            << "), " << report.images_per_second << " images/s.";
+  const std::string result =
+      Concat(what, ": ", report.iteration_ms, " ms (median of ", report.iterations, "), ",
+             report.images_per_second, " images/s.");
+  LOG(INFO) << result;
+  std::cout << result << std::endl;
   if (report.trains) {
     LOG(INFO) << "Of it forward " << report.forward_ms << " ms, backward " << report.backward_ms
               << " ms, update " << report.update_ms << " ms.";

@@ -11,16 +11,19 @@
 #include "schema/upgrade.h"
 #include "train/event_file.h"
 #include "train/metrics_file.h"
+#include "train/report.h"
 #include "train/signals.h"
 #include "train/snapshot_files.h"
 
-DEFINE_string(snapshot, "", "Go on from this .solverstate");
+DEFINE_string(snapshot, "", "Resume from this .solverstate file");
 DEFINE_string(resume, "",
-              "auto: go on from the newest whole snapshot, or begin anew if there is none");
-DEFINE_string(metrics, "", "Add losses, test results and speed to this file, as JSON lines");
+              "With the value auto, resume from the newest complete snapshot, or start from the "
+              "beginning if there is none");
+DEFINE_string(metrics, "", "Append losses, test results and speed to this file, as JSON lines");
 DEFINE_string(tensorboard, "", "Write an event file for TensorBoard into this folder");
 DEFINE_int32(histograms, 0,
-             "Iterations between two histograms of weights and gradients for TensorBoard; 0: none");
+             "Write histograms of weights and gradients for TensorBoard every N iterations; 0 "
+             "writes none");
 DEFINE_string(sigint_effect, "stop", "What SIGINT (Ctrl-C) does: stop, snapshot or none");
 DEFINE_string(sighup_effect, "snapshot", "What SIGHUP does: stop, snapshot or none");
 DEFINE_string(sigterm_effect, "stop", "What SIGTERM does: stop, snapshot or none");
@@ -35,12 +38,12 @@ Action ToAction(const std::string& flag, const std::string& value) {
   throw UsageError("--" + flag + "=" + value + ": must be stop, snapshot or none");
 }
 
-// --gpu decides; else the solver file, which runs on the CPU, and says so, where no GPU can be
-// used: a solver that was written for another machine should still train.
+// --gpu decides; else the solver file. If that asks for a GPU and there is none, training runs on
+// the CPU and says so: a solver that was written for another machine should still train.
 std::shared_ptr<Device> ChooseDevice(const proto::SolverParameter& solver) {
   const bool wants_gpu = FLAGS_gpu.empty() && solver.has_solver_mode() &&
                          solver.solver_mode() == proto::SolverParameter::GPU;
-  if (!wants_gpu) return DeviceFromFlags();
+  if (!wants_gpu) return DeviceFromFlags(Gpus::kOne);
   const std::string reason = WhyNoCuda();
   if (reason.empty()) {
     FLAGS_gpu = std::to_string(solver.device_id());
@@ -48,7 +51,7 @@ std::shared_ptr<Device> ChooseDevice(const proto::SolverParameter& solver) {
     LOG(WARNING) << "The solver asks for solver_mode: GPU, but " << reason
                  << ". Training goes on with the CPU.";
   }
-  return DeviceFromFlags();
+  return DeviceFromFlags(Gpus::kOne);
 }
 
 void AddObservers(Trainer* trainer) {
@@ -64,6 +67,14 @@ std::string NewestSnapshot(const proto::SolverParameter& solver) {
   const std::string state = FindNewestSnapshot(prefix);
   if (state.empty()) LOG(INFO) << "No snapshot of " << prefix << " to resume; training starts anew";
   return state;
+}
+
+void CheckInputs(Trainer& trainer) {
+  const char* const advice =
+      "train reads its data from layers such as Data or ImageData, so name a net that has one "
+      "(usually called train_val.prototxt) in the solver";
+  CheckNoOpenInputs(trainer.net(), advice);
+  for (int i = 0; i < trainer.test_nets(); ++i) CheckNoOpenInputs(trainer.test_net(i), advice);
 }
 
 }  // namespace
@@ -100,12 +111,14 @@ int RunTrain(const std::vector<std::string>& arguments) {
     solver.add_weights(FLAGS_weights);
   }
   TrainOptions options;
+  options.verbose = FLAGS_verbose;
   options.device = ChooseDevice(solver);
   options.fuse = !FLAGS_no_fuse;
   options.engine = EngineFromFlags();
   options.resume_from = FLAGS_resume.empty() ? FLAGS_snapshot : NewestSnapshot(solver);
   options.poll = [&signals] { return signals.Poll(); };
   Trainer trainer(solver, options);
+  CheckInputs(trainer);
   AddObservers(&trainer);
   LOG(INFO) << "Starting Optimization";
   const bool done = trainer.Train();

@@ -1,0 +1,15 @@
+// Text for terminals.
+#pragma once
+
+#include <string>
+
+namespace crema {
+
+// Breaks lines at `width`, behind `indent` blanks; lines that begin with a blank stay. Ends with a
+// line feed.
+std::string Wrap(const std::string& text, size_t indent, size_t width);
+
+// The columns of the terminal that standard output goes to; 80 if it goes elsewhere.
+size_t TerminalWidth();
+
+}  // namespace crema
