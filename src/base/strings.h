@@ -1,6 +1,7 @@
 // Small text utilities.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,6 +22,12 @@ std::string Join(const std::vector<std::string>& parts, std::string_view separat
 
 // The parts between commas, without white space around them; empty parts are dropped.
 std::vector<std::string> SplitList(std::string_view text);
+
+// How many bytes the UTF-8 character that begins at `at` has; 0 where there is none.
+size_t Utf8Length(std::string_view text, size_t at);
+
+// `text` with each byte that is not UTF-8 taken for a character of Latin-1.
+std::string ToUtf8(std::string_view text);
 
 // "1.5 MB", with decimal units.
 std::string BytesToString(double bytes);

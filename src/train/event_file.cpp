@@ -8,6 +8,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "base/strings.h"
 #include "crema/base/error.h"
 #include "crema/net/net.h"
 #include "events.pb.h"
@@ -59,7 +60,7 @@ events::Event NewEvent(int64_t step) {
 
 void AddScalar(const std::string& tag, double value, events::Event* event) {
   events::Summary::Value* added = event->mutable_summary()->add_value();
-  added->set_tag(tag);
+  added->set_tag(ToUtf8(tag));
   added->set_simple_value(static_cast<float>(value));
 }
 
@@ -81,7 +82,7 @@ void AddHistogram(const std::string& tag, const std::vector<double>& values, eve
   FillHistogram(values, &histogram);
   if (histogram.bucket_size() == 0) return;
   events::Summary::Value* added = event->mutable_summary()->add_value();
-  added->set_tag(tag);
+  added->set_tag(ToUtf8(tag));
   *added->mutable_histo() = histogram;
 }
 

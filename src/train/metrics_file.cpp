@@ -5,33 +5,13 @@
 #include <vector>
 
 #include "base/numbers.h"
+#include "base/strings.h"
 #include "crema/base/error.h"
 
 namespace crema {
 namespace {
 
 constexpr char kBegin[] = "{\"event\":";
-
-// How many bytes of a UTF-8 character begin at `at`; 0 where there is none.
-size_t Utf8Length(const std::string& text, size_t at) {
-  const auto byte = [&](size_t i) {
-    return static_cast<unsigned char>(i < text.size() ? text[i] : 0);
-  };
-  const unsigned first = byte(at);
-  const size_t length = first < 0x80                    ? 1
-                        : first >= 0xC2 && first < 0xE0 ? 2
-                        : first >= 0xE0 && first < 0xF0 ? 3
-                        : first >= 0xF0 && first < 0xF5 ? 4
-                                                        : 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return 0;
-  }
-  // Forms that are too long, surrogates, and what is beyond Unicode.
-  const unsigned second = byte(at + 1);
-  const bool bad = (first == 0xE0 && second < 0xA0) || (first == 0xED && second >= 0xA0) ||
-                   (first == 0xF0 && second < 0x90) || (first == 0xF4 && second >= 0x90);
-  return bad ? 0 : length;
-}
 
 // One line: members are added, then it is taken.
 class JsonLine {

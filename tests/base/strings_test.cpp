@@ -73,5 +73,16 @@ TEST(BytesToStringTest, RoundsUpIntoTheNextUnit) {
   EXPECT_EQ(BytesToString(999960), "1.0 MB");
 }
 
+TEST(ToUtf8Test, KeepsUtf8) {
+  EXPECT_EQ(ToUtf8("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+            "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+  EXPECT_EQ(ToUtf8(""), "");
+}
+
+TEST(ToUtf8Test, TakesOtherBytesForLatin1) {
+  EXPECT_EQ(ToUtf8("\xe9t\xff"), "\xc3\xa9t\xc3\xbf");
+  EXPECT_EQ(ToUtf8("\xe2\x82"), "\xc3\xa2\xc2\x82");  // cut off
+}
+
 }  // namespace
 }  // namespace crema

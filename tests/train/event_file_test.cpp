@@ -101,6 +101,15 @@ TEST(EventFile, HoldsHistogramsOnRequest) {
   EXPECT_THAT(found[1], HasSubstr("\"num\": 6.0"));  // a weight of 2 x 3
 }
 
+// TensorBoard drops events with other texts.
+TEST(EventFile, TagsAreUtf8) {
+  EventFile file(TestFolder().string(), 0);
+  TrainPoint point;
+  point.outputs = {{"caf\xe9", 0, 1.0}};
+  file.OnDisplay(point);
+  EXPECT_THAT(ReadTestFile(file.path()), HasSubstr("train/caf\xc3\xa9"));
+}
+
 TEST(EventFile, TellsAFolderThatCannotBeMade) {
   const auto folder = TestFolder();
   WriteTestFile(folder / "file", "x");

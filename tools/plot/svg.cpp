@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "base/strings.h"
 #include "crema/base/error.h"
 #include "plot/drawing.h"
 
@@ -20,7 +21,7 @@ std::string Hex(const Color& color) {
 
 std::string Escaped(const std::string& text) {
   std::string escaped;
-  for (char c : text) {
+  for (char c : ToUtf8(text)) {
     if (c == '&')
       escaped += "&amp;";
     else if (c == '<')
