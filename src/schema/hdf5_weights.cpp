@@ -1,7 +1,11 @@
 #include "schema/hdf5_weights.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <limits>
+#include <map>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "crema.pb.h"
@@ -15,6 +19,8 @@ namespace {
 constexpr int kMostBlobs = 10000;
 // Groups may hold themselves, so both are limited.
 constexpr int kDeepestGroup = 32, kMostGroups = 100000;
+// Before a group of data/: where the layer's name is, if the group has another one.
+constexpr char kNames[] = "crema_names/";
 
 bool IsNumber(const std::string& name) {
   return !name.empty() && name.size() < 6 &&
@@ -38,14 +44,25 @@ SavedBlob ReadBlob(const Hdf5File& file, const std::string& dataset) {
 class LayerReader {
  public:
   explicit LayerReader(const Hdf5File& file) : file_(file) {}
-  void Read(const std::string& group, const std::string& name, int depth);
-  std::vector<SavedLayer> Take() { return std::move(layers_); }
+  std::vector<SavedLayer> ReadAll();
 
  private:
+  void Read(const std::string& group, const std::string& name, int depth);
+
   const Hdf5File& file_;
   std::vector<SavedLayer> layers_;
   int groups_ = 0;
 };
+
+std::vector<SavedLayer> LayerReader::ReadAll() {
+  for (const std::string& entry : file_.Names("data")) {
+    if (entry.back() != '/') continue;
+    const std::string group = entry.substr(0, entry.size() - 1);
+    const std::string named = kNames + group;
+    Read("data/" + group, file_.Has(named) ? file_.ReadText(named) : group, 1);
+  }
+  return std::move(layers_);
+}
 
 void LayerReader::Read(const std::string& group, const std::string& name, int depth) {
   if (depth > kDeepestGroup || ++groups_ > kMostGroups) {
@@ -56,12 +73,12 @@ void LayerReader::Read(const std::string& group, const std::string& name, int de
   for (const std::string& entry : names) {
     if (entry.back() == '/') {
       const std::string inner = entry.substr(0, entry.size() - 1);
-      Read(group + "/" + inner, name.empty() ? inner : name + "/" + inner, depth + 1);
+      Read(group + "/" + inner, name + "/" + inner, depth + 1);
     } else if (IsNumber(entry)) {
       blobs = std::max(blobs, std::stoi(entry) + 1);
     }
   }
-  if (name.empty() || (blobs == 0 && !names.empty())) return;
+  if (blobs == 0 && !names.empty()) return;
   if (blobs > kMostBlobs) Fail(file_.path(), ": layer '", name, "' has too many blobs");
   SavedLayer layer{name, "", {}};
   for (int i = 0; i < blobs; ++i) {
@@ -69,6 +86,62 @@ void LayerReader::Read(const std::string& group, const std::string& name, int de
     layer.blobs.push_back(file_.Has(dataset) ? ReadBlob(file_, dataset) : SavedBlob{});
   }
   layers_.push_back(layer);
+}
+
+// Whether the library takes a name for the same groups in groups as the reader above.
+bool IsPath(const std::string& name) {
+  int groups = 0;
+  for (std::string_view rest = name;; rest.remove_prefix(rest.find('/') + 1)) {
+    const std::string_view group = rest.substr(0, rest.find('/'));
+    if (group.empty() || group == "." || ++groups > kDeepestGroup) return false;
+    if (group.size() == rest.size()) break;
+  }
+  return name.find('\0') == std::string::npos;
+}
+
+// Whether a layer's name leads through another layer's blob, as "a/0" does if "a" has a blob.
+bool MeetsBlob(const std::string& name, const std::set<std::string>& blobs) {
+  for (size_t end = name.find('/'); end != std::string::npos; end = name.find('/', end + 1)) {
+    if (blobs.count(name.substr(0, end)) > 0) return true;
+  }
+  return blobs.count(name) > 0;
+}
+
+// "%2F" for '/'.
+std::string PercentEncoded(char c) {
+  char text[4];
+  std::snprintf(text, sizeof text, "%%%02X", static_cast<unsigned char>(c));
+  return text;
+}
+
+// One group's name that resembles `name` and is not `taken`.
+std::string SingleGroup(const std::string& name, const std::set<std::string>& taken) {
+  std::string group;
+  for (const char c : name) {
+    const bool plain = static_cast<unsigned char>(c) >= ' ' && c != '/';
+    group += plain ? std::string(1, c) : PercentEncoded(c);
+  }
+  if (group.empty() || group == ".") group += "%";
+  while (taken.count(group) > 0) group += "%";
+  return group;
+}
+
+// The groups of the layers, by their names. A name stays as it is, as Caffe writes it, unless what
+// is written so could not be read again.
+std::map<std::string, std::string> GroupsOf(const proto::NetParameter& net) {
+  std::set<std::string> blobs, taken;
+  for (const proto::LayerParameter& layer : net.layer()) {
+    taken.insert(layer.name().substr(0, layer.name().find('/')));
+    for (int b = 0; b < layer.blobs_size(); ++b) blobs.insert(Concat(layer.name(), "/", b));
+  }
+  std::map<std::string, std::string> groups;
+  for (const proto::LayerParameter& layer : net.layer()) {
+    const std::string& name = layer.name();
+    if (groups.count(name) > 0) continue;
+    const bool stays = IsPath(name) && !MeetsBlob(name, blobs);
+    taken.insert(groups[name] = stays ? name : SingleGroup(name, taken));
+  }
+  return groups;
 }
 
 std::vector<int64_t> ShapeOf(const proto::BlobProto& blob) {
@@ -99,9 +172,7 @@ std::vector<SavedLayer> ReadLayers(const std::string& path) {
     Fail(path, is_state ? ": is a solver state, not weights; give it with --snapshot"
                         : ": is an HDF5 file, but not one of weights: it has no group 'data'");
   }
-  LayerReader reader(file);
-  reader.Read("data", "", 0);
-  return reader.Take();
+  return LayerReader(file).ReadAll();
 }
 
 void ReadState(const std::string& path, proto::SolverState* state) {
@@ -138,12 +209,17 @@ std::vector<SavedLayer> ReadHdf5Weights(const std::string& path) {
 std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& path) {
   Hdf5File file = Hdf5File::CreateInMemory(path);
   file.MakeGroup("data");
+  const std::map<std::string, std::string> groups = GroupsOf(net);
+  for (const auto& [name, group] : groups) {
+    if (group != name) file.WriteBytes(kNames + group, name);
+  }
   bool has_gradients = false;
   for (const proto::LayerParameter& layer : net.layer()) {
-    file.MakeGroup("data/" + layer.name());
+    const std::string group = "data/" + groups.at(layer.name());
+    file.MakeGroup(group);
     for (int b = 0; b < layer.blobs_size(); ++b) {
       const proto::BlobProto& blob = layer.blobs(b);
-      const std::string dataset = Concat("data/", layer.name(), "/", b);
+      const std::string dataset = Concat(group, "/", b);
       if (file.Has(dataset)) continue;  // two layers of one name, of which one has parameters
       WriteBlob(blob, dataset, &file);
       has_gradients = has_gradients || blob.diff_size() > 0 || blob.double_diff_size() > 0;
@@ -151,9 +227,10 @@ std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& 
   }
   for (const proto::LayerParameter& layer : net.layer()) {
     if (!has_gradients) break;
-    file.MakeGroup("diff/" + layer.name());
+    const std::string group = "diff/" + groups.at(layer.name());
+    file.MakeGroup(group);
     for (int b = 0; b < layer.blobs_size(); ++b) {
-      WriteGradient(layer.blobs(b), Concat("diff/", layer.name(), "/", b), &file);
+      WriteGradient(layer.blobs(b), Concat(group, "/", b), &file);
     }
   }
   return file.Bytes();

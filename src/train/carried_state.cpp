@@ -6,6 +6,16 @@
 
 namespace crema {
 
+namespace {
+
+// The first entry of that name at `from` or behind it; else the number of entries.
+int FindCarried(const proto::SolverProgress& progress, const std::string& name, int from) {
+  while (from < progress.carried_layer_size() && progress.carried_layer(from) != name) ++from;
+  return from;
+}
+
+}  // namespace
+
 void SaveCarried(const Net& net, const std::string& prefix, proto::SolverProgress* progress) {
   for (const auto& [layer, tensors] : net.CarriedStates()) {
     for (const Tensor& tensor : tensors) {
@@ -20,19 +30,16 @@ void SaveCarried(const Net& net, const std::string& prefix, proto::SolverProgres
 }
 
 void RestoreCarried(const proto::SolverProgress& progress, const std::string& prefix,
-                    const std::string& path, const Net& net) {
+                    const std::string& path, const Net& net, int* next) {
   if (progress.carried_layer_size() != progress.carried_value_size()) {
     Fail(path, ": is damaged: ", progress.carried_layer_size(), " layers carry something, but ",
          progress.carried_value_size(), " values are there");
   }
-  int next = 0;  // in the order in which SaveCarried went
   for (const auto& [layer, tensors] : net.CarriedStates()) {
-    while (next < progress.carried_layer_size() && progress.carried_layer(next) != prefix + layer) {
-      ++next;
-    }
+    int at = FindCarried(progress, prefix + layer, *next);
     for (const Tensor& tensor : tensors) {
-      if (next == progress.carried_layer_size()) return;
-      const SavedBlob blob = FromProto(progress.carried_value(next++), path);
+      if (at == progress.carried_layer_size()) break;
+      const SavedBlob blob = FromProto(progress.carried_value(at++), path);
       if (static_cast<int64_t>(blob.data.size()) != tensor.count()) {
         Fail(path, ": layer '", layer, "' carries ", tensor.count(), " values, but ",
              blob.data.size(), " were saved; resume with the net that wrote it");
@@ -42,6 +49,7 @@ void RestoreCarried(const proto::SolverProgress& progress, const std::string& pr
       } else {
         tensor.FromHost(blob.double_data);
       }
+      *next = at;
     }
   }
 }

@@ -236,9 +236,10 @@ void Trainer::RestoreProgress(const proto::SolverState& state) {
     const int batches = solver_->test_iter(test_numbers_[i]);
     test_nets_[i]->SeekPasses(static_cast<uint64_t>(tests_done_[i]) * batches);
   }
-  RestoreCarried(progress, "", options_.resume_from, *net_);
+  int next = 0;
+  RestoreCarried(progress, "", options_.resume_from, *net_, &next);
   for (int i = 0; i < test_nets(); ++i) {
-    RestoreCarried(progress, Concat(test_numbers_[i], "/"), options_.resume_from, *test_nets_[i]);
+    RestoreCarried(progress, Concat(test_numbers_[i], "/"), options_.resume_from, *test_nets_[i], &next);
   }
   const int window = solver_->average_loss();
   const int saved = progress.recent_losses_size();

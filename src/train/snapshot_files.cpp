@@ -110,14 +110,13 @@ std::string FindWeights(const proto::SolverState& state, const std::string& stat
   const proto::SolverProgress& progress = state.progress();
   if (!progress.has_weights_checksum()) return path;
   const FileSum sum = SumOfFile(path);
-  if (sum.bytes != progress.weights_bytes() || sum.checksum != progress.weights_checksum()) {
-    Fail(path, ": is not the file that was written with ", state_path, ", or is damaged (",
-         sum.bytes, " bytes, ", progress.weights_bytes(),
-         " expected); resume from another "
-         "snapshot, or start from these weights with --weights=",
-         path);
-  }
-  return path;
+  const bool same_size = sum.bytes == progress.weights_bytes();
+  if (same_size && sum.checksum == progress.weights_checksum()) return path;
+  const std::string found =
+      same_size ? Concat("its ", sum.bytes, " bytes have another checksum")
+                : Concat("it has ", sum.bytes, " bytes instead of ", progress.weights_bytes());
+  Fail(path, ": is not the file that was written with ", state_path, ", or is damaged (", found,
+       "); resume from another snapshot, or start from these weights with --weights=", path);
 }
 
 std::string StateBytes(const std::string& path, proto::SolverState* state) {

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdio>
+
 #include "crema.pb.h"
 #include "net/net_test_util.h"
 #include "schema/hdf5_io.h"
@@ -133,6 +135,163 @@ TEST(Hdf5WeightsTest, DamagedFilesAreErrors) {
     WriteTestFile(path, bytes.substr(0, i));
     EXPECT_THROW(ReadWeightsFile(path), Error) << i;
   }
+}
+
+// A name as the text format spells it, whatever its bytes are.
+std::string Octal(const std::string& name) {
+  std::string text;
+  for (const char c : name) {
+    char code[8];
+    std::snprintf(code, sizeof code, "\\%03o", static_cast<unsigned char>(c));
+    text += code;
+  }
+  return text;
+}
+
+// A net of a layer of each name, with weights that depend on the seed.
+std::unique_ptr<Net> NetOf(const std::vector<std::string>& names, uint64_t seed) {
+  std::string text = Input("x", {2, 3});
+  for (size_t i = 0; i < names.size(); ++i) {
+    text += Product(Octal(names[i]), "x", Concat("top", i), 2);
+  }
+  MakeNetOptions options;
+  options.seed = seed;
+  return MakeNet(text, options);
+}
+
+std::string Nested(int groups) {
+  std::string name = "g";
+  for (int i = 1; i < groups; ++i) name += "/g";
+  return name;
+}
+
+// Names that people, and programs that write nets, give to layers.
+const std::vector<std::string> kOddNames = {
+    "",
+    ".",
+    "/",
+    "//",
+    "/conv1/Conv",
+    "a//b",
+    "a/",
+    "./a",
+    "a/.",
+    "a/./b",
+    "./",
+    "a%2F%2Fb",
+    "%",
+    "%2F",
+    Nested(33),
+    Nested(200),
+    "n\nl",
+    "\x01",
+    "/\xff\xfe/",
+    "/\xc3\xa9",
+    "crema_names",
+    std::string("nul\0nul", 7),
+    std::string("\0", 1),
+    "/" + std::string(100000, 'q'),
+};
+// Names that stay as they are.
+const std::vector<std::string> kPlainNames = {
+    "conv1",
+    "inception_3a/1x1",
+    "..",
+    "a/../b",
+    "a b",
+    " ",
+    "0",
+    "1/0",
+    "data",
+    "diff/data",
+    "\xc3\xa9t\xc3\xa9",
+    "\xff\xfe",
+    "a.",
+    ".a",
+    "a\\b",
+    "%41",
+    "'\"",
+    Nested(32),
+    std::string(100000, 'q'),
+};
+
+TEST(Hdf5WeightsTest, EveryNameComesBack) {
+  std::vector<std::string> names = kOddNames;
+  names.insert(names.end(), kPlainNames.begin(), kPlainNames.end());
+  const auto from = NetOf(names, 1);
+  proto::NetParameter saved;
+  from->ToProto(&saved, false);
+  for (const bool hdf5 : {true, false}) {
+    const std::string path = PathOf(hdf5 ? "odd.caffemodel.h5" : "odd.caffemodel");
+    WriteTestFile(path, hdf5 ? Hdf5WeightsBytes(saved, path) : saved.SerializeAsString());
+    const auto to = NetOf(names, 2);
+    const WeightsReport report = to->LoadWeights(path);
+    EXPECT_EQ(report.copied.size(), names.size());
+    EXPECT_TRUE(report.skipped.empty() && report.left_out.empty());
+    for (const std::string& name : names) {
+      EXPECT_EQ(ReadParam(*to, name, 0), ReadParam(*from, name, 0)) << Octal(name.substr(0, 50));
+      EXPECT_EQ(ReadParam(*to, name, 1), ReadParam(*from, name, 1)) << Octal(name.substr(0, 50));
+    }
+  }
+}
+
+TEST(Hdf5WeightsTest, PlainNamesStayAsCaffeWritesThem) {
+  proto::NetParameter saved;
+  NetOf(kPlainNames, 1)->ToProto(&saved, false);
+  const std::string path = PathOf("plain.caffemodel.h5");
+  WriteTestFile(path, Hdf5WeightsBytes(saved, path));
+  const Hdf5File file = Hdf5File::Open(path);
+  EXPECT_EQ(file.Names(""), (std::vector<std::string>{"data/"}));
+  for (const std::string& name : kPlainNames) {
+    EXPECT_TRUE(file.Has("data/" + name + "/0")) << Octal(name.substr(0, 50));
+  }
+}
+
+// "a/0" would be the group where the first blob of "a" is.
+TEST(Hdf5WeightsTest, NamesMayLeadThroughOtherLayersBlobs) {
+  const std::vector<std::string> names = {"a", "a/0", "a/0/1", "a%2F0", "a/1/x", "b/1", "b/1/0"};
+  for (std::vector<std::string> order : {names, {names.rbegin(), names.rend()}}) {
+    const auto from = NetOf(order, 1), to = NetOf(order, 2);
+    proto::NetParameter saved;
+    from->ToProto(&saved, false);
+    const std::string path = PathOf("meet.caffemodel.h5");
+    WriteTestFile(path, Hdf5WeightsBytes(saved, path));
+    EXPECT_EQ(to->LoadWeights(path).copied.size(), names.size());
+    for (const std::string& name : names) {
+      EXPECT_EQ(ReadParam(*to, name, 0), ReadParam(*from, name, 0)) << name;
+    }
+    const Hdf5File file = Hdf5File::Open(path);
+    EXPECT_TRUE(file.Has("data/a/0") && file.Has("data/b/1/0") && file.Has("data/a%2F0/0"));
+  }
+}
+
+TEST(Hdf5WeightsTest, GradientsOfOddNamesLieUnderTheSameGroup) {
+  const auto net = MakeNet(Input("x", {2, 3}) + Product("a//b", "x", "y", 2) +
+                           Layer("", "Reduction", {"y"}, {"loss"}, "loss_weight: 1"));
+  ForwardBackward(*net);
+  proto::NetParameter saved;
+  net->ToProto(&saved, true);
+  const std::string path = PathOf("net.caffemodel.h5");
+  WriteTestFile(path, Hdf5WeightsBytes(saved, path));
+  const Hdf5File file = Hdf5File::Open(path);
+  EXPECT_EQ(file.ReadText("crema_names/a%2F%2Fb"), "a//b");
+  EXPECT_EQ(file.ReadDoubles("diff/a%2F%2Fb/0"), ReadParamDiff(*net, "a//b", 0));
+}
+
+// Layers without parameters may have one name.
+TEST(Hdf5WeightsTest, SeveralLayersMayHaveOneOddName) {
+  const std::string text = Input("x", {2, 3}) + Layer("/r/", "ReLU", {"x"}, {"r"}) +
+                           Product("/r/", "r", "p", 2) + Layer("/r/", "ReLU", {"p"}, {"p"});
+  MakeNetOptions other;
+  other.seed = 2;
+  const auto from = MakeNet(text), to = MakeNet(text, other);
+  proto::NetParameter saved;
+  from->ToProto(&saved, false);
+  const std::string path = PathOf("one.caffemodel.h5");
+  WriteTestFile(path, Hdf5WeightsBytes(saved, path));
+  EXPECT_TRUE(to->LoadWeights(path).left_out.empty());
+  EXPECT_EQ(to->param(0).data_tensor().ToHost<double>(),
+            from->param(0).data_tensor().ToHost<double>());
 }
 
 // Files that fuzzing, or the thought of it, found.

@@ -1,4 +1,5 @@
 // Snapshot files: what is written, that nothing is lost when writing fails, and what is read back.
+#include "crema/base/error.h"
 #include "schema/weights_io.h"
 #include "train/train_test_util.h"
 #include "util/file_size_limit.h"
@@ -193,6 +194,40 @@ TEST_F(SnapshotTest, FindsTheWeightsBesideTheState) {
   const std::string error = ResumeError(Path("moved/tiny_iter_5.solverstate"));
   EXPECT_TRUE(Contains(error, Path("tiny_iter_5.caffemodel") + " is missing")) << error;
   EXPECT_TRUE(Contains(error, Path("moved/tiny_iter_5.caffemodel"))) << error;
+}
+
+// Names that HDF5 takes for paths, or for nothing at all.
+TEST_F(SnapshotTest, ResumesWhateverTheLayersAreNamed) {
+  for (const char* format : {"HDF5", "BINARYPROTO"}) {
+    for (const std::string name : {"/conv1//Conv", "a/", "", ".", "label/0", "\xff"}) {
+      SCOPED_TRACE(name + " in " + format);
+      proto::SolverParameter solver = Solver(std::string("snapshot_format: ") + format);
+      solver.mutable_net_param()->mutable_layer(1)->set_name(name);
+      solver.set_snapshot(5);
+      const auto whole = MakeTrainer(solver);
+      ASSERT_TRUE(whole->Train());
+      const std::string end = std::string(format) == "HDF5" ? ".h5" : "";
+      const auto resumed = MakeTrainer(solver, Path("tiny_iter_5.solverstate" + end));
+      ASSERT_TRUE(resumed->Train());
+      EXPECT_EQ(WeightsOf(*resumed), WeightsOf(*whole));
+    }
+  }
+}
+
+TEST_F(SnapshotTest, TellsAnotherSizeFromAnotherChecksum) {
+  ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5"))->Train());
+  const std::string state = Path("tiny_iter_5.solverstate");
+  const std::string weights = Path("tiny_iter_5.caffemodel");
+  std::string bytes = ReadTestFile(weights);
+  const std::string size = std::to_string(bytes.size());
+  bytes[bytes.size() / 2] ^= 1;
+  WriteTestFile(weights, bytes);
+  const std::string changed = ResumeError(state);
+  EXPECT_TRUE(Contains(changed, "(its " + size + " bytes have another checksum)")) << changed;
+  WriteTestFile(weights, bytes + "x");
+  const std::string longer = ResumeError(state);
+  EXPECT_TRUE(Contains(longer, Concat("(it has ", bytes.size() + 1, " bytes instead of ", size)))
+      << longer;
 }
 
 TEST_F(SnapshotTest, ExplainsStatesThatAreNone) {
