@@ -3,6 +3,7 @@
 #include <climits>
 #include <utility>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/math/philox.h"
@@ -88,9 +89,7 @@ Transformer::Transformer(const proto::TransformationParameter& config, Phase pha
   }
   if (config.force_color()) color_ = ColorMode::kColor;
   if (config.force_gray()) color_ = ColorMode::kGray;
-  if (config.crop_size() > static_cast<uint32_t>(INT_MAX)) {
-    Fail(owner_, ": crop_size is ", config.crop_size(), "; no image is that large");
-  }
+  CheckRange(owner_ + ": crop_size", config.crop_size(), 0, INT_MAX);
   crop_ = static_cast<int>(config.crop_size());
   if (!config.has_mean_file()) return;
   if (!mean_values_.empty()) {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/checked.h"
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
@@ -67,10 +68,8 @@ class ArgMaxLayer : public Layer {
     const int axis = param.has_axis() ? x.CanonicalAxis(param.axis(), Title() + ": axis") : 1;
     const Shape seen = param.has_axis() ? x : Shape{x[0], x.CountFrom(1)};
     view_ = ViewChannels(seen, Layout::kPlain, axis);
-    if (param.top_k() < 1 || param.top_k() > static_cast<uint32_t>(view_.channels)) {
-      Fail("top_k is ", param.top_k(), "; it must be 1 to ", view_.channels,
-           ", the number of values to choose from");
-    }
+    CheckRange(Title() + ": top_k", param.top_k(), 1, view_.channels,
+               "there are so many values to choose from");
     const int top_k = static_cast<int>(param.top_k());
     std::vector<int64_t> dims = x.dims();
     if (param.has_axis()) {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/fusible.h"
 #include "crema/layer/registry.h"
@@ -67,9 +68,8 @@ class ConcatLayer : public Layer, public ReluPasser {
       Fail("has both axis and concat_dim, which is its old name; remove concat_dim");
     }
     // An unsigned number that is negative as an int was a negative axis in the file.
-    if (param.concat_dim() > static_cast<uint32_t>(std::numeric_limits<int>::max())) {
-      Fail("concat_dim is negative; use axis to count from the last one");
-    }
+    CheckRange(Title() + ": concat_dim", param.concat_dim(), 0, std::numeric_limits<int>::max(),
+               "to count from the last axis, give axis in its place");
     slopes_.assign(static_cast<size_t>(config.bottom_size()), 1.0f);
     asked_axis_ = param.has_concat_dim() ? static_cast<int>(param.concat_dim()) : param.axis();
   }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <thread>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
@@ -31,10 +32,7 @@ class DataLayer : public Layer, public CountsRecords {
   DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::DataParameter& data = config.data_param();
     if (data.source().empty()) Fail("data_param has no `source`; it must name a database folder");
-    if (data.batch_size() == 0) Fail("data_param needs a `batch_size` of at least 1");
-    if (data.batch_size() > static_cast<uint32_t>(std::numeric_limits<int>::max())) {
-      Fail("batch_size is ", data.batch_size(), ", which no memory holds");
-    }
+    CheckRange(Title() + ": batch_size", data.batch_size(), 1, std::numeric_limits<int>::max());
     options_.owner = Title();
     options_.batch_size = static_cast<int>(data.batch_size());
     options_.with_labels = config.top_size() > 1;

@@ -2,6 +2,7 @@
 // one-hot vectors, without the zeros.
 #include <limits>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
@@ -45,13 +46,10 @@ class EmbedLayer : public LabelledLayer {
  public:
   EmbedLayer(const proto::LayerParameter& config, Phase phase) : LabelledLayer(config, phase) {
     const proto::EmbedParameter& param = config.embed_param();
-    constexpr uint32_t kMost = std::numeric_limits<int>::max();
-    if (param.num_output() < 1 || param.num_output() > kMost) {
-      Fail("num_output is ", param.num_output(), "; give 1 or more");
-    }
-    if (param.input_dim() < 1 || param.input_dim() > kMost) {
-      Fail("input_dim is ", param.input_dim(), "; give how many different indices there are");
-    }
+    constexpr int kMost = std::numeric_limits<int>::max();
+    CheckRange(Title() + ": num_output", param.num_output(), 1, kMost);
+    CheckRange(Title() + ": input_dim", param.input_dim(), 1, kMost,
+               "give how many different indices there are");
     weight_filler_ = ToFillerSpec(param.weight_filler(), Title());
     bias_filler_ = ToFillerSpec(param.bias_filler(), Title());
   }
@@ -66,9 +64,8 @@ class EmbedLayer : public LabelledLayer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const proto::EmbedParameter& param = config().embed_param();
     const Shape& indices = bottoms[0];
-    if (indices.count() > std::numeric_limits<int>::max()) {
-      Fail(indices.count(), " indices are too many");
-    }
+    CheckRange(Title() + ": the number of indices", indices.count(), 0,
+               std::numeric_limits<int>::max());
     count_ = static_cast<int>(indices.count());
     outputs_ = static_cast<int>(param.num_output());
     std::vector<int64_t> dims = indices.dims();

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <limits>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
@@ -18,9 +19,7 @@ class Hdf5DataLayer : public Layer, public CountsRecords {
     const proto::HDF5DataParameter& data = config.hdf5_data_param();
     if (data.source().empty())
       Fail("hdf5_data_param has no `source`; it must name a list of files");
-    if (data.batch_size() < 1 || data.batch_size() > (1u << 30)) {
-      Fail("hdf5_data_param needs a `batch_size` of at least 1");
-    }
+    CheckRange(Title() + ": batch_size", data.batch_size(), 1, 1 << 30);
     if (config.has_transform_param()) {
       Fail(
           "transform_param is given, but rows are taken as they are; remove it, and transform the "

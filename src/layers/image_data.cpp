@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
@@ -26,12 +27,10 @@ class ImageDataLayer : public Layer, public CountsRecords {
     const proto::ImageDataParameter& data = config.image_data_param();
     if (data.source().empty())
       Fail("image_data_param has no `source`; it must name a list of images");
-    if (data.batch_size() < 1 || data.batch_size() > (1u << 30)) {
-      Fail("image_data_param needs a `batch_size` of at least 1");
-    }
-    constexpr uint32_t kMost = 1u << 16;
-    if ((data.new_height() == 0) != (data.new_width() == 0) || data.new_height() > kMost ||
-        data.new_width() > kMost) {
+    CheckRange(Title() + ": batch_size", data.batch_size(), 1, 1 << 30);
+    CheckRange(Title() + ": new_height", data.new_height(), 0, 1 << 16);
+    CheckRange(Title() + ": new_width", data.new_width(), 0, 1 << 16);
+    if ((data.new_height() == 0) != (data.new_width() == 0)) {
       Fail("new_height is ", data.new_height(), " and new_width ", data.new_width(),
            "; give both, or neither");
     }

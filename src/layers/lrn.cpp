@@ -4,6 +4,7 @@
 //   dx_i = dy_i s_i^-beta - 2 alpha beta / n * x_i * the sum of dy_j x_j s_j^(-beta - 1).
 #include <cmath>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
@@ -194,9 +195,8 @@ class LrnLayer : public Layer {
  public:
   LrnLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::LRNParameter& p = config.lrn_param();
-    if (p.local_size() % 2 == 0 || p.local_size() > (1u << 24)) {
-      Fail("local_size is ", p.local_size(), ", but must be odd");
-    }
+    CheckRange(Title() + ": local_size", p.local_size(), 1, 1 << 24);
+    if (p.local_size() % 2 == 0) Fail("local_size is ", p.local_size(), "; it must be odd");
     const double size = p.local_size();
     sizes_.half = static_cast<int>(p.local_size() / 2);
     options_.within = p.norm_region() == proto::LRNParameter::WITHIN_CHANNEL;
@@ -220,9 +220,11 @@ class LrnLayer : public Layer {
       Fail("the input ", bottom.ToString(), " has ", bottom.rank(),
            " axes, but must have 4 (N, C, H, W)");
     }
-    if (bottom.CountFrom(2) > (int64_t{1} << 30) || bottom[1] > (int64_t{1} << 30)) {
-      Fail("the images of the input ", bottom.ToString(), " are too large");
-    }
+    constexpr int64_t kMost = int64_t{1} << 30;
+    const std::string input = " of the input " + bottom.ToString();
+    CheckRange(Title() + ": the number of pixels of an image" + input, bottom.CountFrom(2), 0,
+               kMost);
+    CheckRange(Title() + ": the number of channels" + input, bottom[1], 0, kMost);
     options_.channels_last = layout() == Layout::kChannelsLast;
     sizes_.images = bottom[0];
     sizes_.channels = static_cast<int>(bottom[1]);

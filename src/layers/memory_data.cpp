@@ -1,4 +1,7 @@
 // MemoryData: batches from memory, given by the program; see memory_source.h.
+#include <limits>
+
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/memory_source.h"
 #include "crema/layer/registry.h"
@@ -11,9 +14,11 @@ class MemoryDataLayer : public Layer, public MemorySource {
  public:
   MemoryDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::MemoryDataParameter& p = config.memory_data_param();
-    if (p.batch_size() < 1 || p.channels() < 1 || p.height() < 1 || p.width() < 1) {
-      Fail("memory_data_param must give batch_size, channels, height and width, each at least 1");
-    }
+    constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
+    CheckRange(Title() + ": batch_size", p.batch_size(), 1, kMost);
+    CheckRange(Title() + ": channels", p.channels(), 1, kMost);
+    CheckRange(Title() + ": height", p.height(), 1, kMost);
+    CheckRange(Title() + ": width", p.width(), 1, kMost);
     if (config.has_transform_param()) {
       Fail(
           "transform_param is given, but data from memory is taken as it is; transform it before "

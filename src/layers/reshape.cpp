@@ -1,6 +1,7 @@
 // Reshape: the same values under another shape.
 #include <algorithm>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/same_values.h"
@@ -26,15 +27,10 @@ class ReshapeLayer : public SameValuesLayer {
     const proto::ReshapeParameter& param = config().reshape_param();
     // A negative axis counts back from behind the last one: -1 is where a new axis would come.
     const int first = param.axis() >= 0 ? param.axis() : in.rank() + 1 + param.axis();
-    if (first < 0 || first > in.rank()) {
-      Fail("axis is ", param.axis(), ", but its bottom ", in.ToString(), " has ", in.rank(),
-           " axes");
-    }
+    const std::string shape = "its bottom has the shape " + in.ToString();
+    CheckRange(Title() + ": axis", param.axis(), -in.rank() - 1, in.rank(), shape);
+    CheckRange(Title() + ": num_axes", param.num_axes(), -1, in.rank() - first, shape);
     const int axes = param.num_axes() == -1 ? in.rank() - first : param.num_axes();
-    if (axes < 0 || axes > in.rank() - first) {
-      Fail("num_axes is ", param.num_axes(), " with axis ", param.axis(), ", but its bottom ",
-           in.ToString(), " has ", in.rank(), " axes");
-    }
     std::vector<int64_t> dims(in.dims().begin(), in.dims().begin() + first);
     for (int64_t dim : param.shape().dim()) dims.push_back(dim);
     dims.insert(dims.end(), in.dims().begin() + first + axes, in.dims().end());

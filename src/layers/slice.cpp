@@ -1,6 +1,7 @@
 // Slice: cuts its bottom into its tops along one axis, at the given points or into equal parts.
 #include <limits>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/copy_block.h"
@@ -49,9 +50,8 @@ class SliceLayer : public Layer {
       Fail("has both axis and slice_dim, which is its old name; remove slice_dim");
     }
     // An unsigned number that is negative as an int was a negative axis in the file.
-    if (param.slice_dim() > static_cast<uint32_t>(std::numeric_limits<int>::max())) {
-      Fail("slice_dim is negative; use axis to count from the last one");
-    }
+    CheckRange(Title() + ": slice_dim", param.slice_dim(), 0, std::numeric_limits<int>::max(),
+               "to count from the last axis, give axis in its place");
     asked_axis_ = param.has_slice_dim() ? static_cast<int>(param.slice_dim()) : param.axis();
     const int points = param.slice_point_size();
     if (points != 0 && points != config.top_size() - 1) {

@@ -2,6 +2,7 @@
 // any size give vectors of one length. He, Zhang, Ren, Sun: "Spatial pyramid pooling in deep
 // convolutional networks for visual recognition", 2014.
 #include "base/checked.h"
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/copy_block.h"
@@ -30,9 +31,7 @@ class SppLayer : public Layer {
  public:
   SppLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::SPPParameter& param = config.spp_param();
-    if (param.pyramid_height() < 1 || param.pyramid_height() > 16) {
-      Fail("pyramid_height is ", param.pyramid_height(), "; give 1 to 16 levels");
-    }
+    CheckRange(Title() + ": pyramid_height", param.pyramid_height(), 1, 16);
     if (param.pool() == proto::SPPParameter::STOCHASTIC) {
       Fail("pool: STOCHASTIC takes no padding, which the levels of a pyramid need; use MAX or AVE");
     }
@@ -51,9 +50,8 @@ class SppLayer : public Layer {
     if (x.rank() != 4) {
       Fail("the input ", x.ToString(), " has ", x.rank(), " axes, but must have 4 (N, C, H, W)");
     }
-    if (x[2] < 1 || x[3] < 1 || x.CountFrom(2) > (int64_t{1} << 30)) {
-      Fail("the images of the input ", x.ToString(), " are empty or too large");
-    }
+    CheckRange(Title() + ": the number of pixels of an image of the input " + x.ToString(),
+               x.CountFrom(2), 1, int64_t{1} << 30);
     LayerPlan plan;
     int64_t bins = 0;
     levels_.clear();

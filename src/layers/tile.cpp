@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "base/checked.h"
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
@@ -28,7 +29,7 @@ void TileBackward(const Context& ctx, int64_t rows, int64_t tiles, int cols, con
 class TileLayer : public Layer {
  public:
   TileLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
-    if (tiles() < 1) Fail("tiles is ", tiles(), "; give 1 or more");
+    CheckRange(Title() + ": tiles", tiles(), 1, std::numeric_limits<int>::max());
   }
 
   LayerTraits traits() const override {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/philox.h"
@@ -21,19 +22,12 @@ class WindowDataLayer : public Layer {
     const proto::WindowDataParameter& data = config.window_data_param();
     if (data.source().empty())
       Fail("window_data_param has no `source`; it must name a window file");
-    if (data.batch_size() < 1 || data.batch_size() > (1u << 30)) {
-      Fail("window_data_param needs a `batch_size` of at least 1");
-    }
+    CheckRange(Title() + ": batch_size", data.batch_size(), 1, 1 << 30);
     const int64_t crop = CropSize();
-    if (crop < 1 || crop > (1 << 16)) {
-      Fail("crop_size is ", crop,
-           "; give the size of the windows that the net sees, in "
-           "transform_param { crop_size }");
-    }
-    if (2 * int64_t{data.context_pad()} >= crop) {
-      Fail("context_pad is ", data.context_pad(), "; twice that must be less than crop_size, ",
-           crop);
-    }
+    CheckRange(Title() + ": crop_size", crop, 1, 1 << 16,
+               "give the size of the windows that the net sees, in transform_param { crop_size }");
+    CheckRange(Title() + ": context_pad", data.context_pad(), 0, (crop - 1) / 2,
+               "twice that must be less than crop_size");
     if (data.crop_mode() != "warp" && data.crop_mode() != "square") {
       Fail("crop_mode is '", data.crop_mode(), "'; it must be \"warp\" or \"square\"");
     }

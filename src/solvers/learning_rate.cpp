@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
+#include "base/ranges.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -149,9 +151,8 @@ void CheckOtherPolicy(const SolverParameter& s) {
 }
 
 void CheckWarmUp(const SolverParameter& s) {
-  if (s.warmup_iter() < 0 || s.rampup_interval() < 0) {
-    Fail("solver: warmup_iter and rampup_interval must not be negative");
-  }
+  CheckRange("solver: warmup_iter", s.warmup_iter(), 0, std::numeric_limits<int>::max());
+  CheckRange("solver: rampup_interval", s.rampup_interval(), 0, std::numeric_limits<int>::max());
   if (s.warmup_iter() > 0 && s.rampup_interval() > 0) {
     Fail(
         "solver: warmup_iter and rampup_interval are both given; keep one: the first is Intel's "

@@ -57,7 +57,9 @@ int64_t Shape::Count(int first, int last) const {
 
 int Shape::CanonicalAxis(int axis, const std::string& what) const {
   if (axis < -rank() || axis >= rank()) {
-    Fail(what, " ", axis, " is out of range for a blob of ", rank(), " axes, shape ", ToString());
+    if (rank() == 0) Fail(what, " is ", axis, "; a scalar has no axes");
+    Fail(what, " is ", axis, "; it must be from ", -rank(), " to ", rank() - 1, " for the shape ",
+         ToString());
   }
   return axis < 0 ? axis + rank() : axis;
 }

@@ -104,7 +104,7 @@ TEST_P(ConcatTest, Errors) {
   error("", {Shape{2, 3}, Shape{2, 3, 1}}, {"Concat", "bottom 1"});
   error("axis: 3", {Shape{2, 3}, Shape{2, 3}}, {"Concat", "axis"});
   error("axis: 1 concat_dim: 1", {Shape{2, 3}, Shape{2, 3}}, {"Concat", "concat_dim"});
-  error("concat_dim: 4294967295", {Shape{2, 3}, Shape{2, 3}}, {"Concat", "negative"});
+  error("concat_dim: 4294967295", {Shape{2, 3}, Shape{2, 3}}, {"Concat", "from 0 to 2147483647"});
 }
 
 }  // namespace

@@ -371,7 +371,7 @@ TEST(ConvolutionErrorTest, SaysWhatIsWrong) {
       {"num_output: 2 kernel_size: 3 dilation: 3", image, {"covers 7 pixels"}},
       {"num_output: 3 kernel_size: 3 group: 2", image, {"num_output 3", "2 groups"}},
       {"num_output: 3 kernel_size: 3 group: 3", image, {"4 channels", "3 groups"}},
-      {"num_output: 3 kernel_size: 3 group: 0", image, {"0 groups"}},
+      {"num_output: 3 kernel_size: 3 group: 0", image, {"group is 0"}},
       {"num_output: 3 kernel_size: 3 axis: 4", image, {"axis"}},
       {"num_output: 3 kernel_size: 1 axis: 0", {{1, 1, 1, 1, 1, 1, 1, 1}}, {"7 spatial axes"}},
       {"num_output: 3 kernel_size: 3", {{1, 4, 5, 5}, {1, 4, 5, 5}}, {"2 bottoms and 1 tops"}},

@@ -56,8 +56,8 @@ TEST_P(ReshapeLayerTest, RefusesWhatDoesNotFit) {
   ExpectError([&] { MakeRunner("shape { dim: -1 dim: -1 }", x); }, {"-1 2 times"});
   ExpectError([&] { MakeRunner("shape { dim: -2 }", x); }, {"extent -2"});
   ExpectError([&] { MakeRunner("shape { dim: 2 dim: 8 dim: 0 }", x); }, {"keeps axis 2"});
-  ExpectError([&] { MakeRunner("axis: 3", x); }, {"axis is 3", "2 axes"});
-  ExpectError([&] { MakeRunner("axis: 1 num_axes: 2", x); }, {"num_axes is 2", "axis 1"});
+  ExpectError([&] { MakeRunner("axis: 3", x); }, {"axis is 3", "from -3 to 2"});
+  ExpectError([&] { MakeRunner("axis: 1 num_axes: 2", x); }, {"num_axes is 2", "from -1 to 1"});
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ TEST_P(ScaleTest, Errors) {
       },
       {"Scale", "(4)", "2 3 4 5"});
   ExpectError([&] { LayerRunner(Text("axis: 3 num_axes: 2"), {kBottom}, On()); },
-              {"Scale", "num_axes is 2", "axis 3"});
+              {"Scale", "num_axes is 2", "axis is 3"});
   ExpectError([&] { LayerRunner(Text("axis: 4"), {kBottom}, On()); }, {"Scale", "axis"});
 }
 

@@ -243,7 +243,7 @@ TEST_P(SoftmaxWithLossTest, RefusesLabelsThatDoNotFit) {
   ExpectError([&] { make(Shape{4}); },
               {"layer 'loss' (SoftmaxWithLoss)", "4 3 2 2 (48)", "16 labels", "4 (4)"});
   ExpectError([&] { make(Shape{2, 8}); }, {"16 labels", "2 8 (16)"});
-  ExpectError([&] { make(Shape{4}, "axis: 7"); }, {"axis 7"});
+  ExpectError([&] { make(Shape{4}, "axis: 7"); }, {"axis is 7"});
 }
 
 TEST_P(SoftmaxWithLossTest, IsALossWithoutGradientForItsLabels) {

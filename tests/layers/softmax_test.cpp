@@ -108,7 +108,7 @@ TEST_P(SoftmaxTest, TakesAnEmptyBatch) {
 
 TEST_P(SoftmaxTest, RefusesAnAxisThatIsNotThere) {
   ExpectError([&] { LayerRunner("name: 'p' type: 'Softmax'", {Shape{3}}, On()); },
-              {"layer 'p' (Softmax): axis 1", "3 (3)"});
+              {"layer 'p' (Softmax): axis is 1", "3 (3)"});
 }
 
 }  // namespace

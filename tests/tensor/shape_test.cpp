@@ -36,8 +36,9 @@ TEST(ShapeTest, CanonicalAxis) {
   EXPECT_EQ(shape.CanonicalAxis(-1, "axis"), 2);
   EXPECT_EQ(shape.CanonicalAxis(-3, "axis"), 0);
   for (int axis : {3, -4}) {
-    ExpectError([&] { shape.CanonicalAxis(axis, "layer 'fc' (InnerProduct): axis"); },
-                {"layer 'fc' (InnerProduct): axis " + std::to_string(axis), "3 axes", "2 3 4"});
+    ExpectError(
+        [&] { shape.CanonicalAxis(axis, "layer 'fc' (InnerProduct): axis"); },
+        {"layer 'fc' (InnerProduct): axis is " + std::to_string(axis), "from -3 to 2", "2 3 4"});
   }
 }
 

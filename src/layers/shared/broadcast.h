@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/ranges.h"
 #include "crema/base/error.h"
 #include "crema/math/reduce.h"
 #include "crema/tensor/layout.h"
@@ -15,10 +16,9 @@ inline namespace CREMA_TARGET {
 // The shape of a learned operand: num_axes axes of x from `axis` on, or all where it is -1.
 inline Shape LearnedOperand(const Shape& x, int axis, int num_axes, const std::string& title) {
   const int first = x.CanonicalAxis(axis, title + ": axis");
-  if (num_axes < -1 || num_axes > x.rank() - first) {
-    Fail(title, ": num_axes is ", num_axes, " with axis ", first, ", but its bottom has the shape ",
-         x.ToString(), "; num_axes must be 0 to ", x.rank() - first, ", or -1 for all");
-  }
+  CheckRange(title + ": num_axes", num_axes, -1, x.rank() - first,
+             Concat("its bottom has the shape ", x.ToString(), ", axis is ", first,
+                    ", and -1 stands for all axes from there on"));
   const auto begin = x.dims().begin() + first;
   return Shape(std::vector<int64_t>(begin, num_axes < 0 ? x.dims().end() : begin + num_axes));
 }

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/checked.h"
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 
@@ -25,10 +26,7 @@ struct Field {
 };
 
 void Store(const Field& field, uint32_t value, const std::string& title, int* to) {
-  if (value > kMaxExtent || static_cast<int>(value) < field.least) {
-    Fail(title, ": ", field.name, " is ", value, ", but must be from ", field.least, " to ",
-         kMaxExtent);
-  }
+  CheckRange(title + ": " + field.name, value, field.least, kMaxExtent);
   *to = static_cast<int>(value);
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/layer.h"
 #include "crema/math/for_each.h"
@@ -202,10 +203,9 @@ class ConvolutionBase : public Layer {
  public:
   ConvolutionBase(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::ConvolutionParameter& p = options();
-    if (p.num_output() < 1 || p.num_output() > (1u << 24)) {
-      Fail("num_output is ", p.num_output(), "; give a number of output channels of at least 1");
-    }
-    if (p.group() < 1 || p.num_output() % p.group() != 0) {
+    CheckRange(Title() + ": num_output", p.num_output(), 1, 1 << 24);
+    CheckRange(Title() + ": group", p.group(), 1, p.num_output());
+    if (p.num_output() % p.group() != 0) {
       Fail("num_output ", p.num_output(), " cannot be cut into ", p.group(),
            " groups; use a group that divides it");
     }

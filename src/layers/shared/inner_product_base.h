@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/layer.h"
 #include "target/target.h"
@@ -22,9 +23,7 @@ class InnerProductBase : public Layer {
  public:
   InnerProductBase(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::InnerProductParameter& p = config.inner_product_param();
-    if (p.num_output() < 1 || p.num_output() > (1u << 30)) {
-      Fail("num_output is ", p.num_output(), "; give a number of outputs of at least 1");
-    }
+    CheckRange(Title() + ": num_output", p.num_output(), 1, 1 << 30);
     weight_filler_ = ToFillerSpec(p.weight_filler(), Title() + ": weight_filler");
     bias_filler_ = ToFillerSpec(p.bias_filler(), Title() + ": bias_filler");
   }

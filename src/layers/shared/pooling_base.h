@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/layer.h"
 #include "layers/shared/notes.h"
@@ -51,9 +52,8 @@ class PoolingBase : public Layer {
            " axes, but must have 4 (N, C, H, W)");
     }
     // Positions within a plane are counted in 32 bits.
-    if (bottom[2] < 1 || bottom[3] < 1 || bottom.CountFrom(2) > (int64_t{1} << 30)) {
-      Fail("the images of the input ", bottom.ToString(), " are empty or too large");
-    }
+    CheckRange(Title() + ": the number of pixels of an image of the input " + bottom.ToString(),
+               bottom.CountFrom(2), 1, int64_t{1} << 30);
     sizes_.planes = bottom.Count(0, 2);
     SetImage(bottom[2], &sizes_.h);
     SetImage(bottom[3], &sizes_.w);
@@ -90,21 +90,18 @@ class PoolingBase : public Layer {
   }
 
   void ReadAxis(uint32_t kernel, uint32_t stride, uint32_t pad, PoolAxis* a) const {
-    constexpr uint32_t kMost = 1u << 24;
+    constexpr int64_t kMost = 1 << 24;
     const bool global = options().global_pooling();
-    if (stride < 1 || stride > kMost) Fail("stride is ", stride, ", but must be at least 1");
+    CheckRange(Title() + ": stride", stride, 1, kMost);
     if (global && (pad != 0 || stride != 1)) {
       Fail("global_pooling takes the whole image as its window; leave pad and stride out");
     }
-    if (!global && (kernel < 1 || kernel > kMost)) {
-      Fail("kernel_size is ", kernel, ", but must be at least 1");
-    }
+    if (!global) CheckRange(Title() + ": kernel_size", kernel, 1, kMost);
     if (pad > 0 && options().pool() == proto::PoolingParameter::STOCHASTIC) {
       Fail("pool: STOCHASTIC takes no padding, but pad is ", pad);
     }
-    if (!global && pad >= kernel) {
-      Fail("pad is ", pad, ", but must be below the kernel's size ", kernel);
-    }
+    if (!global)
+      CheckRange(Title() + ": pad", pad, 0, int64_t{kernel} - 1, "it must be below kernel_size");
     a->kernel = static_cast<int>(kernel);
     a->stride = static_cast<int>(stride);
     a->pad = static_cast<int>(pad);

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/carries_state.h"
 #include "crema/layer/layer.h"
@@ -113,9 +114,7 @@ class RecurrentLayer : public Layer, public CarriesState {
   RecurrentLayer(const proto::LayerParameter& config, Phase phase, int hidden, int sums_per_unit)
       : Layer(config, phase), hidden_(hidden), sums_per_unit_(sums_per_unit) {
     const proto::RecurrentParameter& param = config.recurrent_param();
-    if (param.num_output() < 1 || param.num_output() > (1u << 24)) {
-      Fail("num_output is ", param.num_output(), "; give 1 or more units");
-    }
+    CheckRange(Title() + ": num_output", param.num_output(), 1, 1 << 24);
     const int exposed = param.expose_hidden() ? hidden : 0;
     has_static_ = config.bottom_size() > 2 + exposed;
     if (config.bottom_size() < 2 + exposed || config.bottom_size() > 3 + exposed) {
