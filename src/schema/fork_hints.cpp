@@ -1,14 +1,9 @@
 #include "schema/fork_hints.h"
 
+#include "crema/base/error.h"
+
 namespace crema {
 namespace {
-
-struct FieldHint {
-  const char* message;  // "" matches any message
-  const char* field;
-  const char* fork;
-  const char* advice;  // a clause, or ""
-};
 
 constexpr const char* kSsd = "SSD";
 constexpr const char* kNvidia = "NVIDIA's Caffe";
@@ -22,107 +17,124 @@ constexpr const char* kSphereFace = "SphereFace";
 constexpr const char* kYolo = "the YOLO ports";
 constexpr const char* kSeveral = "various forks of Caffe";
 
-const FieldHint kFields[] = {
+// Which values of a field change nothing.
+constexpr const char* kNone = nullptr;
+constexpr const char* kAny = "";
+constexpr const char* kNoRelu = "put a ReLU layer behind this one";
+constexpr const char* kScale = "put a Scale layer behind this one";
+constexpr const char* kFloat = "all numbers are float32 here";
+
+const ForkField kFields[] = {
     {"PoolingParameter", "ceil_mode", kSeveral,
-     "write \"round_mode: FLOOR\" for false, and leave it out for true"},
-    {"PoolingParameter", "torch_pooling", kNvidia, "write \"round_mode: FLOOR\" for true"},
-    {"PoolingParameter", "avg_include_pad", kIntel, ""},
-    {"PoolingParameter", "kernel_d", "C3D and other 3-D forks", ""},
-    {"PoolingParameter", "kernel_depth", "C3D and other 3-D forks", ""},
+     "write \"round_mode: FLOOR\" for false, and leave it out for true", kNone},
+    {"PoolingParameter", "torch_pooling", kNvidia, "write \"round_mode: FLOOR\" for true", kNone},
+    {"PoolingParameter", "avg_include_pad", kIntel, "", "true"},
+    {"PoolingParameter", "kernel_d", "C3D and other 3-D forks", "", kNone},
+    {"PoolingParameter", "kernel_depth", "C3D and other 3-D forks", "", kNone},
     {"ConvolutionParameter", "kernel_d", "C3D and other 3-D forks",
-     "write one kernel_size, stride and pad for each spatial axis"},
+     "write one kernel_size, stride and pad for each spatial axis", kNone},
     {"ConvolutionParameter", "kernel_depth", "C3D and other 3-D forks",
-     "write one kernel_size, stride and pad for each spatial axis"},
-    {"ConvolutionParameter", "conv_algos_override", kNvidia, "leave it out"},
-    {"ConvolutionParameter", "cudnn_convolution_algo_seeker", kNvidia, "leave it out"},
-    {"ConvolutionParameter", "relu", kIntel, "put a ReLU layer behind this one"},
-    {"InnerProductParameter", "normalize", kSphereFace, ""},
-    {"BatchNormParameter", "scale_bias", kNvidia, "put a Scale layer behind this one"},
-    {"BatchNormParameter", "engine", kNvidia, "leave it out"},
-    {"BatchNormParameter", "scale_filler", kNvidia, "put a Scale layer behind this one"},
-    {"BatchNormParameter", "bias_filler", kNvidia, "put a Scale layer behind this one"},
-    {"BatchNormParameter", "update_global_stats", kPspNet, ""},
-    {"DropoutParameter", "engine", kNvidia, "leave it out"},
-    {"DropoutParameter", "sample_weights_test", kSegNet, ""},
-    {"DropoutParameter", "scale_train", kSeveral, ""},
-    {"DataParameter", "threads", kNvidia, "leave it out"},
-    {"DataParameter", "parser_threads", kNvidia, "leave it out"},
-    {"DataParameter", "cache", kNvidia, "leave it out"},
-    {"ImageDataParameter", "label_type", "DeepLab's and PSPNet's Caffe", ""},
-    {"LossParameter", "pre_fixed_normalizer", kRfcn, ""},
-    {"LossParameter", "label_smoothing", "NVIDIA's and Intel's Caffe", ""},
-    {"LossParameter", "weight_by_label_freqs", kSegNet, ""},
-    {"LossParameter", "class_weighting", kSegNet, ""},
-    {"SoftmaxParameter", "weight_by_label_freqs", kSegNet, ""},
-    {"TransformationParameter", "resize_param", kSsd, ""},
-    {"TransformationParameter", "distort_param", kSsd, ""},
-    {"TransformationParameter", "expand_param", kSsd, ""},
-    {"TransformationParameter", "noise_param", kSsd, ""},
-    {"TransformationParameter", "emit_constraint", kSsd, ""},
-    {"TransformationParameter", "crop_h", kSsd, ""},
-    {"TransformationParameter", "crop_w", kSsd, ""},
-    {"TransformationParameter", "crop_height", kPspNet, ""},
-    {"TransformationParameter", "crop_width", kPspNet, ""},
-    {"TransformationParameter", "scale_factors", kPspNet, ""},
-    {"TransformationParameter", "random_seed", kNvidia, "leave it out"},
-    {"TransformationParameter", "use_gpu_transform", kNvidia, "leave it out"},
-    {"TransformationParameter", "img_rand_resize_lower", kNvidia, ""},
-    {"TransformationParameter", "img_rand_resize_upper", kNvidia, ""},
-    {"TransformationParameter", "bgr2rgb", kIntel, ""},
-    {"TransformationParameter", "random_aspect_ratio_param", kIntel, ""},
-    {"TransformationParameter", "random_resize_param", kIntel, ""},
-    {"NetParameter", "default_forward_type", kNvidia, "leave it out"},
-    {"NetParameter", "default_backward_type", kNvidia, "leave it out"},
-    {"NetParameter", "default_forward_math", kNvidia, "leave it out"},
-    {"NetParameter", "default_backward_math", kNvidia, "leave it out"},
-    {"NetParameter", "global_grad_scale", kNvidia, "leave it out"},
-    {"LayerParameter", "forward_type", kNvidia, "leave it out"},
-    {"LayerParameter", "backward_type", kNvidia, "leave it out"},
-    {"LayerParameter", "forward_math", kNvidia, "leave it out"},
-    {"LayerParameter", "backward_math", kNvidia, "leave it out"},
-    {"LayerParameter", "engine", kIntel, "leave it out"},
-    {"SolverParameter", "engine", kIntel, "leave it out"},
-    {"SolverParameter", "disabled_update", kIntel, "leave it out"},
+     "write one kernel_size, stride and pad for each spatial axis", kNone},
+    {"ConvolutionParameter", "conv_algos_override", kNvidia, "", kAny},
+    {"ConvolutionParameter", "cudnn_convolution_algo_seeker", kNvidia, "", kAny},
+    {"ConvolutionParameter", "relu", kIntel, kNoRelu, "false"},
+    {"InnerProductParameter", "normalize", kSphereFace, "", "false"},
+    {"BatchNormParameter", "scale_bias", kNvidia, kScale, "false"},
+    {"BatchNormParameter", "engine", kNvidia, "", kAny},
+    {"BatchNormParameter", "scale_filler", kNvidia, kScale, kNone},
+    {"BatchNormParameter", "bias_filler", kNvidia, kScale, kNone},
+    {"BatchNormParameter", "update_global_stats", kPspNet, "", kNone},
+    {"BatchNormParameter", "relu", kIntel, kNoRelu, "false"},
+    {"BatchNormParameter", "stats_batch_size", kIntel, "", "0"},
+    {"EltwiseParameter", "relu", kIntel, kNoRelu, "false"},
+    {"DropoutParameter", "engine", kNvidia, "", kAny},
+    {"DropoutParameter", "random_seed", kNvidia, "", kAny},
+    {"DropoutParameter", "sample_weights_test", kSegNet, "", "false"},
+    {"DropoutParameter", "scale_train", kSeveral, "", "true"},
+    {"DataParameter", "threads", kNvidia, "", kAny},
+    {"DataParameter", "parser_threads", kNvidia, "", kAny},
+    {"DataParameter", "cache", kNvidia, "", kAny},
+    {"ImageDataParameter", "threads", kNvidia, "", kAny},
+    {"ImageDataParameter", "cache", kNvidia, "", kAny},
+    {"ImageDataParameter", "label_type", "DeepLab's and PSPNet's Caffe", "", kNone},
+    {"LossParameter", "pre_fixed_normalizer", kRfcn, "", kNone},
+    {"LossParameter", "label_smoothing", "NVIDIA's and Intel's Caffe", "", "0"},
+    {"LossParameter", "weight_by_label_freqs", kSegNet, "", kNone},
+    {"LossParameter", "class_weighting", kSegNet, "", kNone},
+    {"SoftmaxParameter", "weight_by_label_freqs", kSegNet, "", kNone},
+    {"TransformationParameter", "resize_param", kSsd, "", kNone},
+    {"TransformationParameter", "distort_param", kSsd, "", kNone},
+    {"TransformationParameter", "expand_param", kSsd, "", kNone},
+    {"TransformationParameter", "noise_param", kSsd, "", kNone},
+    {"TransformationParameter", "emit_constraint", kSsd, "", kNone},
+    {"TransformationParameter", "crop_h", kSsd, "", kNone},
+    {"TransformationParameter", "crop_w", kSsd, "", kNone},
+    {"TransformationParameter", "crop_height", kPspNet, "", kNone},
+    {"TransformationParameter", "crop_width", kPspNet, "", kNone},
+    {"TransformationParameter", "scale_factors", kPspNet, "", kNone},
+    {"TransformationParameter", "random_seed", kNvidia, "", kAny},
+    {"TransformationParameter", "use_gpu_transform", kNvidia, "", kAny},
+    {"TransformationParameter", "img_rand_resize_lower", kNvidia, "", "0"},
+    {"TransformationParameter", "img_rand_resize_upper", kNvidia, "", "0"},
+    {"TransformationParameter", "bgr2rgb", kIntel, "", "false"},
+    {"TransformationParameter", "random_aspect_ratio_param", kIntel, "", kNone},
+    {"TransformationParameter", "random_resize_param", kIntel, "", kNone},
+    {"NetParameter", "default_forward_type", kNvidia, kFloat, kAny},
+    {"NetParameter", "default_backward_type", kNvidia, kFloat, kAny},
+    {"NetParameter", "default_forward_math", kNvidia, kFloat, kAny},
+    {"NetParameter", "default_backward_math", kNvidia, kFloat, kAny},
+    {"NetParameter", "default_conv_algos_override", kNvidia, "", kAny},
+    {"NetParameter", "global_grad_scale", kNvidia, "", kAny},
+    {"NetParameter", "global_grad_scale_adaptive", kNvidia, "", kAny},
+    {"NetParameter", "eltwise_mem_sharing", kNvidia, "", kAny},
+    {"NetParameter", "bn_stats_batch_size", kIntel, "", "0"},
+    {"LayerParameter", "forward_type", kNvidia, kFloat, kAny},
+    {"LayerParameter", "backward_type", kNvidia, kFloat, kAny},
+    {"LayerParameter", "forward_math", kNvidia, kFloat, kAny},
+    {"LayerParameter", "backward_math", kNvidia, kFloat, kAny},
+    {"LayerParameter", "engine", kIntel, "", kAny},
+    {"SolverParameter", "engine", kIntel, "", kAny},
+    {"SolverParameter", "disabled_update", kIntel, "", "false"},
     {"SolverParameter", "test_and_snapshot_last_epochs", kNvidia,
-     "leave it out, and choose test_interval and snapshot"},
-    {"", "roi_pooling_param", kFastRcnn, ""},
-    {"", "smooth_l1_loss_param", kFastRcnn, ""},
-    {"", "proposal_param", "Faster R-CNN", ""},
-    {"", "psroi_pooling_param", kRfcn, ""},
-    {"", "box_annotator_ohem_param", kRfcn, ""},
-    {"", "roi_align_param", "Mask R-CNN ports", ""},
-    {"", "permute_param", kSsd, ""},
-    {"", "prior_box_param", kSsd, ""},
-    {"", "prior_box_clustered_param", "Intel's OpenVINO models", ""},
-    {"", "norm_param", kSsd, ""},
-    {"", "multibox_loss_param", kSsd, ""},
-    {"", "detection_output_param", kSsd, ""},
-    {"", "detection_evaluate_param", kSsd, ""},
-    {"", "annotated_data_param", kSsd, ""},
-    {"", "video_data_param", "C3D and SSD", ""},
-    {"", "bn_param", "the Caffe of SegNet or PSPNet", ""},
-    {"", "upsample_param", kSegNet, ""},
-    {"", "dense_image_data_param", kSegNet, ""},
-    {"", "interp_param", "the Caffe of DeepLab or PSPNet", ""},
-    {"", "seg_accuracy_param", kDeepLab, ""},
-    {"", "mat_read_param", kDeepLab, ""},
-    {"", "mat_write_param", kDeepLab, ""},
-    {"", "dense_crf_param", kDeepLab, ""},
-    {"", "reorg_param", kYolo, ""},
-    {"", "region_loss_param", kYolo, ""},
-    {"", "eval_detection_param", kYolo, ""},
-    {"", "shuffle_channel_param", "ShuffleNet", ""},
-    {"", "margin_inner_product_param", kSphereFace, ""},
-    {"", "label_specific_add_param", "AM-Softmax", ""},
-    {"", "center_loss_param", "center-loss face recognition", ""},
-    {"", "triplet_loss_param", kSeveral, ""},
-    {"", "multi_stage_meanfield_param", "CRF-RNN", ""},
-    {"", "detectnet_groundtruth_param", kNvidia, ""},
-    {"", "detectnet_augmentation_param", kNvidia, ""},
-    {"", "spatial_dropout_param", kIntel, ""},
-    {"", "quantization_param", kIntel, ""},
-    {"", "convolution3d_param", "C3D", ""},
-    {"", "pooling3d_param", "C3D", ""},
+     "choose test_interval and snapshot", "0"},
+    {"", "roi_pooling_param", kFastRcnn, "", kNone},
+    {"", "smooth_l1_loss_param", kFastRcnn, "", kNone},
+    {"", "proposal_param", "Faster R-CNN", "", kNone},
+    {"", "psroi_pooling_param", kRfcn, "", kNone},
+    {"", "box_annotator_ohem_param", kRfcn, "", kNone},
+    {"", "roi_align_param", "Mask R-CNN ports", "", kNone},
+    {"", "permute_param", kSsd, "", kNone},
+    {"", "prior_box_param", kSsd, "", kNone},
+    {"", "prior_box_clustered_param", "Intel's OpenVINO models", "", kNone},
+    {"", "norm_param", kSsd, "", kNone},
+    {"", "multibox_loss_param", kSsd, "", kNone},
+    {"", "detection_output_param", kSsd, "", kNone},
+    {"", "detection_evaluate_param", kSsd, "", kNone},
+    {"", "annotated_data_param", kSsd, "", kNone},
+    {"", "video_data_param", "C3D and SSD", "", kNone},
+    {"", "bn_param", "the Caffe of SegNet or PSPNet", "", kNone},
+    {"", "upsample_param", kSegNet, "", kNone},
+    {"", "dense_image_data_param", kSegNet, "", kNone},
+    {"", "interp_param", "the Caffe of DeepLab or PSPNet", "", kNone},
+    {"", "seg_accuracy_param", kDeepLab, "", kNone},
+    {"", "mat_read_param", kDeepLab, "", kNone},
+    {"", "mat_write_param", kDeepLab, "", kNone},
+    {"", "dense_crf_param", kDeepLab, "", kNone},
+    {"", "reorg_param", kYolo, "", kNone},
+    {"", "region_loss_param", kYolo, "", kNone},
+    {"", "eval_detection_param", kYolo, "", kNone},
+    {"", "shuffle_channel_param", "ShuffleNet", "", kNone},
+    {"", "margin_inner_product_param", kSphereFace, "", kNone},
+    {"", "label_specific_add_param", "AM-Softmax", "", kNone},
+    {"", "center_loss_param", "center-loss face recognition", "", kNone},
+    {"", "triplet_loss_param", kSeveral, "", kNone},
+    {"", "multi_stage_meanfield_param", "CRF-RNN", "", kNone},
+    {"", "detectnet_groundtruth_param", kNvidia, "", kNone},
+    {"", "detectnet_augmentation_param", kNvidia, "", kNone},
+    {"", "spatial_dropout_param", kIntel, "", kNone},
+    {"", "quantization_param", kIntel, "", kNone},
+    {"", "convolution3d_param", "C3D", "", kNone},
+    {"", "pooling3d_param", "C3D", "", kNone},
 };
 
 struct TypeHint {
@@ -176,14 +188,34 @@ const TypeHint kTypes[] = {
 
 }  // namespace
 
-std::string ForkOfField(const std::string& message, const std::string& field) {
-  for (const FieldHint& hint : kFields) {
-    const bool matches = hint.message[0] == '\0' || message == hint.message;
-    if (!matches || field != hint.field) continue;
-    const std::string advice = hint.advice;
-    return "it comes from " + std::string(hint.fork) + (advice.empty() ? "" : "; " + advice);
+const ForkField* FindForkField(const std::string& message, const std::string& field) {
+  for (const ForkField& known : kFields) {
+    const bool matches = known.message[0] == '\0' || message == known.message;
+    if (matches && field == known.field) return &known;
   }
-  return "";
+  return nullptr;
+}
+
+bool ChangesNothing(const ForkField& field, const std::string& value) {
+  if (field.harmless == kNone) return false;
+  const std::string harmless = field.harmless;
+  const bool is_true = value == "true" || value == "True" || value == "t";
+  const bool is_false = value == "false" || value == "False" || value == "f";
+  if (harmless == kAny) return true;
+  if (harmless == "0") return value == "0" || value == "0." || value == "0.0";
+  return harmless == "true" ? is_true || value == "1" : is_false || value == "0";
+}
+
+std::string Refusal(const ForkField& field) {
+  std::string text = Concat("it comes from ", field.fork);
+  const bool has_one = field.harmless != kNone && field.harmless[0] != '\0';
+  if (has_one) text += Concat("; only ", field.harmless, " can be taken here");
+  if (field.advice[0] != '\0') text += Concat("; ", field.advice);
+  return text;
+}
+
+bool IsEngineOfFork(const std::string& name) {
+  return name.rfind("MKL", 0) == 0;  // MKL2017, MKLDNN, MKLDNN:CPU,FPGA
 }
 
 std::string ForkOfLayerType(const std::string& type) {

@@ -5,10 +5,27 @@
 
 namespace crema {
 
-// Returns a clause about a field that crema's schema lacks, such as "it comes from SSD", with
-// advice where there is some; "" where nothing is known. `message` is the unqualified name of the
-// message type that the field was looked for in, such as "PoolingParameter".
-std::string ForkOfField(const std::string& message, const std::string& field);
+// A field that crema's schema lacks.
+struct ForkField {
+  const char* message;  // "": any
+  const char* field;
+  const char* fork;      // "SSD"
+  const char* advice;    // a clause, or ""
+  const char* harmless;  // the value that changes nothing; "": all do not; null: each does
+};
+
+// What is known about a field; nullptr: nothing. `message` is the unqualified name of the message
+// type that the field was looked for in, such as "PoolingParameter".
+const ForkField* FindForkField(const std::string& message, const std::string& field);
+
+// Whether the field can be left out if it has this value, as it stands in the text.
+bool ChangesNothing(const ForkField& field, const std::string& value);
+
+// A clause such as "it comes from SSD", with advice if there is some.
+std::string Refusal(const ForkField& field);
+
+// Whether this is a value of `engine` in another Caffe, which stands for its default here.
+bool IsEngineOfFork(const std::string& name);
 
 // Returns the name of the fork that has layers of this type, such as "Fast R-CNN"; "" where none
 // is known.

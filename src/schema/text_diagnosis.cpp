@@ -5,14 +5,18 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/strings.h"
 #include "crema/base/error.h"
 #include "schema/fork_hints.h"
+#include "schema/lexical_mistakes.h"
 
 namespace crema {
 namespace {
@@ -63,15 +67,14 @@ std::vector<std::string> ValueNames(const google::protobuf::EnumDescriptor* type
 // Remembers the first mistake that the tokenizer itself finds, such as a stray control character.
 class FirstError : public google::protobuf::io::ErrorCollector {
  public:
-  void AddError(int line, int, const std::string& message) override {
+  void AddError(int line, int column, const std::string&) override {
     if (found) return;
     found = true;
     this->line = line;
-    this->message = message;
+    this->column = column;
   }
   bool found = false;
-  int line = 0;
-  std::string message;
+  int line = 0, column = 0;
 };
 
 void SetTextFormat(Tokenizer* tokens) {
@@ -112,6 +115,32 @@ std::string NameOfGroup(const std::string& text, int line, int column) {
   return name;
 }
 
+// The fields that were left out, each named once.
+class LeftOut {
+ public:
+  void Add(int line, const std::string& field, const std::string& why) {
+    Entry& entry = fields_[field + " " + why];
+    if (entry.count == 0) entry = {line, 0, field, why};
+    ++entry.count;
+  }
+  std::vector<std::string> Notes() const {
+    std::vector<std::string> notes;
+    for (const auto& [key, f] : fields_) {
+      const std::string more = f.count > 1 ? Concat(" and ", f.count - 1, " more") : "";
+      notes.push_back(
+          Concat("\"", f.field, "\" (line ", f.line + 1, more, ") was left out; ", f.why));
+    }
+    return notes;
+  }
+
+ private:
+  struct Entry {
+    int line = 0, count = 0;
+    std::string field, why;
+  };
+  std::map<std::string, Entry> fields_;
+};
+
 class Walk {
  public:
   Walk(const std::string& text, const std::string& name)
@@ -122,10 +151,11 @@ class Walk {
     SetTextFormat(&tokens_);
   }
 
-  void Run(const Descriptor* type) {
+  CleanedText Run(const Descriptor* type) {
     scopes_.push_back({"", type, 0, 0, {}});
     Next();
     while (!At(Tokenizer::TYPE_END)) Field();
+    return {std::move(kept_), left_out_.Notes()};
   }
 
  private:
@@ -138,6 +168,12 @@ class Walk {
     std::set<const FieldDescriptor*> seen;
   };
 
+  // How much of the text was kept.
+  struct Kept {
+    size_t bytes;
+    int line;
+  };
+
   const Tokenizer::Token& Token() { return tokens_.current(); }
   bool At(Tokenizer::TokenType type) { return Token().type == type; }
   bool At(const char* symbol) { return Token().text == symbol; }
@@ -147,8 +183,16 @@ class Walk {
   }
 
   void Next() {
+    before_ = Token().text;
+    Keep();
     tokens_.Next();
     if (errors_.found) TokenizerMistake();
+  }
+
+  void Keep() {
+    if (At(Tokenizer::TYPE_START)) return;
+    for (; kept_line_ < Token().line; ++kept_line_) kept_ += '\n';
+    kept_ += Token().text + " ";
   }
 
   bool TryConsume(const char* symbol) {
@@ -157,18 +201,18 @@ class Walk {
     return true;
   }
 
-  void TokenizerMistake() {
-    const unsigned char first = Token().text.empty() ? 0 : Token().text[0];
-    if (first >= 0x80) {
-      Mistake(errors_.line, Where(), "a character that is not ASCII (byte ", int{first},
-              ") stands outside quotes; curly quotes, for example, have to be plain ones");
-    }
-    const bool in_string = first == '"' || first == '\'';
-    if (in_string) Mistake(Token().line, Where(), "the text that begins here has no closing quote");
-    std::string message = errors_.message;
-    if (!message.empty() && message.back() == '.') message.pop_back();
-    if (!message.empty()) message[0] = static_cast<char>(message[0] | 0x20);
-    Mistake(errors_.line, Where(), message);
+  // What is odd before the token was passed over; what is odd in it is told by its beginning.
+  [[noreturn]] void TokenizerMistake() {
+    const size_t odd = OffsetOf(text_, errors_.line, errors_.column);
+    const size_t token = OffsetOf(text_, Token().line, Token().column);
+    const LexicalMistake mistake = FindLexicalMistake(text_, std::min(odd, token));
+    Fail(name_, ":", PlaceOf(text_, mistake.at), ": ", Where(), mistake.sentence);
+  }
+
+  std::string SymbolHint() {
+    const size_t token = OffsetOf(text_, Token().line, Token().column);
+    const size_t behind = token + Token().text.size();
+    return HintForSymbol(Token().text, before_, behind < text_.size() ? text_[behind] : '\0');
   }
 
   template <class... Parts>
@@ -182,11 +226,13 @@ class Walk {
               " too many: no group is open here");
     }
     if (!At(Tokenizer::TYPE_IDENTIFIER)) {
-      Mistake(Token().line, Where(), "expected the name of a field, found ", Found());
+      Mistake(Token().line, Where(), "expected the name of a field, found ", Found(),
+              ClosingHint());
     }
     const FieldDescriptor* field = Top().type->FindFieldByName(Token().text);
-    if (field == nullptr) UnknownField();
+    if (field == nullptr) return UnknownField();
     const int line = Token().line;
+    const Kept kept = {kept_.size(), kept_line_};
     Next();
     if (!field->is_repeated() && !Top().seen.insert(field).second) {
       Mistake(line, Where(), Quoted(field->name()), " is given twice, but takes one value");
@@ -194,7 +240,11 @@ class Walk {
     const bool is_group = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (!TryConsume(":") && !is_group) {
       Mistake(Token().line, Where(), "expected a \":\" and a value after ", Quoted(field->name()),
-              ", found ", Found());
+              ", found ", Found(), SymbolHint());
+    }
+    if (field->name() == "engine" && IsEngineOfFork(Token().text)) {
+      LeaveOut(kept, line, field->name(), "another Caffe's engine stands for the default");
+      return;
     }
     if (field->is_repeated() && TryConsume("[")) {
       List(field);
@@ -204,6 +254,14 @@ class Walk {
     if (!TryConsume(";")) TryConsume(",");
   }
 
+  // What belongs where another bracket, or something else, closes a group.
+  std::string ClosingHint() {
+    const bool other = At(">") || At("}");
+    if (!other) return SymbolHint();
+    return Concat("; the group that begins in line ", Top().line + 1, " is closed by ",
+                  At(">") ? "}" : ">");
+  }
+
   void List(const FieldDescriptor* field) {
     if (TryConsume("]")) return;
     while (true) {
@@ -211,7 +269,7 @@ class Walk {
       if (TryConsume("]")) return;
       if (!TryConsume(",")) {
         Mistake(Token().line, Where(), "expected \",\" or \"]\" in the list ",
-                Quoted(field->name()), ", found ", Found());
+                Quoted(field->name()), ", found ", Found(), SymbolHint());
       }
     }
   }
@@ -225,13 +283,15 @@ class Walk {
       case FieldDescriptor::CPPTYPE_FLOAT:
       case FieldDescriptor::CPPTYPE_DOUBLE: return Real(field);
       case FieldDescriptor::CPPTYPE_INT32:
-        return Integer(field, std::numeric_limits<int32_t>::max(), true);
+        return Integer(field, std::numeric_limits<int32_t>::min(),
+                       std::numeric_limits<int32_t>::max());
       case FieldDescriptor::CPPTYPE_INT64:
-        return Integer(field, std::numeric_limits<int64_t>::max(), true);
+        return Integer(field, std::numeric_limits<int64_t>::min(),
+                       std::numeric_limits<int64_t>::max());
       case FieldDescriptor::CPPTYPE_UINT32:
-        return Integer(field, std::numeric_limits<uint32_t>::max(), false);
+        return Integer(field, 0, std::numeric_limits<uint32_t>::max());
       case FieldDescriptor::CPPTYPE_UINT64:
-        return Integer(field, std::numeric_limits<uint64_t>::max(), false);
+        return Integer(field, 0, std::numeric_limits<uint64_t>::max());
     }
   }
 
@@ -239,7 +299,7 @@ class Walk {
     const char* closing = At("<") ? ">" : "}";
     if (!At("<") && !At("{")) {
       Mistake(Token().line, Where(), Quoted(field->name()), " is a group: expected ",
-              Quoted(field->name() + " { ... }"), ", found ", Found());
+              Quoted(field->name() + " { ... }"), ", found ", Found(), SymbolHint());
     }
     if (scopes_.size() > static_cast<size_t>(kTextRecursionLimit)) {
       Mistake(Token().line, "groups are nested more than ", kTextRecursionLimit, " deep");
@@ -279,9 +339,19 @@ class Walk {
     const std::string& text = Token().text;
     const auto matches = [&](const char* word) { return text == word; };
     if (!std::any_of(std::begin(kWords), std::end(kWords), matches)) {
-      WrongValue(field, "true or false", "");
+      WrongValue(field, "true or false", BoolHint(text));
     }
     Next();
+  }
+
+  static std::string BoolHint(const std::string& text) {
+    const auto is_one_of = [&](const std::vector<std::string>& words) {
+      return std::find(words.begin(), words.end(), text) != words.end();
+    };
+    if (is_one_of({"TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"})) return "; write true";
+    if (is_one_of({"FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"}))
+      return "; write false";
+    return "";
   }
 
   void Enum(const FieldDescriptor* field) {
@@ -315,7 +385,7 @@ class Walk {
   }
 
   void Real(const FieldDescriptor* field) {
-    TryConsume("-");
+    const std::string sign = TryConsume("-") ? "-" : "";
     // A whole number that begins with 0 would be octal or hexadecimal.
     const bool is_decimal = Token().text[0] != '0' || Token().text.size() == 1;
     const bool is_number = At(Tokenizer::TYPE_FLOAT) || (At(Tokenizer::TYPE_INTEGER) && is_decimal);
@@ -324,31 +394,88 @@ class Walk {
     const bool is_word =
         At(Tokenizer::TYPE_IDENTIFIER) && (word == "inf" || word == "infinity" || word == "nan" ||
                                            word == "inff" || word == "infinityf" || word == "nanf");
-    if (!is_number && !is_word) WrongValue(field, "a decimal number", "");
+    if (!is_number && !is_word) {
+      const bool octal = At(Tokenizer::TYPE_INTEGER);
+      WrongValue(field, "a decimal number",
+                 octal ? "; leave out the 0 that it begins with" : SymbolHint(), sign + Found());
+    }
     Next();
   }
 
-  void Integer(const FieldDescriptor* field, uint64_t max, bool is_signed) {
-    const std::string expected = is_signed ? "a whole number" : "a whole number, 0 or more";
-    const bool negative = is_signed && TryConsume("-");
-    if (!At(Tokenizer::TYPE_INTEGER)) WrongValue(field, expected, "");
+  void Integer(const FieldDescriptor* field, int64_t min, uint64_t max) {
+    const std::string expected = Concat("a whole number from ", min, " to ", max);
+    const std::string sign = TryConsume("-") ? "-" : "";
+    const std::string found = sign + Found();
+    if (!At(Tokenizer::TYPE_INTEGER)) WrongValue(field, expected, IntegerHint(), found);
     uint64_t number = 0;
-    if (!Tokenizer::ParseInteger(Token().text, max + (negative ? 1 : 0), &number)) {
-      WrongValue(field, Concat(expected, ", at most ", max), "");
+    const bool below = !sign.empty() && min == 0;
+    const uint64_t most = max + (sign.empty() ? 0 : 1);  // the lowest is -max - 1
+    if (below || !Tokenizer::ParseInteger(Token().text, most, &number)) {
+      WrongValue(field, expected, "", found);
     }
     Next();
+  }
+
+  std::string IntegerHint() {
+    if (!At(Tokenizer::TYPE_FLOAT)) return SymbolHint();
+    const double value = Tokenizer::ParseFloat(Token().text);
+    const bool whole = value == std::floor(value) && value < 1e15;
+    return whole ? Concat("; write ", static_cast<int64_t>(value)) : "";
+  }
+
+  [[noreturn]] void WrongValue(const FieldDescriptor* field, const std::string& expected,
+                               const std::string& hint, const std::string& found) {
+    Mistake(Token().line, Where(), Quoted(field->name()), " takes ", expected, ", found ", found,
+            hint);
   }
 
   [[noreturn]] void WrongValue(const FieldDescriptor* field, const std::string& expected,
                                const std::string& hint) {
     const std::string found = At("-") ? "a minus sign" : Found();
-    Mistake(Token().line, Where(), Quoted(field->name()), " takes ", expected, ", found ", found,
-            hint);
+    WrongValue(field, expected, hint.empty() ? SymbolHint() : hint, found);
   }
 
-  [[noreturn]] void UnknownField() {
-    const std::string& word = Token().text;
-    Mistake(Token().line, Subject(), " has no field ", Quoted(Shortened(word)), HintFor(word));
+  // Returns if the field is a fork's and changes nothing.
+  void UnknownField() {
+    const std::string word = Token().text;
+    const int line = Token().line;
+    const ForkField* fork = FindForkField(Top().type->name(), word);
+    if (fork != nullptr) {
+      const Kept kept = {kept_.size(), kept_line_};
+      Next();
+      TryConsume(":");
+      if (AtValue() && ChangesNothing(*fork, Token().text)) {
+        const std::string advice = fork->advice[0] == '\0' ? "" : Concat(": ", fork->advice);
+        return LeaveOut(kept, line, word, Concat("it comes from ", fork->fork, advice));
+      }
+    }
+    Mistake(line, Subject(), " has no field ", Quoted(Shortened(word)), HintFor(word));
+  }
+
+  bool AtValue() {
+    const bool is_word = !At(Tokenizer::TYPE_SYMBOL) && !At(Tokenizer::TYPE_END);
+    return is_word || At("-") || At("{") || At("<") || At("[");
+  }
+
+  // Passes over the value at the current token, and forgets all that was kept since then.
+  void LeaveOut(const Kept& since, int line, const std::string& field, const std::string& why) {
+    int open = 0;
+    do {
+      if (At(Tokenizer::TYPE_END)) {
+        Mistake(Token().line, "the file ends inside ", Quoted(field), ", which begins in line ",
+                line + 1, "; a closing bracket is missing");
+      }
+      if (At("{") || At("<") || At("[")) ++open;
+      if (At("}") || At(">") || At("]")) --open;
+      TryConsume("-");
+      const bool text = At(Tokenizer::TYPE_STRING);
+      Next();
+      while (text && At(Tokenizer::TYPE_STRING)) Next();
+    } while (open > 0);
+    if (!TryConsume(";")) TryConsume(",");
+    kept_.resize(since.bytes);
+    kept_line_ = since.line;
+    left_out_.Add(line, field, why);
   }
 
   std::string HintFor(const std::string& word) {
@@ -356,8 +483,8 @@ class Walk {
     if (scopes_.size() > 1 && (word == "layer" || word == "layers")) {
       return "; a \"}\" is probably missing before it";
     }
-    const std::string fork = ForkOfField(type->name(), word);
-    if (!fork.empty()) return " (" + fork + ")";
+    const ForkField* fork = FindForkField(type->name(), word);
+    if (fork != nullptr) return " (" + Refusal(*fork) + ")";
     const std::string other = OtherFileKind(word);
     if (!other.empty()) return "; " + other;
     const std::string nearest = Nearest(word, FieldNames(type));
@@ -435,12 +562,16 @@ class Walk {
   google::protobuf::io::ArrayInputStream input_;
   Tokenizer tokens_;
   std::vector<Scope> scopes_;
+  std::string before_;  // the text of the token before the current one
+  std::string kept_;    // the tokens before the current one, each in its line
+  int kept_line_ = 0;   // where kept_ ends
+  LeftOut left_out_;
 };
 
 }  // namespace
 
-void DiagnoseText(const std::string& text, const std::string& name, const Descriptor* type) {
-  Walk(text, name).Run(type);
+CleanedText DiagnoseText(const std::string& text, const std::string& name, const Descriptor* type) {
+  return Walk(text, name).Run(type);
 }
 
 }  // namespace crema

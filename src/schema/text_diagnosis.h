@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace google::protobuf {
 class Descriptor;
@@ -12,12 +13,19 @@ namespace crema {
 // Groups within groups deeper than this are refused; nets need six or so.
 constexpr int kTextRecursionLimit = 32;
 
+// A text without the fields of other Caffes that change nothing here, its lines where they were,
+// and a sentence about each field that was left out.
+struct CleanedText {
+  std::string text;
+  std::vector<std::string> notes;
+};
+
 // Walks `text` as a message of the given type and throws Error with one sentence for the first
-// mistake, beginning `NAME:LINE: `. Returns if it finds none. Any thread may call it.
+// mistake, beginning `NAME:LINE: ` or `NAME:LINE:COLUMN: `. Any thread may call it.
 //
 // It repeats the work of protobuf's own text reader, which decides what is accepted, but whose
 // messages say neither in which layer the mistake is nor what might have been meant.
-void DiagnoseText(const std::string& text, const std::string& name,
-                  const google::protobuf::Descriptor* type);
+CleanedText DiagnoseText(const std::string& text, const std::string& name,
+                         const google::protobuf::Descriptor* type);
 
 }  // namespace crema

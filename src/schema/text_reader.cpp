@@ -13,6 +13,7 @@
 #include "crema/base/error.h"
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"
+#include "schema/lexical_mistakes.h"
 #include "schema/text_diagnosis.h"
 
 namespace crema {
@@ -24,6 +25,9 @@ using google::protobuf::TextFormat;
 
 // protobuf counts positions in 32 bits.
 constexpr uint64_t kLargestText = 1u << 30;
+
+// Texts have fewer control characters, even damaged ones.
+constexpr size_t kLettersPerControl = 20;
 
 // Some editors begin files with it; protobuf does not skip it.
 constexpr char kByteOrderMark[] = "\xef\xbb\xbf";
@@ -47,16 +51,27 @@ class FirstMistake : public google::protobuf::io::ErrorCollector {
 
 bool IsControl(unsigned char c) { return c < 0x20 && (c < '\t' || c > '\r'); }
 
-// For a text that could not be read: fails if it is no text at all.
+// For a text that could not be read: fails if it is no text at all, or holds what no text has.
 void CheckIsText(const std::string& text, const std::string& name) {
   const std::string kind = KindOfBytes(text);
   if (!kind.empty()) Fail(name, ": is ", kind, ", not a text file");
-  if (text.rfind("\xff\xfe", 0) == 0 || text.rfind("\xfe\xff", 0) == 0) {
-    Fail(name, ": is a text in UTF-16; save it as UTF-8");
-  }
-  if (std::any_of(text.begin(), text.end(), IsControl)) {
+  if (IsUtf16(text)) Fail(name, ": is a text in UTF-16; save it as UTF-8");
+  const auto controls = std::count_if(text.begin(), text.end(), IsControl);
+  if (controls == 0) return;
+  if (controls > static_cast<std::ptrdiff_t>(text.size() / kLettersPerControl)) {
     Fail(name, ": is a binary file where a text (.prototxt) was expected");
   }
+  const auto first = std::find_if(text.begin(), text.end(), IsControl);
+  const auto at = static_cast<size_t>(first - text.begin());
+  const auto code = static_cast<unsigned>(static_cast<unsigned char>(*first));
+  Fail(name, ":", PlaceOf(text, at), ": a control character (byte ", code,
+       ") stands in the text; remove it, or replace the file by an undamaged one");
+}
+
+// Ends of lines as Macs once had them, which protobuf takes for spaces; a comment would then have
+// no end.
+bool HasOldLineEnds(const std::string& text) {
+  return text.find('\r') != std::string::npos && text.find('\n') == std::string::npos;
 }
 
 // Returns the name of the layer that `message` is, in quotes, or "".
@@ -113,34 +128,55 @@ void CheckRequired(const Message& message, const TextFormat::ParseInfoTree& plac
   Fail(name, ":", mistake.line() + 1, ": ", message.empty() ? "cannot be read" : message);
 }
 
+// Whether protobuf reads the text.
+bool Parse(const std::string& text, FirstMistake* mistake, TextFormat::ParseInfoTree* places,
+           Message* out) {
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(mistake);
+  parser.WriteLocationsTo(places);
+  parser.AllowPartialMessage(true);  // so that what is missing can be named below
+  parser.SetRecursionLimit(kTextRecursionLimit);
+  google::protobuf::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
+  return parser.Parse(&input, out);
+}
+
+std::vector<std::string> ReadLines(const std::string& text, const std::string& name, Message* out) {
+  std::vector<std::string> notes;
+  FirstMistake mistake;
+  TextFormat::ParseInfoTree places;
+  if (!Parse(text, &mistake, &places, out)) {
+    CheckIsText(text, name);
+    const CleanedText cleaned = DiagnoseText(text, name, out->GetDescriptor());
+    notes = cleaned.notes;
+    TextFormat::ParseInfoTree again;
+    if (notes.empty() || !Parse(cleaned.text, &mistake, &again, out)) FailWith(mistake, name);
+    if (!out->IsInitialized()) CheckRequired(*out, again, name, "", 0);
+  } else if (!out->IsInitialized()) {
+    CheckRequired(*out, places, name, "", 0);
+  }
+  return notes;
+}
+
 }  // namespace
 
-void ReadText(const std::string& text, const std::string& name_for_errors, Message* out) {
+std::vector<std::string> ReadText(const std::string& text, const std::string& name_for_errors,
+                                  Message* out) {
   if (text.size() > kLargestText) Fail(name_for_errors, ": is larger than 1 GiB");
   if (text.rfind(kByteOrderMark, 0) == 0) {
     return ReadText(text.substr(sizeof(kByteOrderMark) - 1), name_for_errors, out);
   }
-  FirstMistake mistake;
-  TextFormat::ParseInfoTree places;
-  TextFormat::Parser parser;
-  parser.RecordErrorsTo(&mistake);
-  parser.WriteLocationsTo(&places);
-  parser.AllowPartialMessage(true);  // so that what is missing can be named below
-  parser.SetRecursionLimit(kTextRecursionLimit);
-  google::protobuf::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
-  if (!parser.Parse(&input, out)) {
-    CheckIsText(text, name_for_errors);
-    DiagnoseText(text, name_for_errors, out->GetDescriptor());
-    FailWith(mistake, name_for_errors);
-  }
-  if (!out->IsInitialized()) CheckRequired(*out, places, name_for_errors, "", 0);
+  if (!HasOldLineEnds(text)) return ReadLines(text, name_for_errors, out);
+  std::string lines = text;
+  std::replace(lines.begin(), lines.end(), '\r', '\n');
+  return ReadLines(lines, name_for_errors, out);
 }
 
-void ReadTextFile(const std::string& path, Message* out) {
-  ReadText(ReadFileBytes(path), path, out);
+std::vector<std::string> ReadTextFile(const std::string& path, Message* out) {
+  std::vector<std::string> notes = ReadText(ReadFileBytes(path), path, out);
   std::vector<const FieldDescriptor*> fields;
   out->GetReflection()->ListFields(*out, &fields);
-  if (fields.empty()) Fail(path, ": is empty: it holds no setting");
+  if (fields.empty() && notes.empty()) Fail(path, ": is empty: it holds no setting");
+  return notes;
 }
 
 }  // namespace crema

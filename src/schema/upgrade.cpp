@@ -3,8 +3,10 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -469,10 +471,32 @@ proto::BlobShape ShapeOfInput(const std::string& file, const NetParameter& net, 
   return shape;
 }
 
+// Fails if a layer reads an input that has no shape, unless some layer makes it.
+void CheckInputsWithoutShape(const std::string& file, const NetParameter& net) {
+  std::set<std::string> read, made;
+  for (const LayerParameter& layer : net.layer()) {
+    read.insert(layer.bottom().begin(), layer.bottom().end());
+    for (const std::string& top : layer.top()) {
+      const auto& own = layer.bottom();
+      if (std::find(own.begin(), own.end(), top) == own.end()) made.insert(top);
+    }
+  }
+  for (const std::string& input : net.input()) {
+    if (read.count(input) == 0 || made.count(input) > 0) continue;
+    Fail(file, ": input \"", input, "\" has no shape; give it behind the input, as in input_shape { ",
+         "dim: 1 dim: 3 dim: 224 dim: 224 }, or have an Input layer make \"", input, "\"");
+  }
+}
+
 void UpgradeInputs(const std::string& file, NetParameter* net, Notes* notes) {
-  if (net->input_size() == 0) return;
+  const bool has_shapes = net->input_shape_size() > 0 || net->input_dim_size() > 0;
+  if (net->input_size() == 0) {
+    if (has_shapes) notes->push_back("input_shape and input_dim have no effect without input");
+    return;
+  }
   // Weights files may name inputs without their shapes; there is nothing to build from them.
-  if (net->input_shape_size() > 0 || net->input_dim_size() > 0) {
+  if (!has_shapes) CheckInputsWithoutShape(file, *net);
+  if (has_shapes) {
     LayerParameter* layer = net->add_layer();
     layer->set_name("input");
     layer->set_type("Input");
@@ -487,7 +511,8 @@ void UpgradeInputs(const std::string& file, NetParameter* net, Notes* notes) {
   net->clear_input();
   net->clear_input_shape();
   net->clear_input_dim();
-  notes->push_back("input fields were converted into an Input layer");
+  notes->push_back(has_shapes ? "input fields were converted into an Input layer"
+                              : "input fields without shapes were left out");
 }
 
 // ---- BatchNorm
@@ -573,18 +598,20 @@ std::vector<std::string> UpgradeSolver(const std::string& name_for_errors,
 
 std::vector<std::string> ReadNetText(const std::string& text, const std::string& name_for_errors,
                                      NetParameter* net) {
-  ReadText(text, name_for_errors, net);
-  return UpgradeNet(name_for_errors, net);
+  Notes notes = ReadText(text, name_for_errors, net);
+  Append(UpgradeNet(name_for_errors, net), &notes);
+  return notes;
 }
 
 std::vector<std::string> ReadNetFile(const std::string& path, NetParameter* net) {
-  ReadTextFile(path, net);
-  return UpgradeNet(path, net);
+  Notes notes = ReadTextFile(path, net);
+  Append(UpgradeNet(path, net), &notes);
+  return notes;
 }
 
 std::vector<std::string> ReadSolverFile(const std::string& path, proto::SolverParameter* solver) {
-  ReadTextFile(path, solver);
-  std::vector<std::string> notes = UpgradeSolver(path, solver);
+  Notes notes = ReadTextFile(path, solver);
+  Append(UpgradeSolver(path, solver), &notes);
   SettleSnapshotPrefix(path, solver);
   return notes;
 }

@@ -2,9 +2,11 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 #include <sstream>
 
+#include "base/ranges.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/math/host_tasks.h"
@@ -73,15 +75,17 @@ void CheckUpdateNumbers(const proto::SolverParameter& s) {
 
 // Fields of other Caffes that leave no choice here.
 void CheckForkFields(const proto::SolverParameter& s) {
-  if (s.solver_data_type() != proto::SolverParameter::FLOAT) {
-    Fail("solver: solver_data_type is ",
-         proto::SolverParameter::DataType_Name(s.solver_data_type()),
-         ", but crema keeps weights and histories as FLOAT only; remove it");
+  if (s.solver_data_type() == proto::SolverParameter::DOUBLE) {
+    Fail(
+        "solver: solver_data_type is DOUBLE, but crema keeps weights and histories as FLOAT; remove "
+        "it");
+  }
+  if (s.solver_data_type() == proto::SolverParameter::FLOAT16) {
+    LOG(WARNING) << "solver_data_type: FLOAT16 is taken as FLOAT, which is more exact";
   }
   if (s.has_store_blobs_in_old_format() && !s.store_blobs_in_old_format()) {
-    Fail(
-        "solver: store_blobs_in_old_format is false, but crema writes weights only as BVLC's Caffe "
-        "reads them; remove it");
+    LOG(WARNING) << "store_blobs_in_old_format: false is taken as true: weights are written as "
+                 << "BVLC's Caffe reads them";
   }
   if (s.eval_type() != "classification" && s.eval_type() != "detection") {
     Fail("solver: eval_type is '", s.eval_type(), "'; use \"classification\" or \"detection\"");
@@ -132,15 +136,14 @@ void Trainer::CheckOptions() const {
   CheckUpdateNumbers(s);
   CheckLocalRates(s);
   CheckForkFields(s);
-  if (s.average_loss() < 1) Fail("solver: average_loss is ", s.average_loss(), "; use 1 or more");
-  if (s.iter_size() < 1) Fail("solver: iter_size is ", s.iter_size(), "; use 1 or more");
-  if (s.max_iter() < 0) Fail("solver: max_iter is ", s.max_iter(), "; use 0 or more");
+  constexpr int kMost = std::numeric_limits<int>::max();
+  CheckRange("solver: average_loss", s.average_loss(), 1, kMost);
+  CheckRange("solver: iter_size", s.iter_size(), 1, kMost);
+  CheckRange("solver: max_iter", s.max_iter(), 0, kMost);
   // Caffe takes -1, which people mean as "never", for 1.
-  if (s.display() < 0 || s.snapshot() < 0) {
-    Fail("solver: ", s.display() < 0 ? "display" : "snapshot", " is negative; use 0 for never");
-  }
-  if (s.snapshot_keep() < 0)
-    Fail("solver: snapshot_keep is ", s.snapshot_keep(), "; use 0 or more");
+  CheckRange("solver: display", s.display(), 0, kMost);
+  CheckRange("solver: snapshot", s.snapshot(), 0, kMost);
+  CheckRange("solver: snapshot_keep", s.snapshot_keep(), 0, kMost);
   const bool decays = s.weight_decay() != 0 || s.weight_decay_policy() != "fixed";
   if (decays && s.regularization_type() != "L2" && s.regularization_type() != "L1") {
     Fail("solver: regularization_type is '", s.regularization_type(), "'; use \"L2\" or \"L1\"");

@@ -201,6 +201,24 @@ TEST(UpgradeNet, RefusesAMixtureOfFormats) {
             "of the two formats");
 }
 
+TEST(UpgradeNet, SaysThatAnInputHasNoShape) {
+  const std::string sentence =
+      "n: input \"data\" has no shape; give it behind the input, as in input_shape { dim: 1 dim: 3 "
+      "dim: 224 dim: 224 }, or have an Input layer make \"data\"";
+  const auto error_of = [](const std::string& text) {
+    proto::NetParameter net;
+    return ErrorOf([&] { ReadNetText(text, "n", &net); });
+  };
+  const std::string reader = "layer { name: 'r' type: 'ReLU' bottom: 'data' top: ";
+  EXPECT_EQ(error_of("input: 'data' " + reader + "'r' }"), sentence);
+  EXPECT_EQ(error_of("input: 'data' " + reader + "'data' }"), sentence);  // in place
+  // Weights name inputs without shapes, and a layer may make what is named so.
+  EXPECT_EQ(error_of("input: 'data' layer { name: 'r' type: 'ReLU' }"), "");
+  EXPECT_EQ(
+      error_of("input: 'data' layer { name: 'd' type: 'Data' top: 'data' }" + reader + "'r' }"),
+      "");
+}
+
 TEST(UpgradeNet, ConvertsInputs) {
   ExpectUpgrade(
       "input: \"a\" input: \"b\" input_shape { dim: 7 } input_shape { dim: 8 dim: 9 }"

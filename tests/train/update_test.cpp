@@ -159,9 +159,15 @@ TEST_F(UpdateTest, PlateauErrors) {
                        "'acc' is no output of a test net; there are: loss"));
 }
 
+TEST_F(UpdateTest, ForkFieldsThatChangeNothingAreWarnings) {
+  LogCapture log;
+  EXPECT_EQ(Error("solver_data_type: FLOAT16 store_blobs_in_old_format: false"), "");
+  EXPECT_EQ(log.With("solver_data_type: FLOAT16 is taken as FLOAT").size(), 1u);
+  EXPECT_EQ(log.With("store_blobs_in_old_format: false is taken as true").size(), 1u);
+}
+
 TEST_F(UpdateTest, ForkFieldErrors) {
-  EXPECT_TRUE(Contains(Error("solver_data_type: FLOAT16"), "FLOAT16"));
-  EXPECT_TRUE(Contains(Error("store_blobs_in_old_format: false"), "store_blobs_in_old_format"));
+  EXPECT_TRUE(Contains(Error("solver_data_type: DOUBLE"), "DOUBLE"));
   EXPECT_TRUE(Contains(Error("eval_type: 'segmentation'"), "'segmentation'"));
   EXPECT_TRUE(Contains(Error("ap_version: '12point'"), "'12point'"));
   EXPECT_TRUE(Contains(Error("ema_decay: 1"), "ema_decay is 1"));
