@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'tools/bench'))
 import bench  # noqa: E402
 import loads  # noqa: E402
+import measuring  # noqa: E402
 import nets  # noqa: E402
 import peers  # noqa: E402
 import processes  # noqa: E402
@@ -89,7 +90,8 @@ class PeersTest(unittest.TestCase):
 
 class LoadsTest(unittest.TestCase):
     def test_the_quiet_machine_comes_first_and_each_load_once(self):
-        self.assertEqual(loads.parse('loops=8,quiet,pinned,loops=8'), ['quiet', 'loops=8', 'pinned'])
+        self.assertEqual(loads.parse('loops=8,quiet,pinned,loops=8'),
+                         ['quiet', 'loops=8', 'pinned'])
         self.assertEqual(loads.parse('all'), loads.ALL.split(','))
         for name in ('', 'loops', 'loops=0', 'inferences=x', 'pinned=2', 'noise'):
             with self.assertRaises(ValueError):
@@ -199,7 +201,8 @@ class BenchTest(unittest.TestCase):
                 for (case, name), runs in self.results().items()}
 
     def test_the_fastest_variant_counts(self):
-        self.assertEqual(tables.best_of(self.case, 'PyTorch', self.results()), (16.5, 250, 'compiled'))
+        self.assertEqual(tables.best_of(self.case, 'PyTorch', self.results()),
+                         (16.5, 250, 'compiled'))
         self.assertIsNone(tables.best_of(self.case, 'OpenCV', self.results()))
 
     def test_ratios_are_to_the_medians(self):
@@ -209,8 +212,9 @@ class BenchTest(unittest.TestCase):
 
     def test_later_rounds_run_the_fastest_variant_only(self):
         torch = peers.Torch('python', 2)
-        self.assertEqual(bench.variants_now(torch, self.case, {}, None), list(torch.variants))
-        self.assertEqual(bench.variants_now(torch, self.case, self.results(), None), ['compiled'])
+        self.assertEqual(measuring.variants_now(torch, self.case, {}, None), list(torch.variants))
+        self.assertEqual(measuring.variants_now(torch, self.case, self.results(), None),
+                         ['compiled'])
 
     def test_variants_come_from_an_earlier_run(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -218,7 +222,7 @@ class BenchTest(unittest.TestCase):
             bench.write_results(path, {**self.with_load('quiet'), **self.with_load('pinned', 100)})
             chosen = bench.read_variants(path)
         torch = peers.Torch('python', 2)
-        self.assertEqual(bench.variants_now(torch, self.case, {}, chosen), ['compiled'])
+        self.assertEqual(measuring.variants_now(torch, self.case, {}, chosen), ['compiled'])
 
     def test_shares_leave_out_the_data_and_count_the_update(self):
         def layer(name, kind, forward, backward, gflops):
@@ -239,7 +243,7 @@ class BenchTest(unittest.TestCase):
     def test_loaded_times_stand_beside_quiet_ones(self):
         flags = bench.parse_flags(['--load=pinned'])
         found = [peers.Torch('python', 2), peers.Caffe('caffe')]
-        results = bench.Bench(flags, None, found, {},
+        results = measuring.Bench(flags, None, found, {},
                               {**self.with_load('quiet'), **self.with_load('pinned', 3)})
         self.assertEqual(
             tables.loaded_row('pinned', self.case, ['PyTorch', 'Caffe'], results.loaded_results()),
@@ -263,12 +267,13 @@ class BenchTest(unittest.TestCase):
         flags = bench.parse_flags(['--threads=3'])
         for program, expected in (('crema', '3'), ('PyTorch eager', '3'), (tables.ONE_THREAD, '1'),
                                   (tables.OWN_THREADS, None)):
-            env = bench.environment(flags, program)
+            env = measuring.environment(flags, program)
             self.assertEqual(env.get('OMP_NUM_THREADS'), expected)
 
     def test_a_process_that_fails_is_told(self):
         with self.assertRaisesRegex(peers.Unable, 'exit status 3: no net'):
-            processes.run_process([sys.executable, '-c', 'print("no net"); raise SystemExit(3)'], {}, 60)
+            processes.run_process(
+                [sys.executable, '-c', 'print("no net"); raise SystemExit(3)'], {}, 60)
         output, megabytes = processes.run_process([sys.executable, '-c', 'print("hello")'], {}, 60)
         self.assertEqual(output, 'hello\n')
         self.assertGreater(megabytes, 1)

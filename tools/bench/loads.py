@@ -26,8 +26,8 @@ def parse(text):
     names = (ALL if text == 'all' else text).split(',')
     for name in names:
         if not re.fullmatch(r'quiet|pinned|quota|(loops|inferences)=[1-9]\d*', name):
-            raise ValueError(f'"{name}" is no load; there are quiet, pinned, loops=N, inferences=N, '
-                             'quota and all')
+            raise ValueError(f'"{name}" is no load; there are quiet, pinned, loops=N, '
+                             'inferences=N, quota and all')
     return ['quiet'] + [name for name in dict.fromkeys(names) if name != 'quiet']
 
 

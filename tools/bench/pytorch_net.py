@@ -60,8 +60,8 @@ class Net(nn.Module):
 
     def make_module(self, layer, blobs):
         if layer.type not in MODULES:
-            raise Unsupported(f'layer "{layer.name}" of type {layer.type}: this runner does not have '
-                              'the type')
+            raise Unsupported(f'layer "{layer.name}" of type {layer.type}: this runner does not '
+                              'have the type')
         missing = [name for name in layer.bottom if name not in blobs]
         if missing:
             raise Unsupported(f'layer "{layer.name}": no layer above makes "{missing[0]}"')
