@@ -84,9 +84,9 @@ class Module(nn.Module):
 class Convolution(Module):
     def __init__(self, layer, shapes):
         super().__init__(layer)
-        o = options(layer, 'convolution_param', 'num_output bias_term kernel_size kernel_h '
-                    'kernel_w pad pad_h pad_w stride stride_h stride_w dilation group weight_filler '
-                    'bias_filler force_nd_im2col')
+        o = options(layer, 'convolution_param',
+                    'num_output bias_term kernel_size kernel_h kernel_w pad pad_h pad_w stride '
+                    'stride_h stride_w dilation group weight_filler bias_filler force_nd_im2col')
         if len(shapes[0]) != 4 or len(layer.bottom) != 1:
             refuse(layer, 'one bottom with 4 axes is needed')
         kernel = pair(layer, o, 'kernel_size', 0) if o.kernel_size else (o.kernel_h, o.kernel_w)
