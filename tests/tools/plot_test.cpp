@@ -1,6 +1,7 @@
 // crema plot, from logs and metrics files to pictures.
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <regex>
@@ -108,6 +109,157 @@ TEST_F(PlotTest, DrawsCaffesLog) {
   EXPECT_NEAR(curves[3][0].second, curves[3][4].second, 0.1);  // the rate does not
 }
 
+// The text of each line behind `prefix` of its number.
+std::string Prefixed(const std::string& log, const std::function<std::string(size_t)>& prefix) {
+  std::string result;
+  const std::vector<std::string> lines = SplitLines(log);
+  for (size_t i = 0; i < lines.size(); ++i) result += prefix(i) + lines[i] + "\n";
+  return result;
+}
+
+std::string WithoutGlog(const std::string& log) {
+  return std::regex_replace(log, std::regex("(^|\n)I0131 [^\\]]*\\] "), "$1");
+}
+
+std::string ToUtf16(const std::string& text, bool big_endian) {
+  std::string units;
+  for (const char c : text) units += big_endian ? std::string{'\0', c} : std::string{c, '\0'};
+  return units;
+}
+
+// Logs come through many hands: each of these shows what the log as Caffe wrote it shows.
+TEST_F(PlotTest, TakesCaffesLinesWhereverTheyBegin) {
+  const std::string log = CaffeLog(), bare = WithoutGlog(log);
+  ASSERT_THAT(bare,
+              StartsWith("Solving LeNet\nIteration 0, Testing net (#0)\n    Test net output"));
+  const auto before_lines = [&](const std::string& prefix) {
+    return Prefixed(log, [&](size_t) { return prefix; });
+  };
+  const std::regex lines("([^\n]*)\n"), ends("\n");
+  const std::vector<std::pair<std::string, std::string>> variants = {
+      {"no prefix", bare},
+      {"the name of a worker", before_lines("worker-0: ")},
+      {"the tag of mpirun", before_lines("[1,0]<stdout>:")},
+      {"a time of a container", before_lines("2024-01-31T23:58:30.123456789Z ")},
+      {"a time in brackets", before_lines("[2024/01/31 23:58:30] (train) ")},
+      {"a time instead of glog's",
+       Prefixed(bare, [](size_t) { return "2024-01-31 23:58:30,123 INFO "; })},
+      {"glog's year", std::regex_replace(log, std::regex("I0131"), "I20240131")},
+      {"colours", std::regex_replace(log, lines, "\x1B[0;32m$1\x1B[m\n")},
+      {"colours inside",
+       std::regex_replace(log, std::regex("Iteration"), "\x1B[1mIteration\x1B[0m")},
+      {"ends of lines as in DOS", std::regex_replace(log, ends, "\r\n")},
+      {"ends of lines as on old Macs", std::regex_replace(log, ends, "\r")},
+      {"progress written over itself",
+       Prefixed(log, [](size_t i) { return Concat("\rtraining: ", i, " of 9\x1B[K\r\x1B[K"); })},
+      {"a byte order mark", "\xEF\xBB\xBF" + log},
+      {"PowerShell", "\xFF\xFE" + ToUtf16(log, false)},
+      {"UTF-16, the other way round", "\xFE\xFF" + ToUtf16(log, true)},
+      {"UTF-16 without a mark", ToUtf16(log, false)},
+      {"JSON of a container", std::regex_replace(log, lines, "{\"log\":\"$1\\n\",\"stream\":1}\n")},
+      {"another program's JSON between", "{\"level\":\"info\"}\n" + log + "{broken\n"},
+      {"other lines between", Prefixed(log, [](size_t) { return "Solving dependencies (1/3)\n"; })},
+      {"the results of a test behind", log + LogLine(20, "Batch 0, accuracy = 0.1") +
+                                           LogLine(20, "Loss: 3") + LogLine(20, "accuracy = 0.1")},
+  };
+  Write("run.log", log);
+  const std::string expected = Svg({"run.log"});
+  for (const auto& [name, text] : variants) {
+    Write("run.log", text);
+    EXPECT_EQ(Svg({"run.log"}), expected) << name;
+  }
+}
+
+// Another program's times serve as well as glog's.
+TEST_F(PlotTest, FindsTheTimeBeforeTheLine) {
+  std::string log;
+  for (int i = 0; i < 3; ++i) log += LogLine(10 * i, Concat("Iteration ", i, ", loss = ", i));
+  Write("run.log", log);
+  const std::string expected = Svg({"run.log", "--x=time"});
+  const auto times = [](size_t i) { return Concat("2024-01-31T23:58:", 30 + 10 * i, " worker: "); };
+  Write("run.log", Prefixed(WithoutGlog(log), times));
+  EXPECT_EQ(Svg({"run.log", "--x=time"}), expected);
+  Write("run.log", WithoutGlog(log));
+  const ToolResult result = Plot({"run.log", "--x=time"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("run.log: its lines do not tell the time"));
+}
+
+TEST_F(PlotTest, SaysThatALogIsOfATest) {
+  Write("test.log", LogLine(0, "Batch 0, accuracy = 0.9") + LogLine(1, "accuracy = 0.9"));
+  const ToolResult result = Plot({"test.log"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("shows no training: it has the results of a test, but"));
+}
+
+std::string RateLog(const std::vector<double>& rates) {
+  std::string log;
+  for (size_t i = 0; i < rates.size(); ++i) {
+    log += LogLine(static_cast<int>(i), Concat("Iteration ", 100 * i, ", lr = ", rates[i]));
+  }
+  return log;
+}
+
+TEST_F(PlotTest, DrawsStepsOfTheRateUpright) {
+  Write("a.log", RateLog({0.1, 0.1, 0.01, 0.01, 0.001, 0.001}));
+  const Points steps = CurvesOf(Svg({"a.log"})).at(0);
+  ASSERT_EQ(steps.size(), 8u);
+  for (size_t i = 1; i < steps.size(); ++i) {  // only along the axes
+    EXPECT_TRUE(steps[i].first == steps[i - 1].first || steps[i].second == steps[i - 1].second);
+  }
+  EXPECT_EQ(steps[2].first, steps[3].first);
+  Write("a.log", RateLog({0.1, 0.09, 0.08, 0.07}));  // no steps
+  EXPECT_EQ(CurvesOf(Svg({"a.log"})).at(0).size(), 4u);
+}
+
+TEST_F(PlotTest, TellsOfIdenticalCurves) {
+  const std::string log = CaffeLog();
+  Write("a.log", log);
+  Write("b.log", std::regex_replace(log, std::regex("loss = 3"), "loss = 3.5"));
+  Write("c.log", log);
+  const auto texts = Texts(Svg({"a.log", "b.log", "c.log"}));
+  EXPECT_THAT(texts, testing::Contains("a, c (identical)"));
+  EXPECT_THAT(texts, testing::Contains("b"));
+  EXPECT_THAT(texts, testing::Contains("learning rate (identical: a, b)"));
+  EXPECT_THAT(texts, testing::Contains("loss"));
+}
+
+TEST_F(PlotTest, BeginsTheAxisOfSharesWhereItMatters) {
+  std::string log;
+  for (int i = 0; i <= 20; ++i) {
+    log += LogLine(i, Concat("Iteration ", 100 * i, ", Testing net (#0)"));
+    log +=
+        LogLine(i, Concat("    Test net output #0: accuracy = ", i < 2 ? 0.1 : 0.97 + 0.001 * i));
+  }
+  Write("a.log", log);
+  const std::string svg = Svg({"a.log"});
+  const auto texts = Texts(svg);
+  EXPECT_THAT(texts, testing::Contains("test/accuracy (begins below)"));
+  EXPECT_THAT(texts, testing::Contains("0.975"));
+  EXPECT_THAT(texts, testing::Not(testing::Contains("0.2")));
+  EXPECT_THAT(texts, testing::Contains("dashed: test"));
+  EXPECT_THAT(svg, HasSubstr("stroke-dasharray"));
+  const Points curve = CurvesOf(svg).at(0);
+  ASSERT_EQ(curve.size(), 20u);  // 19 points, and where the line crosses the frame
+  for (const auto& [x, y] : curve) EXPECT_LE(y, 310);
+}
+
+// The numbers of one axis are all of one kind, and two panels leave no empty place.
+TEST_F(PlotTest, HasOneStyleOfNumbers) {
+  std::string log;
+  for (int i = 0; i <= 10; ++i) {
+    log += LogLine(i, Concat("Iteration ", 1000 * i, ", loss = ", 1 + 0.05 * i));
+  }
+  Write("a.log", log);
+  const auto texts = Texts(Svg({"a.log"}));
+  for (const std::string label : {"0", "2k", "4k", "10k", "1.0", "1.1", "1.5"}) {
+    EXPECT_THAT(texts, testing::Contains(label));
+  }
+  Write("a.log", CaffeLog());
+  // The third panel has the width of two.
+  EXPECT_EQ(CurvesOf(Svg({"a.log"})).at(3).back().first, 1022);
+}
+
 TEST_F(PlotTest, WritesPng) {
   Write("a.log", CaffeLog());
   const ToolResult result = Plot({"a.log", "--out=a.png"});
@@ -128,13 +280,14 @@ TEST_F(PlotTest, WritesPng) {
 
 TEST_F(PlotTest, OverlaysRuns) {
   Write("a.log", CaffeLog());
-  Write("b.log", CaffeLog());
+  Write("b.log", std::regex_replace(CaffeLog(), std::regex("accuracy = 0.4"), "accuracy = 0.5"));
   const std::string svg = Svg({"a.log", "b.log", "--metric=accuracy"});
   EXPECT_EQ(CurvesOf(svg).size(), 1u);
   EXPECT_EQ(CurvesOf(svg, "#d55e00").size(), 1u);
   EXPECT_THAT(Texts(svg), testing::Contains("b"));
   std::filesystem::create_directories(folder_ / "x");
-  Write("x/a.log", CaffeLog());  // two of one name are told by their folders
+  Write("x/a.log",
+        LogLine(0, "Iteration 1, loss = 2"));  // two of one name are told by their folders
   EXPECT_THAT(Texts(Svg({"a.log", "x/a.log"})), testing::Contains("x/a.log"));
 }
 

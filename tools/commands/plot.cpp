@@ -2,7 +2,6 @@
 #include <gflags/gflags.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <iostream>
 
@@ -11,6 +10,7 @@
 #include "crema/base/error.h"
 #include "plot/chart.h"
 #include "plot/curves.h"
+#include "plot/series.h"
 #include "schema/binary_io.h"
 
 DEFINE_string(out, "curves.png", "The picture to write; its name ends with .png or .svg");
@@ -25,9 +25,9 @@ bool EndsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// Curves drawn in one panel. The dashed one is of tests.
+// Names of the curves that are drawn in one panel.
 struct PanelNames {
-  std::string title, solid, dashed;
+  std::string title, first, second;
 };
 
 // All names of curves of all runs, in the order in which they appear.
@@ -65,9 +65,9 @@ std::vector<PanelNames> ChoosePanels(const std::vector<Run>& runs) {
   }
   if (Has(names, "loss")) panels.push_back({"loss", "loss", ""});
   const bool joint = !panels.empty() && Has(names, "test/loss");
-  if (joint) panels[0].dashed = "test/loss";
+  if (joint) panels[0].second = "test/loss";
   for (const PanelNames& test : tests) {
-    if (!joint || test.solid != "test/loss") panels.push_back(test);
+    if (!joint || test.first != "test/loss") panels.push_back(test);
   }
   if (Has(names, "lr")) panels.push_back({TitleOf("lr"), "lr", ""});
   if (panels.empty()) panels.push_back({TitleOf(names[0]), names[0], ""});
@@ -95,32 +95,16 @@ std::vector<PanelNames> PanelsFromFlag(const std::vector<Run>& runs) {
   return panels;
 }
 
-// Each value becomes the mean of up to `window` finite ones around it.
-void Smooth(int window, std::vector<std::pair<double, double>>* points) {
-  const auto before = *points;
-  const int size = static_cast<int>(before.size()), half = window / 2;
-  for (int i = 0; i < size; ++i) {
-    if (!std::isfinite(before[i].second)) continue;
-    const int first = std::max(0, i - half), last = std::min(size, i - half + window);
-    double sum = 0;
-    int count = 0;
-    for (int k = first; k < last; ++k) {
-      if (!std::isfinite(before[k].second)) continue;
-      sum += before[k].second;
-      ++count;
-    }
-    (*points)[i].second = sum / count;
-  }
-}
+bool IsOfTest(const std::string& curve) { return curve.rfind("test", 0) == 0; }
 
-void AddSeries(const Curve* curve, int run, bool dashed, Panel* panel) {
+void AddSeries(const Curve* curve, int run, Panel* panel) {
   if (curve == nullptr) return;
-  Series series{run, dashed, false, {}};
+  Series series{run, IsOfTest(curve->name), false, {}};
   for (const CurvePoint& point : curve->points) {
     series.points.emplace_back(FLAGS_x == "time" ? point.seconds : point.iteration, point.value);
   }
-  const bool of_training = curve->name.rfind("test", 0) != 0 && curve->name != "lr";
-  if (FLAGS_smooth > 1 && of_training) {
+  if (curve->name == "lr") DrawSteps(&series.points);
+  if (FLAGS_smooth > 1 && !series.dashed && curve->name != "lr") {
     panel->series.push_back(series);
     panel->series.back().faint = true;
     Smooth(FLAGS_smooth, &series.points);
@@ -141,22 +125,36 @@ std::vector<std::string> LegendOf(const std::vector<Run>& runs) {
   return unique ? names : paths;
 }
 
+std::string NoteOf(const Figure& figure) {
+  bool solid = false, dashed = false;
+  for (const Panel& panel : figure.panels) {
+    for (const Series& series : panel.series) (series.dashed ? dashed : solid) = true;
+  }
+  if (!dashed) return "";
+  return solid ? "solid: training; dashed: test" : "dashed: test";
+}
+
 Figure MakeFigure(const std::vector<Run>& runs) {
   Figure figure;
   figure.x_unit = FLAGS_x == "time" ? XUnit::kTime : XUnit::kIterations;
   figure.runs = LegendOf(runs);
-  bool any_dashed = false;
   for (const PanelNames& names : FLAGS_metric.empty() ? ChoosePanels(runs) : PanelsFromFlag(runs)) {
-    Panel panel{names.title, {}};
+    Panel panel;
+    panel.title = names.title;
     for (size_t r = 0; r < runs.size(); ++r) {
-      AddSeries(runs[r].Find(names.solid), static_cast<int>(r), false, &panel);
-      AddSeries(names.dashed.empty() ? nullptr : runs[r].Find(names.dashed), static_cast<int>(r),
-                true, &panel);
+      AddSeries(runs[r].Find(names.first), static_cast<int>(r), &panel);
+      AddSeries(runs[r].Find(names.second), static_cast<int>(r), &panel);
     }
-    any_dashed = any_dashed || !names.dashed.empty();
+    if (IsOfTest(names.first) || names.first.rfind("train/", 0) == 0) {
+      panel.low = LowOfShares(panel);
+      if (panel.low.has_value()) panel.title += " (begins below)";
+    }
     figure.panels.push_back(panel);
   }
-  if (any_dashed) figure.note = "solid: training; dashed: test";
+  const std::vector<std::string> names = figure.runs;
+  JoinIdentical(&figure);
+  for (Panel& panel : figure.panels) TellIdentical(names, &panel);
+  figure.note = NoteOf(figure);
   return figure;
 }
 
@@ -173,7 +171,12 @@ int RunPlot(const std::vector<std::string>& arguments) {
   }
   if (FLAGS_smooth < 1) throw UsageError("--smooth must be at least 1");
   std::vector<Run> runs;
-  for (const std::string& path : arguments) runs.push_back(ReadRun(path));
+  for (const std::string& path : arguments) {
+    runs.push_back(ReadRun(path));
+    if (FLAGS_x == "time" && !runs.back().has_times) {
+      Fail(path, ": its lines do not tell the time; draw it with --x=iteration");
+    }
+  }
   const Drawing drawing = LayOut(MakeFigure(runs));
   WriteFileAtomically(FLAGS_out, svg ? ToSvg(drawing) : ToPng(drawing));
   std::cout << "Wrote " << FLAGS_out << "\n";

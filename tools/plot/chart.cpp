@@ -37,19 +37,6 @@ struct Range {
   bool empty() const { return low > high; }
 };
 
-std::string Short(double value) {
-  char text[32];
-  const double size = std::fabs(value);
-  if (size >= 1e6 && size < 1e9) {
-    std::snprintf(text, sizeof text, "%gM", value / 1e6);
-  } else if (size >= 1e4 && size < 1e6) {
-    std::snprintf(text, sizeof text, "%gk", value / 1e3);
-  } else {
-    std::snprintf(text, sizeof text, "%.4g", value);
-  }
-  return text;
-}
-
 // One axis: from values to pixels, and where its ticks are.
 class Axis {
  public:
@@ -67,6 +54,7 @@ class Axis {
     low_ -= room;
     high_ += room;
   }
+  double low() const { return logarithmic_ ? std::pow(10, low_) : low_; }
   double Place(double value) const {
     const double v = logarithmic_ ? std::log10(value) : value;
     return from_ + (to_ - from_) * (high_ > low_ ? (v - low_) / (high_ - low_) : 0.5);
@@ -108,12 +96,12 @@ TimeUnit ChooseTimeUnit(double longest) {
 class PanelDrawer {
  public:
   PanelDrawer(const Panel& panel, Range x, const std::string& x_label, double left, double top,
-              Drawing* out)
+              double width, Drawing* out)
       : panel_(panel),
         x_label_(x_label),
         left_(left + kLeft),
         top_(top + kTop),
-        right_(left + kPanelWidth - kRight),
+        right_(left + width - kRight),
         bottom_(top + kPanelHeight - kBottom),
         out_(out),
         y_range_(RangeOfValues()),
@@ -145,7 +133,8 @@ class PanelDrawer {
     Range range;
     for (const Series& series : panel_.series) {
       for (const auto& point : series.points) {
-        if (std::isfinite(point.second)) range.Include(point.second);
+        if (!std::isfinite(point.second)) continue;
+        range.Include(panel_.low.has_value() ? std::max(*panel_.low, point.second) : point.second);
       }
     }
     return range;
@@ -160,13 +149,18 @@ class PanelDrawer {
     out_->lines.push_back({{{x0, y0}, {x1, y1}}, {color, 1, false}});
   }
   void DrawGrid() {
-    for (const double tick : x_.Ticks(6)) {
-      AddLine(x_.Place(tick), top_, x_.Place(tick), bottom_, kGrid);
-      AddText(x_.Place(tick), bottom_ + 18, Short(tick), kTextHeight, Anchor::kMiddle);
+    const std::vector<double> x_ticks = x_.Ticks(6), y_ticks = y_.Ticks(6);
+    const std::vector<std::string> x_labels = TickLabels(x_ticks, false);
+    const std::vector<std::string> y_labels = TickLabels(y_ticks, logarithmic_);
+    for (size_t i = 0; i < x_ticks.size(); ++i) {
+      const double x = x_.Place(x_ticks[i]);
+      AddLine(x, top_, x, bottom_, kGrid);
+      AddText(x, bottom_ + 18, x_labels[i], kTextHeight, Anchor::kMiddle);
     }
-    for (const double tick : y_.Ticks(6)) {
-      AddLine(left_, y_.Place(tick), right_, y_.Place(tick), kGrid);
-      AddText(left_ - 7, y_.Place(tick) + 4, Short(tick), kTextHeight, Anchor::kRight);
+    for (size_t i = 0; i < y_ticks.size(); ++i) {
+      const double y = y_.Place(y_ticks[i]);
+      AddLine(left_, y, right_, y, kGrid);
+      AddText(left_ - 7, y + 4, y_labels[i], kTextHeight, Anchor::kRight);
     }
     out_->lines.push_back(
         {{{left_, top_}, {right_, top_}, {right_, bottom_}, {left_, bottom_}, {left_, top_}},
@@ -185,7 +179,7 @@ class PanelDrawer {
       if (!line.points.empty()) out_->lines.push_back(line);
       line = {{}, pen};
     };
-    for (const auto& [x, y] : series.points) {
+    for (const auto& [x, y] : AboveFrame(series.points)) {
       if (std::isfinite(y)) {
         line.points.emplace_back(x_.Place(x), y_.Place(y));
       } else {
@@ -193,6 +187,23 @@ class PanelDrawer {
       }
     }
     finish();
+  }
+  // Without what lies below the axis: a line that goes there ends at the frame.
+  Points AboveFrame(const Points& points) const {
+    if (!panel_.low.has_value()) return points;
+    const double low = y_.low(), gap = std::numeric_limits<double>::quiet_NaN();
+    Points above;
+    for (size_t i = 0; i < points.size(); ++i) {
+      const auto [x, y] = points[i];
+      const bool is_below = y < low;
+      if (i > 0 && std::isfinite(y) && std::isfinite(points[i - 1].second) &&
+          is_below != (points[i - 1].second < low)) {
+        const auto [x0, y0] = points[i - 1];
+        above.emplace_back(x0 + (x - x0) * (low - y0) / (y - y0), low);
+      }
+      above.emplace_back(x, is_below ? gap : y);
+    }
+    return above;
   }
 
   const Panel& panel_;
@@ -209,6 +220,7 @@ double DrawLegend(const Figure& figure, double top, Drawing* out) {
   constexpr double kSample = 26, kGap = 24;
   double x = kMargin, y = top;
   for (size_t i = 0; i < figure.runs.size(); ++i) {
+    if (figure.runs[i].empty()) continue;
     const double width = kSample + 8 + TextWidth(figure.runs[i], kTextHeight) + kGap;
     if (x > kMargin && x + width > out->width) {
       x = kMargin;
@@ -241,6 +253,19 @@ Panel InUnit(Panel panel, double unit) {
   return panel;
 }
 
+std::vector<std::string> Labels(const std::vector<double>& ticks, double unit, const char* suffix,
+                                const char* format, int digits) {
+  std::vector<std::string> labels;
+  for (const double tick : ticks) {
+    char text[64];
+    std::snprintf(text, sizeof text, format, digits, tick / unit);
+    labels.push_back(tick == 0 ? "0" : std::string(text) + suffix);
+  }
+  return labels;
+}
+
+int PlaceOf(double value) { return static_cast<int>(std::floor(std::log10(value) + 1e-9)); }
+
 Range RangeOfX(const Figure& figure) {
   Range range;
   for (const Panel& panel : figure.panels) {
@@ -268,6 +293,25 @@ std::vector<double> LinearTicks(double low, double high, int count) {
   return ticks;
 }
 
+std::vector<std::string> TickLabels(const std::vector<double>& ticks, bool logarithmic) {
+  Range sizes;
+  for (const double tick : ticks) {
+    if (tick != 0) sizes.Include(std::fabs(tick));
+  }
+  if (logarithmic || ticks.size() < 2) {
+    const bool powers = sizes.low < 1e-4 || sizes.high >= 1e6;
+    return Labels(ticks, 1, "", powers ? "%.*e" : "%.*g", powers ? 0 : 4);
+  }
+  const double unit = sizes.high >= 1e6 ? 1e6 : sizes.high >= 1e4 ? 1e3 : 1;
+  // Where the last digit stands in which neighbours differ: -2 for hundredths.
+  const int last = PlaceOf((ticks[1] - ticks[0]) / unit);
+  if (sizes.high >= 1e9 || last < -5) {
+    const int digits = PlaceOf(sizes.high) - PlaceOf(ticks[1] - ticks[0]);
+    return Labels(ticks, 1, "", "%.*e", std::clamp(digits, 0, 6));
+  }
+  return Labels(ticks, unit, unit == 1 ? "" : unit == 1e3 ? "k" : "M", "%.*f", std::max(0, -last));
+}
+
 Drawing LayOut(const Figure& figure) {
   const int panels = static_cast<int>(figure.panels.size());
   const int columns = std::min(2, panels), rows = (panels + 1) / 2;
@@ -281,8 +325,9 @@ Drawing LayOut(const Figure& figure) {
   drawing.height = static_cast<int>(top) + rows * kPanelHeight;
   for (int i = 0; i < panels; ++i) {
     const Panel panel = InUnit(figure.panels[i], unit.seconds);
+    const bool is_alone = i == panels - 1 && i % columns == 0;
     PanelDrawer(panel, x, unit.name, i % columns * kPanelWidth, top + i / columns * kPanelHeight,
-                &drawing)
+                is_alone ? columns * kPanelWidth : kPanelWidth, &drawing)
         .DrawAll();
   }
   return drawing;

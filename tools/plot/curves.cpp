@@ -4,6 +4,8 @@
 #include <google/protobuf/util/json_util.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -12,9 +14,9 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <sstream>
 
 #include "crema/base/error.h"
+#include "plot/log_lines.h"
 #include "schema/binary_io.h"
 
 namespace crema {
@@ -31,6 +33,7 @@ class Collector {
     started_.reset();
   }
   void SetClock(double time) {
+    run_->has_times = true;
     if (!started_.has_value()) started_ = time;
     seconds_ = std::max(seconds_, base_ + time - *started_);
   }
@@ -70,13 +73,14 @@ class ElementNames {
 
 // Reads lines such as
 //   I1123 13:39:22.381027  2521 solver.cpp:239] Iteration 100 (50 iter/s, 2s/100 iters), loss = 0.2
+// whatever stands before them, or in place of glog's prefix.
 class LogReader {
  public:
   LogReader(Run* run, int year) : out_(run), year_(year) {}
-  void ReadLine(const std::string& line);
+  // Returns whether the line is one of Caffe's.
+  bool ReadLine(const std::string& line);
 
  private:
-  void ReadClock(const char* prefix);
   void ReadIteration(const std::string& text);
   void ReadOutput(const std::string& text, const std::string& group);
 
@@ -87,19 +91,62 @@ class LogReader {
   ElementNames names_;
 };
 
-// "I1123 13:39:22.381027", or with the year, as newer versions of glog write it.
-void LogReader::ReadClock(const char* prefix) {
-  int date = 0, hour = 0, minute = 0;
-  double second = 0;
-  int digits = 0;
-  if (std::sscanf(prefix + 1, "%d%n %d:%d:%lf", &date, &digits, &hour, &minute, &second) != 4) {
-    return;
-  }
+bool IsLetterOrDigit(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+
+double ToSeconds(int year, int month, int day, int hour, int minute, double second) {
   std::tm time = {};
-  time.tm_year = (digits == 8 ? date / 10000 : year_) - 1900;
-  time.tm_mon = date / 100 % 100 - 1;
-  time.tm_mday = date % 100;
-  out_.SetClock(static_cast<double>(timegm(&time)) + hour * 3600 + minute * 60 + second);
+  time.tm_year = year - 1900;
+  time.tm_mon = month - 1;
+  time.tm_mday = day;
+  return static_cast<double>(timegm(&time)) + hour * 3600 + minute * 60 + second;
+}
+
+// "I1123 13:39:22.381027", or with the year, as newer versions of glog write it.
+std::optional<double> GlogClock(const char* text, int year) {
+  int date = 0, hour = 0, minute = 0, digits = 0;
+  double second = 0;
+  if (text[0] == '\0' || std::strchr("IWEF", text[0]) == nullptr) return std::nullopt;
+  if (std::sscanf(text + 1, "%8d%n %2d:%2d:%lf", &date, &digits, &hour, &minute, &second) != 4 ||
+      (digits != 4 && digits != 8)) {
+    return std::nullopt;
+  }
+  const int in_year = digits == 8 ? date / 10000 : year;
+  return ToSeconds(in_year, date / 100 % 100, date % 100, hour, minute, second);
+}
+
+// "2024-01-31T23:59:59.5", with a space or a "T", "-" or "/".
+std::optional<double> IsoClock(const char* text) {
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0;
+  double second = 0;
+  if (std::sscanf(text, "%4d%*1[-/]%2d%*1[-/]%2d%*1[T ]%2d:%2d:%lf", &year, &month, &day, &hour,
+                  &minute, &second) != 6 ||
+      year < 1970) {
+    return std::nullopt;
+  }
+  return ToSeconds(year, month, day, hour, minute, second);
+}
+
+// The time that the first `end` letters of a line tell: glog's, or else one in ISO's form.
+std::optional<double> FindClock(const std::string& line, size_t end, int year) {
+  std::optional<double> iso;
+  for (size_t i = 0; i < end; ++i) {
+    if (i > 0 && IsLetterOrDigit(line[i - 1])) continue;
+    if (const auto glog = GlogClock(line.c_str() + i, year)) return glog;
+    if (!iso.has_value()) iso = IsoClock(line.c_str() + i);
+  }
+  return iso;
+}
+
+// Where "Iteration 100, ..." or "Iteration 100 (..." begins; npos: nowhere.
+size_t FindIteration(const std::string& line) {
+  constexpr char kWord[] = "Iteration ";
+  for (size_t at = line.find(kWord); at != std::string::npos; at = line.find(kWord, at + 1)) {
+    const size_t number = at + sizeof kWord - 1;
+    const size_t end = line.find_first_not_of("0123456789", number);
+    if (end == number || end == std::string::npos) continue;
+    if (line[end] == ',' || line.compare(end, 2, " (") == 0) return at;
+  }
+  return std::string::npos;
 }
 
 // The number behind `key`; none where it is not there.
@@ -142,23 +189,26 @@ void LogReader::ReadOutput(const std::string& text, const std::string& group) {
   }
 }
 
-void LogReader::ReadLine(const std::string& line) {
+bool LogReader::ReadLine(const std::string& line) {
   constexpr char kTrain[] = "Train net output #", kTest[] = "Test net output #";
-  const size_t bracket = line.find("] ");
-  const bool logged = bracket != std::string::npos && std::strchr("IWEF", line[0]) != nullptr;
-  if (!logged) return;
-  const std::string text = line.substr(bracket + 2);
-  const size_t train = text.find(kTrain), test = text.find(kTest);
-  const bool begins = text.rfind("Solving ", 0) == 0;
-  const bool iterates = text.rfind("Iteration ", 0) == 0;
-  if (begins) out_.Begin();
-  if (begins || iterates) ReadClock(line.c_str());  // others may be of the pause before a resume
-  if (iterates) ReadIteration(text);
-  if (train != std::string::npos) ReadOutput(text.substr(train + sizeof kTrain - 1), "train");
-  if (test != std::string::npos) ReadOutput(text.substr(test + sizeof kTest - 1), test_group_);
-  if (const auto waited = NumberAfter(text, "    Waited for data: ")) {
-    out_.Add("waited", false, iteration_, *waited);
-  }
+  constexpr char kWaited[] = "Waited for data: ";
+  const size_t iteration = FindIteration(line), start = line.find("Solving ");
+  const size_t train = line.find(kTrain), test = line.find(kTest), waited = line.find(kWaited);
+  const size_t first = std::min({iteration, start, train, test, waited});
+  if (first == std::string::npos) return false;
+  // The time of other lines may be of the pause before a resume.
+  const bool tells_time = first == iteration || first == start;
+  const auto clock = tells_time ? FindClock(line, first, year_) : std::nullopt;
+  if (first == start && !clock.has_value()) return false;  // perhaps not Caffe's
+  if (first == start) out_.Begin();
+  if (clock.has_value()) out_.SetClock(*clock);
+  if (first == iteration) ReadIteration(line.substr(iteration));
+  if (first == train) ReadOutput(line.substr(train + sizeof kTrain - 1), "train");
+  if (first == test) ReadOutput(line.substr(test + sizeof kTest - 1), test_group_);
+  if (first != waited) return true;
+  const auto share = NumberAfter(line.substr(waited), kWaited);
+  if (share.has_value()) out_.Add("waited", false, iteration_, *share);
+  return true;
 }
 
 // The year is not in the log; the file was last written in it, or in the year after.
@@ -256,26 +306,30 @@ const Curve* Run::Find(const std::string& name) const {
 }
 
 Run ReadRun(const std::string& path) {
-  std::istringstream lines(ReadFileBytes(path));
   Run run;
   run.path = path;
   MetricsReader metrics(&run);
   LogReader log(&run, YearOf(path));
-  std::string line;
-  for (int number = 1; std::getline(lines, line); ++number) {
-    if (line.empty()) continue;
-    if (line[0] != '{') {
-      log.ReadLine(line);
-    } else if (!metrics.ReadLine(line) && !lines.eof()) {  // the last may be cut off
-      Fail(path, ":", number, ": is not a line of a metrics file");
+  const std::vector<std::string> lines = LinesOf(ReadFileBytes(path));
+  bool shows_test = false, is_metrics = false;
+  size_t odd = lines.size();  // the first line in braces that is none of a metrics file
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const std::string& line = lines[i];
+    const bool in_braces = !line.empty() && line[0] == '{';
+    if (in_braces && metrics.ReadLine(line)) {
+      is_metrics = true;
+    } else if (!log.ReadLine(line)) {
+      shows_test = shows_test || line.find("Batch 0, ") != std::string::npos;
+      if (in_braces) odd = std::min(odd, i);
     }
   }
-  if (run.curves.empty()) {
-    Fail(path,
-         ": shows no training: it has no line of a log such as 'Iteration 100, loss = 0.5', "
-         "and none of a metrics file");
+  // The last line may be cut off. A log in which every line is in braces is another program's.
+  if (is_metrics && odd + 1 < lines.size()) {
+    Fail(path, ":", odd + 1, ": is not a line of a metrics file");
   }
-  return run;
+  if (!run.curves.empty()) return run;
+  Fail(path, ": shows no training: it has ", shows_test ? "the results of a test, but " : "",
+       "no line of a log such as 'Iteration 100, loss = 0.5', and none of a metrics file");
 }
 
 }  // namespace crema

@@ -23,14 +23,16 @@ struct Curve {
 
 struct Run {
   std::string path;
+  bool has_times = false;     // else all seconds are 0
   std::vector<Curve> curves;  // in the order in which they appear
 
   const Curve* Find(const std::string& name) const;
 };
 
-// Reads a log of crema's or of Caffe's, or a file that `crema train --metrics` wrote. Where a run
-// went back to a snapshot, what came after the snapshot before is replaced. Throws Error where the
-// file cannot be read or shows no training.
+// Reads a log of crema's or of Caffe's, or a file that `crema train --metrics` wrote. A log may
+// have anything before Caffe's words: another program's time or name, or nothing. If a run went
+// back to a snapshot, what came after the snapshot before is replaced. Throws Error if the file
+// cannot be read or shows no training.
 Run ReadRun(const std::string& path);
 
 }  // namespace crema
