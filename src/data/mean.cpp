@@ -40,7 +40,8 @@ MeanImage Divide(const std::vector<double>& sums, const ImageSize& size, uint64_
 
 }  // namespace
 
-MeanImage ComputeMean(Backend backend, const std::string& database) {
+MeanImage ComputeMean(Backend backend, const std::string& database,
+                      const std::function<void(uint64_t done, uint64_t all)>& progress) {
   const std::shared_ptr<RecordSource> source = OpenRecordSource(backend, database);
   const std::unique_ptr<RecordCursor> cursor = source->NewCursor();
   DatumDecoder decoder(ColorMode::kAsStored, source->title());
@@ -65,6 +66,7 @@ MeanImage ComputeMean(Backend backend, const std::string& database) {
            "one size: make the database with --resize_height and --resize_width");
     }
     AddImage(image, &sums);
+    if (progress) progress(record.number + 1, source->KnownCount().value_or(0));
     if ((record.number + 1) % 10000 == 0)
       LOG(INFO) << Concat("Processed ", record.number + 1, " files.");
   }

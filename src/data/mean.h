@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,10 @@ struct MeanImage {
 };
 
 // Compressed images are decoded as they are stored. Throws Error where records differ in size.
-// Logs its progress.
-MeanImage ComputeMean(Backend backend, const std::string& database);
+// Logs its progress, and tells `progress` after each record how many are done, and how many there
+// are (0: unknown).
+MeanImage ComputeMean(Backend backend, const std::string& database,
+                      const std::function<void(uint64_t done, uint64_t all)>& progress = nullptr);
 
 // Writes a `.binaryproto`, which Caffe reads too.
 void WriteMeanFile(const MeanImage& mean, const std::string& path);

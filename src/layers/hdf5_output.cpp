@@ -22,6 +22,7 @@ class Hdf5OutputLayer : public Layer {
     traits.min_tops = traits.max_tops = 0;
     traits.has_backward = false;
     traits.zero_gradient_bottoms = {0, 1};
+    traits.can_run_again = false;  // the file would hold the items twice
     return traits;
   }
 

@@ -50,26 +50,32 @@ class MemoryDataLayer : public Layer, public MemorySource {
     }
     values_ = std::move(values);
     labels_ = std::move(labels);
-    next_ = 0;
+    if (started_) position_ = 0;
   }
+
+  std::optional<uint64_t> position() const override { return position_; }
+  void Seek(uint64_t records) override { position_ = records; }
 
   void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
     if (labels_.empty()) Fail("has no data; call SetData before the net runs");
     const auto items = static_cast<size_t>(batch_[0]);
     const auto size = static_cast<size_t>(batch_.CountFrom(1));
+    const size_t next = position_ % labels_.size();
     const auto from = [&](const std::vector<float>& all, size_t length) {
-      const auto first = all.begin() + static_cast<int64_t>(next_ * length);
+      const auto first = all.begin() + static_cast<int64_t>(next * length);
       return std::vector<float>(first, first + static_cast<int64_t>(items * length));
     };
     Upload(ctx, from(values_, size), *top[0]);
     Upload(ctx, from(labels_, 1), *top[1]);
-    next_ = (next_ + items) % labels_.size();
+    position_ += items;
+    started_ = true;
   }
 
  private:
   Shape batch_;
   std::vector<float> values_, labels_;
-  size_t next_ = 0;  // item
+  uint64_t position_ = 0;  // items given out, whatever the data's end
+  bool started_ = false;
 };
 
 CREMA_REGISTER_LAYER("MemoryData", MemoryDataLayer);

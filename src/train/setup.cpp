@@ -22,6 +22,7 @@
 #include "solvers/update_rule.h"
 #include "train/detection.h"
 #include "train/memory_check.h"
+#include "train/pass_state.h"
 #include "train/report.h"
 #include "train/snapshot_files.h"
 
@@ -126,6 +127,7 @@ Trainer::Trainer(const proto::SolverParameter& solver, const TrainOptions& optio
   VectorOpsFor(options_.device->kind())
       .Fill(net_->context(), gradient_factor_, 1.0 / solver_->iter_size());
   if (resume) Restore(state);
+  PrepareTakingBack();
 }
 
 Trainer::~Trainer() = default;

@@ -10,16 +10,22 @@ namespace {
 
 struct Watched {
   int signal;
-  std::atomic<bool> came;
+  std::atomic<bool> came, ends_process;
   struct sigaction old;
 };
-Watched watched[] = {{SIGTERM, {false}, {}}, {SIGINT, {false}, {}}, {SIGHUP, {false}, {}}};
+Watched watched[] = {{SIGTERM, {false}, {false}, {}},
+                     {SIGINT, {false}, {false}, {}},
+                     {SIGHUP, {false}, {false}, {}}};
 std::atomic<bool> watching{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler must not lock");
 
 void Remember(int signal) {
   for (Watched& entry : watched) {
-    if (entry.signal == signal) entry.came = true;
+    if (entry.signal != signal) continue;
+    entry.came = true;
+    if (!entry.ends_process) continue;
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
   }
 }
 
@@ -33,7 +39,7 @@ SignalWatcher::SignalWatcher(Action on_sigint, Action on_sighup, Action on_sigte
   action.sa_flags = SA_RESTART;
   sigfillset(&action.sa_mask);
   for (Watched& entry : watched) {
-    entry.came = false;
+    entry.came = entry.ends_process = false;
     sigaction(entry.signal, &action, &entry.old);
   }
 }
@@ -43,11 +49,26 @@ SignalWatcher::~SignalWatcher() {
   watching = false;
 }
 
+Action SignalWatcher::ActionOf(int signal) const {
+  return signal == SIGTERM ? on_sigterm_ : signal == SIGINT ? on_sigint_ : on_sighup_;
+}
+
+void SignalWatcher::SetStopEndsProcess(bool on) {
+  for (Watched& entry : watched) entry.ends_process = on && ActionOf(entry.signal) == Action::kStop;
+}
+
+bool SignalWatcher::Stopping() {
+  for (const Watched& entry : watched) {
+    if (!entry.came || ActionOf(entry.signal) != Action::kStop) continue;
+    stopped_by_ = entry.signal;
+    return true;
+  }
+  return false;
+}
+
 Action SignalWatcher::Poll() {
   for (Watched& entry : watched) {
-    const Action action = entry.signal == SIGTERM  ? on_sigterm_
-                          : entry.signal == SIGINT ? on_sigint_
-                                                   : on_sighup_;
+    const Action action = ActionOf(entry.signal);
     if (!entry.came.exchange(false) || action == Action::kNone) continue;
     if (action == Action::kStop) stopped_by_ = entry.signal;
     return action;

@@ -13,13 +13,22 @@ class SignalWatcher {
   SignalWatcher(const SignalWatcher&) = delete;
   SignalWatcher& operator=(const SignalWatcher&) = delete;
 
+  // While on, a signal whose action is kStop ends the process at once, as it would without a
+  // watcher: nothing has been trained yet. Off at first.
+  void SetStopEndsProcess(bool on);
+
+  // Whether a signal whose action is kStop has come; Poll still tells of it.
+  bool Stopping();
+
   // The action of a signal that came since the last call; SIGTERM first, then SIGINT.
   Action Poll();
 
-  // The signal whose action was the last kStop; 0 where there was none.
+  // The signal whose action was the last kStop; 0: none.
   int stopped_by() const { return stopped_by_; }
 
  private:
+  Action ActionOf(int signal) const;
+
   Action on_sigint_, on_sighup_, on_sigterm_;
   int stopped_by_ = 0;
 };

@@ -68,6 +68,7 @@ void Trainer::Snapshot() { CommitSnapshot(PrepareSnapshot().get()); }
 
 std::shared_ptr<PendingSnapshot> Trainer::PrepareSnapshot() {
   CheckHealth();
+  const BeforeTests before(this);  // a resumed run repeats tests that are under way
   CheckWeightsFinite();
   return WriteSnapshot();
 }

@@ -14,6 +14,7 @@
 #include "solvers/plateau.h"
 #include "solvers/update_rule.h"
 #include "train/average_shown.h"
+#include "train/interrupt.h"
 #include "train/report.h"
 #include "train/test_totals.h"
 
@@ -29,7 +30,7 @@ double Now() {
 
 bool Trainer::Train() {
   for (auto& observer : observers_) {
-    observer->OnStart({net_->name(), solver_->lr_policy(), iteration_});
+    observer->OnStart({net_->name(), solver_->lr_policy(), iteration_, solver_->max_iter()});
   }
   stop_ = false;  // Step may have nothing to do
   const int64_t began = iteration_;
@@ -37,15 +38,14 @@ bool Trainer::Train() {
   CheckHealth();
   std::shared_ptr<PendingSnapshot> snapshot;
   if (WantsLastSnapshot(iteration_ > began)) snapshot = PrepareSnapshot();
-  const bool looks = !stop_ && HasLastPass();
-  if (looks) RunLastPass(snapshot.get());
+  const bool looked = !stop_ && HasLastPass() && RunLastPass(snapshot.get());
   if (snapshot != nullptr) CommitSnapshot(snapshot.get());
-  if (stop_) {
+  if (looked) DisplayLastPass();
+  if (!stop_ && IsTestIteration()) TestAll();
+  if (stop_) {  // a resumed run looks once more
     LOG(INFO) << "Optimization stopped early.";
     return false;
   }
-  if (looks) DisplayLastPass();
-  if (IsTestIteration()) TestAll();
   LOG(INFO) << "Optimization Done.";
   return true;
 }
@@ -67,7 +67,7 @@ bool Trainer::Step(int64_t iterations) {
   while (iteration_ < end) {
     if (ShouldTest() && !TestAll()) break;
     const bool display = solver_->display() > 0 && iteration_ % solver_->display() == 0;
-    RunIteration(display);
+    if (!RunIteration(display)) break;
     FindRate();
     if (display) {
       const double now = Now();
@@ -76,34 +76,44 @@ bool Trainer::Step(int64_t iterations) {
     }
     ShowParameters();
     ApplyUpdate();
+    for (auto& observer : observers_) observer->OnIteration(iteration_, solver_->max_iter());
     const Action action = Poll();
     const bool due = solver_->snapshot() > 0 && iteration_ % solver_->snapshot() == 0;
     if (due || action == Action::kSnapshot) TrySnapshot();
-    if (action == Action::kStop) stop_ = true;
+    if (action == Action::kStop || (options_.interrupt && options_.interrupt())) stop_ = true;
     if (stop_) break;
   }
   return !stop_;
 }
 
-// Forward and backward for iter_size batches.
-void Trainer::RunIteration(bool display) {
+// Returns false if it was interrupted.
+bool Trainer::RunIteration(bool display) {
   net_->SetDebugInfo(display && solver_->debug_info());
-  net_->ClearGradients();
-  const int passes = solver_->iter_size();
-  last_passes_ = static_cast<uint64_t>(passes);
-  last_step_ = static_cast<uint64_t>(iteration_) * last_passes_;
-  for (int pass = 0; pass < passes; ++pass) {
-    net_->Forward(static_cast<uint64_t>(iteration_ * passes + pass));
-    // On a GPU the check would wait for the device, so it is made only where we wait anyhow.
-    if (display || net_->context().kind() == DeviceKind::kCpu) net_->CheckAfterForward();
-    if (pass == 0) VectorOpsFor(net_->context().kind()).Fill(net_->context(), LossSlot(), 0);
-    AddToLossSlot(1.0 / passes);
-    net_->Backward();
+  if (!RunOrTakeBack([&] { RunPasses(display); })) {
+    LOG(INFO) << "Iteration " << iteration_ << " interrupted.";
+    return false;
   }
   NoteNonFinite();
   ++losses_;
   // On a GPU looking would wait for the device, so it is done only where we wait anyhow.
   if (display || net_->context().kind() == DeviceKind::kCpu) CheckFinite();
+  return true;
+}
+
+// Forward and backward for iter_size batches.
+void Trainer::RunPasses(bool display) {
+  net_->ClearGradients();
+  const int passes = solver_->iter_size();
+  last_passes_ = static_cast<uint64_t>(passes);
+  last_step_ = static_cast<uint64_t>(iteration_) * last_passes_;
+  for (int pass = 0; pass < passes; ++pass) {
+    Forward(net_.get(), static_cast<uint64_t>(iteration_ * passes + pass));
+    // On a GPU the check would wait for the device, so it is made only where we wait anyhow.
+    if (display || net_->context().kind() == DeviceKind::kCpu) net_->CheckAfterForward();
+    if (pass == 0) VectorOpsFor(net_->context().kind()).Fill(net_->context(), LossSlot(), 0);
+    AddToLossSlot(1.0 / passes);
+    Backward();
+  }
 }
 
 Tensor Trainer::LossSlot() const {
@@ -162,12 +172,12 @@ bool Trainer::HasLastPass() const {
 }
 
 // A snapshot of weights with a loss that is not finite is not worth its place. Whatever else goes
-// wrong now (with the data, say), the weights are good.
-void Trainer::RunLastPass(PendingSnapshot* snapshot) {
+// wrong now (with the data, say), the weights are good. Returns false if it was interrupted.
+bool Trainer::RunLastPass(PendingSnapshot* snapshot) {
   last_passes_ = 1;
   last_step_ = static_cast<uint64_t>(iteration_ * solver_->iter_size());
   try {
-    net_->Forward(last_step_);
+    if (!RunOrTakeBack([&] { Forward(net_.get(), last_step_); })) return false;
     net_->CheckAfterForward();
   } catch (const std::exception&) {
     if (snapshot != nullptr) CommitSnapshot(snapshot);
@@ -180,6 +190,7 @@ void Trainer::RunLastPass(PendingSnapshot* snapshot) {
   ops.NoteNonFinite(ctx, LossSlot(), static_cast<double>(iteration_), non_finite_);
   ++losses_;
   CheckFinite();
+  return true;
 }
 
 void Trainer::DisplayLastPass() {
@@ -216,14 +227,13 @@ void Trainer::ApplyUpdate() {
 
 bool Trainer::TestAll() {
   CheckHealth();
+  BeginTests();
   for (int i = 0; i < test_nets() && !stop_; ++i) {
-    const std::vector<double> means = Test(i);
-    if (stop_) {
-      LOG(INFO) << "Test interrupted.";
-      return false;
-    }
-    NoteBest(i, means);
+    const std::vector<double> means = OneTest(i);
+    if (!stop_) NoteBest(i, means);
   }
+  EndTests();
+  if (stop_) LOG(INFO) << "Test interrupted.";
   return !stop_;
 }
 
@@ -231,6 +241,14 @@ std::vector<double> Trainer::Test(int i) {
   if (i < 0 || i >= test_nets()) {
     Fail("there is no test net number ", i, "; the solver has ", test_nets(), ", counted from 0");
   }
+  stop_ = false;
+  BeginTests();
+  std::vector<double> means = OneTest(i);
+  EndTests();
+  return means;
+}
+
+std::vector<double> Trainer::OneTest(int i) {
   TestPoint point;
   point.iteration = iteration_;
   point.net = test_numbers_[i];
@@ -254,17 +272,22 @@ bool Trainer::RunTest(int i, TestPoint* point) {
   TestTotals totals(*solver_);
   double loss = 0;
   for (int batch = 0; batch < batches; ++batch) {
-    for (Action action = Poll(); action != Action::kNone; action = Poll()) {
-      if (action == Action::kSnapshot) TrySnapshot();
-      if (action == Action::kStop) stop_ = true;
-    }
+    const Action action = Poll();
+    if (action == Action::kSnapshot && last_snapshot_ != iteration_) TrySnapshot();
+    if (action == Action::kStop) stop_ = true;
     if (stop_) return false;
     const auto step = static_cast<uint64_t>(first_step + batch);
-    net.Forward(step);
+    try {
+      Forward(&net, step);
+    } catch (const PassInterrupted&) {
+      stop_ = true;
+      return false;
+    }
     totals.Add(net);
     net.CheckAfterForward();
     CheckTestLoss(i, batch, step);
     if (solver_->test_compute_loss()) loss += net.loss().ToHost<double>()[0];
+    for (auto& observer : observers_) observer->OnTestBatch(batch + 1, batches);
   }
   if (solver_->test_compute_loss()) point->loss = loss / batches;
   point->outputs = totals.Results();

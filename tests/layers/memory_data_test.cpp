@@ -35,6 +35,26 @@ TEST_P(MemoryDataTest, GivesBatchAfterBatch) {
   }
 }
 
+// A resumed training has a position before it has data, one that is interrupted goes back.
+TEST_P(MemoryDataTest, GoesOnFromAPosition) {
+  LayerRunner runner = MakeRunner(kSizes);
+  auto& source = dynamic_cast<MemorySource&>(runner.layer());
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  runner.layer().Seek(6);
+  source.SetData(values, {0, 1, 2, 3});
+  runner.Forward();
+  EXPECT_EQ(runner.Top(1), (std::vector<double>{2, 3}));
+  EXPECT_EQ(runner.layer().position(), 8u);
+  runner.Forward();
+  EXPECT_EQ(runner.Top(1), (std::vector<double>{0, 1}));
+  runner.layer().Seek(6);
+  runner.Forward();
+  EXPECT_EQ(runner.Top(1), (std::vector<double>{2, 3}));
+  source.SetData(values, {4, 5, 6, 7});
+  runner.Forward();
+  EXPECT_EQ(runner.Top(1), (std::vector<double>{4, 5}));
+}
+
 TEST_P(MemoryDataTest, IsFoundInANet) {
   MakeNetOptions options;
   options.device = device();

@@ -124,6 +124,18 @@ TEST_F(SignalTest, SigtermStopsAndSaves) {
   EXPECT_EQ(Snapshots(), 1);
 }
 
+// Not at the end of an iteration, which here would take days.
+TEST_F(SignalTest, SigtermEndsAnIteration) {
+  Write("solver.prototxt", Read("solver.prototxt") + "iter_size: 1000000000\n");
+  ToolProcess train({"train", "--solver=solver.prototxt"}, Here());
+  ASSERT_TRUE(train.WaitFor("Starting Optimization"));
+  train.Signal(SIGTERM);
+  const ToolResult result = train.Finish();
+  EXPECT_EQ(result.status, 128 + SIGTERM);
+  EXPECT_THAT(result.err, HasSubstr("Optimization stopped early."));
+  EXPECT_EQ(ReadState((folder_ / "small_iter_0.solverstate").string()).iter(), 0);
+}
+
 TEST_F(SignalTest, SighupSavesAndGoesOn) {
   ToolProcess train({"train", "--solver=solver.prototxt"}, Here());
   ASSERT_TRUE(train.WaitFor("Iteration 3 "));

@@ -133,6 +133,60 @@ class ExactResumeTest : public testing::Test {
     state.mutable_progress()->clear_state_checksum();
     return state.ShortDebugString();
   }
+  proto::SolverParameter RecurrentSolver(const std::string& prefix) const {
+    return ParseSolver(R"(net_param {
+      layer { name: "data" type: "DummyData" top: "x" top: "cont" top: "target"
+        dummy_data_param { shape { dim: 3 dim: 2 dim: 4 } shape { dim: 3 dim: 2 }
+          shape { dim: 3 dim: 2 dim: 5 } data_filler { type: "gaussian" }
+          data_filler { value: 1 } data_filler { type: "uniform" } } }
+      layer { name: "lstm" type: "LSTM" bottom: "x" bottom: "cont" top: "h"
+        recurrent_param { num_output: 5 weight_filler { type: "uniform" min: -1 } } }
+      layer { name: "rnn" type: "RNN" bottom: "h" bottom: "cont" top: "y"
+        recurrent_param { num_output: 5 weight_filler { type: "uniform" min: -1 } } }
+      layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "target" top: "loss" } }
+      base_lr: 0.1 lr_policy: "fixed" momentum: 0.9 max_iter: 12 random_seed: 3 display: 1
+      test_iter: 2 test_interval: 3 snapshot_prefix: ')" +
+                       Path(prefix) + "'");
+  }
+  // Interrupted before any layer, at any moment of an iteration or a test, training goes on as if
+  // nothing had happened, in the same trainer and from its snapshot.
+  template <class MakeSolver>
+  void ExpectExactIfInterrupted(const MakeSolver& solver, int stride) const {
+    std::vector<Names> expected;  // by iteration
+    const auto undisturbed = MakeTrainer(solver("whole"));
+    {
+      LogCapture whole;
+      ASSERT_TRUE(undisturbed->Train());
+      for (int64_t i = 0; i <= undisturbed->iteration(); ++i) {
+        expected.push_back(whole.ResultsFrom(i));
+      }
+    }
+    int interruptions = 0;
+    for (int moment = 1;; moment += stride) {
+      SCOPED_TRACE(moment);
+      const std::string prefix = Concat("cut", moment);
+      int asked = 0;
+      TrainOptions options;
+      options.interrupt = [&] { return ++asked == moment; };
+      Trainer trainer(solver(prefix), options);
+      if (trainer.Train()) break;  // it is not asked so often
+      ++interruptions;
+      LogCapture resumed;
+      const auto second =
+          MakeTrainer(solver(prefix), FindNewestSnapshot(solver(prefix).snapshot_prefix()));
+      EXPECT_EQ(second->iteration(), trainer.iteration());
+      const int64_t from = trainer.iteration();
+      ASSERT_TRUE(second->Train());
+      EXPECT_EQ(resumed.ResultsFrom(from), expected[static_cast<size_t>(from)]);
+      EXPECT_EQ(WeightsOf(*second), WeightsOf(*undisturbed));
+      if (from + 1 == static_cast<int64_t>(expected.size())) continue;  // in the last look
+      LogCapture continued;
+      ASSERT_TRUE(trainer.Train());
+      EXPECT_EQ(continued.ResultsFrom(from), expected[static_cast<size_t>(from)]);
+      EXPECT_EQ(WeightsOf(trainer), WeightsOf(*undisturbed));
+    }
+    EXPECT_GT(interruptions, 10);
+  }
   std::string LmdbSource() const {
     return "type: 'Data' transform_param { crop_size: 6 mirror: true scale: 0.01 } data_param { "
            "source: '" +
@@ -184,21 +238,7 @@ TEST_F(ExactResumeTest, WithEverySolver) {
 
 // LSTM begins each batch where the one before ended; so does the test net's.
 TEST_F(ExactResumeTest, WithStatesThatAreCarriedOver) {
-  const auto solver = [&](const std::string& prefix) {
-    return ParseSolver(R"(net_param {
-      layer { name: "data" type: "DummyData" top: "x" top: "cont" top: "target"
-        dummy_data_param { shape { dim: 3 dim: 2 dim: 4 } shape { dim: 3 dim: 2 }
-          shape { dim: 3 dim: 2 dim: 5 } data_filler { type: "gaussian" }
-          data_filler { value: 1 } data_filler { type: "uniform" } } }
-      layer { name: "lstm" type: "LSTM" bottom: "x" bottom: "cont" top: "h"
-        recurrent_param { num_output: 5 weight_filler { type: "uniform" min: -1 } } }
-      layer { name: "rnn" type: "RNN" bottom: "h" bottom: "cont" top: "y"
-        recurrent_param { num_output: 5 weight_filler { type: "uniform" min: -1 } } }
-      layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "target" top: "loss" } }
-      base_lr: 0.1 lr_policy: "fixed" momentum: 0.9 max_iter: 12 random_seed: 3 display: 1
-      test_iter: 2 test_interval: 3 snapshot_prefix: ')" +
-                       Path(prefix) + "'");
-  };
+  const auto solver = [&](const std::string& prefix) { return RecurrentSolver(prefix); };
   LogCapture whole;
   ASSERT_TRUE(MakeTrainer(solver("whole"))->Train());
   const Names expected = whole.ResultsFrom(5);
@@ -217,6 +257,53 @@ TEST_F(ExactResumeTest, WithStatesThatAreCarriedOver) {
   WriteState(Path("other.solverstate"), state);
   const std::string error = ErrorOf([&] { MakeTrainer(solver("x"), Path("other.solverstate")); });
   EXPECT_TRUE(Contains(error, "layer 'lstm' carries 10 values, but 5 were saved")) << error;
+}
+
+TEST_F(ExactResumeTest, InterruptedBeforeAnyLayer) {
+  const auto solver = [&](const std::string& prefix) {
+    return Solver(LmdbSource(), prefix, "momentum: 0.9 max_iter: 8 display: 1 ema_decay: 0.9");
+  };
+  ExpectExactIfInterrupted(solver, 23);
+}
+
+TEST_F(ExactResumeTest, InterruptedWithStatesThatAreCarriedOver) {
+  const auto solver = [&](const std::string& prefix) { return RecurrentSolver(prefix); };
+  ExpectExactIfInterrupted(solver, 7);
+}
+
+TEST_F(ExactResumeTest, InterruptedWithFiles) {
+  WriteImages();
+  WriteHdf5();
+  for (const std::string& source :
+       {"type: 'ImageData' transform_param { crop_size: 6 mirror: true } image_data_param { "
+        "source: '" +
+            Path("list.txt") + "' root_folder: '" + folder_.string() +
+            "/' batch_size: 3 shuffle: true }",
+        "type: 'HDF5Data' hdf5_data_param { source: '" + Path("hdf5.txt") +
+            "' batch_size: 4 shuffle: true }"}) {
+    const auto solver = [&](const std::string& prefix) {
+      return Solver(source, prefix + source.substr(7, 4), "momentum: 0.9 max_iter: 4 display: 1");
+    };
+    ExpectExactIfInterrupted(solver, 17);
+  }
+}
+
+// A snapshot in the middle of a test is one of the moment before it.
+TEST_F(ExactResumeTest, SavedInATest) {
+  LogCapture whole;
+  ASSERT_TRUE(MakeTrainer(RecurrentSolver("whole"))->Train());
+  const Names expected = whole.ResultsFrom(3);
+  for (int polls : {6, 7}) {  // before the batches of the test of iteration 3
+    int asked = 0;
+    const std::string prefix = Concat("saved", polls);
+    ASSERT_TRUE(MakeTrainer(RecurrentSolver(prefix), "", [&] {
+                  return ++asked == polls ? Action::kSnapshot : Action::kNone;
+                })->Train());
+    LogCapture log;
+    ASSERT_TRUE(
+        MakeTrainer(RecurrentSolver(prefix), Path(prefix + "_iter_3.solverstate"))->Train());
+    EXPECT_EQ(log.ResultsFrom(3), expected) << polls;
+  }
 }
 
 // The newest two, and the best one where it is older.

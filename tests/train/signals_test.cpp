@@ -54,6 +54,35 @@ TEST(SignalWatcher, IgnoredSignalsHideNothing) {
   EXPECT_EQ(next.Poll(), Action::kNone);
 }
 
+TEST(SignalWatcher, TellsOfAStopBeforeItIsPolled) {
+  SignalWatcher watcher(Action::kSnapshot, Action::kNone, Action::kStop);
+  std::raise(SIGINT);
+  EXPECT_FALSE(watcher.Stopping());
+  std::raise(SIGTERM);
+  EXPECT_TRUE(watcher.Stopping());
+  EXPECT_TRUE(watcher.Stopping());
+  EXPECT_EQ(watcher.stopped_by(), SIGTERM);
+  EXPECT_EQ(watcher.Poll(), Action::kStop);
+  EXPECT_FALSE(watcher.Stopping());
+}
+
+// As long as there is nothing to save.
+TEST(SignalWatcherDeathTest, LetsStopsEndTheProcess) {
+  const auto raise = [](int signal) {
+    SignalWatcher watcher(Action::kStop, Action::kSnapshot, Action::kStop);
+    watcher.SetStopEndsProcess(true);
+    std::raise(SIGHUP);
+    if (watcher.Poll() == Action::kSnapshot) std::raise(signal);
+  };
+  EXPECT_EXIT(raise(SIGTERM), testing::KilledBySignal(SIGTERM), "");
+  EXPECT_EXIT(raise(SIGINT), testing::KilledBySignal(SIGINT), "");
+  SignalWatcher watcher(Action::kStop, Action::kSnapshot, Action::kStop);
+  watcher.SetStopEndsProcess(true);
+  watcher.SetStopEndsProcess(false);
+  std::raise(SIGTERM);
+  EXPECT_EQ(watcher.Poll(), Action::kStop);
+}
+
 TEST(SignalWatcher, PutsTheOldHandlersBack) {
   const auto before = std::signal(SIGINT, SIG_IGN);
   { SignalWatcher watcher(Action::kStop, Action::kNone, Action::kNone); }

@@ -123,6 +123,41 @@ TEST_F(TrainerTest, ActionsWorkDuringTests) {
   }
 }
 
+// A host program may give the same answer until it is content.
+TEST_F(TrainerTest, APollThatRepeatsItselfDoesNotHangTests) {
+  const std::string more = "test_iter: 3 test_interval: 2 max_iter: 4 snapshot_after_train: false";
+  int asked = 0;
+  const auto saves = MakeTrainer(Solver(more), "", [&] {
+    EXPECT_LT(++asked, 100);
+    return Action::kSnapshot;
+  });
+  EXPECT_TRUE(saves->Train());
+  Names expected;
+  for (int i = 0; i <= 4; ++i) {
+    expected.push_back(Concat("tiny_iter_", i, ".caffemodel"));
+    expected.push_back(Concat("tiny_iter_", i, ".solverstate"));
+  }
+  EXPECT_EQ(FilesIn(folder_), expected);
+  const auto stops = MakeTrainer(Solver(more), "", [] { return Action::kStop; });
+  EXPECT_FALSE(stops->Train());
+  EXPECT_EQ(stops->iteration(), 0);
+  EXPECT_TRUE(stops->Test(0).empty());
+}
+
+// The last test is missing, so the training is not done.
+TEST_F(TrainerTest, AStopInTheLastTestIsAStop) {
+  LogCapture log;
+  int asked = 0;
+  const std::string more = "test_iter: 2 test_interval: 4 test_initialization: false max_iter: 4";
+  const auto trainer =
+      MakeTrainer(Solver(more), "", [&] { return ++asked == 6 ? Action::kStop : Action::kNone; });
+  EXPECT_FALSE(trainer->Train());
+  EXPECT_EQ(log.lines().back(), "Optimization stopped early.");
+  LogCapture resumed;
+  EXPECT_TRUE(MakeTrainer(Solver(more), Path("tiny_iter_4.solverstate"))->Train());
+  EXPECT_EQ(resumed.With("Test net output #0").size(), 1u);
+}
+
 TEST_F(TrainerTest, AStoppedTestIsRepeatedOnResuming) {
   const std::string more = "test_iter: 3 test_interval: 2 test_initialization: false max_iter: 4";
   LogCapture whole;

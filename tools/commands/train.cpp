@@ -98,6 +98,7 @@ int RunTrain(const std::vector<std::string>& arguments) {
   SignalWatcher signals(ToAction("sigint_effect", FLAGS_sigint_effect),
                         ToAction("sighup_effect", FLAGS_sighup_effect),
                         ToAction("sigterm_effect", FLAGS_sigterm_effect));
+  signals.SetStopEndsProcess(true);  // while the nets are built
   proto::SolverParameter solver;
   for (const std::string& change : ReadSolverFile(FLAGS_solver, &solver)) {
     LOG(INFO) << FLAGS_solver << ": " << change;
@@ -117,10 +118,12 @@ int RunTrain(const std::vector<std::string>& arguments) {
   options.engine = EngineFromFlags();
   options.resume_from = FLAGS_resume.empty() ? FLAGS_snapshot : NewestSnapshot(solver);
   options.poll = [&signals] { return signals.Poll(); };
+  options.interrupt = [&signals] { return signals.Stopping(); };
   Trainer trainer(solver, options);
   CheckInputs(trainer);
   AddObservers(&trainer);
   LOG(INFO) << "Starting Optimization";
+  signals.SetStopEndsProcess(false);
   const bool done = trainer.Train();
   // Who sends SIGTERM (a cluster) wants to tell "stopped" from "done"; Ctrl-C is 0, as in Caffe.
   return !done && signals.stopped_by() == SIGTERM ? 128 + SIGTERM : 0;

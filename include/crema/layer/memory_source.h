@@ -13,7 +13,8 @@ class MemorySource {
 
   // Items of channels x height x width numbers, as the net is to see them (nothing is subtracted,
   // scaled or cropped), and a label for each. How many is a multiple of the batch size; they are
-  // copied, and given out from the first to the last, again and again. Throws Error where the
+  // copied, and given out from the first to the last, again and again; where training is resumed,
+  // the first data of a layer go on from the item at which the snapshot was taken. Throws Error where the
   // numbers do not fit. To be called from the thread that runs the net.
   virtual void SetData(std::vector<float> values, std::vector<float> labels) = 0;
 };

@@ -21,7 +21,8 @@ struct OutputElement {
 struct TrainStart {
   std::string net;
   std::string lr_policy;
-  int64_t iteration;  // updates done before; above 0 where a snapshot is resumed
+  int64_t iteration;  // updates done before; above 0 if a snapshot is resumed
+  int64_t max_iter = 0;
 };
 
 // The state before the update of `iteration`, every `display` iterations.
@@ -55,6 +56,9 @@ class TrainObserver {
   virtual void OnStart(const TrainStart&) {}
   virtual void OnDisplay(const TrainPoint&) {}
   virtual void OnTestStart(int64_t /*iteration*/, int /*net*/) {}
+  // After each iteration and after each batch of a test: how many are done, of how many.
+  virtual void OnIteration(int64_t /*done*/, int64_t /*max_iter*/) {}
+  virtual void OnTestBatch(int64_t /*done*/, int64_t /*all*/) {}
   virtual void OnTest(const TestPoint&) {}
 
   // Whether OnParameters is to be called in this iteration.

@@ -21,6 +21,7 @@ class SolverState;
 }  // namespace proto
 
 class LocalRates;
+class PassState;
 class ParamTable;
 class Plateau;
 class UpdateRule;
@@ -42,8 +43,14 @@ struct TrainOptions {
   // What the device has room for, in bytes; 0: what it says itself.
   size_t room = 0;
   bool verbose = false;  // whether the log tells everything about each layer
-  // Asked after every iteration and every test batch.
+  // Asked after every iteration and before every test batch. It may give the same answer again and
+  // again: in a test the second snapshot of an iteration would be the first once more, and is left
+  // out.
   std::function<Action()> poll;
+  // Asked before every layer, so it should be quick. Once it says true, the iteration or the test
+  // under way is taken back, as if it had not begun, and training stops as for kStop. (Iterations
+  // of a net that writes HDF5Output cannot be taken back: they are finished.)
+  std::function<bool()> interrupt;
 };
 
 // One thread at a time. Progress goes to the log in Caffe's words, and to the observers.
@@ -56,7 +63,7 @@ class Trainer {
   ~Trainer();
 
   // Trains up to max_iter, with the tests and snapshots on the way, and the last of both at the
-  // end. Returns false where it was asked to stop before. A snapshot on the way that cannot be
+  // end. Returns false if it was asked to stop before. A snapshot on the way that cannot be
   // written is a warning; that the last one cannot is an Error. Throws Error at the first loss (a
   // test's, too) or gradient that is not finite (unless stop_at_non_finite is false), and for bad
   // labels: on the CPU in the iteration itself, on a GPU at the next display, test or snapshot, or
@@ -114,7 +121,28 @@ class Trainer {
   bool RunTest(int i, TestPoint* point);
   void CheckTestLoss(int i, int batch, uint64_t step);
   int64_t TestsBefore(int64_t iteration) const;
-  void RunIteration(bool display);
+  bool RunIteration(bool display);
+  void RunPasses(bool display);
+  void PrepareTakingBack();
+  void Forward(Net* net, uint64_t step) const;
+  void Backward() const;
+  bool RunOrTakeBack(const std::function<void()>& passes);
+  // While one lives, in a test, all is as it was before the tests of this iteration.
+  class BeforeTests {
+   public:
+    explicit BeforeTests(Trainer* trainer);
+    ~BeforeTests();
+    BeforeTests(const BeforeTests&) = delete;
+    BeforeTests& operator=(const BeforeTests&) = delete;
+
+   private:
+    Trainer& trainer_;
+    bool in_tests_, shown_;
+  };
+  void BeginTests();
+  void EndTests();
+  void TakeTestsBack();
+  std::vector<double> OneTest(int i);
   void Display(double seconds);
   std::optional<double> WaitedShare(double seconds);
   void ShowParameters();
@@ -128,7 +156,7 @@ class Trainer {
   void SaveUpdateState(proto::SolverState* state) const;
   void RestoreUpdateState(const proto::SolverState& state);
   bool HasLastPass() const;
-  void RunLastPass(PendingSnapshot* snapshot);
+  bool RunLastPass(PendingSnapshot* snapshot);
   void DisplayLastPass();
   Tensor LossSlot() const;
   void AddToLossSlot(double weight);
@@ -203,6 +231,11 @@ class Trainer {
   // By test net: its number in the solver. Those without batches (test_iter: 0) are left out.
   std::vector<int> test_numbers_;
   bool stop_ = false;
+  std::unique_ptr<PassState> before_iteration_;           // null: iterations are always finished
+  std::vector<std::unique_ptr<PassState>> before_tests_;  // of the training net, then the others
+  std::vector<int64_t> tests_done_before_;
+  bool in_tests_ = false;
+  int64_t tested_ = -1;  // the iteration of the last tests that were finished
 };
 
 }  // namespace crema
