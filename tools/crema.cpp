@@ -30,7 +30,8 @@ const std::vector<Command>& Commands() {
        "train a net, or resume training",
        "The solver file names the net, the learning rate, and when to test and to save.\n\n"
        "Ctrl-C (SIGINT) and SIGTERM stop training at the end of a layer and save a "
-       "snapshot; SIGHUP saves one and training continues. --resume=auto continues from the newest complete snapshot.\n\n"
+       "snapshot; SIGHUP saves one and training continues. --resume=auto continues from the newest "
+       "complete snapshot.\n\n"
        "Exit status: 0 if training is done or Ctrl-C stopped it, 1 after an error, 2 if the "
        "command line is wrong, 143 if SIGTERM stopped it.",
        {"solver", "snapshot", "resume", "weights", "gpu", "engine", "level", "stage",

@@ -5,9 +5,11 @@
 #include <glog/logging.h>
 
 #include <iostream>
+#include <optional>
 
 #include "commands/command.h"
 #include "crema/base/error.h"
+#include "progress.h"
 
 DECLARE_string(backend);
 
@@ -17,7 +19,13 @@ int RunMean(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments.size() > 2) {
     throw UsageError("crema mean takes a database and the file to write, DB OUT.binaryproto");
   }
-  const MeanImage mean = ComputeMean(ParseBackend(FLAGS_backend), arguments[0]);
+  std::optional<Progress> progress;
+  const MeanImage mean =
+      ComputeMean(ParseBackend(FLAGS_backend), arguments[0], [&](uint64_t done, uint64_t all) {
+        if (!progress) progress.emplace("reading", "records", all);
+        progress->Set(done);
+      });
+  progress.reset();
   if (arguments.size() == 2) {
     LOG(INFO) << "Write to " << arguments[1];
     WriteMeanFile(mean, arguments[1]);

@@ -12,6 +12,7 @@
 #include "crema/base/error.h"
 #include "crema/net/net.h"
 #include "one_pass.h"
+#include "progress.h"
 #include "train/report.h"
 
 namespace crema {
@@ -76,11 +77,13 @@ void LoadWeights(Net* net) {
   }
 }
 
-void RunBatches(uint64_t first, uint64_t count, double weight, Net* net, Scores* scores) {
+void RunBatches(uint64_t first, uint64_t count, double weight, Net* net, Scores* scores,
+                Progress* progress) {
   for (uint64_t i = first; i < first + count; ++i) {
     net->Forward(i);
     net->CheckAfterForward();
     scores->Add(*net, weight);
+    progress->Add();
   }
 }
 
@@ -106,11 +109,12 @@ void RunOnePass(const proto::NetParameter& config, const OnePass& pass, Net* net
   LOG(INFO) << "One pass over " << pass.records << " records: " << pass.full_batches()
             << " batches of " << pass.batch << (rest > 0 ? Concat(" and one of ", rest) : "");
   LOG(INFO) << "Running for " << pass.full_batches() + (rest > 0 ? 1 : 0) << " iterations.";
-  RunBatches(0, pass.full_batches(), static_cast<double>(pass.batch), net, scores);
+  Progress progress("testing", "batches", pass.full_batches() + (rest > 0 ? 1 : 0));
+  RunBatches(0, pass.full_batches(), static_cast<double>(pass.batch), net, scores, &progress);
   if (rest == 0) return;
   const std::unique_ptr<Net> last = NetOfLastBatch(config, net, rest);
   if (last == nullptr) return;
-  RunBatches(pass.full_batches(), 1, static_cast<double>(rest), last.get(), scores);
+  RunBatches(pass.full_batches(), 1, static_cast<double>(rest), last.get(), scores, &progress);
 }
 
 // Output files are written by one net, and so with one batch size.
@@ -149,7 +153,9 @@ int RunTest(const std::vector<std::string>& arguments) {
       LOG(INFO) << "How many batches make one pass is not known: " << pass.why_unknown;
     }
     LOG(INFO) << "Running for " << FLAGS_iterations << " iterations.";
-    RunBatches(0, static_cast<uint64_t>(FLAGS_iterations), 1, net.get(), &scores);
+    const auto batches = static_cast<uint64_t>(FLAGS_iterations);
+    Progress progress("testing", "batches", batches);
+    RunBatches(0, batches, 1, net.get(), &scores, &progress);
   }
   scores.Report();
   return 0;

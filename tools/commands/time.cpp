@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iomanip>
+#include <optional>
 
 #include "base/strings.h"
 #include "commands/command.h"
@@ -14,6 +15,7 @@
 #include "crema.pb.h"
 #include "crema/layer/filler.h"
 #include "crema/train/trainer.h"
+#include "progress.h"
 #include "schema/text_reader.h"
 #include "train/report.h"
 
@@ -199,7 +201,7 @@ void TimeLayers(Subject* subject, int iteration, Times* times) {
 }
 
 // What Caffe prints, in its words.
-Times LogLayerTimes(Subject* subject) {
+Times LogLayerTimes(Subject* subject, Progress* progress) {
   const auto& layers = subject->net().graph().layers;
   Times times{std::vector<double>(layers.size(), 0), std::vector<double>(layers.size(), 0), {}, {}};
   const Stopwatch total;
@@ -209,6 +211,7 @@ Times LogLayerTimes(Subject* subject) {
     LOG(INFO) << "Iteration: " << i + 1
               << (subject->trains() ? " forward-backward time: " : " forward time: ")
               << watch.Milliseconds() << " ms.";
+    progress->Add();
   }
   const double total_ms = total.Milliseconds();
   const double n = FLAGS_iterations;
@@ -290,7 +293,7 @@ uint64_t PeakBytes(const Net& net, DeviceKind device) {
 }
 
 // Whole iterations, then the parts of each.
-TimeReport MeasureIterations(Subject* subject) {
+TimeReport MeasureIterations(Subject* subject, Progress* progress) {
   TimeReport report;
   Net& net = subject->net();
   std::vector<double> iteration, forward, backward, update;
@@ -298,19 +301,23 @@ TimeReport MeasureIterations(Subject* subject) {
     const Stopwatch watch;
     subject->RunIteration(i);
     iteration.push_back(watch.Milliseconds());
+    progress->Add();
   }
   for (int i = 0; i < FLAGS_iterations; ++i) {
     const Stopwatch watch;
     net.Forward(static_cast<uint64_t>(i));
     subject->Wait();
     forward.push_back(watch.Milliseconds());
+    progress->Add();
     if (!subject->trains()) continue;
+    const Stopwatch backward_watch;
     net.ClearGradients();
     net.Backward();
     subject->Wait();
-    backward.push_back(watch.Milliseconds() - forward.back());
+    backward.push_back(backward_watch.Milliseconds());
+    const Stopwatch update_watch;
     subject->Update();
-    update.push_back(watch.Milliseconds() - forward.back() - backward.back());
+    update.push_back(update_watch.Milliseconds());
   }
   const Graph& graph = net.graph();
   const Shape& first = graph.blobs[0].shape;
@@ -348,8 +355,11 @@ int RunTime(const std::vector<std::string>& arguments) {
   subject.Wait();
   LOG(INFO) << "*** Benchmark begins ***";
   LOG(INFO) << "Testing for " << FLAGS_iterations << " iterations.";
-  TimeReport report = MeasureIterations(&subject);
-  report.layers = LayerTimes(net.graph(), LogLayerTimes(&subject));
+  std::optional<Progress> progress(std::in_place, "measuring", "iterations",
+                                   3 * static_cast<uint64_t>(FLAGS_iterations));
+  TimeReport report = MeasureIterations(&subject, &*progress);
+  report.layers = LayerTimes(net.graph(), LogLayerTimes(&subject, &*progress));
+  progress.reset();
   report.peak_gflops = SgemmPeak(net.context().shared_device());
   LogReport(report);
   LOG(INFO) << "*** Benchmark ends ***";

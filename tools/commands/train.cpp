@@ -8,6 +8,7 @@
 #include "commands/flags.h"
 #include "crema.pb.h"
 #include "crema/train/trainer.h"
+#include "progress.h"
 #include "schema/upgrade.h"
 #include "train/event_file.h"
 #include "train/metrics_file.h"
@@ -55,6 +56,7 @@ std::shared_ptr<Device> ChooseDevice(const proto::SolverParameter& solver) {
 }
 
 void AddObservers(Trainer* trainer) {
+  trainer->AddObserver(std::make_shared<ProgressObserver>());
   if (!FLAGS_metrics.empty()) trainer->AddObserver(std::make_shared<MetricsFile>(FLAGS_metrics));
   if (FLAGS_tensorboard.empty()) return;
   const auto events = std::make_shared<EventFile>(FLAGS_tensorboard, FLAGS_histograms);

@@ -1,0 +1,83 @@
+#include "status_line.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+// The rest is lost if the terminal is gone: nobody could read it.
+bool WriteAll(int fd, const char* data, size_t size) {
+  while (size > 0) {
+    const ssize_t written = write(fd, data, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    data += written;
+    size -= static_cast<size_t>(written);
+  }
+  return true;
+}
+
+size_t WidthOf(int terminal) {
+  winsize size = {};
+  const bool known = ioctl(terminal, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return known ? size.ws_col : 80;
+}
+
+}  // namespace
+
+StatusLine::~StatusLine() {
+  Hide();
+  if (stream_ != nullptr) std::fclose(stream_);
+}
+
+void StatusLine::Show(const std::string& text) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::string line = "\r" + text.substr(0, WidthOf(fd_) - 1) + "\x1B[K";
+  shown_ = true;
+  WriteAll(fd_, line.data(), line.size());
+}
+
+void StatusLine::Hide() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  HideLocked();
+}
+
+void StatusLine::HideLocked() {
+  constexpr char kErase[] = "\r\x1B[K";
+  if (shown_) WriteAll(fd_, kErase, sizeof kErase - 1);
+  shown_ = false;
+}
+
+ssize_t StatusLine::WriteBehind(void* self, const char* data, size_t size) {
+  auto& line = *static_cast<StatusLine*>(self);
+  const std::lock_guard<std::mutex> lock(line.mutex_);
+  line.HideLocked();
+  return WriteAll(line.fd_, data, size) ? static_cast<ssize_t>(size) : 0;
+}
+
+FILE* StatusLine::stream() {
+  if (stream_ != nullptr) return stream_;
+  cookie_io_functions_t functions = {};
+  functions.write = WriteBehind;
+  stream_ = fopencookie(this, "w", functions);
+  CREMA_CHECK(stream_ != nullptr, "no memory for a stream");
+  std::setvbuf(stream_, nullptr, _IONBF, 0);
+  return stream_;
+}
+
+StatusLine* StderrStatusLine() {
+  // Never destroyed: what is written at the exit goes through it.
+  static StatusLine* const line = [] {
+    StatusLine* created = isatty(STDERR_FILENO) ? new StatusLine(STDERR_FILENO) : nullptr;
+    if (created != nullptr) stderr = created->stream();  // the log's, too
+    return created;
+  }();
+  return line;
+}
+
+}  // namespace crema
