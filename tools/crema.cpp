@@ -34,7 +34,7 @@ const std::vector<Command>& Commands() {
        "complete snapshot.\n\n"
        "Exit status: 0 if training is done or Ctrl-C stopped it, 1 after an error, 2 if the "
        "command line is wrong, 143 if SIGTERM stopped it.",
-       {"solver", "snapshot", "resume", "weights", "gpu", "engine", "level", "stage",
+       {"solver", "snapshot", "resume", "weights", "gpu", "engine", "threads", "level", "stage",
         "sigint_effect", "sighup_effect", "sigterm_effect", "no_fuse", "metrics", "tensorboard",
         "histograms", "verbose"},
        RunTrain},
@@ -47,7 +47,7 @@ const std::vector<Command>& Commands() {
        "would be incomplete, it is made smaller, and means are weighted by the number of records. "
        "If the number of records is not known (as with DummyData or WindowData), 50 batches are "
        "run.",
-       {"model", "weights", "iterations", "gpu", "engine", "level", "stage", "no_fuse",
+       {"model", "weights", "iterations", "gpu", "engine", "threads", "level", "stage", "no_fuse",
         "no_slices"},
        RunTest},
       {"time",
@@ -58,8 +58,8 @@ const std::vector<Command>& Commands() {
        "gradients.\n\n"
        "GFLOP/s are also given as a share of what a matrix product (sgemm) reaches on this "
        "machine.",
-       {"model", "dummy_data", "iterations", "json", "gpu", "engine", "phase", "level", "stage",
-        "no_fuse", "no_slices"},
+       {"model", "dummy_data", "iterations", "json", "gpu", "engine", "threads", "phase", "level",
+        "stage", "no_fuse", "no_slices"},
        RunTime},
       {"show",
        "--model=FILE [options]",
@@ -68,8 +68,8 @@ const std::vector<Command>& Commands() {
        "multiply-adds of a forward pass, and the memory of its outputs and their gradients.\n\n"
        "--engines adds which engine runs each layer and why another one cannot. --verbose prints "
        "everything that is known of each layer, in long lines. --summary leaves the layers out.",
-       {"model", "summary", "engines", "verbose", "dummy_data", "gpu", "engine", "phase", "level",
-        "stage", "no_fuse", "no_slices"},
+       {"model", "summary", "engines", "verbose", "dummy_data", "gpu", "engine", "threads", "phase",
+        "level", "stage", "no_fuse", "no_slices"},
        RunShow},
       {"device_query",
        "[--gpu=ID,...]",

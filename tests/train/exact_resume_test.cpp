@@ -380,10 +380,10 @@ TEST_F(ExactResumeTest, WithAnyNumberOfThreads) {
                          "clip_gradients: 5 random_seed: 3 solver_mode: CPU max_iter: ",
                          iterations, " snapshot_prefix: '", prefix, "'"));
     ToolOptions options{folder_.string()};
-    options.environment = {Concat("OMP_NUM_THREADS=", threads),
-                           Concat("OPENBLAS_NUM_THREADS=", threads)};
-    const ToolResult result =
-        RunTool({"train", "--solver=solver.prototxt", "--resume=auto", "--engine=CAFFE"}, options);
+    options.environment = {Concat("OPENBLAS_NUM_THREADS=", threads)};
+    const ToolResult result = RunTool({"train", "--solver=solver.prototxt", "--resume=auto",
+                                       "--engine=CAFFE", Concat("--threads=", threads)},
+                                      options);
     EXPECT_EQ(result.status, 0) << result.err;
     return ReadTestFile(Path(Concat(prefix, "_iter_", iterations, ".caffemodel")));
   };

@@ -70,6 +70,8 @@ proto::NetParameter NetFromFlags(Phase phase);
 Phase PhaseFromFlags(Phase otherwise);
 // The words of --stage.
 std::vector<std::string> StagesFromFlags();
+// --threads, as CompileOptions::threads takes it.
+int ThreadsFromFlags();
 // --engine, or else the variable CREMA_ENGINE; "": neither.
 std::string EngineFromFlags();
 

@@ -31,6 +31,10 @@ DEFINE_string(dummy_data, "",
 DEFINE_bool(verbose, false, "Print everything that is known of each layer, in long lines");
 DEFINE_bool(no_fuse, false, "Run every layer by itself, without fusing it with others");
 DEFINE_bool(no_slices, false, "Run every layer for the whole batch at once");
+DEFINE_int32(threads, 0,
+             "How many threads compute on the CPU; 0: one per processor that the process may use, "
+             "by its affinity and the quota of its control group, or fewer if OMP_NUM_THREADS says "
+             "so");
 DEFINE_int32(iterations, 50,
              "The number of batches to run (default: 50; for test, one pass over the data)");
 
@@ -66,6 +70,14 @@ Phase PhaseFromFlags(Phase otherwise) {
   if (FLAGS_phase == "TRAIN") return Phase::kTrain;
   if (FLAGS_phase == "TEST") return Phase::kTest;
   throw UsageError("--phase=" + FLAGS_phase + ": must be TRAIN or TEST");
+}
+
+int ThreadsFromFlags() {
+  constexpr int kMost = 1024;
+  if (FLAGS_threads < 0 || FLAGS_threads > kMost) {
+    throw UsageError(Concat("--threads=", FLAGS_threads, ": must be from 0 to ", kMost));
+  }
+  return FLAGS_threads;
 }
 
 std::string EngineFromFlags() {

@@ -12,5 +12,6 @@ DECLARE_int32(level);
 DECLARE_string(stage);
 DECLARE_int32(iterations);
 DECLARE_bool(verbose);
+DECLARE_int32(threads);
 DECLARE_bool(no_fuse);
 DECLARE_bool(no_slices);

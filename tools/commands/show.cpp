@@ -42,6 +42,7 @@ int RunShow(const std::vector<std::string>& arguments) {
   const auto device = DeviceFromFlags();
   CompileOptions options;
   options.backward = phase == Phase::kTrain;
+  options.threads = ThreadsFromFlags();
   options.fuse = !FLAGS_no_fuse;
   if (FLAGS_no_slices) options.slice_bytes = 0;
   Print(CompileNet(config, device->kind(), options), device->name());

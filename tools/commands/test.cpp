@@ -64,6 +64,7 @@ class Scores {
 NetOptions OptionsFromFlags() {
   NetOptions options;
   options.backward = false;
+  options.threads = ThreadsFromFlags();
   options.fuse = !FLAGS_no_fuse;
   if (FLAGS_no_slices) options.slice_bytes = 0;
   return options;

@@ -52,6 +52,7 @@ std::unique_ptr<Trainer> MakeTrainer(const proto::NetParameter& config,
   *solver.mutable_net_param() = config;
   TrainOptions options;
   options.device = std::move(device);
+  options.threads = ThreadsFromFlags();
   options.fuse = !FLAGS_no_fuse;
   const int level = FLAGS_minloglevel;
   FLAGS_minloglevel = std::max(level, static_cast<int>(google::GLOG_WARNING));  // not of solving
@@ -72,6 +73,7 @@ class Subject {
     }
     NetOptions options;
     options.backward = false;
+    options.threads = ThreadsFromFlags();
     options.fuse = !FLAGS_no_fuse;
     if (FLAGS_no_slices) options.slice_bytes = 0;
     net_ = std::make_unique<Net>(config, device, options);
@@ -243,6 +245,7 @@ double SgemmPeak(const std::shared_ptr<Device>& device) {
       "crema time", &config);
   NetOptions options;
   options.backward = false;
+  options.threads = ThreadsFromFlags();
   Net net(config, device, options);
   double best = 0;
   for (int i = 0; i < 8; ++i) {

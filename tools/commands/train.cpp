@@ -116,6 +116,7 @@ int RunTrain(const std::vector<std::string>& arguments) {
   TrainOptions options;
   options.verbose = FLAGS_verbose;
   options.device = ChooseDevice(solver);
+  options.threads = ThreadsFromFlags();
   options.fuse = !FLAGS_no_fuse;
   options.engine = EngineFromFlags();
   options.resume_from = FLAGS_resume.empty() ? FLAGS_snapshot : NewestSnapshot(solver);
