@@ -263,6 +263,11 @@ class BenchTest(unittest.TestCase):
                          ['LeNet, 64', '20.00', '25.00 (1.25)', '-'])
         self.assertIsNone(tables.quota_row(self.case, {}))
 
+    def test_runs_under_a_load_are_not_cut_short(self):
+        self.assertEqual(measuring.iterations_in(1.5, 0.1, False), 200)
+        self.assertEqual(measuring.iterations_in(1.5, 0.1, True), 15000)
+        self.assertEqual(measuring.iterations_in(1.5, 3000, True), 3)
+
     def test_threads_are_given_to_all_but_crema_which_chooses(self):
         flags = bench.parse_flags(['--threads=3'])
         for program, expected in (('crema', '3'), ('PyTorch eager', '3'), (tables.ONE_THREAD, '1'),

@@ -35,6 +35,13 @@ def key(peer, variant):
     return f'{peer.name} {variant}'.strip()
 
 
+def iterations_in(seconds, milliseconds, has_loads):
+    """For a load a run must last much longer than the system lets a process run at a time, or it
+    would not notice the load."""
+    most = 20000 if has_loads else 200
+    return max(3, min(most, round(seconds * 1e3 / max(milliseconds, 1e-3))))
+
+
 @dataclasses.dataclass
 class Bench:
     """One run of the benchmark. `results` are {(load, case, program): [Run]}."""
@@ -57,7 +64,7 @@ class Bench:
     def iterations_for(self, case):
         """As many as fill the time of a run, from a short run of crema."""
         short = self.measure(self.crema, case, '', 2)
-        return max(3, min(200, round(self.flags.seconds * 1e3 / max(short.milliseconds, 1e-3))))
+        return iterations_in(self.flags.seconds, short.milliseconds, self.flags.load != ['quiet'])
 
     def quiet_results(self):
         return {(c, name): runs for (load, c, name), runs in self.results.items()
