@@ -93,7 +93,7 @@ def quota():
         with open(members, 'w') as file:
             file.write(str(os.getpid()))
     try:
-        yield Load(f'a quota of one processor by the cgroup {group}', join)
+        yield Load(f'a quota of one processor by a cgroup in {group.parent}', join)
     finally:
         remove_cgroup(group)
 
