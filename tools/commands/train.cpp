@@ -125,8 +125,8 @@ int RunTrain(const std::vector<std::string>& arguments) {
   Trainer trainer(solver, options);
   CheckInputs(trainer);
   AddObservers(&trainer);
-  LOG(INFO) << "Starting Optimization";
   signals.SetStopEndsProcess(false);
+  LOG(INFO) << "Starting Optimization";
   const bool done = trainer.Train();
   // Who sends SIGTERM (a cluster) wants to tell "stopped" from "done"; Ctrl-C is 0, as in Caffe.
   return !done && signals.stopped_by() == SIGTERM ? 128 + SIGTERM : 0;
