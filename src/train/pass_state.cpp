@@ -30,14 +30,22 @@ std::vector<Tensor> StatisticsIn(const Net& net, const Tensor& flat) {
   return views;
 }
 
+namespace {
+
+// Whether passes may change the shapes of states.
+bool ShapesDependOnData(const Net& net) {
+  const auto& layers = net.graph().layers;
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const LayerNode& node) { return node.traits.shapes_depend_on_data; });
+}
+
+}  // namespace
+
 bool CanTakeBack(const Net& net) {
   const auto& layers = net.graph().layers;
-  const bool replans = std::any_of(layers.begin(), layers.end(), [](const LayerNode& node) {
-    return node.traits.shapes_depend_on_data;
-  });
   return std::all_of(layers.begin(), layers.end(), [&](const LayerNode& node) {
     const bool carries = dynamic_cast<const CarriesState*>(node.layer.get()) != nullptr;
-    return carries ? !replans : node.traits.can_run_again;
+    return carries ? !ShapesDependOnData(net) : node.traits.can_run_again;
   });
 }
 
@@ -48,7 +56,7 @@ std::vector<Tensor> PassState::Current() const {
   std::vector<Tensor> all = more_;
   const std::vector<Tensor> statistics = StatisticsIn(net_, net_.flat_params());
   all.insert(all.end(), statistics.begin(), statistics.end());
-  if (!CanTakeBack(net_)) return all;
+  if (ShapesDependOnData(net_)) return all;
   for (const auto& [layer, carried] : net_.CarriedStates()) {
     all.insert(all.end(), carried.begin(), carried.end());
   }

@@ -13,9 +13,9 @@ class MemorySource {
 
   // Items of channels x height x width numbers, as the net is to see them (nothing is subtracted,
   // scaled or cropped), and a label for each. How many is a multiple of the batch size; they are
-  // copied, and given out from the first to the last, again and again; where training is resumed,
-  // the first data of a layer go on from the item at which the snapshot was taken. Throws Error where the
-  // numbers do not fit. To be called from the thread that runs the net.
+  // copied, and given out from the first to the last, again and again. If training is resumed, the
+  // first data go on from the item at which the snapshot was taken. Throws Error if the numbers do
+  // not fit. To be called from the thread that runs the net.
   virtual void SetData(std::vector<float> values, std::vector<float> labels) = 0;
 };
 
