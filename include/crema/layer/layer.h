@@ -125,7 +125,7 @@ class Layer {
   virtual std::string CheckAfterForward(Context&) { return ""; }
 
   // For layers that read records from a source: how many records the batches given out so far
-  // have used, and going on from there. Seek comes before the first Forward.
+  // have used, and going on from there, at any time.
   virtual std::optional<uint64_t> position() const { return std::nullopt; }
   virtual void Seek(uint64_t /*records*/) {}
   // For layers that make batches ahead: how long Forward has waited for them in all.

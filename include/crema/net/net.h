@@ -116,7 +116,7 @@ class Net {
 
   // Records used so far by each layer that reads a source, by layer name.
   std::vector<std::pair<std::string, uint64_t>> DataPositions() const;
-  // Goes on from there; only before the first Forward. Layers not named start at 0.
+  // Goes on from there, at any time. Layers that are not named stay where they are.
   void SeekData(const std::vector<std::pair<std::string, uint64_t>>& positions);
 
   // How many records one forward pass takes for the layer of that name, which reads a source.
