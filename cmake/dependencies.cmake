@@ -5,6 +5,7 @@ if(NOT CREMA_FUZZ)  # the readers do no arithmetic, and clang's OpenMP is anothe
 endif()
 find_package(Protobuf REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(JPEG REQUIRED)  # libjpeg-turbo
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
 

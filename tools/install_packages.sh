@@ -7,7 +7,7 @@ packages=(
   protobuf-compiler libprotobuf-dev
   libopenblas-dev libdnnl-dev
   liblmdb-dev libleveldb-dev libhdf5-dev
-  libopencv-dev
+  libopencv-dev libjpeg-dev
   libgoogle-glog-dev libgflags-dev zlib1g-dev
   libgtest-dev libgmock-dev
   clang libclang-rt-dev
@@ -15,7 +15,7 @@ packages=(
 
 if ! command -v apt-get >/dev/null; then
   echo "No apt-get here, so nothing is installed. crema needs a C++17 compiler, CMake 3.22, Ninja," \
-    "Python 3, protobuf, OpenBLAS, oneDNN, LMDB, LevelDB, HDF5, OpenCV 4, glog, gflags, zlib and GoogleTest."
+    "Python 3, protobuf, OpenBLAS, oneDNN, LMDB, LevelDB, HDF5, OpenCV 4, libjpeg-turbo, glog, gflags, zlib and GoogleTest."
   exit 0
 fi
 

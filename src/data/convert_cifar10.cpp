@@ -41,7 +41,7 @@ void CheckFiles(const std::vector<std::string>& files, int images_per_file) {
 
 // The records go in the order of the files, numbered through.
 void WriteDatabase(const std::vector<std::string>& files, const std::string& database,
-                   Backend backend, int images_per_file) {
+                   Backend backend, int images_per_file, const StopRequest& stop) {
   RecordWriter writer(backend, database);
   proto::Datum datum;
   datum.set_channels(3);
@@ -50,6 +50,7 @@ void WriteDatabase(const std::vector<std::string>& files, const std::string& dat
   for (const std::string& path : files) {
     std::ifstream file(path, std::ios::binary);
     for (int i = 0; i < images_per_file; ++i) {
+      StopIfAsked(stop, writer.count(), files.size() * static_cast<uint64_t>(images_per_file));
       char record[kImageBytes + 1];
       if (!file.read(record, sizeof record)) Fail(path, ": cannot be read to its end");
       const int label = static_cast<unsigned char>(record[0]);
@@ -72,7 +73,7 @@ void WriteDatabase(const std::vector<std::string>& files, const std::string& dat
 }  // namespace
 
 void ConvertCifar10(const std::string& folder, const std::string& out_folder, Backend backend,
-                    int images_per_file) {
+                    int images_per_file, const StopRequest& stop) {
   fs::path root = folder;
   if (fs::is_directory(root / "cifar-10-batches-bin")) root /= "cifar-10-batches-bin";
   std::vector<std::string> train, test = {(root / "test_batch.bin").string()};
@@ -86,10 +87,17 @@ void ConvertCifar10(const std::string& folder, const std::string& out_folder, Ba
   if (error) Fail("the folder '", out_folder, "' cannot be made: ", error.message());
   const std::string suffix = backend == Backend::kLmdb ? "lmdb" : "leveldb";
   const fs::path out = out_folder;
+  const std::string train_database = (out / ("cifar10_train_" + suffix)).string();
+  LOG(INFO) << "Channels are stored in the order of the files: red, green, blue.";
   LOG(INFO) << "Writing Training data";
-  WriteDatabase(train, (out / ("cifar10_train_" + suffix)).string(), backend, images_per_file);
+  WriteDatabase(train, train_database, backend, images_per_file, stop);
   LOG(INFO) << "Writing Testing data";
-  WriteDatabase(test, (out / ("cifar10_test_" + suffix)).string(), backend, images_per_file);
+  try {
+    WriteDatabase(test, (out / ("cifar10_test_" + suffix)).string(), backend, images_per_file,
+                  stop);
+  } catch (const Error& error) {
+    Fail(error.what(), "; ", train_database, " is complete and stays");
+  }
 }
 
 }  // namespace crema

@@ -3,26 +3,23 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
+#include <new>
 #include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/numbers.h"
 #include "base/strings.h"
-#include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/math/philox.h"
 #include "data/convert.h"
-#include "data/datum.h"
-#include "data/decode_image.h"
+#include "data/flaw_log.h"
 #include "data/image_codecs.h"
+#include "data/image_record.h"
+#include "data/list_file.h"
 #include "data/record_writer.h"
 #include "schema/binary_io.h"
 
@@ -40,84 +37,21 @@ struct Entry {
 
 // What became of it.
 struct Converted {
-  std::string value;
-  ImageSize size;
+  ImageRecord record;
   std::string error;  // empty: none
 };
-
-// "jpg" of "a/b.JPG"; JPEG has two names.
-std::string ImageType(const std::string& path) {
-  std::string type = LowerCase(fs::path(path).extension().string());
-  if (!type.empty()) type.erase(0, 1);
-  return type == "jpeg" ? "jpg" : type;
-}
-
-// Channel by channel, as a Datum holds pixels.
-std::string Planes(const cv::Mat& image) {
-  std::string planes(image.total() * static_cast<size_t>(image.channels()), '\0');
-  std::vector<cv::Mat> parts;
-  for (int c = 0; c < image.channels(); ++c) {
-    parts.emplace_back(image.rows, image.cols, CV_8UC1,
-                       &planes[static_cast<size_t>(c) * image.total()]);
-  }
-  cv::split(image, parts);
-  return planes;
-}
-
-cv::Mat DecodeFile(const std::string& bytes, const ImageOptions& options) {
-  std::string problem;
-  const int flag = options.gray ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR;
-  cv::Mat image = DecodeImage(bytes, flag, &problem);
-  if (image.empty()) Fail("is not an image that OpenCV can read, or is damaged: ", problem);
-  if (options.resize_height == 0) return image;
-  cv::Mat resized;
-  cv::resize(image, resized, cv::Size(options.resize_width, options.resize_height));
-  return resized;
-}
-
-// The bytes of `image` as a file of the wanted type: those of the file itself where it fits.
-std::string EncodeImage(const std::string& path, std::string bytes, const cv::Mat& image,
-                        const ImageOptions& options) {
-  const std::string type = ImageType(path);
-  const std::string wanted =
-      options.encode_type.empty() ? type : ImageType("x." + options.encode_type);
-  if (wanted.empty()) Fail("has no extension that tells its type; give --encode_type");
-  if (wanted == type && options.resize_height == 0) return bytes;
-  std::vector<unsigned char> encoded;
-  if (!LoadImageCodecs().encode("." + wanted, image, {}, &encoded)) {
-    Fail("could not be stored as '", wanted, "'; give another --encode_type, such as jpg or png");
-  }
-  return std::string(encoded.begin(), encoded.end());
-}
-
-void Convert(const std::string& path, int label, const ImageOptions& options, Converted* out) {
-  std::string bytes = ReadFileBytes(path);
-  if (bytes.empty()) Fail("is empty");
-  const cv::Mat image = DecodeFile(bytes, options);
-  out->size = {image.channels(), image.rows, image.cols};
-  proto::Datum datum;
-  datum.set_channels(image.channels());
-  datum.set_height(image.rows);
-  datum.set_width(image.cols);
-  datum.set_label(label);
-  if (options.encoded || !options.encode_type.empty()) {
-    datum.set_data(EncodeImage(path, std::move(bytes), image, options));
-    datum.set_encoded(true);
-  } else {
-    datum.set_data(Planes(image));
-  }
-  out->value = datum.SerializeAsString();
-}
 
 Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageOptions& options) {
   const std::string path = root + entry.path;
   Converted result;
   try {
-    Convert(path, entry.label, options, &result);
+    result.record = MakeImageRecord(path, entry.label, options);
   } catch (const Error& error) {
     result.error = error.what();
   } catch (const cv::Exception& exception) {
     result.error = exception.err;
+  } catch (const std::bad_alloc&) {
+    result.error = "needs more memory than there is";
   }
   if (result.error.empty()) return result;
   // Some sentences begin with the file's name already.
@@ -125,6 +59,8 @@ Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageO
   result.error = entry.place + (named ? "" : "'" + path + "' ") + result.error;
   return result;
 }
+
+size_t Cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 // Runs task(0) .. task(count - 1), which must not throw, on all cores.
 template <class Task>
@@ -134,13 +70,12 @@ void RunTasks(size_t count, const Task& task) {
     for (size_t i = next++; i < count; i = next++) task(i);
   };
   std::vector<std::thread> threads;
-  const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  for (size_t i = 1; i < std::min(cores, count); ++i) threads.emplace_back(work);
+  for (size_t i = 1; i < std::min(Cores(), count); ++i) threads.emplace_back(work);
   work();
   for (std::thread& thread : threads) thread.join();
 }
 
-// Takes the converted images in order, and remembers what is wrong with them.
+// Takes the converted images in order, and tells what is wrong with them.
 class Collector {
  public:
   Collector(RecordWriter* writer, const ImageOptions& options)
@@ -148,55 +83,78 @@ class Collector {
 
   void Add(uint64_t index, const Entry& entry, Converted converted) {
     if (converted.error.empty()) CheckSize(entry, &converted);
-    if (!converted.error.empty()) {
-      errors_.push_back(std::move(converted.error));
-      return;
-    }
+    if (!converted.error.empty()) return LeaveOut(std::move(converted.error));
+    flaws_.Add(converted.record.flaw, [&] { return entry.place + "'" + entry.path + "'"; });
     char number[24];
     std::snprintf(number, sizeof number, "%08llu", static_cast<unsigned long long>(index));
     std::string key = Concat(number, "_", entry.path);
     key.resize(std::min(key.size(), kMaxKeyBytes));
-    writer_.Put(std::move(key), std::move(converted.value));
+    writer_.Put(std::move(key), std::move(converted.record.value));
     if (writer_.count() % 1000 == 0) LogCount();
   }
 
-  bool enough_errors() const { return errors_.size() >= kMaxErrors; }
-
   void Finish() {
-    if (!errors_.empty()) {
-      Fail(errors_.size(), enough_errors() ? " or more" : "",
-           " of the images cannot be used: ", Join(errors_, "; "),
-           "; remove or replace them and start again");
+    if (writer_.count() == 0) {
+      Fail("none of the ", left_out_, " images can be used; the first: ", reasons_[0]);
     }
+    writer_.Finish();
+    if (writer_.count() % 1000 != 0) LogCount();
     if (sizes_differ_) {
       LOG(WARNING) << "The images differ in size; to train on them needs crop_size. Use "
                       "--resize_height and --resize_width to make them equal.";
     }
-    writer_.Finish();
-    if (writer_.count() % 1000 != 0) LogCount();
+    if (flaws_.count() > 0) {
+      LOG(WARNING) << Concat(flaws_.count(),
+                             " of the images stored are truncated or damaged; the "
+                             "warnings above name them.");
+    }
+    ListWhatIsLeftOut();
   }
 
  private:
   void LogCount() const { LOG(INFO) << Concat("Processed ", writer_.count(), " files."); }
 
-  static constexpr size_t kMaxErrors = 10;
+  static constexpr size_t kMostReasons = 20;
   static constexpr size_t kMaxKeyBytes = 511;  // of LMDB; the number alone makes a key unique
 
   void CheckSize(const Entry& entry, Converted* converted) {
-    if (first_size_.channels == 0) first_size_ = converted->size;
-    if (converted->size == first_size_) return;
-    sizes_differ_ = true;
-    if (!options_.check_size) return;
+    const ImageSize& size = converted->record.size;
+    if (first_size_.channels == 0) first_size_ = size;
+    if (size == first_size_) return;
+    if (!options_.check_size) {
+      sizes_differ_ = true;
+      return;
+    }
     converted->error =
-        Concat(entry.place, "'", entry.path, "' is ", converted->size.ToString(),
+        Concat(entry.place, "'", entry.path, "' is ", size.ToString(),
                " (channels x height x width), but the first image is ", first_size_.ToString());
+  }
+
+  void LeaveOut(std::string reason) {
+    if (!options_.skip_bad) {
+      Fail(reason, "; mend or remove this image, or leave out all bad ones with --skip_bad");
+    }
+    ++left_out_;
+    if (reasons_.size() < kMostReasons) reasons_.push_back(std::move(reason));
+  }
+
+  void ListWhatIsLeftOut() const {
+    if (left_out_ == 0) return;
+    LOG(WARNING) << "Left out " << left_out_ << " of " << left_out_ + writer_.count()
+                 << " images, which cannot be used:";
+    for (const std::string& reason : reasons_) LOG(WARNING) << "    " << reason;
+    if (left_out_ > reasons_.size()) {
+      LOG(WARNING) << "    and " << left_out_ - reasons_.size() << " more";
+    }
   }
 
   RecordWriter& writer_;
   const ImageOptions& options_;
   ImageSize first_size_;
   bool sizes_differ_ = false;
-  std::vector<std::string> errors_;
+  FlawLog flaws_;
+  uint64_t left_out_ = 0;
+  std::vector<std::string> reasons_;  // the first ones
 };
 
 void CheckOptions(const ImageOptions& options) {
@@ -205,6 +163,20 @@ void CheckOptions(const ImageOptions& options) {
     Fail("--resize_height=", options.resize_height, " and --resize_width=", options.resize_width,
          " do not go together; give both, above 0, or neither");
   }
+  if (options.rgb && options.gray) Fail("--rgb and --gray do not go together; give one of them");
+  if (options.rgb && options.encodes()) {
+    Fail(
+        "--rgb does not go with --encoded or --encode_type: compressed images are always decoded "
+        "to blue, green, red");
+  }
+}
+
+void LogChannelOrder(const ImageOptions& options) {
+  if (options.gray || options.encodes()) return;
+  LOG(INFO) << "Channels are stored in the order "
+            << (options.rgb ? "red, green, blue."
+                            : "blue, green, red, as Caffe's convert_imageset does; --rgb stores "
+                              "red, green, blue.");
 }
 
 void Shuffle(uint64_t seed, std::vector<Entry>* entries) {
@@ -215,18 +187,21 @@ void Shuffle(uint64_t seed, std::vector<Entry>* entries) {
 }
 
 uint64_t WriteImages(const std::string& root, std::vector<Entry> entries,
-                     const ImageOptions& options, RecordWriter* writer) {
-  constexpr size_t kAtOnce = 128;  // decoded images in memory
+                     const ImageOptions& options, const StopRequest& stop, RecordWriter* writer) {
+  // Decoded images in memory; few enough that a request to stop is soon seen.
+  const size_t at_once = std::clamp(8 * Cores(), size_t{16}, size_t{128});
   LOG(INFO) << Concat("A total of ", entries.size(), " images.");
+  LogChannelOrder(options);
   LoadImageCodecs();  // an error there is no image's
   if (options.shuffle) Shuffle(options.seed, &entries);
   Collector collector(writer, options);
-  std::vector<Converted> results(kAtOnce);
-  for (size_t first = 0; first < entries.size() && !collector.enough_errors(); first += kAtOnce) {
-    const size_t count = std::min(kAtOnce, entries.size() - first);
+  std::vector<Converted> results(at_once);
+  for (size_t first = 0; first < entries.size(); first += at_once) {
+    StopIfAsked(stop, first, entries.size());
+    const size_t count = std::min(at_once, entries.size() - first);
     RunTasks(count,
              [&](size_t i) { results[i] = ConvertEntry(root, entries[first + i], options); });
-    for (size_t i = 0; i < count && !collector.enough_errors(); ++i) {
+    for (size_t i = 0; i < count; ++i) {
       collector.Add(first + i, entries[first + i], std::move(results[i]));
     }
   }
@@ -238,36 +213,17 @@ std::string WithSlash(const std::string& folder) {
   return folder.empty() || folder.back() == '/' ? folder : folder + "/";
 }
 
-std::vector<Entry> ReadList(const std::string& list_file) {
-  std::ifstream file(list_file);
-  if (!file || fs::is_directory(list_file)) Fail(list_file, ": this list of images cannot be read");
+std::vector<Entry> ReadEntries(const std::string& list) {
   std::vector<Entry> entries;
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    line.erase(line.find_last_not_of(" \t\r") + 1);
-    if (line.empty()) continue;
-    const std::string place = Concat(list_file, ":", number, ": ");
-    const size_t space = line.find_last_of(" \t");
-    const std::string label_text = line.substr(space + 1);
-    int label = 0;
-    const char* end = label_text.data() + label_text.size();
-    const auto parsed = std::from_chars(label_text.data(), end, label);
-    if (space == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end) {
-      Fail(place, "'", line,
-           "' does not end with a label; each line must be an image's path, a "
-           "space, and a whole number");
-    }
-    const size_t path_end = line.find_last_not_of(" \t", space);
-    if (path_end == std::string::npos) Fail(place, "there is a label but no path");
-    entries.push_back({line.substr(0, path_end + 1), label, place});
+  for (ListedImage& image : ReadImageList(list, "")) {
+    entries.push_back({std::move(image.path), image.label, NameLine("", list, image.line)});
   }
-  if (entries.empty()) Fail(list_file, ": lists no images");
   return entries;
 }
 
 bool IsImageName(const fs::path& path) {
-  static const std::vector<std::string> types = {"jpg", "png", "bmp",  "ppm", "pgm",
-                                                 "pbm", "tif", "tiff", "webp"};
+  static const std::vector<std::string> types = {"jpg", "png", "bmp", "ppm",
+                                                 "pgm", "pbm", "tif", "webp"};
   const std::string name = path.filename().string();
   return name[0] != '.' && std::find(types.begin(), types.end(), ImageType(name)) != types.end();
 }
@@ -288,16 +244,16 @@ std::vector<std::string> ListNames(const fs::path& folder, const Wanted& wanted)
 }  // namespace
 
 uint64_t ConvertImageSet(const std::string& root, const std::string& list_file,
-                         const std::string& database, Backend backend,
-                         const ImageOptions& options) {
+                         const std::string& database, Backend backend, const ImageOptions& options,
+                         const StopRequest& stop) {
   CheckOptions(options);
-  std::vector<Entry> entries = ReadList(list_file);
+  std::vector<Entry> entries = ReadEntries(list_file);
   RecordWriter writer(backend, database);
-  return WriteImages(WithSlash(root), std::move(entries), options, &writer);
+  return WriteImages(WithSlash(root), std::move(entries), options, stop, &writer);
 }
 
 uint64_t ConvertFolder(const std::string& folder, const std::string& database, Backend backend,
-                       const ImageOptions& options) {
+                       const ImageOptions& options, const StopRequest& stop) {
   CheckOptions(options);
   const std::vector<std::string> classes = ListNames(folder, [](const fs::directory_entry& entry) {
     return entry.is_directory() && entry.path().filename().string()[0] != '.';
@@ -319,7 +275,7 @@ uint64_t ConvertFolder(const std::string& folder, const std::string& database, B
   }
   RecordWriter writer(backend, database);
   WriteFileAtomically(writer.folder() + "/classes.txt", class_list);
-  return WriteImages(WithSlash(folder), std::move(entries), options, &writer);
+  return WriteImages(WithSlash(folder), std::move(entries), options, stop, &writer);
 }
 
 }  // namespace crema

@@ -15,11 +15,12 @@ namespace {
 // Writes `count` records of the shape in `datum`; `make` fills in values and label of each.
 template <class Make>
 uint64_t WriteRecords(Backend backend, const std::string& database, uint32_t count,
-                      proto::Datum datum, Make make) {
+                      proto::Datum datum, const StopRequest& stop, Make make) {
   RecordWriter writer(backend, database);
   const int64_t values = int64_t{datum.channels()} * datum.height() * datum.width();
   datum.mutable_data()->resize(static_cast<size_t>(values));
   for (uint32_t i = 0; i < count; ++i) {
+    StopIfAsked(stop, i, count);
     make(i, &datum);
     char key[16];
     std::snprintf(key, sizeof key, "%08u", i);
@@ -42,9 +43,9 @@ proto::Datum DatumFor(const MnistFiles& files, int channels) {
 }  // namespace
 
 uint64_t ConvertMnist(const std::string& images, const std::string& labels,
-                      const std::string& database, Backend backend) {
+                      const std::string& database, Backend backend, const StopRequest& stop) {
   MnistFiles files(images, labels);
-  return WriteRecords(backend, database, files.count(), DatumFor(files, 1),
+  return WriteRecords(backend, database, files.count(), DatumFor(files, 1), stop,
                       [&](uint32_t, proto::Datum* datum) {
                         int label;
                         files.Read(&(*datum->mutable_data())[0], &label);
@@ -53,7 +54,8 @@ uint64_t ConvertMnist(const std::string& images, const std::string& labels,
 }
 
 uint64_t ConvertMnistPairs(const std::string& images, const std::string& labels,
-                           const std::string& database, Backend backend, uint64_t seed) {
+                           const std::string& database, Backend backend, uint64_t seed,
+                           const StopRequest& stop) {
   MnistFiles files(images, labels);
   const uint64_t bytes = files.image_bytes();
   std::string pixels;
@@ -62,7 +64,7 @@ uint64_t ConvertMnistPairs(const std::string& images, const std::string& labels,
     pixels.resize((i + 1) * bytes);  // as much as the file has really held so far
     files.Read(&pixels[i * bytes], &label[i]);
   }
-  return WriteRecords(backend, database, files.count(), DatumFor(files, 2),
+  return WriteRecords(backend, database, files.count(), DatumFor(files, 2), stop,
                       [&](uint32_t i, proto::Datum* datum) {
                         const uint32_t a = RandomBelow(seed, 0, 2 * uint64_t{i}, files.count());
                         const uint32_t b = RandomBelow(seed, 0, 2 * uint64_t{i} + 1, files.count());

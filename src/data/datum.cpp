@@ -1,7 +1,6 @@
 #include "data/datum.h"
 
 #include <climits>
-#include <cstdio>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <vector>
@@ -9,23 +8,10 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "data/decode_image.h"
+#include "data/printable.h"
 
 namespace crema {
 namespace {
-
-// Keys may hold any bytes.
-std::string Printable(const std::string& key) {
-  constexpr size_t kLongest = 60;
-  std::string text;
-  for (char c : key.substr(0, kLongest)) {
-    char escaped[5] = {c};
-    if (static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) == 127) {
-      std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned char>(c));
-    }
-    text += escaped;
-  }
-  return key.size() > kLongest ? text + "..." : text;
-}
 
 int ReadFlag(ColorMode color) {
   switch (color) {
@@ -47,6 +33,7 @@ std::string NameRecord(const std::string& source_title, const Record& record) {
 struct DatumDecoder::State {
   ColorMode color;
   std::string title;
+  std::shared_ptr<FlawLog> flaws;
   proto::Datum datum;
   cv::Mat decoded;
   Image image;
@@ -63,9 +50,10 @@ void DatumDecoder::State::DecodeImage(const Record& record) {
     Fail(NameRecord(title, record), " is marked as a compressed image, but ", parts...);
   };
   if (data.empty()) fail("it holds no data; make the database anew");
-  std::string problem;
-  decoded = crema::DecodeImage(data, ReadFlag(color), &problem);
-  if (decoded.empty()) fail(problem);
+  DecodeReport report;
+  decoded = crema::DecodeImage(data, ReadFlag(color), &report);
+  if (decoded.empty()) fail(report.problem);
+  flaws->Add(report.flaw, [&] { return NameRecord(title, record) + " holds an image that"; });
   if (decoded.depth() != CV_8U) {
     fail("its pixels are not bytes (OpenCV depth ", decoded.depth(),
          "); set transform_param { "
@@ -99,10 +87,12 @@ void DatumDecoder::State::CheckValues(const Record& record) const {
   }
 }
 
-DatumDecoder::DatumDecoder(ColorMode color, std::string source_title)
+DatumDecoder::DatumDecoder(ColorMode color, std::string source_title,
+                           std::shared_ptr<FlawLog> flaws)
     : state_(std::make_unique<State>()) {
   state_->color = color;
   state_->title = std::move(source_title);
+  state_->flaws = std::move(flaws);
 }
 DatumDecoder::~DatumDecoder() = default;
 DatumDecoder::DatumDecoder(DatumDecoder&&) noexcept = default;

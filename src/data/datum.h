@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "data/flaw_log.h"
 #include "data/record_stream.h"
 
 namespace crema {
@@ -42,11 +43,12 @@ std::string NameRecord(const std::string& source_title, const Record& record);
 class DatumDecoder {
  public:
   // `source_title` names the database in errors.
-  DatumDecoder(ColorMode color, std::string source_title);
+  DatumDecoder(ColorMode color, std::string source_title,
+               std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>());
   ~DatumDecoder();
   DatumDecoder(DatumDecoder&&) noexcept;
 
-  // The image is valid until the next call. Throws Error where the record is not a Datum, or its
+  // The image is valid until the next call. Throws Error if the record is not a Datum, or its
   // sizes do not fit together, or it cannot be decoded.
   const Image& Decode(const Record& record);
 

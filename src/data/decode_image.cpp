@@ -5,32 +5,41 @@
 #include "crema/base/error.h"
 #include "data/image_codecs.h"
 #include "data/image_header.h"
+#include "data/jpeg.h"
 
 namespace crema {
+namespace {
 
-cv::Mat DecodeImage(std::string_view file, int flag, std::string* problem) {
-  *problem = ImplausibleSize(file);
-  if (!problem->empty()) {
-    *problem += "; the image file is damaged";
+std::string NotDecoded(std::string_view file, const std::string& reason) {
+  return Concat("its ", file.size(), " bytes could not be decoded", reason,
+                "; the image file is truncated, damaged or of a kind that OpenCV does not read");
+}
+
+cv::Mat DecodeByOpenCv(std::string_view file, int flag, DecodeReport* report) {
+  cv::Mat image;
+  if (!file.empty()) {
+    const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8UC1, const_cast<char*>(file.data()));
+    image = LoadImageCodecs().decode(bytes, flag);
+  }
+  if (image.empty()) report->problem = NotDecoded(file, "");
+  return image;
+}
+
+}  // namespace
+
+cv::Mat DecodeImage(std::string_view file, int flag, DecodeReport* report) {
+  *report = {};
+  report->problem = ImplausibleSize(file);
+  if (!report->problem.empty()) {
+    report->problem += "; the image file is damaged";
     return {};
   }
-  cv::Mat image;
-  std::string reason;
   try {
-    if (!file.empty()) {
-      const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8UC1,
-                          const_cast<char*>(file.data()));
-      image = LoadImageCodecs().decode(bytes, flag);
-    }
+    return IsJpeg(file) ? DecodeJpeg(file, flag, report) : DecodeByOpenCv(file, flag, report);
   } catch (const cv::Exception& exception) {  // for example absurd sizes in the file's header
-    image.release();
-    reason = " (" + exception.err + ")";
+    report->problem = NotDecoded(file, " (" + exception.err + ")");
+    return {};
   }
-  if (image.empty()) {
-    *problem = Concat("its ", file.size(), " bytes could not be decoded", reason,
-                      "; the image file is damaged or of a kind that OpenCV does not read");
-  }
-  return image;
 }
 
 }  // namespace crema

@@ -1,4 +1,4 @@
-// Image files that are already in memory, decoded by OpenCV.
+// Image files that are already in memory, decoded.
 #pragma once
 
 #include <string>
@@ -10,9 +10,26 @@ class Mat;
 
 namespace crema {
 
-// `flag` is one of OpenCV's, such as cv::IMREAD_COLOR. A header that states more pixels than the
-// bytes can hold is refused before memory is taken. Where the file cannot be decoded, returns an
-// empty image and says in `problem` why, as in "its 20 bytes could not be decoded; ...".
-cv::Mat DecodeImage(std::string_view file, int flag, std::string* problem);
+// What there is to say about a file.
+struct DecodeReport {
+  // Why it could not be decoded, as in "its 20 bytes could not be decoded; ..."; else empty.
+  std::string problem;
+  // What is wrong with it although it could be decoded, as in "is truncated in row 8 of 64; what
+  // is missing is grey"; mostly empty.
+  std::string flaw;
+  // For a truncated file that could be decoded: the file with an end, so that every decoder makes
+  // the same image of it.
+  std::string mended;
+  // Whether a camera noted how it was held; IMREAD_COLOR and IMREAD_GRAYSCALE turn the image then.
+  bool turns = false;
+};
+
+// `flag` is one of OpenCV's: cv::IMREAD_COLOR, IMREAD_GRAYSCALE or IMREAD_UNCHANGED. JPEG files
+// are decoded by libjpeg, others by OpenCV. A header that states more pixels than the bytes can
+// hold is refused before memory is taken. Returns an empty image where the file cannot be decoded.
+//
+// Truncated JPEGs give what there is, and grey for what is missing, as Caffe has it; truncated
+// files of other kinds cannot be decoded.
+cv::Mat DecodeImage(std::string_view file, int flag, DecodeReport* report);
 
 }  // namespace crema

@@ -1,15 +1,13 @@
 #include "data/hdf5_rows.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <numeric>
 #include <utility>
 
 #include "crema/base/error.h"
 #include "crema/math/philox.h"
 #include "crema/tensor/shape.h"
+#include "data/list_file.h"
 #include "schema/hdf5_io.h"
 
 namespace crema {
@@ -17,21 +15,14 @@ namespace {
 
 constexpr uint64_t kFileSalt = 0x66696C65ull, kRowSalt = 0x726F7773ull;
 
-std::vector<std::string> ReadList(const std::string& list, const std::string& owner) {
-  std::ifstream file(list);
-  if (!file) Fail(owner, ": the list ", list, " cannot be opened: ", std::strerror(errno));
-  std::vector<std::string> names;
-  for (std::string name; file >> name;) names.push_back(name);
-  if (names.empty()) Fail(owner, ": the list ", list, " is empty; give an HDF5 file in each line");
-  return names;
-}
+constexpr char kWanted[] = "a text file with the name of an HDF5 file in each line";
 
 }  // namespace
 
 Hdf5Rows::Hdf5Rows(const std::string& list, std::vector<std::string> datasets, bool shuffle,
                    const std::string& owner)
     : owner_(owner),
-      files_(ReadList(list, owner)),
+      files_(ReadFileList(list, kWanted, owner)),
       datasets_(std::move(datasets)),
       shuffle_(shuffle),
       row_shapes_(datasets_.size()),

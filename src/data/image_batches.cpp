@@ -1,9 +1,5 @@
 #include "data/image_batches.h"
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "crema/base/error.h"
@@ -16,6 +12,10 @@ constexpr uint64_t kOrderSalt = 0x6F72646572ull, kSkipSalt = 0x736B6970ull;
 
 std::string NameImage(const ImageBatchOptions& options, const ListedImage& image) {
   return Concat(options.owner, ": ", options.list, ":", image.line);
+}
+
+std::string PathOf(const ImageBatchOptions& options, const ListedImage& image) {
+  return options.root + image.path;
 }
 
 // The list's entries, in place of records: the images are read when batches are made of them.
@@ -31,7 +31,7 @@ class ImageBatches : public BatchMaker {
       order_ = std::make_unique<ShuffledOrder>(options.images.size(), options.random ^ kOrderSalt);
     }
     for (int i = 0; i < options.workers; ++i) {
-      decoders_.emplace_back(options.color, options.new_height, options.new_width);
+      decoders_.emplace_back(options.color, options.new_height, options.new_width, options.flaws);
     }
   }
 
@@ -50,17 +50,20 @@ class ImageBatches : public BatchMaker {
     batch->labels.resize(records.size());
     for (size_t i = 0; i < records.size(); ++i) {
       const ListedImage& listed = options_.images[records[i].number];
-      const Image& image = decoders_[worker].Read(listed.path, NameImage(options_, listed));
+      const Image& image =
+          decoders_[worker].Read(PathOf(options_, listed), NameImage(options_, listed));
       CheckSize(image, listed);
       options_.transformer->Transform(image, options_.random, records[i].ordinal,
                                       batch->data.data() + i * stride);
-      batch->labels[i] = listed.label;
+      batch->labels[i] = static_cast<float>(listed.label);
     }
   }
 
  private:
   void CheckSize(const Image& image, const ListedImage& listed) const {
-    const auto name = [&] { return NameImage(options_, listed) + ": the image " + listed.path; };
+    const auto name = [&] {
+      return NameImage(options_, listed) + ": the image " + PathOf(options_, listed);
+    };
     const ImageSize size = options_.transformer->OutputSize(image.size, name);
     if (size == options_.size) return;
     Fail(name(), " gives ", size.ToString(),
@@ -77,40 +80,17 @@ class ImageBatches : public BatchMaker {
 
 }  // namespace
 
-std::vector<ListedImage> ReadImageList(const std::string& list, const std::string& root,
-                                       const std::string& owner) {
-  std::ifstream file(list);
-  if (!file) Fail(owner, ": the list ", list, " cannot be opened: ", std::strerror(errno));
-  std::vector<ListedImage> images;
-  int number = 0;
-  for (std::string line; std::getline(file, line);) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    const size_t blank = line.find_last_of(" \t");
-    char* end = nullptr;
-    const long label =
-        blank == std::string::npos ? 0 : std::strtol(line.c_str() + blank + 1, &end, 10);
-    if (end == nullptr || end == line.c_str() + blank + 1 || *end != '\0' || blank == 0) {
-      Fail(owner, ": ", list, ":", number, ": is \"", line,
-           "\"; each line must be an image's path, "
-           "a blank, and its label, a whole number");
-    }
-    images.push_back({root + line.substr(0, blank), static_cast<float>(label), number});
-  }
-  if (images.empty()) Fail(owner, ": the list ", list, " is empty");
-  if (images.size() > UINT32_MAX) Fail(owner, ": the list ", list, " is too long");
-  return images;
-}
-
 std::unique_ptr<BatchMaker> MakeImageBatches(const ImageBatchOptions& options) {
   return std::make_unique<ImageBatches>(options);
 }
 
 ImageSize InspectImage(const ImageBatchOptions& options, size_t index) {
   const ListedImage& listed = options.images[index];
-  ImageFileDecoder decoder(options.color, options.new_height, options.new_width);
-  const Image& image = decoder.Read(listed.path, NameImage(options, listed));
-  const auto name = [&] { return NameImage(options, listed) + ": the image " + listed.path; };
+  ImageFileDecoder decoder(options.color, options.new_height, options.new_width, options.flaws);
+  const Image& image = decoder.Read(PathOf(options, listed), NameImage(options, listed));
+  const auto name = [&] {
+    return NameImage(options, listed) + ": the image " + PathOf(options, listed);
+  };
   return options.transformer->OutputSize(image.size, name);
 }
 

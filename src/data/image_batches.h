@@ -6,26 +6,16 @@
 #include <vector>
 
 #include "data/image_file.h"
+#include "data/list_file.h"
 #include "data/prefetcher.h"
 #include "data/transformer.h"
 
 namespace crema {
 
-struct ListedImage {
-  std::string path;
-  float label;
-  int line;  // in the list, from 1
-};
-
-// Lines "PATH LABEL", the label being a whole number behind the last blank; `root` is put before
-// each path. Throws Error, beginning with `owner`, where the list is missing, empty, or has another
-// line.
-std::vector<ListedImage> ReadImageList(const std::string& list, const std::string& root,
-                                       const std::string& owner);
-
 struct ImageBatchOptions {
   std::string owner;  // begins the sentences of errors
   std::string list;
+  std::string root;  // put before each path
   std::vector<ListedImage> images;
   std::shared_ptr<const Transformer> transformer;
   ColorMode color = ColorMode::kColor;
@@ -37,6 +27,7 @@ struct ImageBatchOptions {
   uint64_t rand_skip = 0;  // at the start leave out a random number of images, below this
   uint64_t position = 0;   // how many images earlier batches have used
   int workers = 1;
+  std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>();
 };
 
 std::unique_ptr<BatchMaker> MakeImageBatches(const ImageBatchOptions& options);

@@ -1,5 +1,6 @@
-// Reading and writing of image files by OpenCV, loaded when it is first needed: its library brings
-// a hundred others along, which take 38 MB and a tenth of a second, and most nets never need them.
+// Writing of image files, and reading of all but JPEGs, by OpenCV; loaded when it is first needed:
+// its library brings a hundred others along, which take 38 MB and a tenth of a second, and most
+// nets never need them.
 #pragma once
 
 #include <string>

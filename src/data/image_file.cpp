@@ -4,6 +4,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <utility>
 
 #include "crema/base/error.h"
 #include "data/decode_image.h"
@@ -16,10 +17,13 @@ struct ImageFileDecoder::State {
   int height = 0, width = 0;
   cv::Mat decoded, resized;
   Image image;
+  std::shared_ptr<FlawLog> flaws;
 };
 
-ImageFileDecoder::ImageFileDecoder(ColorMode color, int height, int width)
+ImageFileDecoder::ImageFileDecoder(ColorMode color, int height, int width,
+                                   std::shared_ptr<FlawLog> flaws)
     : state_(std::make_unique<State>()) {
+  state_->flaws = std::move(flaws);
   state_->flag = color == ColorMode::kGray ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR;
   state_->height = height;
   state_->width = width;
@@ -32,9 +36,10 @@ const Image& ImageFileDecoder::Read(const std::string& path, const std::string& 
   if (!std::ifstream(path).good()) {
     Fail(where, ": the image ", path, " cannot be opened; correct its path, or root_folder");
   }
-  std::string problem;
-  s.decoded = DecodeImage(ReadFileBytes(path), s.flag, &problem);
-  if (s.decoded.empty()) Fail(where, ": the image ", path, " cannot be decoded: ", problem);
+  DecodeReport report;
+  s.decoded = DecodeImage(ReadFileBytes(path), s.flag, &report);
+  if (s.decoded.empty()) Fail(where, ": the image ", path, " cannot be decoded: ", report.problem);
+  s.flaws->Add(report.flaw, [&] { return where + ": the image " + path; });
   if (s.height > 0 && s.width > 0) {
     cv::resize(s.decoded, s.resized, cv::Size(s.width, s.height));
   } else {

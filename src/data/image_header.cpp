@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdint>
 #include <optional>
 
 #include "crema/base/error.h"
+#include "data/byte_reader.h"
 
 namespace crema {
 namespace {
@@ -16,34 +16,12 @@ struct Claim {
   double most_pixels = 0;
 };
 
-// Reads numbers at places of a file; beyond its end they are 0.
-class Reader {
- public:
-  explicit Reader(std::string_view file) : file_(file) {}
-
-  double size() const { return static_cast<double>(file_.size()); }
-  uint32_t Byte(size_t at) const {
-    return at < file_.size() ? static_cast<unsigned char>(file_[at]) : 0;
-  }
-  uint32_t Big16(size_t at) const { return Byte(at) << 8 | Byte(at + 1); }
-  uint32_t Big32(size_t at) const { return Big16(at) << 16 | Big16(at + 2); }
-  uint32_t Little16(size_t at) const { return Byte(at) | Byte(at + 1) << 8; }
-  uint32_t Little32(size_t at) const { return Little16(at) | Little16(at + 2) << 16; }
-  bool Has(size_t at, std::string_view text) const {
-    return at <= file_.size() && file_.substr(at, text.size()) == text;
-  }
-  std::string_view file() const { return file_; }
-
- private:
-  std::string_view file_;
-};
-
 // Where a form has no bound of its own: what nobody needs to store a picture in, beyond 16
 // million pixels.
-double LooseBound(const Reader& in) { return 16e6 + 8192 * in.size(); }
+double LooseBound(const ByteReader& in) { return 16e6 + 8192 * in.size(); }
 
 // Deflate makes 1032 bytes of one at best.
-std::optional<Claim> Png(const Reader& in) {
+std::optional<Claim> Png(const ByteReader& in) {
   if (!in.Has(0, "\x89PNG\r\n\x1a\n") || !in.Has(12, "IHDR")) return std::nullopt;
   constexpr int kChannels[] = {1, 1, 3, 1, 2, 1, 4, 1};
   const double bits = std::max(1u, in.Byte(24)) * kChannels[in.Byte(25) & 7];
@@ -51,7 +29,7 @@ std::optional<Claim> Png(const Reader& in) {
 }
 
 // Each block of 8 x 8 pixels takes one bit at least; less than 1/16 with arithmetic coding.
-std::optional<Claim> Jpeg(const Reader& in) {
+std::optional<Claim> Jpeg(const ByteReader& in) {
   if (!in.Has(0, "\xff\xd8")) return std::nullopt;
   for (size_t at = 2; at + 9 < in.file().size();) {
     const uint32_t marker = in.Byte(at + 1);
@@ -71,7 +49,7 @@ std::optional<Claim> Jpeg(const Reader& in) {
   return std::nullopt;
 }
 
-std::optional<Claim> Bmp(const Reader& in) {
+std::optional<Claim> Bmp(const ByteReader& in) {
   if (!in.Has(0, "BM")) return std::nullopt;
   if (in.Little32(14) == 12) {  // the oldest header
     const double bits = std::max(1u, in.Little16(24));
@@ -87,7 +65,7 @@ std::optional<Claim> Bmp(const Reader& in) {
 }
 
 // "P6 640 480 255", with comments in between.
-std::optional<Claim> Pnm(const Reader& in) {
+std::optional<Claim> Pnm(const ByteReader& in) {
   const std::string_view file = in.file();
   if (file.size() < 3 || file[0] != 'P' || file[1] < '1' || file[1] > '6') return std::nullopt;
   double numbers[2] = {};
@@ -105,7 +83,7 @@ std::optional<Claim> Pnm(const Reader& in) {
 }
 
 // The first directory's ImageWidth (256) and ImageLength (257).
-std::optional<Claim> Tiff(const Reader& in) {
+std::optional<Claim> Tiff(const ByteReader& in) {
   const bool little = in.Has(0, std::string_view("II*\0", 4));
   if (!little && !in.Has(0, std::string_view("MM\0*", 4))) return std::nullopt;
   const auto get16 = [&](size_t at) { return little ? in.Little16(at) : in.Big16(at); };
@@ -122,7 +100,7 @@ std::optional<Claim> Tiff(const Reader& in) {
   return claim;
 }
 
-std::optional<Claim> WebP(const Reader& in) {
+std::optional<Claim> WebP(const ByteReader& in) {
   if (!in.Has(0, "RIFF") || !in.Has(8, "WEBP")) return std::nullopt;
   const double bound = LooseBound(in);
   if (in.Has(12, "VP8X")) {
@@ -138,7 +116,7 @@ std::optional<Claim> WebP(const Reader& in) {
 }  // namespace
 
 std::string ImplausibleSize(std::string_view file) {
-  const Reader in(file);
+  const ByteReader in(file);
   for (const auto read : {Png, Jpeg, Bmp, Pnm, Tiff, WebP}) {
     const std::optional<Claim> claim = read(in);
     if (!claim.has_value()) continue;

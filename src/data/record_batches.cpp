@@ -28,7 +28,7 @@ class RecordBatches : public BatchMaker {
         stream_(options.source, options.shuffle, MixKeys(options.seed, options.key ^ kOrderSalt),
                 SkipOf(options), options.position) {
     for (int i = 0; i < options.workers; ++i) {
-      decoders_.emplace_back(options.transformer->color(), options.source->title());
+      decoders_.emplace_back(options.transformer->color(), options.source->title(), options.flaws);
     }
   }
 
@@ -75,11 +75,12 @@ std::unique_ptr<BatchMaker> MakeRecordBatches(const RecordBatchOptions& options)
   return std::make_unique<RecordBatches>(options);
 }
 
-FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer) {
+FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer,
+                               std::shared_ptr<FlawLog> flaws) {
   const std::unique_ptr<RecordCursor> cursor = source.NewCursor();
   if (!cursor->First()) FailDatabase(source.title(), "read", "its first record is gone");
   const Record record = {0, 0, std::string(cursor->key()), std::string(cursor->value())};
-  DatumDecoder decoder(transformer.color(), source.title());
+  DatumDecoder decoder(transformer.color(), source.title(), std::move(flaws));
   const ImageSize size = decoder.Decode(record).size;
   if (!decoder.was_encoded() && transformer.color() != ColorMode::kAsStored) {
     LOG(WARNING) << source.title() << ": its records hold pixels, not compressed images; "

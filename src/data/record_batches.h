@@ -23,6 +23,7 @@ struct RecordBatchOptions {
   uint64_t rand_skip = 0;      // at the start leave out a random number of records, below this
   uint64_t position = 0;       // how many records earlier batches have used
   int workers = 1;
+  std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>();
 };
 
 std::unique_ptr<BatchMaker> MakeRecordBatches(const RecordBatchOptions& options);
@@ -32,6 +33,7 @@ struct FirstRecord {
   ImageSize size;
   bool encoded;
 };
-FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer);
+FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer,
+                               std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>());
 
 }  // namespace crema

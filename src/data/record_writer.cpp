@@ -1,6 +1,7 @@
 #include "data/record_writer.h"
 
 #include <fcntl.h>
+#include <glog/logging.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,9 +45,12 @@ int TakeFolder(const std::string& folder, const std::string& title) {
     FailDatabase(title, "made", "another process is making it just now; wait for that one");
   }
   std::error_code ignored;
+  bool was_empty = true;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    was_empty = false;
     fs::remove_all(entry.path(), ignored);
   }
+  if (!was_empty) LOG(INFO) << "Removed " << folder << ", which a process that was killed had left";
   return lock;
 }
 
@@ -83,6 +87,10 @@ RecordWriter::RecordWriter(Backend backend, const std::string& path)
 
 RecordWriter::~RecordWriter() {
   if (lock_ < 0) return;
+  if (count_ > 0) {
+    LOG(WARNING) << title_ << " is not complete; the " << count_
+                 << " records written so far are removed";
+  }
   sink_.reset();
   std::error_code ignored;
   fs::remove_all(partial_, ignored);

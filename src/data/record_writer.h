@@ -17,7 +17,7 @@ class RecordWriter {
   // Throws Error where `path` exists already, or another process is making it. Removes what an
   // earlier process that was killed left behind.
   RecordWriter(Backend backend, const std::string& path);
-  // Without Finish nothing stays behind.
+  // Without Finish nothing stays behind, which is logged.
   ~RecordWriter();
   RecordWriter(const RecordWriter&) = delete;
   RecordWriter& operator=(const RecordWriter&) = delete;

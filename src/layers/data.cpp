@@ -96,7 +96,7 @@ class DataLayer : public Layer, public CountsRecords {
     } catch (const Error& error) {
       Fail(error.what());
     }
-    const FirstRecord first = InspectFirstRecord(*source, *transformer);
+    const FirstRecord first = InspectFirstRecord(*source, *transformer, options_.flaws);
     options_.size = first.size;
     encoded_ = first.encoded;
     options_.transformer = std::move(transformer);

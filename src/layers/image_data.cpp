@@ -90,7 +90,8 @@ class ImageDataLayer : public Layer, public CountsRecords {
     options_.batch_size = static_cast<int>(data.batch_size());
     options_.shuffle = data.shuffle();
     options_.rand_skip = data.rand_skip();
-    options_.images = ReadImageList(data.source(), data.root_folder(), Title());
+    options_.root = data.root_folder();
+    options_.images = ReadImageList(data.source(), Title());
     options_.size = InspectImage(options_, 0);
   }
 

@@ -46,7 +46,7 @@ class WindowDataLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>&, DType) override {
     if (options_.windows.images.empty()) ReadOptions();
     LayerPlan plan;
-    plan.tops = {{options_.batch_size, 3, options_.crop_size, options_.crop_size},
+    plan.tops = {{options_.batch_size, 3, options_.shape.crop_size, options_.shape.crop_size},
                  {options_.batch_size}};
     return plan;
   }
@@ -86,10 +86,10 @@ class WindowDataLayer : public Layer {
     const proto::TransformationParameter& transform = config().transform_param();
     options_.owner = Title();
     options_.batch_size = static_cast<int>(data.batch_size());
-    options_.crop_size = static_cast<int>(CropSize());
-    options_.context_pad = static_cast<int>(data.context_pad());
+    options_.shape.crop_size = static_cast<int>(CropSize());
+    options_.shape.context_pad = static_cast<int>(data.context_pad());
     options_.fg_fraction = data.fg_fraction();
-    options_.square = data.crop_mode() == "square";
+    options_.shape.square = data.crop_mode() == "square";
     options_.mirror = transform.mirror() || data.mirror();
     options_.scale = transform.scale() * data.scale();
     ReadMean(transform);
@@ -121,12 +121,13 @@ class WindowDataLayer : public Layer {
     const bool fits =
         rank >= 3 && mean.shape[rank - 3] == 3 &&
         mean.data.size() == static_cast<size_t>(3 * mean.shape[rank - 2] * mean.shape[rank - 1]) &&
-        mean.shape[rank - 2] >= mean.shape[rank - 1] && mean.shape[rank - 1] >= options_.crop_size;
+        mean.shape[rank - 2] >= mean.shape[rank - 1] &&
+        mean.shape[rank - 1] >= options_.shape.crop_size;
     if (!fits) {
       Fail(file, ": its shape is ", shape.ToString(),
            "; the mean must have 3 channels, "
            "be at least ",
-           options_.crop_size, " wide, and not wider than high");
+           options_.shape.crop_size, " wide, and not wider than high");
     }
     options_.mean_image = mean.data;
     options_.mean_height = static_cast<int>(mean.shape[rank - 2]);
@@ -134,7 +135,7 @@ class WindowDataLayer : public Layer {
   }
 
   void CheckWindows() const {
-    const int foreground = static_cast<int>(options_.batch_size * options_.fg_fraction);
+    const int foreground = ForegroundCount(options_.batch_size, options_.fg_fraction);
     const WindowList& windows = options_.windows;
     const bool lacks_foreground = foreground > 0 && windows.foreground.empty();
     const bool lacks_background = foreground < options_.batch_size && windows.background.empty();

@@ -28,6 +28,11 @@ const Signature kSignatures[] = {
     CREMA_SIGNATURE("PK\x03\x04", "a zip archive (unpack it first)"),
     CREMA_SIGNATURE("\x1f\x8b", "a gzip archive (unpack it first)"),
     CREMA_SIGNATURE("BZh", "a bzip2 archive (unpack it first)"),
+    CREMA_SIGNATURE("\xff\xd8\xff", "a JPEG image"),
+    CREMA_SIGNATURE("\x89PNG\r\n\x1a\n", "a PNG image"),
+    CREMA_SIGNATURE("GIF8", "a GIF image"),
+    CREMA_SIGNATURE("II*\0", "a TIFF image"),
+    CREMA_SIGNATURE("MM\0*", "a TIFF image"),
     CREMA_SIGNATURE("7z\xbc\xaf", "a 7z archive (unpack it first)"),
 };
 

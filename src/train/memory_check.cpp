@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/rounding.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -57,7 +58,8 @@ int64_t ScaleBatch(double factor, proto::LayerParameter* layer) {
   int64_t found = 0;
   const auto scaled = [&](int64_t batch) {
     found = found == 0 ? batch : found;
-    return std::max<int64_t>(1, static_cast<int64_t>(std::floor(batch * factor + 1e-9)));
+    return std::max<int64_t>(1, static_cast<int64_t>(std::floor(
+                                    RoundedProduct(static_cast<double>(batch), factor) + 1e-9)));
   };
   std::vector<const FieldDescriptor*> fields;
   layer->GetReflection()->ListFields(*layer, &fields);

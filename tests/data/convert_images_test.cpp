@@ -6,6 +6,7 @@
 
 #include "data/convert.h"
 #include "data/databases.h"
+#include "train/train_test_util.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {
@@ -142,18 +143,174 @@ TEST_P(ConvertImagesTest, ShufflesTheSameWayEachTime) {
   EXPECT_NE(labels(2), first);
 }
 
-TEST_P(ConvertImagesTest, BadImagesAreListed) {
+// What a Data layer makes of a record.
+cv::Mat Decoded(const proto::Datum& datum) {
+  const std::string& file = datum.data();
+  return cv::imdecode(std::vector<uint8_t>(file.begin(), file.end()), cv::IMREAD_UNCHANGED);
+}
+
+void ExpectEqual(const cv::Mat& found, const cv::Mat& expected, const std::string& name) {
+  ASSERT_EQ(found.type(), expected.type()) << name;
+  ASSERT_EQ(found.size(), expected.size()) << name;
+  EXPECT_EQ(cv::norm(found, expected, cv::NORM_INF), 0) << name;
+}
+
+// A stored file decodes to what was asked for, whatever was in the folder, and is the file of the
+// folder if that one decodes to it.
+TEST_P(ConvertImagesTest, EncodedFilesHaveTheChannelsAskedFor) {
+  WritePicture("in/gray.jpg", Picture(1, 6, 8, CV_8UC1));
+  WritePicture("in/color.jpg", Picture(2));
+  WritePicture("in/gray.png", Picture(3, 6, 8, CV_8UC1));
+  WritePicture("in/color.png", Picture(4));
+  WritePicture("in/alpha.png", Picture(5, 6, 8, CV_8UC4));
+  WritePicture("in/deep.png", cv::Mat(6, 8, CV_16UC3, cv::Scalar(256 * 9, 256 * 200, 256 * 30)));
+  WritePicture("in/deep_gray.png", cv::Mat(6, 8, CV_16UC1, cv::Scalar(256 * 77)));
+  WritePicture("in/color.bmp", Picture(6));
+  WritePicture("in/gray.bmp", Picture(7, 6, 8, CV_8UC1));
+  WritePicture("in/alpha.bmp", Picture(8, 6, 8, CV_8UC4));
+  const std::set<std::string> of_gray = {"gray.jpg", "gray.png", "gray.bmp"};
+  const std::set<std::string> of_color = {"color.jpg", "color.png", "color.bmp"};
+  for (const auto& file : fs::directory_iterator(temp_ / "in")) {
+    const std::string name = file.path().filename();
+    WriteAll(temp_ / "list", name + " 1\n");
+    for (bool gray : {false, true}) {
+      for (const char* type : {"", "png", "bmp", "jpg"}) {
+        for (int side : {0, 5}) {
+          ImageOptions options;
+          options.encoded = true;
+          options.gray = gray;
+          options.encode_type = type;
+          options.resize_height = options.resize_width = side;
+          cv::Mat expected =
+              cv::imread(file.path(), gray ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
+          if (side > 0) cv::resize(expected, expected, cv::Size(side, side));
+          const std::string what = name + " " + type + (gray ? " gray " : " ") + Concat(side);
+          const std::string kind = *type != 0 ? type : name.substr(name.rfind('.') + 1);
+          const proto::Datum datum = Run(options)[0];
+          EXPECT_TRUE(datum.encoded());
+          EXPECT_EQ(datum.channels(), gray ? 1 : 3) << what;
+          EXPECT_EQ(datum.height(), expected.rows) << what;
+          EXPECT_EQ(datum.width(), expected.cols) << what;
+          const cv::Mat stored = Decoded(datum);
+          const bool fits = (gray ? of_gray : of_color).count(name) > 0 && side == 0 &&
+                            kind == name.substr(name.rfind('.') + 1);
+          EXPECT_TRUE(!fits || datum.data() == ReadAll(file.path())) << what;
+          if (fits || kind != "jpg") {
+            ExpectEqual(stored, expected, what);
+          } else {  // JPEG is not exact
+            EXPECT_EQ(stored.channels(), gray ? 1 : 3) << what;
+            EXPECT_EQ(stored.size(), expected.size()) << what;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(ConvertImagesTest, TypesThatCannotHoldTheChannelsAreRefused) {
   WriteSet();
-  const std::string png = ReadAll(temp_ / "in/a.png");
-  WriteAll(temp_ / "in/cut.png", png.substr(0, 30));
-  WriteAll(temp_ / "in/empty.png", "");
-  WriteAll(temp_ / "list", "a.png 1\nnone.png 2\ncut.png 3\ng.png 4\nempty.png 5\n");
-  Refuses({}, {"3 of the images", "list:2: ", "in/none.png", "list:3: ", "in/cut.png",
-               "list:5: ", "in/empty.png"});
-  std::string list;
-  for (int i = 0; i < 500; ++i) list += "none.png 2\n";
+  ImageOptions options;
+  options.gray = true;
+  options.encode_type = "webp";
+  Refuses(options, {"a.png", "cannot be stored as 'webp' with 1 channels", "--encode_type"});
+}
+
+TEST_P(ConvertImagesTest, RedGreenBlue) {
+  WriteSet();
+  ImageOptions options;
+  options.rgb = true;
+  const cv::Mat image = Picture(1);
+  cv::Mat turned;
+  cv::cvtColor(image, turned, cv::COLOR_BGR2RGB);
+  EXPECT_EQ(Run(options)[0].data(), Planar(turned));
+  options.gray = true;
+  Refuses(options, {"--rgb and --gray"});
+  options.gray = false;
+  options.encoded = true;
+  Refuses(options, {"--rgb does not go with --encoded"});
+}
+
+// In the order of the list, the first bad one ends it.
+TEST_P(ConvertImagesTest, StopsAtABadImage) {
+  WriteSet();
+  WriteAll(temp_ / "in/cut.png", ReadAll(temp_ / "in/a.png").substr(0, 30));
+  std::string list = "a.png 1\ncut.png 3\n";
+  for (int i = 0; i < 1000; ++i) list += "none.png 2\n";
   WriteAll(temp_ / "list", list);
-  Refuses({}, {"10 or more of the images"});
+  LogCapture log;
+  Refuses({}, {"list:2: ", "in/cut.png", "--skip_bad"});
+  EXPECT_EQ(log.With("the 1 records written so far are removed").size(), 1u);
+}
+
+TEST_P(ConvertImagesTest, LeavesOutBadImagesIfAsked) {
+  WriteSet();
+  WritePicture("in/large.png", Picture(4, 9, 9));
+  WriteAll(temp_ / "in/cut.png", ReadAll(temp_ / "in/a.png").substr(0, 30));
+  WriteAll(temp_ / "in/empty.png", "");
+  std::string list = "a.png 1\nnone.png 2\ncut.png 3\ng.png 4\nempty.png 5\nlarge.png 6\n";
+  WriteAll(temp_ / "list", list);
+  ImageOptions options;
+  options.skip_bad = options.check_size = true;
+  LogCapture log;
+  const auto datums = Run(options);
+  ASSERT_EQ(datums.size(), 2u);
+  EXPECT_EQ(datums[1].label(), 4);
+  EXPECT_EQ(ReadDatabase(backend(), temp_ / "db")[1].first, "00000003_g.png");  // as Caffe
+  EXPECT_EQ(log.With("Left out 4 of 6 images").size(), 1u);
+  for (const char* part : {"list:2: ", "list:3: ", "list:5: ", "list:6: "}) {
+    EXPECT_EQ(log.With(part).size(), 1u) << part;
+  }
+  for (int i = 0; i < 30; ++i) list += "none.png 2\n";
+  WriteAll(temp_ / "list", list);
+  EXPECT_EQ(Run(options).size(), 2u);
+  EXPECT_EQ(log.With("Left out 34 of 36 images").size(), 1u);
+  EXPECT_EQ(log.With("    and 14 more").size(), 1u);
+  WriteAll(temp_ / "list", "none.png 2\ncut.png 3\n");
+  fs::remove_all(temp_ / "db");
+  Refuses(options, {"none of the 2 images can be used", "list:1: ", "none.png"});
+}
+
+// As Caffe reads them; without their end they are stored with one.
+TEST_P(ConvertImagesTest, TruncatedJpegsAreStoredWithAWarning) {
+  const cv::Mat image = Picture(1, 32, 32);
+  WritePicture("in/whole.jpg", image);
+  const std::string whole = ReadAll(temp_ / "in/whole.jpg");
+  WriteAll(temp_ / "in/no_end.jpg", whole.substr(0, whole.size() - 1));
+  WriteAll(temp_ / "in/half.jpg", whole.substr(0, whole.size() / 2 + 100));
+  WriteAll(temp_ / "list", "whole.jpg 0\nno_end.jpg 1\nhalf.jpg 2\n");
+  LogCapture log;
+  auto datums = Run();
+  ASSERT_EQ(datums.size(), 3u);
+  EXPECT_EQ(datums[0].data(), Planar(cv::imread(temp_ / "in/whole.jpg")));
+  EXPECT_EQ(datums[1].data(), datums[0].data());
+  EXPECT_NE(datums[2].data(), datums[0].data());
+  EXPECT_EQ(log.With("list:2: 'no_end.jpg' is truncated; it lacks no pixels").size(), 1u);
+  EXPECT_EQ(log.With("list:3: 'half.jpg' is truncated in row").size(), 1u);
+  EXPECT_EQ(log.With("2 of the images stored are truncated or damaged").size(), 1u);
+  ImageOptions options;
+  options.encoded = true;
+  datums = Run(options);
+  ASSERT_EQ(datums.size(), 3u);
+  EXPECT_EQ(datums[0].data(), whole);
+  ExpectEqual(Decoded(datums[1]), Decoded(datums[0]), "no end");
+}
+
+TEST_P(ConvertImagesTest, StopsWhenAsked) {
+  WriteSet();
+  std::string list;
+  for (int i = 0; i < 500; ++i) list += "a.png 1\n";
+  WriteAll(temp_ / "list", list);
+  int asked = 0;
+  LogCapture log;
+  ExpectError(
+      [&] {
+        ConvertImageSet(temp_ / "in", temp_ / "list", temp_ / "db", backend(), {},
+                        [&] { return ++asked == 2; });
+      },
+      {"stopped by a signal after ", " of 500 images"});
+  EXPECT_EQ(log.With("is not complete; the ").size(), 1u);
+  EXPECT_FALSE(fs::exists(temp_ / "db"));
+  EXPECT_FALSE(fs::exists(temp_ / "db.partial"));
 }
 
 TEST_P(ConvertImagesTest, BadListsAreErrors) {
@@ -162,12 +319,12 @@ TEST_P(ConvertImagesTest, BadListsAreErrors) {
     WriteAll(temp_ / "list", list);
     Refuses({}, parts);
   };
-  with("a.png 1\na.png\n", {"list:2: 'a.png' does not end with a label"});
+  with("a.png 1\na.png\n", {"list:2: \"a.png\" does not end with a label"});
   with("a.png one\n", {"list:1: ", "label"});
   with("a.png 1.5\n", {"list:1: ", "label"});
   with("a.png 99999999999\n", {"list:1: ", "label"});
-  with(" 5\n", {"list:1: ", "no path"});
-  with("\n\n", {"lists no images"});
+  with(" 5\n", {"list:1: ", "without a path"});
+  with("\n\n", {"list is empty"});
   ExpectError([&] { ConvertImageSet("", temp_ / "nolist", temp_ / "db", backend(), {}); },
               {"nolist"});
   ImageOptions options;
@@ -223,7 +380,7 @@ TEST_P(ConvertImagesTest, BadFoldersAreErrors) {
   fs::create_directories(temp_ / "in/cat");
   ExpectError(run, {"in/cat", "holds no image"});
   WriteAll(temp_ / "in/cat/bad.png", "x");
-  ExpectError(run, {"1 of the images", "in/cat/bad.png"});
+  ExpectError(run, {"in/cat/bad.png", "--skip_bad"});
   EXPECT_FALSE(fs::exists(temp_ / "db"));
 }
 

@@ -4,6 +4,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "data/databases.h"
+#include "train/train_test_util.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {
@@ -139,6 +140,23 @@ TEST(DatumDecoderTest, DamagedImagesAreErrors) {
   cv::imencode(".png", deep, file);
   datum.set_data(file.data(), file.size());
   fails(datum, {"not bytes", "force_gray"});
+}
+
+TEST(DatumDecoderTest, TruncatedJpegsAreTold) {
+  cv::Mat ramp(16, 24, CV_8UC3);
+  for (int i = 0; i < 16 * 24 * 3; ++i) ramp.data[i] = static_cast<uint8_t>(i / 5);
+  std::vector<uint8_t> file;
+  cv::imencode(".jpg", ramp, file);
+  proto::Datum datum;
+  datum.set_encoded(true);
+  datum.set_data(file.data(), file.size() - 1);
+  LogCapture log;
+  DatumDecoder decoder = Decoder();
+  decoder.Decode(RecordOf(datum));
+  const Image& image = decoder.Decode(RecordOf(datum));
+  const cv::Mat whole = cv::imdecode(file, cv::IMREAD_COLOR);
+  EXPECT_TRUE(std::equal(whole.datastart, whole.dataend, image.bytes));
+  EXPECT_EQ(log.With("record 3 (key 'key3') holds an image that is truncated").size(), 1u);
 }
 
 TEST(DatumDecoderTest, WhatIsNotADatumIsAnError) {

@@ -103,6 +103,15 @@ TEST_P(Hdf5DataTest, GoesOnFromAnyPlace) {
   }
 }
 
+TEST_P(Hdf5DataTest, TakesBlanksInNamesAndWhatEditorsLeave) {
+  WriteRows("a b.h5", 0, 3);
+  WriteRows("c.h5", 3, 2);
+  WriteTestFile(folder_ / "list.txt",
+                "\xef\xbb\xbf" + At("a b.h5") + "\r\n\r\n" + At("c.h5") + " \r\n");
+  LayerRunner runner = MakeRunner(5);
+  EXPECT_EQ(Labels(runner, 1), (std::vector<double>{0, 1, 2, 3, 4}));
+}
+
 TEST_P(Hdf5DataTest, RefusesWhatDoesNotFit) {
   const auto fails = [&](const std::vector<std::string>& parts) {
     ExpectError([&] { MakeRunner(2); }, parts);
@@ -110,8 +119,10 @@ TEST_P(Hdf5DataTest, RefusesWhatDoesNotFit) {
   fails({"'test' (HDF5Data)", "list.txt", "cannot be opened"});
   WriteList({});
   fails({"list.txt is empty"});
+  WriteRows("list.txt", 0, 3);
+  fails({"list.txt is an HDF5 file", "a text file with the name of an HDF5 file in each line"});
   WriteList({"none.h5"});
-  fails({"none.h5", "cannot be opened"});
+  fails({"list.txt:1: ", "none.h5", "cannot be opened"});
   WriteTestFile(folder_ / "text.h5", "this is not HDF5");
   WriteList({"text.h5"});
   fails({"text.h5", "not an HDF5 file"});

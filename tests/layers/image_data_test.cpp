@@ -6,6 +6,7 @@
 #include <set>
 
 #include "data/image_batches.h"
+#include "data/mean.h"
 #include "train/train_test_util.h"
 #include "util/layer_runner.h"
 
@@ -31,8 +32,9 @@ class ImageDataTest : public LayerTest {
   }
   std::string At(const std::string& name) const { return (folder_ / name).string(); }
   LayerRunner MakeRunner(const std::string& options, const std::string& more = "",
-                         uint64_t seed = 1) const {
+                         uint64_t seed = 1, Phase phase = Phase::kTrain) const {
     RunnerOptions on;
+    on.phase = phase;
     on.device = device();
     on.seed = seed;
     on.tops = 2;
@@ -111,6 +113,50 @@ TEST_P(ImageDataTest, ShufflesEachEpochAnewAndGoesOnFromAnyPlace) {
   EXPECT_NE(Labels(other, 8), all);
 }
 
+// A file that lacks its last byte gives what the whole one gives, and one warning however often it
+// is read.
+TEST_P(ImageDataTest, SaysOnceThatAJpegIsTruncated) {
+  cv::Mat ramp(16, 24, CV_8UC3);
+  for (int i = 0; i < 16 * 24 * 3; ++i) ramp.data[i] = static_cast<uint8_t>(i / 5);
+  std::vector<uint8_t> file;
+  cv::imencode(".jpg", ramp, file);
+  const cv::Mat whole = cv::imdecode(file, cv::IMREAD_COLOR);
+  WriteTestFile(folder_ / "cut.jpg", std::string(file.begin(), file.end() - 1));
+  WriteTestFile(folder_ / "list.txt", "cut.jpg 1\n");
+  LogCapture log;
+  LayerRunner runner = MakeRunner("batch_size: 3");
+  for (int i = 0; i < 3; ++i) runner.Forward();
+  const std::vector<double> x = runner.Top(0);
+  for (int c = 0; c < 3; ++c) {
+    for (int p = 0; p < 16 * 24; ++p) {
+      ASSERT_EQ(x[static_cast<size_t>(c * 16 * 24 + p)], whole.data[3 * p + c]);
+    }
+  }
+  EXPECT_EQ(log.With("list.txt:1: the image " + At("cut.jpg") + " is truncated").size(), 1u);
+}
+
+// The middle of the mean image in phase TEST, where the middle of the image is taken.
+TEST_P(ImageDataTest, SubtractsTheMeanWhereTheCropIs) {
+  WriteImages(2);
+  MeanImage mean;
+  mean.size = {3, 4, 6};
+  for (int i = 0; i < 72; ++i) mean.values.push_back(static_cast<float>(i));
+  WriteMeanFile(mean, At("mean.binaryproto"));
+  LayerRunner runner =
+      MakeRunner("batch_size: 2",
+                 "transform_param { crop_size: 2 mean_file: '" + At("mean.binaryproto") + "' }", 1,
+                 Phase::kTest);
+  runner.Forward();
+  for (int c = 0; c < 3; ++c) {
+    for (int y = 0; y < 2; ++y) {
+      for (int z = 0; z < 2; ++z) {
+        EXPECT_EQ(runner.Top(0)[static_cast<size_t>(12 + 4 * c + 2 * y + z)],
+                  (c + 1) - (24 * c + 6 * (y + 1) + z + 2));
+      }
+    }
+  }
+}
+
 // The batches do not depend on how many threads decode.
 TEST(ImageBatchesTest, ThreadsDoNotMatter) {
   const std::filesystem::path folder = TestFolder();
@@ -128,7 +174,8 @@ TEST(ImageBatchesTest, ThreadsDoNotMatter) {
   transform.set_mirror(true);
   ImageBatchOptions options;
   options.list = (folder / "list.txt").string();
-  options.images = ReadImageList(options.list, folder.string() + "/", "test");
+  options.root = folder.string() + "/";
+  options.images = ReadImageList(options.list, "test");
   options.transformer = std::make_shared<Transformer>(transform, Phase::kTrain, "test");
   options.batch_size = 4;
   options.shuffle = true;
@@ -154,6 +201,8 @@ TEST_P(ImageDataTest, NamesWhatIsWrong) {
   ExpectError([&] { MakeRunner(""); }, {"'test' (ImageData)", "list.txt", "cannot be opened"});
   WriteTestFile(folder_ / "list.txt", "");
   ExpectError([&] { MakeRunner(""); }, {"list.txt is empty"});
+  WriteTestFile(folder_ / "list.txt", "\xff\xd8\xff\xe0 and more");
+  ExpectError([&] { MakeRunner(""); }, {"list.txt is a JPEG image", "it must be a text file"});
   WriteTestFile(folder_ / "list.txt", "a.png 1\nno_label\n");
   ExpectError([&] { MakeRunner(""); }, {"list.txt:2", "\"no_label\"", "its label"});
   WriteTestFile(folder_ / "list.txt", "a.png 1x\n");

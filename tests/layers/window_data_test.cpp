@@ -5,6 +5,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "data/mean.h"
 #include "train/train_test_util.h"
 #include "util/comma_locale.h"
 #include "util/layer_runner.h"
@@ -80,6 +81,80 @@ TEST_P(WindowDataTest, SubtractsAndScales) {
   EXPECT_EQ(runner.Top(0)[0], 0.5 * (20 - 1));
   EXPECT_EQ(runner.Top(0)[16], 0.5 * (50 - 2));
   EXPECT_EQ(runner.Top(0)[32], 0.5 * (7 - 3));
+}
+
+// Where the mean image is larger than the crop, its middle is subtracted, not its corner; the
+// middle is found by its width, in both directions, as in Caffe.
+TEST_P(WindowDataTest, SubtractsTheMiddleOfTheMeanImage) {
+  WriteWindows({"3 0.9 2 5 5 8", "7 0.1 10 1 13 4"});
+  constexpr int kHeight = 11, kWidth = 8, kOffset = 2;  // (8 - 4) / 2
+  MeanImage mean;
+  mean.size = {3, kHeight, kWidth};
+  for (int i = 0; i < 3 * kHeight * kWidth; ++i) mean.values.push_back(static_cast<float>(i));
+  WriteMeanFile(mean, At("mean.binaryproto"));
+  LayerRunner runner = MakeRunner("batch_size: 2 fg_fraction: 0.5",
+                                  "crop_size: 4 mean_file: '" + At("mean.binaryproto") + "'");
+  runner.Forward();
+  std::vector<double> expected;
+  for (const auto& [left, top] : {std::pair<int, int>{10, 1}, {2, 5}}) {
+    for (int c = 0; c < 3; ++c) {
+      for (int y = 0; y < 4; ++y) {
+        for (int x = 0; x < 4; ++x) {
+          const int pixel = c == 0 ? 10 * (left + x) : c == 1 ? 10 * (top + y) : 7;
+          expected.push_back(pixel - ((c * kHeight + y + kOffset) * kWidth + x + kOffset));
+        }
+      }
+    }
+  }
+  EXPECT_EQ(runner.Top(0), expected);
+}
+
+// Below free pixels, the mean is that of their place in the crop.
+TEST_P(WindowDataTest, SubtractsTheMeanWhereTheWindowGoes) {
+  WriteWindows({"1 1 0 0 1 1"});
+  MeanImage mean;
+  mean.size = {3, 6, 6};
+  for (int i = 0; i < 3 * 36; ++i) mean.values.push_back(static_cast<float>(i % 36));
+  WriteMeanFile(mean, At("mean.binaryproto"));
+  LayerRunner runner = MakeRunner("batch_size: 1 fg_fraction: 1 context_pad: 1",
+                                  "crop_size: 4 mean_file: '" + At("mean.binaryproto") + "'");
+  runner.Forward();
+  for (int y = 1; y < 4; ++y) {
+    for (int x = 1; x < 4; ++x) EXPECT_EQ(runner.Top(0)[32 + 4 * y + x], 7 - (6 * (y + 1) + x + 1));
+  }
+  EXPECT_EQ(runner.Top(0)[32], 0);
+}
+
+TEST_P(WindowDataTest, TakesWhatEditorsLeaveAndBlanksInPaths) {
+  cv::imwrite(At("my image 3.png"), cv::imread(At("a.png")));
+  const auto labels = [&](const std::string& text) {
+    WriteTestFile(folder_ / "windows.txt", text);
+    LayerRunner runner = MakeRunner("batch_size: 1 fg_fraction: 1");
+    runner.Forward();
+    return runner.Top(1);
+  };
+  const std::vector<double> five = {5};
+  EXPECT_EQ(labels("\xef\xbb\xbf# 0\r\nmy image 3.png\r\n3\r\n10\r\n20\r\n1\r\n5 1 0 0 3 3\r\n"),
+            five);
+  EXPECT_EQ(labels("# 0 a.png 3 10 20 1 5 1 0 0 3 3"), five);  // ends of lines do not matter
+  EXPECT_EQ(labels("# 0\na.png 3\n10 20\n1\n5 1\n0 0\n3 3"), five);
+}
+
+TEST_P(WindowDataTest, SaysOnceThatAJpegIsTruncated) {
+  std::vector<uint8_t> file;
+  cv::imencode(".jpg", cv::imread(At("a.png")), file);
+  WriteTestFile(folder_ / "cut.jpg", std::string(file.begin(), file.end() - 1));
+  WriteWindows({"1 1 2 3 5 6"}, "cut.jpg");
+  for (const char* cache : {"true", "false"}) {
+    LogCapture log;
+    LayerRunner runner =
+        MakeRunner(std::string("batch_size: 2 fg_fraction: 1 cache_images: ") + cache);
+    for (int i = 0; i < 3; ++i) runner.Forward();
+    const cv::Mat whole = cv::imdecode(file, cv::IMREAD_COLOR);
+    EXPECT_EQ(runner.Top(0)[0], whole.at<cv::Vec3b>(3, 2)[0]);
+    EXPECT_EQ(runner.Top(0)[15], whole.at<cv::Vec3b>(6, 5)[0]);
+    EXPECT_EQ(log.With("cut.jpg, number 0 in the window file, is truncated").size(), 1u);
+  }
 }
 
 // 2 x 2 pixels with one pixel of context on each side are 4 x 4; at the corner of the image a
@@ -165,12 +240,18 @@ TEST_P(WindowDataTest, NamesWhatIsWrong) {
   fails({"'test' (WindowData)", "windows.txt", "cannot be opened"});
   WriteTestFile(folder_ / "windows.txt", "");
   fails({"windows.txt is empty"});
+  WriteTestFile(folder_ / "windows.txt", "\x89PNG\r\n\x1a\n and more");
+  fails({"windows.txt is a PNG image", "it must be a window file"});
   WriteTestFile(folder_ / "windows.txt", "# 0\na.png\n3\n10\n20\n2\n1 1 0 0 1 1\n");
-  fails({"image 0", "ends early", "1 of 2 windows"});
+  fails({"windows.txt:7: ", "ends early", "a window's label is missing"});
   WriteTestFile(folder_ / "windows.txt", "0 a.png");
-  fails({"image 0", "must begin with #"});
+  fails({"windows.txt:1: \"0\" stands where image 0 should begin with \"#\""});
+  WriteTestFile(folder_ / "windows.txt", "# 0\na.png\n3\n10\ntwenty\n");
+  fails({"windows.txt:5: \"twenty\" is no number", "an image's width"});
   WriteWindows({"0 1 0 0 1 1"});
-  fails({"image 0", "label 0"});
+  fails({"windows.txt:7: ", "label 0"});
+  WriteWindows({"1 1 0 0 2147483647 1"});
+  fails({"windows.txt:7: ", "x2 is 2147483647", "from -16777216 to 16777216"});
   WriteWindows({"1 0.2 0 0 1 1"});
   fails({"no foreground windows", "fg_threshold"});
   WriteWindows({"1 1 0 0 1 1"});

@@ -3,9 +3,13 @@
 
 #include <gflags/gflags.h>
 
+#include <algorithm>
+#include <iostream>
+
 #include "base/strings.h"
 #include "commands/command.h"
 #include "crema/base/error.h"
+#include "train/signals.h"
 
 DEFINE_string(backend, "lmdb", "The kind of database: lmdb or leveldb");
 DEFINE_int32(resize_height, 0, "Resize images to this height; needs --resize_width");
@@ -13,7 +17,9 @@ DEFINE_int32(resize_width, 0, "Resize images to this width; needs --resize_heigh
 DEFINE_bool(gray, false, "Store images in grey, with one channel instead of three");
 DEFINE_bool(encoded, false, "Store compressed images, which are decoded during training");
 DEFINE_string(encode_type, "", "Store compressed images of this type, such as jpg or png");
-DEFINE_bool(check_size, false, "Stop if an image differs in size from the first one");
+DEFINE_bool(rgb, false, "Store channels as red, green, blue instead of blue, green, red");
+DEFINE_bool(check_size, false, "Treat an image that differs in size from the first one as bad");
+DEFINE_bool(skip_bad, false, "Leave out images that cannot be used, and list them at the end");
 DEFINE_bool(shuffle, false,
             "Store images in random order; folder does so unless --shuffle=false is given");
 DEFINE_uint64(shuffle_seed, 0, "The seed of what is random: the order and the pairs");
@@ -25,7 +31,8 @@ struct Source {
   const char* name;
   const char* arguments;
   size_t count;  // of arguments
-  void (*run)(const std::vector<std::string>& arguments, Backend backend);
+  void (*run)(const std::vector<std::string>& arguments, Backend backend, const StopRequest& stop);
+  std::vector<std::string> flags;  // besides --backend
 };
 
 ImageOptions OptionsFromFlags() {
@@ -35,44 +42,63 @@ ImageOptions OptionsFromFlags() {
   options.gray = FLAGS_gray;
   options.encoded = FLAGS_encoded;
   options.encode_type = FLAGS_encode_type;
+  options.rgb = FLAGS_rgb;
+  options.skip_bad = FLAGS_skip_bad;
   options.check_size = FLAGS_check_size;
   options.shuffle = FLAGS_shuffle;
   options.seed = FLAGS_shuffle_seed;
   return options;
 }
 
-void RunImageSet(const std::vector<std::string>& arguments, Backend backend) {
-  ConvertImageSet(arguments[0], arguments[1], arguments[2], backend, OptionsFromFlags());
+void RunImageSet(const std::vector<std::string>& arguments, Backend backend,
+                 const StopRequest& stop) {
+  ConvertImageSet(arguments[0], arguments[1], arguments[2], backend, OptionsFromFlags(), stop);
 }
 
 // Without a shuffle all of class 0 would come first, and no net learns from that.
-void RunFolder(const std::vector<std::string>& arguments, Backend backend) {
+void RunFolder(const std::vector<std::string>& arguments, Backend backend,
+               const StopRequest& stop) {
   ImageOptions options = OptionsFromFlags();
   if (gflags::GetCommandLineFlagInfoOrDie("shuffle").is_default) options.shuffle = true;
-  ConvertFolder(arguments[0], arguments[1], backend, options);
+  ConvertFolder(arguments[0], arguments[1], backend, options, stop);
 }
 
-void RunMnist(const std::vector<std::string>& arguments, Backend backend) {
-  ConvertMnist(arguments[0], arguments[1], arguments[2], backend);
+void RunMnist(const std::vector<std::string>& arguments, Backend backend, const StopRequest& stop) {
+  ConvertMnist(arguments[0], arguments[1], arguments[2], backend, stop);
 }
 
-void RunMnistPairs(const std::vector<std::string>& arguments, Backend backend) {
-  ConvertMnistPairs(arguments[0], arguments[1], arguments[2], backend, FLAGS_shuffle_seed);
+void RunMnistPairs(const std::vector<std::string>& arguments, Backend backend,
+                   const StopRequest& stop) {
+  ConvertMnistPairs(arguments[0], arguments[1], arguments[2], backend, FLAGS_shuffle_seed, stop);
 }
 
-void RunCifar10(const std::vector<std::string>& arguments, Backend backend) {
-  ConvertCifar10(arguments[0], arguments[1], backend);
+void RunCifar10(const std::vector<std::string>& arguments, Backend backend,
+                const StopRequest& stop) {
+  ConvertCifar10(arguments[0], arguments[1], backend, 10000, stop);
 }
 
 const std::vector<Source>& Sources() {
+  static const std::vector<std::string> of_images = {
+      "resize_height", "resize_width", "gray",     "rgb",     "encoded",
+      "encode_type",   "check_size",   "skip_bad", "shuffle", "shuffle_seed"};
   static const std::vector<Source> sources = {
-      {"mnist", "IMAGES LABELS OUT_DB", 3, RunMnist},
-      {"mnist_pairs", "IMAGES LABELS OUT_DB", 3, RunMnistPairs},
-      {"cifar10", "FOLDER OUT_FOLDER", 2, RunCifar10},
-      {"imageset", "ROOT LISTFILE OUT_DB", 3, RunImageSet},
-      {"folder", "FOLDER OUT_DB", 2, RunFolder},
+      {"mnist", "IMAGES LABELS OUT_DB", 3, RunMnist, {}},
+      {"mnist_pairs", "IMAGES LABELS OUT_DB", 3, RunMnistPairs, {"shuffle_seed"}},
+      {"cifar10", "FOLDER OUT_FOLDER", 2, RunCifar10, {}},
+      {"imageset", "ROOT LISTFILE OUT_DB", 3, RunImageSet, of_images},
+      {"folder", "FOLDER OUT_DB", 2, RunFolder, of_images},
   };
   return sources;
+}
+
+void CheckFlags(const Source& source) {
+  for (const std::string& name : ConvertFlags()) {
+    const bool known = name == "backend" || std::find(source.flags.begin(), source.flags.end(),
+                                                      name) != source.flags.end();
+    if (known || gflags::GetCommandLineFlagInfoOrDie(name.c_str()).is_default) continue;
+    throw UsageError(Concat("crema convert ", source.name, " has no option --", name,
+                            "; it is for sources of image files, imageset and folder"));
+  }
 }
 
 const Source& FindSource(const std::vector<std::string>& arguments) {
@@ -99,23 +125,30 @@ const char* ConvertDetails() {
          "crema convert cifar10 FOLDER OUT_FOLDER\n"
          "    The binary version of CIFAR-10. FOLDER holds data_batch_1.bin to\n"
          "    data_batch_5.bin and test_batch.bin; cifar10_train_BACKEND and\n"
-         "    cifar10_test_BACKEND are made in OUT_FOLDER.\n"
+         "    cifar10_test_BACKEND are made in OUT_FOLDER. Channels are stored in the order\n"
+         "    red, green, blue, as by Caffe's converter; `crema convert folder --rgb` makes\n"
+         "    the same from a folder of images.\n"
          "crema convert imageset ROOT LISTFILE OUT_DB\n"
          "    Each line of LISTFILE is the path of an image below ROOT, a space, and a\n"
-         "    label (a whole number). Paths may have spaces.\n"
+         "    label (a whole number). Paths may have spaces. Channels are stored in the\n"
+         "    order blue, green, red, as by Caffe's convert_imageset.\n"
          "crema convert folder FOLDER OUT_DB\n"
          "    FOLDER holds a folder of images for each class. Classes are numbered from 0\n"
          "    in the order of their names, which are written to OUT_DB/classes.txt.\n"
          "\n"
          "OUT_DB must not exist yet. It appears when it is complete; until then it is named "
-         "OUT_DB.partial.\n\n"
+         "OUT_DB.partial, which is removed if the conversion fails or is stopped by Ctrl-C or "
+         "SIGTERM.\n\n"
+         "--encoded keeps a file as it is if decoding it gives the channels and the size that are "
+         "asked for; others are compressed again. A truncated JPEG is stored with a warning, and "
+         "with grey for what is missing.\n\n"
          "The options are for imageset and folder, except that all sources take --backend and "
          "mnist_pairs takes --shuffle_seed.";
 }
 
 std::vector<std::string> ConvertFlags() {
-  return {"backend",     "resize_height", "resize_width", "gray",        "encoded",
-          "encode_type", "check_size",    "shuffle",      "shuffle_seed"};
+  return {"backend",     "resize_height", "resize_width", "gray",    "rgb",         "encoded",
+          "encode_type", "check_size",    "skip_bad",     "shuffle", "shuffle_seed"};
 }
 
 int RunConvert(const std::vector<std::string>& arguments) {
@@ -125,7 +158,16 @@ int RunConvert(const std::vector<std::string>& arguments) {
     throw UsageError(Concat("crema convert ", source.name, " takes ", source.arguments,
                             ", but got ", given, given == 1 ? " argument" : " arguments"));
   }
-  source.run({arguments.begin() + 1, arguments.end()}, ParseBackend(FLAGS_backend));
+  CheckFlags(source);
+  SignalWatcher signals(Action::kStop, Action::kStop, Action::kStop);
+  try {
+    source.run({arguments.begin() + 1, arguments.end()}, ParseBackend(FLAGS_backend),
+               [&signals] { return signals.Poll() == Action::kStop; });
+  } catch (const Error& error) {
+    if (signals.stopped_by() == 0) throw;
+    std::cerr << "crema: " << error.what() << std::endl;
+    return 128 + signals.stopped_by();
+  }
   return 0;
 }
 

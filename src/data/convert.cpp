@@ -1,0 +1,11 @@
+#include "data/convert.h"
+
+#include "crema/base/error.h"
+
+namespace crema {
+
+void StopIfAsked(const StopRequest& stop, uint64_t done, uint64_t all) {
+  if (stop && stop()) Fail("stopped by a signal after ", done, " of ", all, " images");
+}
+
+}  // namespace crema

@@ -1,0 +1,136 @@
+#include "data/list_file.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "crema/base/error.h"
+#include "data/printable.h"
+#include "schema/binary_io.h"
+#include "schema/file_kind.h"
+
+namespace crema {
+namespace {
+
+constexpr char kBlanks[] = " \t\r\v\f";
+constexpr size_t kLongestPath = 4096;
+
+// What a file that is no text seems to be; "" for text.
+std::string KindOfList(const std::string& bytes) {
+  const std::string kind = KindOfBytes(bytes);
+  if (!kind.empty()) return kind;
+  const std::string start = bytes.substr(0, 2);
+  if (start == "\xff\xfe" || start == "\xfe\xff") return "UTF-16 text (save it as UTF-8)";
+  const auto is_control = [](unsigned char c) { return c < 9 || (c > 13 && c < 32); };
+  const bool binary = std::any_of(
+      bytes.begin(),
+      bytes.begin() + std::min<std::ptrdiff_t>(4096, static_cast<std::ptrdiff_t>(bytes.size())),
+      is_control);
+  return binary ? "a binary file" : "";
+}
+
+std::string ReadText(const std::string& path, const std::string& wanted,
+                     const std::string& before) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    Fail(before, "the list ", path, " is a folder; it must be ", wanted);
+  }
+  std::string bytes;
+  try {
+    bytes = ReadFileBytes(path);
+  } catch (const Error& error) {
+    Fail(before, "the list ", error.what());
+  }
+  const std::string kind = KindOfList(bytes);
+  if (!kind.empty()) Fail(before, "the list ", path, " is ", kind, "; it must be ", wanted);
+  constexpr char kMark[] = "\xef\xbb\xbf";
+  return bytes.compare(0, 3, kMark) == 0 ? bytes.substr(3) : bytes;
+}
+
+bool CanBeOpened(const std::string& path) {
+  std::error_code ignored;
+  return !std::filesystem::is_directory(path, ignored) && std::ifstream(path).good();
+}
+
+// The names in a line: the whole of it, or its words if these are files and the line is none.
+std::vector<std::string> NamesIn(const std::string& line) {
+  if (CanBeOpened(line)) return {line};
+  std::istringstream in(line);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(word);
+  return std::all_of(words.begin(), words.end(), CanBeOpened) ? words
+                                                              : std::vector<std::string>{line};
+}
+
+}  // namespace
+
+std::string NameLine(const std::string& owner, const std::string& path, int line) {
+  return Concat(owner, owner.empty() ? "" : ": ", path, ":", line, ": ");
+}
+
+std::vector<ListLine> ReadListLines(const std::string& path, const std::string& wanted,
+                                    const std::string& owner) {
+  const std::string before = owner.empty() ? "" : owner + ": ";
+  std::istringstream text(ReadText(path, wanted, before));
+  std::vector<ListLine> lines;
+  int number = 0;
+  for (std::string line; std::getline(text, line);) {
+    ++number;
+    line.erase(line.find_last_not_of(kBlanks) + 1);
+    if (!line.empty()) lines.push_back({std::move(line), number});
+  }
+  if (lines.empty()) Fail(before, "the list ", path, " is empty; it must be ", wanted);
+  return lines;
+}
+
+std::vector<ListedImage> ReadImageList(const std::string& path, const std::string& owner) {
+  std::vector<ListedImage> images;
+  for (const ListLine& line :
+       ReadListLines(path, "a text file with an image's path and its label in each line", owner)) {
+    const std::string& text = line.text;
+    const size_t blank = text.find_last_of(kBlanks);
+    const size_t label_at = blank == std::string::npos ? 0 : blank + 1;
+    ListedImage image = {"", 0, line.number};
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data() + label_at, end, image.label);
+    if (blank == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end) {
+      Fail(NameLine(owner, path, line.number), "\"", Printable(text),
+           "\" does not end with a label; each line must be an image's path, a blank, and its "
+           "label, "
+           "a whole number");
+    }
+    image.path = text.substr(0, text.find_last_not_of(kBlanks, blank) + 1);
+    if (image.path.empty()) {
+      Fail(NameLine(owner, path, line.number), "\"", Printable(text),
+           "\" is a label without a path before it");
+    }
+    images.push_back(std::move(image));
+  }
+  if (images.size() > UINT32_MAX) {
+    Fail(owner, owner.empty() ? "" : ": ", "the list ", path, " has ", images.size(),
+         " lines; at most 2^32 - 1 are allowed");
+  }
+  return images;
+}
+
+std::vector<std::string> ReadFileList(const std::string& path, const std::string& wanted,
+                                      const std::string& owner) {
+  std::vector<std::string> names;
+  for (const ListLine& line : ReadListLines(path, wanted, owner)) {
+    for (std::string& name : NamesIn(line.text.substr(line.text.find_first_not_of(kBlanks)))) {
+      if (!CanBeOpened(name)) {
+        Fail(NameLine(owner, path, line.number), "the file \"", Printable(name, kLongestPath),
+             "\" cannot be opened; each line must be the path of a file, absolute or from the "
+             "folder "
+             "where crema runs");
+      }
+      names.push_back(std::move(name));
+    }
+  }
+  return names;
+}
+
+}  // namespace crema

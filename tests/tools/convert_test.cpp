@@ -1,0 +1,93 @@
+// crema convert as a user runs it.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+
+#include "data/databases.h"
+#include "tools/tool_test.h"
+
+namespace crema {
+namespace {
+
+using testing::HasSubstr;
+
+class ConvertToolTest : public ToolTest {
+ protected:
+  // Blue 10, green 20, red 30.
+  void WriteImage(const std::string& name, int side = 4) const {
+    std::filesystem::create_directories((folder_ / name).parent_path());
+    cv::imwrite((folder_ / name).string(), cv::Mat(side, side, CV_8UC3, cv::Scalar(10, 20, 30)));
+  }
+  std::vector<proto::Datum> Records(const std::string& name) const {
+    return test::ReadDatums(Backend::kLmdb, (folder_ / name).string());
+  }
+};
+
+TEST_F(ConvertToolTest, StopsAtABadImageOrLeavesItOut) {
+  WriteImage("in/a.png");
+  Write("list", "a.png 1\nnone.png 2\n");
+  ExpectError({"convert", "imageset", "in", "list", "db"}, {"list:2: ", "none.png", "--skip_bad"});
+  EXPECT_FALSE(Has("db"));
+  const ToolResult result = Run({"convert", "imageset", "--skip-bad", "in", "list", "db"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("Left out 1 of 2 images"));
+  EXPECT_THAT(result.err, HasSubstr("list:2: "));
+  EXPECT_EQ(Records("db").size(), 1u);
+}
+
+// What fits a source of files of numbers only, and the other way round.
+TEST_F(ConvertToolTest, OptionsOfOtherSourcesAreRefused) {
+  ExpectUsageError({"convert", "cifar10", "--skip_bad", "in", "out"},
+                   {"crema convert cifar10 has no option --skip_bad", "imageset and folder"});
+  ExpectUsageError({"convert", "mnist", "--rgb", "a", "b", "out"}, {"no option --rgb"});
+}
+
+// Both ways to CIFAR-10's database store the same order of channels.
+TEST_F(ConvertToolTest, AFolderInTheOrderOfCifar10) {
+  WriteImage("in/0/a.png", 32);
+  ASSERT_EQ(Run({"convert", "folder", "--rgb", "in", "db"}).status, 0);
+  std::string image(1, '\0');
+  for (char value : {30, 20, 10}) image += std::string(1024, value);
+  std::string file;
+  for (int i = 0; i < 10000; ++i) file += image;
+  for (const char* name : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                           "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"}) {
+    Write(name, file);
+  }
+  const ToolResult result = Run({"convert", "cifar10", ".", "out"});
+  EXPECT_THAT(result.err, HasSubstr("in the order of the files: red, green, blue"));
+  EXPECT_EQ(Records("db")[0].data(), Records("out/cifar10_test_lmdb")[0].data());
+  const ToolResult plain = Run({"convert", "folder", "in", "plain"});
+  EXPECT_THAT(plain.err, HasSubstr("blue, green, red"));
+  EXPECT_EQ(Records("plain")[0].data()[0], 10);
+}
+
+// The first image is a pipe, so that the signal comes while it is being read.
+TEST_F(ConvertToolTest, StopsAtASignalAndSaysWhatIsLeft) {
+  WriteImage("in/a.png");
+  ASSERT_EQ(mkfifo((folder_ / "in/pipe.png").c_str(), 0600), 0);
+  std::string list = "pipe.png 0\n";
+  for (int i = 0; i < 500; ++i) list += "a.png 1\n";
+  Write("list", list);
+  for (int signal : {SIGINT, SIGTERM}) {
+    ToolProcess process({"convert", "imageset", "in", "list", "db"}, Here());
+    const int pipe = open((folder_ / "in/pipe.png").c_str(), O_WRONLY);  // waits for the reader
+    process.Signal(signal);
+    const std::string png = Read("in/a.png");
+    EXPECT_EQ(write(pipe, png.data(), png.size()), static_cast<ssize_t>(png.size()));
+    close(pipe);
+    const ToolResult result = process.Finish();
+    EXPECT_EQ(result.status, 128 + signal) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("crema: stopped by a signal after "));
+    EXPECT_THAT(result.err, HasSubstr("is not complete; the "));
+    EXPECT_FALSE(Has("db"));
+    EXPECT_FALSE(Has("db.partial"));
+  }
+}
+
+}  // namespace
+}  // namespace crema
