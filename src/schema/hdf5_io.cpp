@@ -150,6 +150,24 @@ struct Hdf5File::State {
     }
   }
 
+  // Compression is done by filters; some come with a library, others as plugins.
+  void CheckFilters(hid_t dataset, const std::string& name) const {
+    const Handle plan(H5Dget_create_plist(dataset), H5Pclose);
+    const int count = plan.ok() ? H5Pget_nfilters(plan) : 0;
+    for (int i = 0; i < count; ++i) {
+      unsigned flags = 0, config = 0;
+      size_t values = 0;
+      char filter[64] = "";
+      const H5Z_filter_t id = H5Pget_filter2(plan, static_cast<unsigned>(i), &flags, &values,
+                                             nullptr, sizeof filter, filter, &config);
+      if (id < 0 || H5Zfilter_avail(id) > 0) continue;
+      FailAt(name, Concat("is compressed by the filter '", filter, "' (number ", id,
+                          "), which the HDF5 library here does not have; write the file anew with "
+                          "gzip or without compression, or set HDF5_PLUGIN_PATH to the folder of "
+                          "the filter's plugin"));
+    }
+  }
+
   // How many values there are, once it is sure that the file can hold so many.
   size_t CheckedCount(hid_t dataset, const std::string& name) const {
     const H5T_class_t kind = ClassOf(dataset);
@@ -157,6 +175,7 @@ struct Hdf5File::State {
     const Handle type(H5Dget_type(dataset), H5Tclose);
     const size_t size = H5Tget_size(type);
     if (size == 0 || size > kLargestNumber) FailAt(name, "holds numbers of an unknown kind");
+    CheckFilters(dataset, name);
     const uint64_t stored = StoredBytes(dataset);
     const uint64_t most = stored / size * kMostCompression;
     CheckChunk(dataset, name, std::max(kSmallChunk, stored * kMostCompression), size);
