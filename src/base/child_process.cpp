@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kTries = 3;
 // Of all children together, in seconds for each second of work: others may use the processors, too.
-constexpr unsigned kPatience = 2;
+constexpr unsigned kPatience = 5;
 constexpr int kCrashSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -120,15 +120,19 @@ Outcome Await(pid_t child, int lifeline, const Limits& limits) {
   }
 }
 
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
+
 // As FaultInChild says it; none if the child was ended while it waited.
 std::optional<std::string> FaultOf(const Outcome& outcome, unsigned cpu_seconds) {
   if (!outcome.known) return "";
   if (WIFEXITED(outcome.status)) return WEXITSTATUS(outcome.status) == 0 ? "" : "crashes";
-  const time_t used = outcome.used.ru_utime.tv_sec + outcome.used.ru_stime.tv_sec;
+  const double used = Seconds(outcome.used.ru_utime) + Seconds(outcome.used.ru_stime);
   const int signal = WTERMSIG(outcome.status);
   if (signal == SIGXCPU) return "does not come to an end";
   if (outcome.was_late || signal == SIGALRM) {
-    return 2 * used >= time_t{cpu_seconds} ? "does not come to an end" : "";
+    return 2 * used >= cpu_seconds ? "does not come to an end" : "";
   }
   if (outcome.stood_still) return std::nullopt;
   switch (signal) {

@@ -13,7 +13,7 @@ namespace crema {
 // Only the calling thread is in the child, so locks that others may hold must not be needed by
 // `work`: it may use malloc, files, and what the caller has locked. A child that waits for such a
 // lock all the same uses no processor: after `idle_ms` without any progress it is ended and another
-// one is made, three in all. All of it ends after at most 2 * cpu_seconds. `work` does not change
+// one is made, three in all. All of it ends after at most 5 * cpu_seconds. `work` does not change
 // this process.
 std::string FaultInChild(const std::function<void()>& work, unsigned cpu_seconds,
                          int idle_ms = 2000);
