@@ -80,7 +80,7 @@ Source ReadSource(const std::string& path, const ImageOptions& options) {
     source.as_stored = !source.image.empty() && AreEqual(stored, source.image);
   }
   if (source.image.empty()) {
-    Fail("is not an image that crema can read, or is damaged: ", report.problem);
+    Fail("cannot be decoded: ", report.problem);
   }
   if (!report.mended.empty()) source.bytes = std::move(report.mended);
   source.flaw = std::move(report.flaw);
