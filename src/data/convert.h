@@ -12,8 +12,9 @@
 
 namespace crema {
 
-// Asked now and then, by one thread; where it returns true the work ends with an Error.
-using StopRequest = std::function<bool()>;
+// Told now and then, by one thread, how many of all images are done. If it returns true, the work
+// ends with an Error.
+using StopRequest = std::function<bool(uint64_t done, uint64_t all)>;
 void StopIfAsked(const StopRequest& stop, uint64_t done, uint64_t all);
 
 // MNIST's IDX files, plain or compressed with gzip. Returns the number of records.

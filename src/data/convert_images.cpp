@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/numbers.h"
+#include "base/processors.h"
 #include "base/strings.h"
 #include "crema/base/error.h"
 #include "crema/math/philox.h"
@@ -60,7 +61,7 @@ Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageO
   return result;
 }
 
-size_t Cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+size_t Cores() { return static_cast<size_t>(AvailableProcessors()); }
 
 // Runs task(0) .. task(count - 1), which must not throw, on all cores.
 template <class Task>

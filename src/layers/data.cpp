@@ -1,12 +1,12 @@
 // Data: batches of images and labels from an LMDB or LevelDB database.
 #include <algorithm>
 #include <limits>
-#include <thread>
 
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
+#include "crema/math/host_tasks.h"
 #include "data/record_batches.h"
 #include "layers/shared/upload.h"
 
@@ -23,7 +23,7 @@ proto::TransformationParameter TransformParam(const proto::LayerParameter& confi
 // Decoding threads. On the CPU the net itself wants the cores.
 int WorkersFor(DeviceKind kind, bool encoded) {
   if (kind != DeviceKind::kCuda) return encoded ? 2 : 1;
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int cores = HostProcessors();
   return std::clamp(cores / 2, 1, encoded ? 8 : 4);
 }
 

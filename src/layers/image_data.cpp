@@ -1,11 +1,11 @@
 // ImageData: batches of the images that a text file lists, and their labels.
 #include <algorithm>
-#include <thread>
 
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
+#include "crema/math/host_tasks.h"
 #include "crema/math/philox.h"
 #include "data/image_batches.h"
 #include "layers/shared/upload.h"
@@ -18,7 +18,7 @@ constexpr int kPrefetch = 4;  // batches
 // Decoding threads. On the CPU the net itself wants the cores.
 int WorkersFor(DeviceKind kind) {
   if (kind != DeviceKind::kCuda) return 2;
-  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, kPrefetch);
+  return std::clamp(HostProcessors() / 2, 1, kPrefetch);
 }
 
 class ImageDataLayer : public Layer, public CountsRecords {

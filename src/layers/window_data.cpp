@@ -1,10 +1,10 @@
 // WindowData: batches of windows that are cut out of images, a share of them with objects.
 #include <algorithm>
-#include <thread>
 
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
+#include "crema/math/host_tasks.h"
 #include "crema/math/philox.h"
 #include "data/window_batches.h"
 #include "layers/shared/upload.h"
@@ -53,7 +53,7 @@ class WindowDataLayer : public Layer {
 
   void Start(Context& ctx) override {
     options_.random = MixKeys(ctx.seed(), random_key());
-    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    const int cores = HostProcessors();
     options_.workers = ctx.kind() == DeviceKind::kCuda ? std::clamp(cores / 2, 1, kPrefetch) : 2;
     started_ = true;
     StartPrefetching();

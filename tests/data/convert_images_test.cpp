@@ -305,7 +305,7 @@ TEST_P(ConvertImagesTest, StopsWhenAsked) {
   ExpectError(
       [&] {
         ConvertImageSet(temp_ / "in", temp_ / "list", temp_ / "db", backend(), {},
-                        [&] { return ++asked == 2; });
+                        [&](uint64_t, uint64_t) { return ++asked == 2; });
       },
       {"stopped by a signal after ", " of 500 images"});
   EXPECT_EQ(log.With("is not complete; the ").size(), 1u);

@@ -17,8 +17,8 @@ namespace crema::test {
 const std::map<std::string, ModelCase>& ModelCases() {
   static const std::map<std::string, ModelCase> cases = {
       {"adding_lstm", {{4, 1, 1, 1}, true}},
-      {"alexnet", {}},
-      {"caffenet", {}},
+      {"alexnet", {{4, 3, 227, 227}}},
+      {"caffenet", {{4, 3, 227, 227}}},
       {"cifar10_full", {{4, 3, 32, 32}, true}},
       {"cifar10_quick", {{4, 3, 32, 32}, true}},
       {"densenet121", {}},
@@ -30,7 +30,7 @@ const std::map<std::string, ModelCase>& ModelCases() {
       {"mobilenet_v2", {}},
       {"resnet18", {}},
       {"resnet50", {}},
-      {"squeezenet_v1.1", {}},
+      {"squeezenet_v1.1", {{4, 3, 227, 227}}},
       {"vgg16", {}},
   };
   return cases;

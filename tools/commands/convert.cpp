@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <iostream>
+#include <optional>
 
 #include "base/strings.h"
 #include "commands/command.h"
 #include "crema/base/error.h"
+#include "progress.h"
 #include "train/signals.h"
 
 DEFINE_string(backend, "lmdb", "The kind of database: lmdb or leveldb");
@@ -101,6 +103,20 @@ void CheckFlags(const Source& source) {
   }
 }
 
+// A source may make several databases, one after another.
+class ConversionProgress {
+ public:
+  void Show(uint64_t done, uint64_t all) {
+    if (!progress_ || all != all_) progress_.emplace("converting", "images", all);
+    all_ = all;
+    progress_->Set(done);
+  }
+
+ private:
+  std::optional<Progress> progress_;
+  uint64_t all_ = 0;
+};
+
 const Source& FindSource(const std::vector<std::string>& arguments) {
   std::vector<std::string> names;
   for (const Source& source : Sources()) {
@@ -161,8 +177,12 @@ int RunConvert(const std::vector<std::string>& arguments) {
   CheckFlags(source);
   SignalWatcher signals(Action::kStop, Action::kStop, Action::kStop);
   try {
+    ConversionProgress progress;
     source.run({arguments.begin() + 1, arguments.end()}, ParseBackend(FLAGS_backend),
-               [&signals] { return signals.Poll() == Action::kStop; });
+               [&](uint64_t done, uint64_t all) {
+                 progress.Show(done, all);
+                 return signals.Poll() == Action::kStop;
+               });
   } catch (const Error& error) {
     if (signals.stopped_by() == 0) throw;
     std::cerr << "crema: " << error.what() << std::endl;

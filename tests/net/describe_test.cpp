@@ -1,0 +1,66 @@
+// What `crema show` prints: cells, columns and sums.
+#include "net/describe.h"
+
+#include <gmock/gmock.h>
+
+#include "net/net_test_util.h"
+#include "net/text_table.h"
+
+namespace crema::test {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(TextTableTest, AlignsAndCuts) {
+  TextTable table;
+  table.Row({"name", "size"});
+  table.Row({"a_long_name_of_a_layer", "7"});
+  table.Note("  - a note");
+  table.AlignRight(1);
+  EXPECT_EQ(table.ToString(),
+            "name                    size\n"
+            "a_long_name_of_a_layer     7\n"
+            "  - a note\n");
+  table.Shrink(0, 10, 18);  // 12 + 2 + 4
+  EXPECT_EQ(table.ToString(),
+            "name          size\n"
+            "a_long_..yer     7\n"
+            "  - a note\n");
+  table.Shrink(0, 10, 4);
+  EXPECT_THAT(table.ToString(), HasSubstr("\na_long..er     7\n"));
+}
+
+const char kNet[] =
+    "name: 'n' layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: 4 dim: 1000 } } "
+    "}"
+    "layer { name: 'fc' type: 'InnerProduct' bottom: 'x' top: 'fc' inner_product_param { "
+    "num_output: 500 } }"
+    "layer { name: 'a' type: 'ReLU' bottom: 'fc' top: 'a' }"
+    "layer { name: 'b' type: 'TanH' bottom: 'fc' top: 'b' }";
+
+TEST(DescribeTest, CountsInShortNumbers) {
+  CompileOptions options;
+  options.backward = false;
+  const Graph graph = CompileNet(ParseNet(kNet), DeviceKind::kCpu, options);
+  const std::string table = DescribeLayers(graph, 80);
+  EXPECT_THAT(table, testing::ContainsRegex("\nfc +InnerProduct +4x500 +500 k +2.00 M +8.0 kB\n"));
+  EXPECT_THAT(table, testing::ContainsRegex("Split +4x500 \\(2 times\\) +- +- +-\n"));
+  EXPECT_THAT(table, testing::ContainsRegex("\nsum +500 k +2.00 M +"));
+  EXPECT_THAT(DescribeTotals(graph, MemoryOf(graph)), HasSubstr("learned parameters: 500500\n"));
+}
+
+// A net that shares an arena takes only what it adds.
+TEST(DescribeTest, SaysWhatANetTakesBesideWhatItShares) {
+  CompileOptions options;
+  options.backward = false;
+  const Graph graph = CompileNet(ParseNet(kNet), DeviceKind::kCpu, options);
+  NetMemory memory;
+  memory.arena = 5000;
+  memory.kept = 700;
+  EXPECT_THAT(DescribeBriefly(graph, memory, 3000), HasSubstr("memory 2.7 kB beside the 3.0 kB"));
+  EXPECT_THAT(DescribeBriefly(graph, memory, 9000), HasSubstr("memory 700 B beside the 5.0 kB"));
+  EXPECT_THAT(DescribeBriefly(graph, memory, 0), HasSubstr("memory 5.7 kB (parameters 0 B"));
+}
+
+}  // namespace
+}  // namespace crema::test
