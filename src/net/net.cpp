@@ -313,15 +313,6 @@ Blob* Net::FindBlob(const std::string& name) const {
   return is_there ? blobs_[it->second].get() : nullptr;
 }
 
-std::vector<std::pair<std::string, uint64_t>> Net::DataPositions() const {
-  std::vector<std::pair<std::string, uint64_t>> positions;
-  for (const LayerNode& node : graph_.layers) {
-    const std::optional<uint64_t> position = node.layer->position();
-    if (position.has_value()) positions.emplace_back(node.layer->name(), *position);
-  }
-  return positions;
-}
-
 std::vector<std::pair<std::string, std::vector<Tensor>>> Net::CarriedStates() const {
   std::vector<std::pair<std::string, std::vector<Tensor>>> states;
   for (const LayerNode& node : graph_.layers) {
@@ -340,18 +331,32 @@ std::optional<double> Net::WaitedSeconds() const {
   return total;
 }
 
-uint64_t Net::RecordsOfPass(const std::string& layer) const {
+namespace {
+
+// How many records one forward pass takes for a layer that reads a source.
+uint64_t RecordsOfPass(const Graph& graph, const LayerNode& node) {
+  return static_cast<uint64_t>(graph.blobs[node.tops[0]].shape[0]);
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, uint64_t>> Net::DataPositionsBefore(uint64_t passes) const {
+  std::vector<std::pair<std::string, uint64_t>> positions;
   for (const LayerNode& node : graph_.layers) {
-    if (node.layer->name() != layer || !node.layer->position().has_value()) continue;
-    return static_cast<uint64_t>(graph_.blobs[node.tops[0]].shape[0]);
+    const std::optional<uint64_t> position = node.layer->position();
+    if (!position.has_value()) continue;
+    positions.emplace_back(node.layer->name(), *position - passes * RecordsOfPass(graph_, node));
   }
-  return 0;
+  return positions;
+}
+
+std::vector<std::pair<std::string, uint64_t>> Net::DataPositions() const {
+  return DataPositionsBefore(0);
 }
 
 void Net::SeekPasses(uint64_t passes) {
   for (LayerNode& node : graph_.layers) {
-    if (!node.layer->position().has_value()) continue;
-    node.layer->Seek(passes * RecordsOfPass(node.layer->name()));
+    if (node.layer->position().has_value()) node.layer->Seek(passes * RecordsOfPass(graph_, node));
   }
 }
 

@@ -158,11 +158,7 @@ std::string Trainer::FirstBadBlob(const Passes& passes) const {
     options.slice_bytes = 0;  // layer by layer
     options.backward = passes.backward;
     Net again(WithoutSinks(passes.config, passes.net.graph()), options_.device, options);
-    auto positions = passes.net.DataPositions();
-    for (auto& [layer, position] : positions) {
-      position -= passes.net.RecordsOfPass(layer) * passes.count;
-    }
-    again.SeekData(positions);
+    again.SeekData(passes.net.DataPositionsBefore(passes.count));
     for (uint64_t pass = 0; pass < passes.count && found.empty(); ++pass) {
       found = BadValue(passes.first_step + pass, &again);
       if (found.empty() && passes.backward) found = BadGradient(&again);

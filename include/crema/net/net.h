@@ -119,8 +119,8 @@ class Net {
   // Goes on from there, at any time. Layers that are not named stay where they are.
   void SeekData(const std::vector<std::pair<std::string, uint64_t>>& positions);
 
-  // How many records one forward pass takes for the layer of that name, which reads a source.
-  uint64_t RecordsOfPass(const std::string& layer) const;
+  // DataPositions as they were that many forward passes ago.
+  std::vector<std::pair<std::string, uint64_t>> DataPositionsBefore(uint64_t passes) const;
 
   // The same, to where each would be after `passes` forward passes.
   void SeekPasses(uint64_t passes);
