@@ -16,7 +16,8 @@ OnePass PlanOnePass(const Net& net) {
       pass.why_unknown = "layer '" + layer.name() + "' (" + layer.type() + ") draws at random";
     }
     if (source == nullptr) continue;
-    const uint64_t records = source->records(), batch = net.RecordsOfPass(layer.name());
+    const uint64_t records = source->records();
+    const auto batch = static_cast<uint64_t>(net.graph().blobs[node.tops[0]].shape[0]);
     const bool is_first = pass.records == 0;
     if (!is_first && (records != pass.records || batch != pass.batch)) {
       pass.why_unknown = "its data layers have different numbers of records";

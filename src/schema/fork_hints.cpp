@@ -25,9 +25,6 @@ constexpr const char* kScale = "put a Scale layer behind this one";
 constexpr const char* kFloat = "all numbers are float32 here";
 
 const ForkField kFields[] = {
-    {"PoolingParameter", "ceil_mode", kSeveral,
-     "write \"round_mode: FLOOR\" for false, and leave it out for true", kNone},
-    {"PoolingParameter", "torch_pooling", kNvidia, "write \"round_mode: FLOOR\" for true", kNone},
     {"PoolingParameter", "avg_include_pad", kIntel, "", "true"},
     {"PoolingParameter", "kernel_d", "C3D and other 3-D forks", "", kNone},
     {"PoolingParameter", "kernel_depth", "C3D and other 3-D forks", "", kNone},

@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "schema/fork_hints.h"
 #include "schema/text_reader.h"
 
 namespace crema {
@@ -483,7 +484,8 @@ void CheckInputsWithoutShape(const std::string& file, const NetParameter& net) {
   }
   for (const std::string& input : net.input()) {
     if (read.count(input) == 0 || made.count(input) > 0) continue;
-    Fail(file, ": input \"", input, "\" has no shape; give it behind the input, as in input_shape { ",
+    Fail(file, ": input \"", input,
+         "\" has no shape; give it behind the input, as in input_shape { ",
          "dim: 1 dim: 3 dim: 224 dim: 224 }, or have an Input layer make \"", input, "\"");
   }
 }
@@ -531,6 +533,33 @@ void UpgradeBatchNorm(NetParameter* net, Notes* notes) {
   if (changed) notes->push_back("the statistics of BatchNorm layers were made fixed (lr_mult 0)");
 }
 
+// ---- Words of forks
+
+// The rounding of Pooling. Where it contradicts itself the layer refuses it.
+void UpgradeRounding(NetParameter* net, Notes* notes) {
+  bool changed = false;
+  for (LayerParameter& layer : *net->mutable_layer()) {
+    const proto::PoolingParameter& old = layer.pooling_param();
+    if (!old.has_ceil_mode() && !old.has_torch_pooling()) continue;
+    const bool up = old.has_ceil_mode() ? old.ceil_mode() : !old.torch_pooling();
+    const auto mode = up ? proto::PoolingParameter::CEIL : proto::PoolingParameter::FLOOR;
+    const bool agree = (!old.has_torch_pooling() || old.torch_pooling() != up) &&
+                       (!old.has_round_mode() || old.round_mode() == mode);
+    if (!agree) continue;
+    layer.mutable_pooling_param()->set_round_mode(mode);
+    layer.mutable_pooling_param()->clear_ceil_mode();
+    layer.mutable_pooling_param()->clear_torch_pooling();
+    changed = true;
+  }
+  if (changed) notes->push_back("ceil_mode and torch_pooling were converted into round_mode");
+}
+
+void UpgradeEngine(NetParameter* net, Notes* notes) {
+  if (!IsEngineOfFork(net->engine())) return;
+  notes->push_back("engine: \"" + net->engine() + "\", another Caffe's, was left out");
+  net->clear_engine();
+}
+
 void Append(const Notes& more, Notes* notes) {
   notes->insert(notes->end(), more.begin(), more.end());
 }
@@ -570,6 +599,8 @@ std::vector<std::string> UpgradeNet(const std::string& name_for_errors, NetParam
   NoteRecurrentDebugInfo(*net, &notes);
   UpgradeInputs(name_for_errors, net, &notes);
   UpgradeBatchNorm(net, &notes);
+  UpgradeRounding(net, &notes);
+  UpgradeEngine(net, &notes);
   return notes;
 }
 

@@ -19,6 +19,9 @@ TEST(OnednnPoolingTest, GivesWhatOurOwnCodeGives) {
       {"kernel_size: 2 stride: 2", {2, 20, 8, 8}},
       {"kernel_size: 3 stride: 2", {2, 32, 8, 9}},  // the last window leaves the image
       {"kernel_size: 3 stride: 2 round_mode: FLOOR", {2, 32, 8, 9}},
+      {"kernel_size: 3 stride: 2 ceil_mode: false", {2, 32, 8, 9}},
+      {"kernel_size: 3 stride: 2 pad: 1 ceil_mode: false pool: AVE", {2, 32, 8, 8}},
+      {"kernel_size: 3 stride: 2 torch_pooling: true", {2, 32, 8, 9}},
       {"kernel_size: 3 stride: 1 pad: 1", {2, 16, 7, 7}},
       {"kernel_size: 3 stride: 2 pad: 1", {2, 16, 8, 7}},
       {"kernel_h: 2 kernel_w: 3 stride_h: 1 stride_w: 2 pad_h: 0 pad_w: 1", {1, 5, 6, 7}},

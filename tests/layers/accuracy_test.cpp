@@ -151,7 +151,7 @@ TEST_P(AccuracyTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner(WithParams("top_k: 4"), {Shape{4, 3}, Shape{4}}, On());
       },
-      {"top_k is 4", "3 classes"});
+      {"top_k is 4", "from 1 to 3"});
 }
 
 TEST_P(AccuracyTest, HasNoGradient) {

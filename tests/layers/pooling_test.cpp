@@ -55,6 +55,12 @@ std::vector<Case> Cases() {
       {"kernel_size: 2 stride: 2", 2, 2, 2, 2, 0, 0, 6, 8, 3, 4},
       {"kernel_size: 2 stride: 2", 2, 2, 2, 2, 0, 0, 5, 37, 3, 19},
       {"kernel_size: 2 stride: 2 round_mode: FLOOR", 2, 2, 2, 2, 0, 0, 5, 7, 2, 3},
+      {"kernel_size: 2 stride: 2 ceil_mode: false", 2, 2, 2, 2, 0, 0, 5, 7, 2, 3},
+      {"kernel_size: 2 stride: 2 ceil_mode: true", 2, 2, 2, 2, 0, 0, 5, 7, 3, 4},
+      {"kernel_size: 2 stride: 2 torch_pooling: true", 2, 2, 2, 2, 0, 0, 5, 7, 2, 3},
+      {"kernel_size: 2 stride: 2 torch_pooling: false", 2, 2, 2, 2, 0, 0, 5, 7, 3, 4},
+      {"kernel_size: 3 stride: 2 pad: 1 ceil_mode: false round_mode: FLOOR torch_pooling: true", 3,
+       3, 2, 2, 1, 1, 6, 7, 3, 4},
       {"kernel_size: 2 stride: 2 pad: 1", 2, 2, 2, 2, 1, 1, 3, 4, 2, 3},
       {"kernel_size: 3 stride: 2", 3, 3, 2, 2, 0, 0, 6, 40, 3, 20},
       {"kernel_size: 3 stride: 2 pad: 1", 3, 3, 2, 2, 1, 1, 6, 35, 4, 18},
@@ -316,6 +322,10 @@ TEST(PoolingErrorTest, SaysWhatIsWrong) {
       {"kernel_size: 2 global_pooling: true", {"global_pooling", "leave the kernel size out"}},
       {"stride: 2 global_pooling: true", {"global_pooling", "leave pad and stride out"}},
       {"kernel_size: 7", {"no window of 7 x 7", "1 1 4 4 (16)"}},
+      {"kernel_size: 2 ceil_mode: false round_mode: CEIL", {"contradict", "keep one"}},
+      {"kernel_size: 2 ceil_mode: true round_mode: FLOOR", {"contradict"}},
+      {"kernel_size: 2 ceil_mode: false torch_pooling: false", {"contradict"}},
+      {"kernel_size: 2 round_mode: CEIL torch_pooling: true", {"contradict"}},
   };
   for (const BadCase& c : cases) {
     SCOPED_TRACE(c.options);

@@ -219,6 +219,34 @@ TEST(UpgradeNet, SaysThatAnInputHasNoShape) {
       "");
 }
 
+TEST(UpgradeNet, TakesTheRoundingThatForksWrite) {
+  const auto upgraded = [](const std::string& options) {
+    proto::NetParameter net;
+    ReadNetText("layer { name: 'p' type: 'Pooling' pooling_param { " + options + " } }", "n", &net);
+    return net.layer(0).pooling_param();
+  };
+  for (const char* floor : {"ceil_mode: false", "torch_pooling: true", "ceil_mode: 0 round_mode: 1",
+                            "ceil_mode: false torch_pooling: true"}) {
+    const proto::PoolingParameter pooling = upgraded(floor);
+    EXPECT_EQ(pooling.round_mode(), proto::PoolingParameter::FLOOR) << floor;
+    EXPECT_FALSE(pooling.has_ceil_mode() || pooling.has_torch_pooling()) << floor;
+  }
+  EXPECT_EQ(upgraded("ceil_mode: true").round_mode(), proto::PoolingParameter::CEIL);
+  EXPECT_EQ(upgraded("torch_pooling: false").round_mode(), proto::PoolingParameter::CEIL);
+  // What contradicts itself stays for the layer to refuse.
+  EXPECT_TRUE(upgraded("ceil_mode: false round_mode: CEIL").has_ceil_mode());
+  EXPECT_TRUE(upgraded("ceil_mode: true torch_pooling: true").has_torch_pooling());
+}
+
+TEST(UpgradeNet, LeavesOutTheEnginesOfForks) {
+  proto::NetParameter net;
+  const std::vector<std::string> notes = ReadNetText("engine: 'MKL2017'", "n", &net);
+  EXPECT_FALSE(net.has_engine());
+  EXPECT_EQ(notes.size(), 1u);
+  ReadNetText("engine: 'CAFFE'", "n", &net);
+  EXPECT_EQ(net.engine(), "CAFFE");
+}
+
 TEST(UpgradeNet, ConvertsInputs) {
   ExpectUpgrade(
       "input: \"a\" input: \"b\" input_shape { dim: 7 } input_shape { dim: 8 dim: 9 }"

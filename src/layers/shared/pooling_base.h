@@ -24,6 +24,7 @@ class PoolingBase : public Layer {
     } else if (p.has_kernel_size() == (p.has_kernel_h() && p.has_kernel_w())) {
       Fail("give either kernel_size, or both kernel_h and kernel_w");
     }
+    CheckRounding();
     CheckPair("pad", p.has_pad(), p.has_pad_h(), p.has_pad_w());
     CheckPair("stride", p.has_stride(), p.has_stride_h(), p.has_stride_w());
     ReadAxis(p.has_kernel_size() ? p.kernel_size() : p.kernel_h(),
@@ -110,7 +111,24 @@ class PoolingBase : public Layer {
   void SetImage(int64_t in, PoolAxis* a) const {
     a->in = static_cast<int>(in);
     if (options().global_pooling()) a->kernel = a->in;
-    a->out = CountWindows(*a, options().round_mode() == proto::PoolingParameter::CEIL);
+    a->out = CountWindows(*a, RoundsUp());
+  }
+
+  // Three fields say the same in the words of different forks.
+  void CheckRounding() const {
+    const proto::PoolingParameter& p = options();
+    const bool mode = p.round_mode() == proto::PoolingParameter::CEIL;
+    const bool up = RoundsUp();
+    if ((p.has_round_mode() && mode != up) || (p.has_ceil_mode() && p.ceil_mode() != up) ||
+        (p.has_torch_pooling() && p.torch_pooling() == up)) {
+      Fail("round_mode, ceil_mode and torch_pooling contradict each other; keep one of them");
+    }
+  }
+
+  bool RoundsUp() const {
+    const proto::PoolingParameter& p = options();
+    if (p.has_round_mode()) return p.round_mode() == proto::PoolingParameter::CEIL;
+    return p.has_ceil_mode() ? p.ceil_mode() : !p.torch_pooling();
   }
 };
 
