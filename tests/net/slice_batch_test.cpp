@@ -273,8 +273,9 @@ TEST(SliceBatchTest, AlsoByTheDefaultEngines) {
       EXPECT_FALSE(net->graph().slices.empty());
       ExpectSameOutputs(net.get(), whole.get(), 1e-5);
       if (!HasEngine("ONEDNN")) continue;
-      if (each.name == std::string("Deconvolution"))
+      if (each.name == std::string("Deconvolution")) {
         EXPECT_EQ(FindNode(*net, "up").engine, "ONEDNN");
+      }
       if (each.name != std::string("Bottleneck")) continue;
       EXPECT_EQ(FindNode(*net, "c").absorbed.size(), 2u);  // the sum and its ReLU
       EXPECT_GT(FindNode(*net, "c").parts, 1);
