@@ -1,8 +1,10 @@
 // The command-line tool: picks a command, parses its flags, and turns errors into exit statuses:
 // 0 success, 1 an error of the user's, told in one sentence, 2 wrong usage (train: 143 if SIGTERM
 // stopped it).
+#include <fcntl.h>
 #include <gflags/gflags.h>
 #include <glog/logging.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -233,7 +235,7 @@ int Run(int argc, char** argv) {
   }
   const std::string name = *first;
   words.erase(first);
-  if (name == "help") return RunHelp(words);
+  if (name == "help") return RunHelp(asks_help ? std::vector<std::string>() : words);
   const Command* command = FindCommand(name);
   if (command == nullptr) FailUnknownCommand(name);
   if (asks_help) {
@@ -245,6 +247,13 @@ int Run(int argc, char** argv) {
   } catch (const UsageError& error) {
     throw UsageError(Concat(error.what(), " (see crema ", name, " --help)"));
   }
+}
+
+// A file must not get the number of a standard stream that is closed: the log would go into it.
+void OpenStandardStreams() {
+  int fd = 0;
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDONLY);
+  if (fd > STDERR_FILENO) close(fd);
 }
 
 // Messages of libraries (OpenCV) may have several lines.
@@ -259,6 +268,7 @@ int Report(std::string message, int status) {
 }  // namespace crema
 
 int main(int argc, char** argv) {
+  crema::OpenStandardStreams();
   crema::WaitBriefly(argv);
   FLAGS_alsologtostderr = true;
   FLAGS_logtostderr = true;          // files only if --log_dir or GLOG_log_dir asks for them

@@ -13,7 +13,8 @@ OnePass PlanOnePass(const Net& net) {
     const Layer& layer = *node.layer;
     const auto* const source = dynamic_cast<const CountsRecords*>(&layer);
     if (source == nullptr && layer.position().has_value()) {
-      pass.why_unknown = "layer '" + layer.name() + "' (" + layer.type() + ") draws at random";
+      pass.why_unknown = "layer '" + layer.name() + "' (" + layer.type() +
+                         ") does not say how many records it has";
     }
     if (source == nullptr) continue;
     const uint64_t records = source->records();

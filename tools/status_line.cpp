@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 
 #include "crema/base/error.h"
 
@@ -70,10 +72,20 @@ FILE* StatusLine::stream() {
   return stream_;
 }
 
+namespace {
+
+// Whether standard error is a terminal that can erase a line.
+bool CanErase() {
+  const char* const kind = std::getenv("TERM");
+  return isatty(STDERR_FILENO) && kind != nullptr && std::strcmp(kind, "dumb") != 0;
+}
+
+}  // namespace
+
 StatusLine* StderrStatusLine() {
   // Never destroyed: what is written at the exit goes through it.
   static StatusLine* const line = [] {
-    StatusLine* created = isatty(STDERR_FILENO) ? new StatusLine(STDERR_FILENO) : nullptr;
+    StatusLine* created = CanErase() ? new StatusLine(STDERR_FILENO) : nullptr;
     if (created != nullptr) stderr = created->stream();  // the log's, too
     return created;
   }();

@@ -43,6 +43,8 @@ void WaitBriefly(char** argv) {
   if (length <= 0 || !IsProgram(std::string(path, static_cast<size_t>(length)))) return;
   const auto rounds = static_cast<long>(kSpinSeconds / SecondsPerRound());
   setenv("GOMP_SPINCOUNT", std::to_string(rounds).c_str(), 1);
+  path[length] = '\0';
+  execv(path, argv);  // by its name, which the process then has
   execv("/proc/self/exe", argv);
   unsetenv("GOMP_SPINCOUNT");
 }

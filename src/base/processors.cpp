@@ -8,6 +8,8 @@
 #include <sstream>
 #include <thread>
 
+#include "base/numbers.h"
+
 namespace crema {
 namespace {
 
@@ -27,6 +29,7 @@ double QuotaOfFolder(const std::string& folder) {
     text = ReadShort(folder + "/cpu.cfs_quota_us") + " " + ReadShort(folder + "/cpu.cfs_period_us");
   }
   std::istringstream numbers(text);
+  UsePlainNumbers(numbers);
   double quota = 0, period = 0;
   const bool limited = static_cast<bool>(numbers >> quota >> period) && quota > 0 && period > 0;
   return limited ? quota / period : 0;

@@ -3,9 +3,11 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <vector>
@@ -17,7 +19,13 @@ namespace crema {
 namespace {
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
-constexpr int64_t kMostPixels = int64_t{1} << 30;  // as OpenCV has it
+// As OpenCV has it.
+int64_t MostPixels() {
+  constexpr int64_t kMost = int64_t{1} << 30;
+  const char* const variable = std::getenv("OPENCV_IO_MAX_IMAGE_PIXELS");
+  const int64_t wanted = variable == nullptr ? 0 : std::atoll(variable);
+  return wanted > 0 ? std::min(wanted, kMost) : kMost;
+}
 
 // What libjpeg reports. It must stay in C: an error jumps to `escape`.
 struct Messages {
@@ -196,9 +204,9 @@ cv::Mat DecodeJpeg(std::string_view file, int flag, DecodeReport* report) {
   cv::Mat image;
   bool read = decoder.ReadHeader(flag);
   if (read) {
-    if (int64_t{decoder.height()} * decoder.width() > kMostPixels) {
+    if (int64_t{decoder.height()} * decoder.width() > MostPixels()) {
       report->problem = Concat("it has ", decoder.height(), " x ", decoder.width(),
-                               " pixels; at most 2^30 are allowed");
+                               " pixels; at most ", MostPixels(), " are allowed");
       return {};
     }
     image.create(decoder.height(), decoder.width(), decoder.type());

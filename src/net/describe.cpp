@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <sstream>
 
+#include "base/numbers.h"
 #include "base/strings.h"
 #include "net/passes.h"
 #include "net/text_table.h"
@@ -117,9 +118,7 @@ std::string ShortCount(double count) {
     ++unit;
   }
   const int decimals = unit == 0 || count >= 99.95 ? 0 : count >= 9.995 ? 1 : 2;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f%s", decimals, count, units[unit]);
-  return text;
+  return FixedText(count, decimals) + units[unit];
 }
 
 std::string CountOrDash(double count) { return count == 0 ? "-" : ShortCount(count); }

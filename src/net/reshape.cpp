@@ -64,6 +64,8 @@ void Net::FollowData(int layer) {
   LayerNode& node = graph_.layers[layer];
   const std::vector<Shape> shapes = node.layer->ShapesOfTops(*context_, bottoms_[layer]);
   CREMA_CHECK(shapes.size() == node.tops.size(), LayerTitle(*node.layer));
+  std::vector<Shape> before;
+  for (int top : node.tops) before.push_back(graph_.blobs[top].shape);
   bool same = true;
   for (size_t t = 0; t < shapes.size(); ++t) {
     CREMA_CHECK(shapes[t].count() <= node.plan.tops[t].count(), LayerTitle(*node.layer));
@@ -71,7 +73,14 @@ void Net::FollowData(int layer) {
     graph_.blobs[node.tops[t]].shape = shapes[t];
   }
   if (same) return;
-  InferShapesAgain(static_cast<size_t>(layer) + 1, &graph_);
+  const size_t next = static_cast<size_t>(layer) + 1;
+  try {
+    InferShapesAgain(next, &graph_);
+  } catch (...) {  // the next pass shall find the change, too
+    for (size_t t = 0; t < before.size(); ++t) graph_.blobs[node.tops[t]].shape = before[t];
+    InferShapesAgain(next, &graph_);
+    throw;
+  }
   ViewBlobs();
   BindLayers();
 }

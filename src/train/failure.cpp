@@ -7,6 +7,7 @@
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "crema/math/host_tasks.h"
 #include "crema/math/vector_ops.h"
 #include "crema/train/trainer.h"
 #include "net/passes.h"
@@ -86,6 +87,7 @@ std::string BadGradient(Net* net) {
 
 // Queued on the device; the first iteration stays noted until somebody looks.
 void Trainer::NoteNonFinite() {
+  const PlansForThreads threads(options_.threads);
   const VectorOps& ops = VectorOpsFor(net_->context().kind());
   const auto mark = static_cast<double>(iteration_);
   ops.NoteNonFinite(net_->context(), LossSlot(), mark, non_finite_);
@@ -187,6 +189,7 @@ std::string Trainer::FirstBadGradient() const {
 }
 
 void Trainer::CheckWeightsFinite() const {
+  const PlansForThreads threads(options_.threads);
   const Tensor& weights = net_->flat_params();
   if (weights.empty() || weights.count() == 0) return;
   const Tensor note(options_.device, DType::kFloat64, Shape{1});

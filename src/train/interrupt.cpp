@@ -2,7 +2,10 @@
 // whatever the passes have changed by then is taken back.
 #include "train/interrupt.h"
 
+#include <glog/logging.h>
+
 #include "crema.pb.h"
+#include "crema/math/host_tasks.h"
 #include "crema/train/trainer.h"
 #include "train/pass_state.h"
 
@@ -22,7 +25,7 @@ void Trainer::PrepareTakingBack() {
 }
 
 void Trainer::Forward(Net* net, uint64_t step) const {
-  const bool can_end = net != net_.get() || before_iteration_ != nullptr;
+  const bool can_end = net == net_.get() ? before_iteration_ != nullptr : CanTakeBack(*net);
   if (!options_.interrupt || !can_end) return net->Forward(step);
   InterruptWatch watch(options_.interrupt);
   net->Forward(step, &watch);
@@ -43,6 +46,7 @@ bool Trainer::RunOrTakeBack(const std::function<void()>& passes) {
     passes();
     return true;
   } catch (const PassInterrupted&) {
+    const PlansForThreads threads(options_.threads);
     before_iteration_->TakeBack();
     if (tested_ == iteration_) TakeTestsBack();  // which will be repeated
     // Sources that are opened anew may count the time from 0.
@@ -58,6 +62,19 @@ void Trainer::BeginTests() {
   in_tests_ = true;
 }
 
+// What a test that fails has moved does not count.
+void Trainer::RunTests(const std::function<void()>& tests) {
+  BeginTests();
+  try {
+    tests();
+  } catch (...) {
+    in_tests_ = false;
+    TakeTestsBack();
+    throw;
+  }
+  EndTests();
+}
+
 void Trainer::EndTests() {
   in_tests_ = false;
   tested_ = iteration_;
@@ -65,6 +82,7 @@ void Trainer::EndTests() {
 }
 
 void Trainer::TakeTestsBack() {
+  const PlansForThreads threads(options_.threads);
   tested_ = -1;
   before_tests_[0]->Exchange();  // no test reads the training data
   for (size_t i = 1; i < before_tests_.size(); ++i) before_tests_[i]->TakeBack();
@@ -74,14 +92,20 @@ void Trainer::TakeTestsBack() {
 Trainer::BeforeTests::BeforeTests(Trainer* trainer)
     : trainer_(*trainer), in_tests_(trainer->in_tests_), shown_(trainer->shows_average_) {
   if (!in_tests_) return;
+  const PlansForThreads threads(trainer_.options_.threads);
   trainer_.ShowAverage(false);
   for (const auto& state : trainer_.before_tests_) state->Exchange();
 }
 
 Trainer::BeforeTests::~BeforeTests() {
   if (!in_tests_) return;
-  for (const auto& state : trainer_.before_tests_) state->Exchange();
-  trainer_.ShowAverage(shown_);
+  const PlansForThreads threads(trainer_.options_.threads);
+  try {
+    for (const auto& state : trainer_.before_tests_) state->Exchange();
+    trainer_.ShowAverage(shown_);
+  } catch (const std::exception& error) {  // the device is gone
+    LOG(ERROR) << "The state of the test could not be put back: " << error.what();
+  }
 }
 
 }  // namespace crema

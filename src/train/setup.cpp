@@ -78,7 +78,8 @@ void CheckUpdateNumbers(const proto::SolverParameter& s) {
 void CheckForkFields(const proto::SolverParameter& s) {
   if (s.solver_data_type() == proto::SolverParameter::DOUBLE) {
     Fail(
-        "solver: solver_data_type is DOUBLE, but crema keeps weights and histories as FLOAT; remove "
+        "solver: solver_data_type is DOUBLE, but crema keeps weights and histories as FLOAT; "
+        "remove "
         "it");
   }
   if (s.solver_data_type() == proto::SolverParameter::FLOAT16) {

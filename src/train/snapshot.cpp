@@ -240,7 +240,8 @@ void Trainer::RestoreProgress(const proto::SolverState& state) {
   int next = 0;
   RestoreCarried(progress, "", options_.resume_from, *net_, &next);
   for (int i = 0; i < test_nets(); ++i) {
-    RestoreCarried(progress, Concat(test_numbers_[i], "/"), options_.resume_from, *test_nets_[i], &next);
+    RestoreCarried(progress, Concat(test_numbers_[i], "/"), options_.resume_from, *test_nets_[i],
+                   &next);
   }
   const int window = solver_->average_loss();
   const int saved = progress.recent_losses_size();

@@ -160,11 +160,13 @@ void WarnOfOldSnapshots(const std::string& prefix) {
   const auto found = Snapshots(prefix);  // the newest first
   if (found.empty()) return;
   const int64_t first = found.rbegin()->first, last = found.begin()->first;
-  LOG(WARNING) << prefix << " has " << found.size() << " snapshot" << (found.size() == 1 ? "" : "s")
-               << " of an earlier run (" << (first == last ? "iteration " : "iterations ") << first
-               << (first == last ? "" : Concat(" to ", last)) << "). This run begins anew, and its "
-               << "snapshots will replace them or lie among them; to go on from the newest use "
-               << "--resume=auto, to keep the two runs apart change snapshot_prefix";
+  const std::string iterations =
+      first == last ? Concat("iteration ", first) : Concat("iterations ", first, " to ", last);
+  LOG(WARNING) << Concat(prefix, " has ", found.size(), " snapshot", found.size() == 1 ? "" : "s",
+                         " of an earlier run (", iterations, "). This run starts anew, and its ",
+                         "snapshots will replace them or lie among them; to continue from the ",
+                         "newest, use --resume=auto; to keep the two runs apart, change ",
+                         "snapshot_prefix");
 }
 
 // The states first: one without weights must never be seen.

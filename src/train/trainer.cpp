@@ -227,12 +227,12 @@ void Trainer::ApplyUpdate() {
 
 bool Trainer::TestAll() {
   CheckHealth();
-  BeginTests();
-  for (int i = 0; i < test_nets() && !stop_; ++i) {
-    const std::vector<double> means = OneTest(i);
-    if (!stop_) NoteBest(i, means);
-  }
-  EndTests();
+  RunTests([this] {
+    for (int i = 0; i < test_nets() && !stop_; ++i) {
+      const std::vector<double> means = OneTest(i);
+      if (!stop_) NoteBest(i, means);
+    }
+  });
   if (stop_) LOG(INFO) << "Test interrupted.";
   return !stop_;
 }
@@ -242,9 +242,8 @@ std::vector<double> Trainer::Test(int i) {
     Fail("there is no test net number ", i, "; the solver has ", test_nets(), ", counted from 0");
   }
   stop_ = false;
-  BeginTests();
-  std::vector<double> means = OneTest(i);
-  EndTests();
+  std::vector<double> means;
+  RunTests([&] { means = OneTest(i); });
   return means;
 }
 

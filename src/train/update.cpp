@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "crema.pb.h"
+#include "crema/math/host_tasks.h"
 #include "crema/math/vector_ops.h"
 #include "crema/train/trainer.h"
 #include "schema/weights_io.h"
@@ -132,6 +133,7 @@ void Trainer::UpdateAverage() {
 // Puts the averaged weights into the nets, or the trained ones back; see AverageShown.
 void Trainer::ShowAverage(bool show) {
   if (average_.empty() || show == shows_average_) return;
+  const PlansForThreads threads(options_.threads);
   const Context& ctx = net_->context();
   VectorOpsFor(ctx.kind()).Swap(ctx, net_->flat_params(), average_);
   shows_average_ = show;

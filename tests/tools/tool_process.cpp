@@ -56,6 +56,7 @@ ToolProcess::ToolProcess(const std::vector<std::string>& arguments, const ToolOp
     limit.rlim_cur = options.largest_file;
     const bool ready = chdir(options.folder.c_str()) == 0 && dup2(out[1], STDOUT_FILENO) >= 0 &&
                        dup2(err[1], STDERR_FILENO) >= 0 && setrlimit(RLIMIT_FSIZE, &limit) == 0;
+    for (int fd = 0; fd <= STDERR_FILENO && !options.has_streams; ++fd) close(fd);
     if (ready) execve(argv[0], argv.data(), environment.data());
     _exit(127);
   }

@@ -18,6 +18,7 @@ struct ToolOptions {
   std::string folder = ".";                   // where it runs
   rlim_t largest_file = RLIM_INFINITY;        // as `ulimit -f` sets it, but in bytes
   std::vector<std::string> environment = {};  // "NAME=VALUE", added to that of the test
+  bool has_streams = true;                    // else standard input, output and error are closed
 };
 
 class ToolProcess {

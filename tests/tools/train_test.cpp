@@ -15,7 +15,8 @@ TEST_F(ToolTest, SnapshotFolderIsCheckedFirst) {
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.err, HasSubstr("\ncrema: "));
   EXPECT_THAT(result.err, testing::Not(HasSubstr("Iteration")));
-  ExpectError({"train", "--solver=solver.prototxt"}, {"nowhere/", "No such file", "make the folder"});
+  ExpectError({"train", "--solver=solver.prototxt"},
+              {"nowhere/", "No such file", "make the folder"});
 }
 
 TEST_F(ToolTest, AFullDiskLosesNothing) {
@@ -33,6 +34,20 @@ TEST_F(ToolTest, AFullDiskLosesNothing) {
   EXPECT_EQ(FilesIn(folder_), before);
   EXPECT_TRUE(Read("small_iter_10.caffemodel") == weights);
   EXPECT_TRUE(Read("small_iter_10.solverstate") == state);
+}
+
+// The next file would have the number of standard error, and the log would go into it.
+TEST_F(ToolTest, WithoutStandardStreamsFilesAreTheSame) {
+  ToolOptions options{folder_.string()};
+  ASSERT_EQ(RunTool({"train", "--solver=solver.prototxt", "--metrics=a"}, options).status, 0);
+  const std::string weights = Read("small_iter_10.caffemodel");
+  std::filesystem::remove(folder_ / "small_iter_10.caffemodel");
+  options.has_streams = false;
+  EXPECT_EQ(RunTool({"train", "--solver=solver.prototxt", "--metrics=b"}, options).status, 0);
+  EXPECT_TRUE(Read("small_iter_10.caffemodel") == weights);
+  const Words lines = SplitLines(Read("b"));
+  EXPECT_EQ(lines.size(), SplitLines(Read("a")).size());
+  for (const std::string& line : lines) EXPECT_THAT(line, StartsWith("{"));
 }
 
 TEST_F(ToolTest, ResumesExactly) {
@@ -150,8 +165,9 @@ TEST_F(SignalTest, SighupSavesAndGoesOn) {
 }
 
 TEST_F(SignalTest, EffectsCanBeSwapped) {
-  ToolProcess train({"train", "--solver=solver.prototxt", "--sigint_effect=snapshot",
-                     "--sighup_effect=stop"}, Here());
+  ToolProcess train(
+      {"train", "--solver=solver.prototxt", "--sigint_effect=snapshot", "--sighup_effect=stop"},
+      Here());
   ASSERT_TRUE(train.WaitFor("Iteration 3 "));
   train.Signal(SIGINT);
   ASSERT_TRUE(train.WaitFor("Snapshotting solver state"));
@@ -175,8 +191,8 @@ TEST_F(SignalTest, KillLeavesWholeSnapshots) {
               done);
   }
   Write("solver.prototxt", kSolver);
-  EXPECT_EQ(Run({"train", "--solver=solver.prototxt", "--snapshot=small_iter_2.solverstate"})
-                .status, 0);
+  EXPECT_EQ(
+      Run({"train", "--solver=solver.prototxt", "--snapshot=small_iter_2.solverstate"}).status, 0);
 }
 
 }  // namespace

@@ -306,6 +306,22 @@ TEST_F(ExactResumeTest, SavedInATest) {
   }
 }
 
+// A program may go on after an error in a test, here one of its own.
+TEST_F(ExactResumeTest, GoesOnAfterATestThatFailed) {
+  LogCapture whole;
+  ASSERT_TRUE(MakeTrainer(RecurrentSolver("whole"))->Train());
+  const Names expected = whole.ResultsFrom(3);
+  int asked = 0;
+  const auto trainer = MakeTrainer(RecurrentSolver("failed"), "", [&] {
+    if (++asked == 7) Fail("no");  // within the test of iteration 3
+    return Action::kNone;
+  });
+  EXPECT_THROW(trainer->Train(), Error);
+  LogCapture log;
+  ASSERT_TRUE(trainer->Train());
+  EXPECT_EQ(log.ResultsFrom(3), expected);
+}
+
 // The newest two, and the best one where it is older.
 TEST_F(ExactResumeTest, KeepsTheNewestAndTheBest) {
   // The best accuracy of this run is reached in a test before the end.

@@ -4,6 +4,7 @@
 #include <gflags/gflags.h>
 
 #include <algorithm>
+#include <csignal>
 #include <iostream>
 #include <optional>
 
@@ -98,9 +99,21 @@ void CheckFlags(const Source& source) {
     const bool known = name == "backend" || std::find(source.flags.begin(), source.flags.end(),
                                                       name) != source.flags.end();
     if (known || gflags::GetCommandLineFlagInfoOrDie(name.c_str()).is_default) continue;
-    throw UsageError(Concat("crema convert ", source.name, " has no option --", name,
-                            "; it is for sources of image files, imageset and folder"));
+    std::vector<std::string> takers;
+    for (const Source& other : Sources()) {
+      const auto& flags = other.flags;
+      if (std::find(flags.begin(), flags.end(), name) != flags.end()) takers.push_back(other.name);
+    }
+    throw UsageError(Concat("crema convert ", source.name, " has no option --", name, "; only ",
+                            Join(takers, " and "), takers.size() == 1 ? " has it" : " have it"));
   }
+}
+
+// nohup and shells that start a program in the background have it ignore signals.
+Action EffectOf(int signal) {
+  struct sigaction now = {};
+  sigaction(signal, nullptr, &now);
+  return now.sa_handler == SIG_IGN ? Action::kNone : Action::kStop;
 }
 
 // A source may make several databases, one after another.
@@ -175,7 +188,7 @@ int RunConvert(const std::vector<std::string>& arguments) {
                             ", but got ", given, given == 1 ? " argument" : " arguments"));
   }
   CheckFlags(source);
-  SignalWatcher signals(Action::kStop, Action::kStop, Action::kStop);
+  SignalWatcher signals(EffectOf(SIGINT), EffectOf(SIGHUP), EffectOf(SIGTERM));
   try {
     ConversionProgress progress;
     source.run({arguments.begin() + 1, arguments.end()}, ParseBackend(FLAGS_backend),

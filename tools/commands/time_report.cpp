@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "crema/base/error.h"
+#include "train/metrics_file.h"
 
 namespace crema {
 namespace {
@@ -26,26 +27,9 @@ std::string Speed(double gflops, double peak) {
   return text.str();
 }
 
-std::string Quoted(const std::string& text) {
-  std::ostringstream out;
-  out << '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out << '\\' << c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out << "\\u" << std::hex << std::setw(4) << std::setfill('0') << static_cast<int>(c)
-          << std::dec;
-    } else {
-      out << c;
-    }
-  }
-  out << '"';
-  return out.str();
-}
-
 void WriteLayer(const LayerTime& layer, std::ostream& out) {
-  out << "    {\"name\": " << Quoted(layer.name) << ", \"type\": " << Quoted(layer.type)
-      << ", \"fused\": " << Quoted(layer.with) << ", \"forward_ms\": " << layer.forward_ms
+  out << "    {\"name\": " << JsonString(layer.name) << ", \"type\": " << JsonString(layer.type)
+      << ", \"fused\": " << JsonString(layer.with) << ", \"forward_ms\": " << layer.forward_ms
       << ", \"backward_ms\": " << layer.backward_ms
       << ", \"forward_gflops\": " << layer.forward_gflops()
       << ", \"backward_gflops\": " << layer.backward_gflops() << "}";
@@ -77,7 +61,7 @@ void LogReport(const TimeReport& report) {
 
 void WriteJson(const TimeReport& report, const std::string& path) {
   std::ofstream out(path);
-  out << std::setprecision(6) << "{\n  \"net\": " << Quoted(report.net)
+  out << std::setprecision(6) << "{\n  \"net\": " << JsonString(report.net)
       << ",\n  \"phase\": " << (report.trains ? "\"TRAIN\"" : "\"TEST\"")
       << ",\n  \"iterations\": " << report.iterations << ",\n  \"batch\": " << report.batch
       << ",\n  \"iteration_ms\": " << report.iteration_ms

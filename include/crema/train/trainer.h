@@ -49,7 +49,7 @@ struct TrainOptions {
   std::function<Action()> poll;
   // Asked before every layer, so it should be quick. Once it says true, the iteration or the test
   // under way is taken back, as if it had not begun, and training stops as for kStop. (Iterations
-  // of a net that writes HDF5Output cannot be taken back: they are finished.)
+  // and tests of a net that writes HDF5Output cannot be taken back: they are finished.)
   std::function<bool()> interrupt;
 };
 
@@ -139,6 +139,7 @@ class Trainer {
     Trainer& trainer_;
     bool in_tests_, shown_;
   };
+  void RunTests(const std::function<void()>& tests);
   void BeginTests();
   void EndTests();
   void TakeTestsBack();
