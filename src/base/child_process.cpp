@@ -130,9 +130,9 @@ std::optional<std::string> FaultOf(const Outcome& outcome, unsigned cpu_seconds)
   if (WIFEXITED(outcome.status)) return WEXITSTATUS(outcome.status) == 0 ? "" : "crashes";
   const double used = Seconds(outcome.used.ru_utime) + Seconds(outcome.used.ru_stime);
   const int signal = WTERMSIG(outcome.status);
-  if (signal == SIGXCPU) return "does not come to an end";
+  if (signal == SIGXCPU) return "does not finish";
   if (outcome.was_late || signal == SIGALRM) {
-    return 2 * used >= cpu_seconds ? "does not come to an end" : "";
+    return 2 * used >= cpu_seconds ? "does not finish" : "";
   }
   if (outcome.stood_still) return std::nullopt;
   switch (signal) {

@@ -7,7 +7,7 @@ namespace crema {
 void CheckRange(const std::string& name, int64_t value, int64_t least, int64_t most,
                 const std::string& advice) {
   if (value >= least && value <= most) return;
-  Fail(name, " is ", value, "; it must be from ", least, " to ", most,
+  Fail(name, " is ", value, ", but must be from ", least, " to ", most,
        advice.empty() ? "" : "; " + advice);
 }
 

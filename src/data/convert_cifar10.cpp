@@ -29,12 +29,12 @@ void CheckFiles(const std::vector<std::string>& files, int images_per_file) {
     const uint64_t size = fs::file_size(file, error);
     if (error) {
       Fail(file, ": cannot be read: ", error.message(),
-           "; the folder must hold the *binary* "
-           "version of CIFAR-10 (data/cifar10/get_cifar10.sh fetches it)");
+           "; the folder must contain the binary version of CIFAR-10 (data/cifar10/get_cifar10.sh "
+           "downloads it)");
     }
     if (size != expected) {
-      Fail(file, ": has ", size, " bytes and should have ", expected, ", ", images_per_file,
-           " images of ", kImageBytes + 1, "; download it anew");
+      Fail(file, ": has ", size, " bytes, expected ", expected, " (", images_per_file,
+           " images of ", kImageBytes + 1, " bytes); download it again");
     }
   }
 }
@@ -55,9 +55,8 @@ void WriteDatabase(const std::vector<std::string>& files, const std::string& dat
       if (!file.read(record, sizeof record)) Fail(path, ": cannot be read to its end");
       const int label = static_cast<unsigned char>(record[0]);
       if (label >= kClasses) {
-        Fail(path, ": image ", i, " has the label ", label,
-             "; labels of CIFAR-10 go from 0 to 9, "
-             "so this is another kind of file");
+        Fail(path, ": image ", i, " has label ", label,
+             ", but CIFAR-10's labels are 0 to 9; this is not a CIFAR-10 file");
       }
       datum.set_label(label);
       datum.set_data(record + 1, kImageBytes);
@@ -84,7 +83,7 @@ void ConvertCifar10(const std::string& folder, const std::string& out_folder, Ba
   CheckFiles(test, images_per_file);
   std::error_code error;
   fs::create_directories(out_folder, error);
-  if (error) Fail("the folder '", out_folder, "' cannot be made: ", error.message());
+  if (error) Fail("cannot create the folder '", out_folder, "': ", error.message());
   const std::string suffix = backend == Backend::kLmdb ? "lmdb" : "leveldb";
   const fs::path out = out_folder;
   const std::string train_database = (out / ("cifar10_train_" + suffix)).string();
@@ -96,7 +95,7 @@ void ConvertCifar10(const std::string& folder, const std::string& out_folder, Ba
     WriteDatabase(test, (out / ("cifar10_test_" + suffix)).string(), backend, images_per_file,
                   stop);
   } catch (const Error& error) {
-    Fail(error.what(), "; ", train_database, " is complete and stays");
+    Fail(error.what(), "; ", train_database, " is complete and is kept");
   }
 }
 

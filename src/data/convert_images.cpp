@@ -52,7 +52,7 @@ Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageO
   } catch (const cv::Exception& exception) {
     result.error = exception.err;
   } catch (const std::bad_alloc&) {
-    result.error = "needs more memory than there is";
+    result.error = "needs more memory than is available";
   }
   if (result.error.empty()) return result;
   // Some sentences begin with the file's name already.
@@ -101,13 +101,13 @@ class Collector {
     writer_.Finish();
     if (writer_.count() % 1000 != 0) LogCount();
     if (sizes_differ_) {
-      LOG(WARNING) << "The images differ in size; to train on them needs crop_size. Use "
+      LOG(WARNING) << "The images differ in size, so training needs crop_size. Use "
                       "--resize_height and --resize_width to make them equal.";
     }
     if (flaws_.count() > 0) {
-      LOG(WARNING) << Concat(flaws_.count(),
-                             " of the images stored are truncated or damaged; the "
-                             "warnings above name them.");
+      LOG(WARNING) << Concat(
+          flaws_.count(),
+          " of the stored images are truncated or damaged; see the warnings above.");
     }
     ListWhatIsLeftOut();
   }
@@ -133,7 +133,7 @@ class Collector {
 
   void LeaveOut(std::string reason) {
     if (!options_.skip_bad) {
-      Fail(reason, "; mend or remove this image, or leave out all bad ones with --skip_bad");
+      Fail(reason, "; repair or remove this image, or skip all bad images with --skip_bad");
     }
     ++left_out_;
     if (reasons_.size() < kMostReasons) reasons_.push_back(std::move(reason));
@@ -141,8 +141,8 @@ class Collector {
 
   void ListWhatIsLeftOut() const {
     if (left_out_ == 0) return;
-    LOG(WARNING) << "Left out " << left_out_ << " of " << left_out_ + writer_.count()
-                 << " images, which cannot be used:";
+    LOG(WARNING) << "Skipped " << left_out_ << " of " << left_out_ + writer_.count()
+                 << " images because they cannot be used:";
     for (const std::string& reason : reasons_) LOG(WARNING) << "    " << reason;
     if (left_out_ > reasons_.size()) {
       LOG(WARNING) << "    and " << left_out_ - reasons_.size() << " more";
@@ -162,13 +162,15 @@ void CheckOptions(const ImageOptions& options) {
   if (options.resize_height < 0 || options.resize_width < 0 ||
       (options.resize_height > 0) != (options.resize_width > 0)) {
     Fail("--resize_height=", options.resize_height, " and --resize_width=", options.resize_width,
-         " do not go together; give both, above 0, or neither");
+         ": set both to at least 1, or neither");
   }
-  if (options.rgb && options.gray) Fail("--rgb and --gray do not go together; give one of them");
+  if (options.rgb && options.gray) {
+    Fail("--rgb and --gray cannot be combined; use only one of them");
+  }
   if (options.rgb && options.encodes()) {
     Fail(
-        "--rgb does not go with --encoded or --encode_type: compressed images are always decoded "
-        "to blue, green, red");
+        "--rgb cannot be combined with --encoded or --encode_type: compressed images are always "
+        "decoded to blue, green, red");
   }
 }
 
@@ -259,7 +261,7 @@ uint64_t ConvertFolder(const std::string& folder, const std::string& database, B
   const std::vector<std::string> classes = ListNames(folder, [](const fs::directory_entry& entry) {
     return entry.is_directory() && entry.path().filename().string()[0] != '.';
   });
-  if (classes.empty()) Fail("the folder '", folder, "' holds no folder; it needs one a class");
+  if (classes.empty()) Fail("the folder '", folder, "' has no subfolders; it needs one per class");
   std::vector<Entry> entries;
   std::string class_list;
   for (size_t label = 0; label < classes.size(); ++label) {
@@ -269,7 +271,7 @@ uint64_t ConvertFolder(const std::string& folder, const std::string& database, B
         ListNames(class_folder, [](const fs::directory_entry& entry) {
           return !entry.is_directory() && IsImageName(entry.path());
         });
-    if (images.empty()) Fail("the folder '", class_folder.string(), "' holds no image");
+    if (images.empty()) Fail("the folder '", class_folder.string(), "' contains no images");
     for (const std::string& image : images) {
       entries.push_back({classes[label] + "/" + image, static_cast<int>(label), ""});
     }

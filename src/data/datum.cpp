@@ -49,7 +49,7 @@ void DatumDecoder::State::DecodeImage(const Record& record) {
   const auto fail = [&](const auto&... parts) {
     Fail(NameRecord(title, record), " is marked as a compressed image, but ", parts...);
   };
-  if (data.empty()) fail("it holds no data; make the database anew");
+  if (data.empty()) fail("it has no data; recreate the database");
   DecodeReport report;
   decoded = crema::DecodeImage(data, ReadFlag(color), &report);
   if (decoded.empty()) fail(report.problem);
@@ -69,9 +69,9 @@ void DatumDecoder::State::DecodeImage(const Record& record) {
 void DatumDecoder::State::CheckValues(const Record& record) const {
   const ImageSize size = {datum.channels(), datum.height(), datum.width()};
   if (size.channels <= 0 || size.height <= 0 || size.width <= 0) {
-    Fail(NameRecord(title, record), " says that its size is ", size.ToString(),
-         " (channels x height x width); each must be at least 1, so this is not a Datum as "
-         "`crema convert` and Caffe's tools write it");
+    Fail(NameRecord(title, record), " has size ", size.ToString(),
+         " (channels x height x width), but each must be at least 1; it was not written by `crema "
+         "convert` or Caffe's tools");
   }
   // In parts, since the product of three hostile sizes may not fit.
   const bool bytes = !datum.data().empty();
@@ -81,9 +81,8 @@ void DatumDecoder::State::CheckValues(const Record& record) const {
   const uint64_t width = static_cast<uint64_t>(size.width);
   if (found % width != 0 || found / width != rows) {
     Fail(NameRecord(title, record), " holds ", found, bytes ? " bytes" : " floats",
-         " but says that its size is ", size.ToString(),
-         " (channels x height x width); make the "
-         "database anew");
+         ", which does not match its size ", size.ToString(),
+         " (channels x height x width); recreate the database");
   }
 }
 
@@ -104,8 +103,8 @@ const Image& DatumDecoder::Decode(const Record& record) {
   if (record.value.size() > INT_MAX ||
       !s.datum.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
     Fail(NameRecord(s.title, record),
-         " is not a Datum message; the database is damaged or was not "
-         "made by `crema convert` or Caffe's tools");
+         " is not a Datum; the database is damaged or was not made by `crema convert` or Caffe's "
+         "tools");
   }
   s.encoded = s.datum.encoded();
   s.image.label = s.datum.label();

@@ -12,7 +12,7 @@ namespace {
 
 std::string NotDecoded(std::string_view file, const std::string& reason) {
   return Concat("its ", file.size(), " bytes could not be decoded", reason,
-                "; the image file is truncated, damaged or of a kind that OpenCV does not read");
+                "; the image file is truncated, damaged or in a format that OpenCV does not read");
 }
 
 cv::Mat DecodeByOpenCv(std::string_view file, int flag, DecodeReport* report) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint64_t kFileSalt = 0x66696C65ull, kRowSalt = 0x726F7773ull;
 
-constexpr char kWanted[] = "a text file with the name of an HDF5 file in each line";
+constexpr char kWanted[] = "a text file with the name of one HDF5 file per line";
 
 }  // namespace
 
@@ -31,7 +31,7 @@ Hdf5Rows::Hdf5Rows(const std::string& list, std::vector<std::string> datasets, b
     TryAndRead(files_[f], [&] { Inspect(f); });
   }
   if (count() == 0) {
-    Fail(owner_, ": the files in ", list, " hold no rows");
+    Fail(owner_, ": the files in ", list, " contain no rows");
   }
 }
 
@@ -46,17 +46,16 @@ void Hdf5Rows::Inspect(size_t f) {
   for (size_t d = 0; d < datasets_.size(); ++d) {
     if (!file.Has(datasets_[d])) {
       Fail(owner_, ": ", files_[f], " has no dataset '", datasets_[d],
-           "'; each top needs one of its "
-           "name");
+           "'; each top needs a dataset of the same name");
     }
     const std::vector<int64_t> shape = file.Shape(datasets_[d]);
     const std::string name = Concat(owner_, ": dataset '", datasets_[d], "' of ", files_[f]);
-    if (shape.empty()) Fail(name, " is a scalar; axis 0 must be that of the rows");
+    if (shape.empty()) Fail(name, " is a scalar, but axis 0 must be the rows");
     const std::vector<int64_t> row(shape.begin() + 1, shape.end());
     if (f == 0) row_shapes_[d] = row;
     if (row != row_shapes_[d]) {
-      Fail(name, " has rows of ", Shape(row).ToString(), ", but those of ", files_[0], " have ",
-           Shape(row_shapes_[d]).ToString());
+      Fail(name, " has rows of shape ", Shape(row).ToString(), ", but the rows of ", files_[0],
+           " have shape ", Shape(row_shapes_[d]).ToString());
     }
     const auto rows = static_cast<uint64_t>(shape[0]);
     if (d == 0) row_counts_.push_back(rows);
@@ -96,8 +95,7 @@ void Hdf5Rows::ReadValues(size_t f) {
     values_.push_back(file.ReadFloats(datasets_[d]));
     const uint64_t expected = row_counts_[f] * static_cast<uint64_t>(Shape(row_shapes_[d]).count());
     if (values_[d].size() == expected) continue;
-    Fail(owner_, ": dataset '", datasets_[d], "' of ", files_[f],
-         " has changed while it was in use");
+    Fail(owner_, ": dataset '", datasets_[d], "' of ", files_[f], " changed while it was in use");
   }
 }
 

@@ -66,10 +66,9 @@ class ImageBatches : public BatchMaker {
     };
     const ImageSize size = options_.transformer->OutputSize(image.size, name);
     if (size == options_.size) return;
-    Fail(name(), " gives ", size.ToString(),
-         " numbers (channels x height x width), but the first "
-         "image gives ",
-         options_.size.ToString(), "; set new_height and new_width, or crop_size");
+    Fail(name(), " has size ", size.ToString(),
+         " (channels x height x width), but the first image has ", options_.size.ToString(),
+         "; set new_height and new_width, or crop_size");
   }
 
   const ImageBatchOptions options_;

@@ -34,10 +34,10 @@ const ImageCodecs& Load() {
       if (codecs != nullptr) return *static_cast<const ImageCodecs*>(codecs);
     }
     const char* const error = dlerror();
-    why = error != nullptr ? error : "it is not crema's";
+    why = error != nullptr ? error : "it does not belong to crema";
   }
-  Fail("image files cannot be read or written: ", kFile, " could not be loaded (", why,
-       "); it belongs beside libcrema.so");
+  Fail("image files cannot be read or written because ", kFile, " could not be loaded (", why,
+       "); it must be in the same folder as libcrema.so");
 }
 
 }  // namespace

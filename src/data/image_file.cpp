@@ -34,11 +34,11 @@ ImageFileDecoder::ImageFileDecoder(ImageFileDecoder&&) noexcept = default;
 const Image& ImageFileDecoder::Read(const std::string& path, const std::string& where) {
   State& s = *state_;
   if (!std::ifstream(path).good()) {
-    Fail(where, ": the image ", path, " cannot be opened; correct its path, or root_folder");
+    Fail(where, ": cannot open the image ", path, "; correct its path or root_folder");
   }
   DecodeReport report;
   s.decoded = DecodeImage(ReadFileBytes(path), s.flag, &report);
-  if (s.decoded.empty()) Fail(where, ": the image ", path, " cannot be decoded: ", report.problem);
+  if (s.decoded.empty()) Fail(where, ": cannot decode the image ", path, ": ", report.problem);
   s.flaws->Add(report.flaw, [&] { return where + ": the image " + path; });
   if (s.height > 0 && s.width > 0) {
     cv::resize(s.decoded, s.resized, cv::Size(s.width, s.height));

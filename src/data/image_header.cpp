@@ -121,8 +121,8 @@ std::string ImplausibleSize(std::string_view file) {
     const std::optional<Claim> claim = read(in);
     if (!claim.has_value()) continue;
     if (claim->width * claim->height <= claim->most_pixels) return "";
-    return Concat("its header says ", claim->width, " x ", claim->height,
-                  " pixels, far more than its ", file.size(), " bytes can hold");
+    return Concat("its header claims ", claim->width, " x ", claim->height,
+                  " pixels, far more than ", file.size(), " bytes can hold");
   }
   return "";
 }

@@ -98,13 +98,13 @@ std::string EncodeAs(const std::string& type, const cv::Mat& image) {
   } catch (const cv::Exception&) {  // no such type, or not of such images
   }
   if (file.empty()) {
-    Fail("could not be stored as '", type, "'; give another --encode_type, such as jpg or png");
+    Fail("cannot be stored as '", type, "'; use another --encode_type, such as jpg or png");
   }
   DecodeReport report;
   const cv::Mat stored = DecodeImage(file, cv::IMREAD_UNCHANGED, &report);
   if (stored.type() != image.type() || stored.size() != image.size()) {
     Fail("cannot be stored as '", type, "' with ", image.channels(),
-         " channels; give another --encode_type, such as jpg or png");
+         " channels; use another --encode_type, such as jpg or png");
   }
   return file;
 }
@@ -114,7 +114,7 @@ std::string FileOf(const std::string& path, Source source, const ImageOptions& o
   const std::string type = TypeOf(source.bytes, path);
   const std::string wanted =
       options.encode_type.empty() ? type : ImageType("x." + options.encode_type);
-  if (wanted.empty()) Fail("is of a type that is not known; give --encode_type");
+  if (wanted.empty()) Fail("has an unknown file type; set --encode_type");
   const bool keeps = wanted == type && source.as_stored && options.resize_height == 0;
   return keeps ? std::move(source.bytes) : EncodeAs(wanted, source.image);
 }

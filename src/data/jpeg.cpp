@@ -190,9 +190,9 @@ std::string Flaw(const Decoder& decoder) {
     return Concat("is damaged", with_row ? " in " + row : "", ": libjpeg says \"", messages.first,
                   "\"");
   }
-  if (with_row) return "is truncated in " + row + "; what is missing is grey";
-  if (decoder.knows_rows()) return "is truncated; it lacks no pixels, only its end mark";
-  return "is truncated; it may be coarser than it should be, or partly grey";
+  if (with_row) return "is truncated in " + row + "; the missing part is grey";
+  if (decoder.knows_rows()) return "is truncated; only its end mark is missing, no pixels";
+  return "is truncated; it may be less detailed than intended, or partly grey";
 }
 
 }  // namespace
@@ -206,7 +206,7 @@ cv::Mat DecodeJpeg(std::string_view file, int flag, DecodeReport* report) {
   if (read) {
     if (int64_t{decoder.height()} * decoder.width() > MostPixels()) {
       report->problem = Concat("it has ", decoder.height(), " x ", decoder.width(),
-                               " pixels; at most ", MostPixels(), " are allowed");
+                               " pixels, but at most ", MostPixels(), " are supported");
       return {};
     }
     image.create(decoder.height(), decoder.width(), decoder.type());

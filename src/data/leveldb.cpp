@@ -15,14 +15,14 @@ std::string Advice(const leveldb::Status& status) {
   const std::string text = status.ToString();
   const auto says = [&](const char* part) { return text.find(part) != std::string::npos; };
   if (says("/LOCK") && (says("unavailable") || says("already held"))) {
-    return "; another process uses it, and LevelDB allows only one at a time: stop that one, copy "
-           "the folder, or convert to LMDB";
+    return "; another process is using it, and LevelDB allows only one at a time: stop that "
+           "process, copy the folder, or convert to LMDB";
   }
   if (says("Permission denied") || says("Read-only")) {
-    return "; LevelDB must be able to write to its folder even to read it: copy the folder to "
-           "where that is possible, or convert to LMDB";
+    return "; LevelDB needs write access to its folder even for reading: copy the folder to a "
+           "writable place, or convert to LMDB";
   }
-  if (status.IsCorruption()) return "; copy or make it anew";
+  if (status.IsCorruption()) return "; copy it again or recreate it";
   return "";
 }
 

@@ -89,7 +89,7 @@ std::vector<ListLine> ReadListLines(const std::string& path, const std::string& 
 std::vector<ListedImage> ReadImageList(const std::string& path, const std::string& owner) {
   std::vector<ListedImage> images;
   for (const ListLine& line :
-       ReadListLines(path, "a text file with an image's path and its label in each line", owner)) {
+       ReadListLines(path, "a text file with an image path and a label on each line", owner)) {
     const std::string& text = line.text;
     const size_t blank = text.find_last_of(kBlanks);
     const size_t label_at = blank == std::string::npos ? 0 : blank + 1;
@@ -97,10 +97,9 @@ std::vector<ListedImage> ReadImageList(const std::string& path, const std::strin
     const char* end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data() + label_at, end, image.label);
     if (blank == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end) {
-      Fail(NameLine(owner, path, line.number), "\"", Printable(text),
-           "\" does not end with a label; each line must be an image's path, a blank, and its "
-           "label, "
-           "a whole number");
+      Fail(
+          NameLine(owner, path, line.number), "\"", Printable(text),
+          "\" does not end with a label; each line must be an image path, a space, and an integer");
     }
     image.path = text.substr(0, text.find_last_not_of(kBlanks, blank) + 1);
     if (image.path.empty()) {
@@ -111,7 +110,7 @@ std::vector<ListedImage> ReadImageList(const std::string& path, const std::strin
   }
   if (images.size() > UINT32_MAX) {
     Fail(owner, owner.empty() ? "" : ": ", "the list ", path, " has ", images.size(),
-         " lines; at most 2^32 - 1 are allowed");
+         " lines, but at most 2^32 - 1 are supported");
   }
   return images;
 }
@@ -123,9 +122,8 @@ std::vector<std::string> ReadFileList(const std::string& path, const std::string
     for (std::string& name : NamesIn(line.text.substr(line.text.find_first_not_of(kBlanks)))) {
       if (!CanBeOpened(name)) {
         Fail(NameLine(owner, path, line.number), "the file \"", Printable(name, kLongestPath),
-             "\" cannot be opened; each line must be the path of a file, absolute or from the "
-             "folder "
-             "where crema runs");
+             "\" cannot be opened; each line must be the path of a file, absolute or relative to "
+             "the current folder");
       }
       names.push_back(std::move(name));
     }

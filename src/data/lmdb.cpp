@@ -44,7 +44,8 @@ struct Snapshot {
 };
 
 [[noreturn]] void FailTruncated(const std::string& title, const std::string& found) {
-  FailDatabase(title, "opened", "data.mdb is truncated: " + found + "; copy or make it anew");
+  FailDatabase(title, "opened",
+               "data.mdb is truncated: " + found + "; copy it again or recreate it");
 }
 
 // Throws where the file holds fewer pages than it says: the first touch of a missing page would
@@ -58,22 +59,21 @@ Snapshot ReadSnapshot(const std::string& title, int file) {
   LmdbMeta& second = shot.metas[1];
   if (!ReadMeta(file, 0, &first)) FailTruncated(title, Concat("it has only ", shot.size, " bytes"));
   if (first.magic != LmdbMeta::kMagic || !IsPageSize(first.page_size)) {
-    FailDatabase(title, "opened",
-                 "data.mdb does not begin as an LMDB file of a 64-bit machine "
-                 "does; copy or make it anew");
+    FailDatabase(
+        title, "opened",
+        "data.mdb is not an LMDB file from a 64-bit machine; copy it again or recreate it");
   }
   if (!ReadMeta(file, first.page_size, &second)) {
     FailTruncated(title, Concat("it has only ", shot.size, " bytes"));
   }
   if (second.magic != LmdbMeta::kMagic || second.page_size != first.page_size) {
     FailDatabase(title, "opened",
-                 "data.mdb is damaged: its second page is not what it should be; "
-                 "copy or make it anew");
+                 "data.mdb is damaged: its second page is invalid; copy it again or recreate it");
   }
   const uint64_t pages = shot.size / first.page_size, last_page = shot.latest().last_page;
   if (pages <= last_page) {
     FailTruncated(title, Concat("it has ", pages, " pages of ", first.page_size,
-                                " bytes and should have ", last_page + 1));
+                                " bytes, expected ", last_page + 1));
   }
   return shot;
 }
@@ -86,7 +86,7 @@ using EnvPtr = std::unique_ptr<MDB_env, EnvCloser>;
 EnvPtr NewEnv() {
   MDB_env* env = nullptr;
   const int rc = mdb_env_create(&env);
-  if (rc != 0) Fail("LMDB could not be started: ", mdb_strerror(rc));
+  if (rc != 0) Fail("LMDB failed to start: ", mdb_strerror(rc));
   return EnvPtr(env);
 }
 
@@ -126,7 +126,7 @@ class LmdbSource : public RecordSource {
     const bool second = shot.metas[1].transaction == held;
     if (!second && shot.metas[0].transaction != held) {
       FailDatabase(title(), "opened",
-                   "another process is writing to it; try again when it is done");
+                   "another process is writing to it; try again when that has finished");
     }
     tree_ = {nullptr, shot.metas[second], title()};
     if (!map_.Map(file.number, shot.size)) FailDatabase(title(), "opened", std::strerror(errno));

@@ -70,22 +70,22 @@ LmdbMeta LmdbMeta::Parse(const char* bytes) {
 LmdbTreeCursor::LmdbTreeCursor(const LmdbTree* tree) : tree_(tree) {
   if (tree_->meta.flags != 0) {
     FailDatabase(tree_->title, "read",
-                 "it is of a kind that Caffe does not make (its keys are "
-                 "numbers, or repeat); convert it");
+                 "its keys are numbers or repeat, which Caffe's databases never have; convert it");
   }
-  if (depth() > kMaxDepth) Damaged(Concat("its tree is said to be ", depth(), " levels deep"));
+  if (depth() > kMaxDepth) Damaged(Concat("its tree claims to be ", depth(), " levels deep"));
 }
 
 void LmdbTreeCursor::Damaged(const std::string& what) const {
-  FailDatabase(tree_->title, "read", "data.mdb is damaged: " + what + "; copy or make it anew");
+  FailDatabase(tree_->title, "read",
+               "data.mdb is damaged: " + what + "; copy it again or recreate it");
 }
 
 const char* LmdbTreeCursor::Page(uint64_t number) const {
   if (number > tree_->meta.last_page) {
-    Damaged(Concat("it points to page ", number, " of ", tree_->meta.last_page + 1));
+    Damaged(Concat("it refers to page ", number, " of ", tree_->meta.last_page + 1));
   }
   const char* page = tree_->memory + number * tree_->meta.page_size;
-  if (Load<uint64_t>(page) != number) Damaged(Concat("page ", number, " is not what it should be"));
+  if (Load<uint64_t>(page) != number) Damaged(Concat("page ", number, " is invalid"));
   return page;
 }
 
@@ -94,7 +94,7 @@ const char* LmdbTreeCursor::CheckedPage(uint64_t number, bool leaf) const {
   const bool right_kind = (PageFlags(page) & kKindMask) == (leaf ? kLeaf : kBranch);
   const uint32_t lower = Lower(page), upper = Upper(page);
   if (!right_kind || lower < kPageHeader + 2 || lower > upper || upper > tree_->meta.page_size) {
-    Damaged(Concat("page ", number, " is not what it should be"));
+    Damaged(Concat("page ", number, " is invalid"));
   }
   for (int i = 0; i < NodeCount(page); ++i) CheckNode(number, page, i, leaf);
   return page;
@@ -109,14 +109,14 @@ void LmdbTreeCursor::CheckNode(uint64_t number, const char* page, int index, boo
     if (leaf) {
       if ((NodeFlags(node) & ~kBigValue) != 0) {
         FailDatabase(tree_->title, "read",
-                     "it holds databases within the database, which Caffe "
-                     "does not make, or is damaged; convert it or make it anew");
+                     "it is damaged, or contains databases within the database, which Caffe does "
+                     "not make; recreate or convert it");
       }
       end += NodeFlags(node) & kBigValue ? sizeof(uint64_t) : ValueSize(node);
     }
     good = end <= page_size;
   }
-  if (!good) Damaged(Concat("page ", number, " is not what it should be"));
+  if (!good) Damaged(Concat("page ", number, " is invalid"));
 }
 
 void LmdbTreeCursor::Enter(uint64_t number) {
@@ -133,7 +133,7 @@ void LmdbTreeCursor::DescendLeft() {
 
 void LmdbTreeCursor::CountRecord() {
   if (counting_ && ++given_ > tree_->meta.entries) {
-    Damaged(Concat("it has more than the ", tree_->meta.entries, " records that it should have"));
+    Damaged(Concat("it has more records than the ", tree_->meta.entries, " it claims"));
   }
 }
 
@@ -152,7 +152,7 @@ bool LmdbTreeCursor::Next() {
   while (!path_.empty() && path_.back().index + 1 == NodeCount(path_.back().page)) path_.pop_back();
   if (path_.empty()) {
     if (counting_ && given_ != tree_->meta.entries) {
-      Damaged(Concat("it has ", given_, " of ", tree_->meta.entries, " records"));
+      Damaged(Concat("only ", given_, " of its ", tree_->meta.entries, " records are there"));
     }
     return false;
   }
@@ -189,7 +189,7 @@ std::string_view LmdbTreeCursor::value() const {
   const uint64_t pages_left = tree_->meta.last_page - first + 1;
   if ((PageFlags(page) & kKindMask) != kOverflow ||
       kPageHeader + size > pages_left * tree_->meta.page_size) {
-    Damaged(Concat("page ", first, " is not what it should be"));
+    Damaged(Concat("page ", first, " is invalid"));
   }
   return {page + kPageHeader, size};
 }

@@ -58,12 +58,10 @@ MeanImage ComputeMean(Backend backend, const std::string& database,
       sums.resize(static_cast<size_t>(size.count()));
     }
     if (image.size != size) {
-      Fail(NameRecord(source->title(), record), " is ", image.size.ToString(),
-           " (channels x "
-           "height x width), but the first record is ",
-           size.ToString(),
-           "; a mean needs images of "
-           "one size: make the database with --resize_height and --resize_width");
+      Fail(NameRecord(source->title(), record), " has size ", image.size.ToString(),
+           " (channels x height x width), but the first record has ", size.ToString(),
+           "; a mean needs images of one size, so recreate the database with --resize_height and "
+           "--resize_width");
     }
     AddImage(image, &sums);
     if (progress) progress(record.number + 1, source->KnownCount().value_or(0));

@@ -33,9 +33,8 @@ class IdxFile {
     const uint32_t found = ReadNumber();
     if (found == magic) return;
     const bool swapped = found == kImageMagic || found == kLabelMagic;
-    Fail(path_, ": is not an IDX file of ", what, ": it begins with the number ", found,
-         " and should begin with ", magic,
-         swapped ? "; give the images first and the labels second" : "");
+    Fail(path_, ": is not an IDX file of ", what, ": it starts with ", found, ", expected ", magic,
+         swapped ? "; name the images first and the labels second" : "");
   }
 
   const std::string& path() const { return path_; }
@@ -52,7 +51,7 @@ class IdxFile {
     int code = Z_OK;
     const char* reason = gzerror(file_.get(), &code);
     if (code != Z_OK && code != Z_BUF_ERROR) Fail(path_, ": cannot be read: ", reason);
-    Fail(path_, ": is truncated; copy or download it anew");
+    Fail(path_, ": is truncated; copy or download it again");
   }
 
   // Throws where the file cannot hold what its header says, or holds more. To be called when the
@@ -61,15 +60,15 @@ class IdxFile {
     const uint64_t expected = header_bytes + items * item_bytes;
     const bool plain = gzdirect(file_.get()) != 0;
     if (plain ? size_ == expected : expected / kMaxGzipRatio <= size_) return;
-    Fail(path_, ": its header says ", items, " items of ", item_bytes, " bytes, which makes ",
-         expected, " bytes in all, but the file has ", size_, plain ? "" : " compressed",
-         "; copy or download it anew");
+    Fail(path_, ": its header claims ", items, " items of ", item_bytes, " bytes, ", expected,
+         " bytes in total, but the file has ", size_, plain ? "" : " compressed",
+         "; copy or download it again");
   }
 
   void CheckEnd() {
     char byte;
     if (gzread(file_.get(), &byte, 1) != 0)
-      Fail(path_, ": is longer than its header says, or damaged");
+      Fail(path_, ": is damaged, or longer than its header claims");
   }
 
  private:
@@ -90,10 +89,10 @@ MnistFiles::MnistFiles(const std::string& images_path, const std::string& labels
   const uint64_t rows = images_->ReadNumber(), columns = images_->ReadNumber();
   if (count_ != label_count) {
     Fail(images_path, " has ", count_, " images, but ", labels_path, " has ", label_count,
-         " labels; give files that belong together");
+         " labels; use files that belong together");
   }
   if (rows == 0 || columns == 0 || rows * columns > kMaxImageBytes) {
-    Fail(images_path, ": its header says ", rows, " rows and ", columns,
+    Fail(images_path, ": its header claims ", rows, " rows and ", columns,
          " columns; the file is damaged");
   }
   rows_ = static_cast<int>(rows);

@@ -16,7 +16,7 @@ Prefetcher::Prefetcher(std::unique_ptr<BatchMaker> maker, int depth, int threads
       threads_.emplace_back([this, i] { Run(i); });
     } catch (const std::system_error& error) {
       if (i > 0) break;  // fewer do as well
-      Fail("no thread could be started to prepare the data: ", error.what());
+      Fail("cannot start a thread to prepare data: ", error.what());
     }
   }
 }

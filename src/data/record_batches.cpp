@@ -55,11 +55,9 @@ class RecordBatches : public BatchMaker {
     const auto name = [&] { return NameRecord(options_.source->title(), record); };
     const ImageSize size = options_.transformer->OutputSize(image.size, name);
     if (size == options_.size) return;
-    Fail(options_.owner, ": ", name(), " gives ", size.ToString(),
-         " numbers (channels x height x "
-         "width), but the database's first record gives ",
-         options_.size.ToString(),
-         "; all must agree: make the database anew with --resize_height and --resize_width, or set "
+    Fail(options_.owner, ": ", name(), " has size ", size.ToString(),
+         " (channels x height x width), but the first record has ", options_.size.ToString(),
+         "; recreate the database with --resize_height and --resize_width, or set "
          "crop_size or force_color in transform_param");
   }
 
@@ -78,14 +76,14 @@ std::unique_ptr<BatchMaker> MakeRecordBatches(const RecordBatchOptions& options)
 FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer,
                                std::shared_ptr<FlawLog> flaws) {
   const std::unique_ptr<RecordCursor> cursor = source.NewCursor();
-  if (!cursor->First()) FailDatabase(source.title(), "read", "its first record is gone");
+  if (!cursor->First()) FailDatabase(source.title(), "read", "its first record has disappeared");
   const Record record = {0, 0, std::string(cursor->key()), std::string(cursor->value())};
   DatumDecoder decoder(transformer.color(), source.title(), std::move(flaws));
   const ImageSize size = decoder.Decode(record).size;
   if (!decoder.was_encoded() && transformer.color() != ColorMode::kAsStored) {
-    LOG(WARNING) << source.title() << ": its records hold pixels, not compressed images; "
+    LOG(WARNING) << source.title() << ": its records are not compressed images, so "
                  << (transformer.color() == ColorMode::kColor ? "force_color" : "force_gray")
-                 << " has no effect on them";
+                 << " has no effect";
   }
   const auto name = [&] { return NameRecord(source.title(), record); };
   return {transformer.OutputSize(size, name), decoder.was_encoded()};

@@ -63,27 +63,25 @@ void CheckFolder(Backend backend, const std::string& path) {
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) {
     FailDatabase(title, "opened",
-                 "there is no such folder; check `source`, which is relative to "
-                 "the folder that the program runs in");
+                 "no such folder; check `source`, which is relative to the current folder");
   }
   if (error) FailDatabase(title, "opened", error.message());
   if (status.type() != fs::file_type::directory) {
-    FailDatabase(title, "opened", "it is not a folder; give the folder that holds the database");
+    FailDatabase(title, "opened", "it is not a folder; name the folder that contains the database");
   }
   const bool lmdb = Has(path, "data.mdb"), leveldb = Has(path, "CURRENT");
   if (backend == Backend::kLmdb ? lmdb : leveldb) return;
   if (lmdb) {
     FailDatabase(title, "opened",
-                 "the folder holds an LMDB; set `backend: LMDB` (on the command "
-                 "line --backend=lmdb)");
+                 "it is an LMDB; set `backend: LMDB` (on the command line, --backend=lmdb)");
   }
   if (leveldb) {
-    FailDatabase(title, "opened",
-                 "the folder holds a LevelDB; set `backend: LEVELDB` (on the "
-                 "command line --backend=leveldb)");
+    FailDatabase(
+        title, "opened",
+        "it is a LevelDB; set `backend: LEVELDB` (on the command line, --backend=leveldb)");
   }
   FailDatabase(title, "opened",
-               Concat("the folder holds no database: a file named ",
+               Concat("the folder contains no database: ",
                       backend == Backend::kLmdb ? "data.mdb" : "CURRENT", " is missing"));
 }
 
@@ -94,7 +92,7 @@ const char* ToString(Backend backend) { return backend == Backend::kLmdb ? "LMDB
 Backend ParseBackend(const std::string& name) {
   if (name == "lmdb") return Backend::kLmdb;
   if (name == "leveldb") return Backend::kLevelDb;
-  Fail("the database backend '", name, "' is unknown; it must be lmdb or leveldb");
+  Fail("unknown database backend '", name, "'; use lmdb or leveldb");
 }
 
 void FailDatabase(const std::string& title, const std::string& what, const std::string& why) {
@@ -125,7 +123,7 @@ const KeyIndex& RecordSource::Keys() {
 }
 
 std::shared_ptr<RecordSource> OpenRecordSource(Backend backend, const std::string& path) {
-  if (path.empty()) Fail("a ", ToString(backend), " was to be opened, but its `source` is empty");
+  if (path.empty()) Fail("the `source` of the ", ToString(backend), " is empty; name a folder");
   CheckFolder(backend, path);
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
@@ -133,7 +131,7 @@ std::shared_ptr<RecordSource> OpenRecordSource(Backend backend, const std::strin
   return TheOpenSources().Get(Concat(ToString(backend), ":", real.string()), [&] {
     auto source = backend == Backend::kLmdb ? OpenLmdb(path) : OpenLevelDb(path);
     if (!source->NewCursor()->First()) {
-      FailDatabase(source->title(), "used", "it has no records; make it anew");
+      FailDatabase(source->title(), "used", "it has no records; recreate it");
     }
     LOG(INFO) << "Opened " << (backend == Backend::kLmdb ? "lmdb " : "leveldb ") << path;
     return source;

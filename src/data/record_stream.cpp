@@ -33,7 +33,7 @@ RecordStream::RecordStream(std::shared_ptr<RecordSource> source, bool shuffle, u
   if (shuffle) {
     const uint64_t count = source_->Keys().size();
     if (count > std::numeric_limits<uint32_t>::max()) {
-      Fail(source_->title(), " has ", count, " records; at most 2^32 - 1 can be shuffled");
+      Fail(source_->title(), " has ", count, " records, but at most 2^32 - 1 can be shuffled");
     }
     order_ = std::make_unique<ShuffledOrder>(count, random);
   } else {
@@ -44,7 +44,7 @@ RecordStream::RecordStream(std::shared_ptr<RecordSource> source, bool shuffle, u
 // Moves from the start over `place` records. What the first lap costs is all that it costs.
 void RecordStream::StepTo(uint64_t place) {
   if (const auto count = source_->KnownCount()) place %= *count;
-  if (!cursor_->First()) FailDatabase(source_->title(), "read", "its first record is gone");
+  if (!cursor_->First()) FailDatabase(source_->title(), "read", "its first record has disappeared");
   for (; place > 0; --place) {
     const uint64_t before = number_;
     Step();
@@ -56,7 +56,7 @@ void RecordStream::Step() {
   ++number_;
   if (cursor_->Next()) return;
   number_ = 0;
-  if (!cursor_->First()) FailDatabase(source_->title(), "read", "its first record is gone");
+  if (!cursor_->First()) FailDatabase(source_->title(), "read", "its first record has disappeared");
 }
 
 void RecordStream::Next(Record* record) {
@@ -67,8 +67,7 @@ void RecordStream::Next(Record* record) {
     if (!cursor_->Find(key)) {
       FailDatabase(source_->title(), "read",
                    Concat("record ", record->number,
-                          " is gone; do not "
-                          "change a database while it is in use"));
+                          " has disappeared; do not change a database while it is in use"));
     }
   } else {
     record->number = number_;

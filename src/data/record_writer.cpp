@@ -35,14 +35,14 @@ bool Exists(const std::string& path) {
 // file that holds its lock.
 int TakeFolder(const std::string& folder, const std::string& title) {
   if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
-    FailDatabase(title, "made",
-                 Concat("the folder '", folder, "' cannot be made: ", std::strerror(errno)));
+    FailDatabase(title, "created",
+                 Concat("cannot create the folder '", folder, "': ", std::strerror(errno)));
   }
   const int lock = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock < 0) FailDatabase(title, "made", Concat("'", folder, "': ", std::strerror(errno)));
+  if (lock < 0) FailDatabase(title, "created", Concat("'", folder, "': ", std::strerror(errno)));
   if (flock(lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     close(lock);
-    FailDatabase(title, "made", "another process is making it just now; wait for that one");
+    FailDatabase(title, "created", "another process is creating it; wait until that has finished");
   }
   std::error_code ignored;
   bool was_empty = true;
@@ -50,7 +50,7 @@ int TakeFolder(const std::string& folder, const std::string& title) {
     was_empty = false;
     fs::remove_all(entry.path(), ignored);
   }
-  if (!was_empty) LOG(INFO) << "Removed " << folder << ", which a process that was killed had left";
+  if (!was_empty) LOG(INFO) << "Removed " << folder << ", left by a process that was killed";
   return lock;
 }
 
@@ -67,11 +67,9 @@ RecordWriter::RecordWriter(Backend backend, const std::string& path)
     : path_(WithoutTrailingSlash(path)),
       partial_(path_ + ".partial"),
       title_(Concat(ToString(backend), " '", path_, "'")) {
-  if (path_.empty()) Fail("the ", ToString(backend), " that is to be made has no name");
+  if (path_.empty()) Fail("the name of the ", ToString(backend), " to create is empty");
   if (Exists(path_)) {
-    FailDatabase(title_, "made",
-                 "something of that name is there already; remove it or choose "
-                 "another name");
+    FailDatabase(title_, "created", "it already exists; remove it or choose another name");
   }
   lock_ = TakeFolder(partial_, title_);
   try {
@@ -88,8 +86,8 @@ RecordWriter::RecordWriter(Backend backend, const std::string& path)
 RecordWriter::~RecordWriter() {
   if (lock_ < 0) return;
   if (count_ > 0) {
-    LOG(WARNING) << title_ << " is not complete; the " << count_
-                 << " records written so far are removed";
+    LOG(WARNING) << title_ << " is incomplete; removing the " << count_
+                 << " records written so far";
   }
   sink_.reset();
   std::error_code ignored;
@@ -111,12 +109,12 @@ void RecordWriter::Flush() {
 }
 
 void RecordWriter::Finish() {
-  if (count_ == 0) FailDatabase(title_, "made", "there are no records to put into it");
+  if (count_ == 0) FailDatabase(title_, "created", "there are no records to store");
   Flush();
   sink_->Close();
   sink_.reset();
   if (rename(partial_.c_str(), path_.c_str()) != 0) {
-    FailDatabase(title_, "made",
+    FailDatabase(title_, "created",
                  Concat("'", partial_, "' cannot be renamed: ", std::strerror(errno)));
   }
   close(lock_);

@@ -85,7 +85,7 @@ Transformer::Transformer(const proto::TransformationParameter& config, Phase pha
       mirror_(config.mirror()),
       mean_values_(config.mean_value().begin(), config.mean_value().end()) {
   if (config.force_color() && config.force_gray()) {
-    Fail(owner_, ": transform_param sets both force_color and force_gray; set one of them");
+    Fail(owner_, ": transform_param sets both force_color and force_gray; set only one of them");
   }
   if (config.force_color()) color_ = ColorMode::kColor;
   if (config.force_gray()) color_ = ColorMode::kGray;
@@ -93,7 +93,7 @@ Transformer::Transformer(const proto::TransformationParameter& config, Phase pha
   crop_ = static_cast<int>(config.crop_size());
   if (!config.has_mean_file()) return;
   if (!mean_values_.empty()) {
-    Fail(owner_, ": transform_param sets both mean_file and mean_value; set one of them");
+    Fail(owner_, ": transform_param sets both mean_file and mean_value; set only one of them");
   }
   LoadMean(config.mean_file());
 }
@@ -104,8 +104,8 @@ void Transformer::LoadMean(const std::string& file) {
   bool fits = shape.size() == 3 || (shape.size() == 4 && shape[0] == 1);
   for (int64_t extent : shape) fits = fits && extent <= INT_MAX;
   if (!fits) {
-    Fail(owner_, ": the mean file '", file, "' holds a blob of shape ", Shape(shape).ToString(),
-         "; it must be one image, 1 x channels x height x width, as `crema mean` makes it");
+    Fail(owner_, ": the mean file '", file, "' has shape ", Shape(shape).ToString(),
+         ", expected one image, 1 x channels x height x width; make it with `crema mean`");
   }
   const int64_t* extent = shape.data() + (shape.size() - 3);
   mean_file_ = file;
@@ -131,8 +131,8 @@ void Transformer::FailToFit(const ImageSize& image, const std::string& name) con
          " (channels x height x width); make the mean file from these "
          "images with `crema mean`, or use mean_value");
   }
-  Fail(owner_, ": there are ", mean_values_.size(), " mean_value, but ", name, " has ",
-       image.channels, " channels; give one mean_value, or one a channel");
+  Fail(owner_, ": mean_value is given ", mean_values_.size(), " times, but ", name, " has ",
+       image.channels, " channels; give it once, or once per channel");
 }
 
 void Transformer::Transform(const Image& image, uint64_t random, uint64_t ordinal,

@@ -93,9 +93,9 @@ class WindowBatches : public BatchMaker {
 
   void CheckCorners(const ImageWindow& window, int height, int width, bool fits) const {
     if (fits) return;
-    Fail(options_.owner, ": a window of ", options_.windows.images[window.image], " from (",
-         window.x1, ", ", window.y1, ") to (", window.x2, ", ", window.y2,
-         ") is not within the image, which is ", width, " wide and ", height, " high");
+    Fail(options_.owner, ": the window (", window.x1, ", ", window.y1, ") to (", window.x2, ", ",
+         window.y2, ") of ", options_.windows.images[window.image],
+         " is not inside the image, which is ", width, " x ", height);
   }
 
   void Store(const cv::Mat& cut, const Placement& place, float* out) const {

@@ -28,7 +28,7 @@ class WindowReader {
   WindowReader(const std::string& path, const std::string& owner)
       : path_(path),
         owner_(owner),
-        lines_(ReadListLines(path, "a window file, with \"# 0\" in its first line", owner)) {}
+        lines_(ReadListLines(path, "a window file, with \"# 0\" on its first line", owner)) {}
 
   bool at_end() {
     SkipBlanks();
@@ -42,7 +42,7 @@ class WindowReader {
   }
 
   std::string_view Word(const char* what) {
-    if (at_end()) Fail("the file ends early: ", what, " is missing");
+    if (at_end()) Fail("the file is incomplete: ", what, " is missing");
     const std::string_view rest = Rest();
     const std::string_view word = rest.substr(0, rest.find_first_of(kBlanks));
     column_ += word.size();
@@ -54,15 +54,15 @@ class WindowReader {
     T number;
     const std::string_view word = Word(what);
     if (!Parse(word, &number)) {
-      Fail("\"", Printable(std::string(word)), "\" is no number; it stands where ", what,
-           " should be");
+      Fail("\"", Printable(std::string(word)), "\" is not a number, but ", what,
+           " is expected here");
     }
     return number;
   }
 
   // A path is the rest of its line, without whole numbers at its end that other words precede.
   std::string Path() {
-    if (at_end()) Fail("the file ends early: the path of an image is missing");
+    if (at_end()) Fail("the file is incomplete: the path of an image is missing");
     const std::string_view rest = Rest();
     size_t end = rest.size();
     for (size_t blank; (blank = rest.find_last_of(kBlanks, end - 1)) != std::string::npos;) {
@@ -96,7 +96,7 @@ int Corner(WindowReader* in, const char* what) {
   constexpr int kMost = 1 << 24;
   const int corner = in->Number<int>(what);
   if (corner < -kMost || corner > kMost) {
-    in->Fail(what, " is ", corner, "; it must be from ", -kMost, " to ", kMost);
+    in->Fail(what, " is ", corner, ", but must be from ", -kMost, " to ", kMost);
   }
   return corner;
 }
@@ -116,8 +116,8 @@ void ReadWindow(WindowReader* in, size_t image, const Thresholds& thresholds, Wi
   window.y2 = Corner(in, "a window's y2");
   if (overlap >= thresholds.foreground) {
     if (window.label < 1) {
-      in->Fail("a foreground window has the label ", window.label,
-               "; it must be at least 1, since 0 is the background");
+      in->Fail("a foreground window has label ", window.label,
+               ", but must have 1 or more; 0 is the background");
     }
     list->foreground.push_back(window);
   } else if (overlap < thresholds.background) {
@@ -130,16 +130,16 @@ void ReadImage(WindowReader* in, const std::string& root, const Thresholds& thre
                WindowList* list) {
   const std::string_view mark = in->Word("\"#\"");
   if (mark != "#") {
-    in->Fail("\"", Printable(std::string(mark)), "\" stands where image ", list->images.size(),
-             " should begin with \"#\" and a number");
+    in->Fail("\"", Printable(std::string(mark)), "\" is found, but image ", list->images.size(),
+             " must start here with \"#\" and a number");
   }
   in->Number<int64_t>("the number of an image");
   const size_t image = list->images.size();
   list->images.push_back(root + in->Path());
   const int channels = in->Number<int>("an image's number of channels");
   if (channels != kChannels) {
-    in->Fail("image ", image, " has ", channels,
-             " channels; images are read in colour, so it must say ", kChannels);
+    in->Fail("image ", image, " has ", channels, " channels, expected ", kChannels,
+             ", because images are read in colour");
   }
   in->Number<int>("an image's height");
   in->Number<int>("an image's width");

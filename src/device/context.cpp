@@ -6,7 +6,7 @@ namespace crema {
 
 Context::Context(std::shared_ptr<Device> device, uint64_t seed)
     : device_(std::move(device)), seed_(seed) {
-  if (device_ == nullptr) Fail("a context was made without a device; open one with OpenDevice");
+  if (device_ == nullptr) Fail("a context was created without a device; open one with OpenDevice");
   device_step_ = static_cast<uint64_t*>(device_->Allocate(sizeof(uint64_t)));
   SetStep(0);
 }

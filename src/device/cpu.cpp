@@ -27,9 +27,7 @@ class CpuDevice : public Device {
     const size_t rounded = bytes == 0 ? unit : (bytes + unit - 1) / unit * unit;
     void* memory = rounded < bytes ? nullptr : std::aligned_alloc(unit, rounded);
     if (memory == nullptr) {
-      Fail("out of memory: ", bytes,
-           " bytes could not be allocated on the CPU; use a smaller "
-           "batch size");
+      Fail("out of memory: cannot allocate ", bytes, " bytes; use a smaller batch size");
     }
 #ifdef MADV_HUGEPAGE
     // Where the system will not, nothing is lost.
@@ -76,12 +74,12 @@ const CudaDeviceInfo* FindCudaDevice(const std::vector<CudaDeviceInfo>& devices,
 std::shared_ptr<Device> OpenDevice(DeviceKind kind, int index) {
   switch (kind) {
     case DeviceKind::kCpu:
-      if (index != 0) Fail("CPU ", index, " was asked for, but there is only one; use index 0");
+      if (index != 0) Fail("there is no CPU ", index, "; use index 0");
       return std::make_shared<CpuDevice>();
     case DeviceKind::kCuda: return OpenCudaDevice(index);
     case DeviceKind::kFake: break;
   }
-  Fail("the fake GPU is there for crema's own tests only; use the CPU or a GPU");
+  Fail("the fake GPU is only for crema's own tests; use the CPU or a GPU");
 }
 
 }  // namespace crema

@@ -22,14 +22,14 @@ const char* AdviceFor(cudaError_t status) {
   switch (status) {
     case cudaErrorNoKernelImageForDevice:
     case cudaErrorInvalidDeviceFunction:
-      return "; crema was built for other GPU architectures, see CMAKE_CUDA_ARCHITECTURES";
+      return "; crema was built for other GPUs; rebuild it with this one in "
+             "CMAKE_CUDA_ARCHITECTURES";
     case cudaErrorMemoryAllocation: return "; use a smaller batch size";
     case cudaErrorDevicesUnavailable:
-      return "; another program may use the GPU exclusively, see nvidia-smi";
+      return "; another program may be using the GPU exclusively; see nvidia-smi";
     case cudaErrorIllegalAddress:
     case cudaErrorLaunchFailure:
-    case cudaErrorAssert:
-      return "; run again under compute-sanitizer to see which kernel is at fault";
+    case cudaErrorAssert: return "; run it under compute-sanitizer to find the faulty kernel";
     default: return "";
   }
 }
@@ -60,9 +60,9 @@ int CountDevices(std::string* why_none) {
   if (status == cudaErrorInsufficientDriver) {
     *why_none = NoDriver();
   } else if (status == cudaErrorNoDevice || status == cudaSuccess) {
-    *why_none = "no NVIDIA GPU was found; is CUDA_VISIBLE_DEVICES set?";
+    *why_none = "no NVIDIA GPU was found; check CUDA_VISIBLE_DEVICES";
   } else {
-    *why_none = "CUDA does not start: " + Explain(status);
+    *why_none = "CUDA failed to start: " + Explain(status);
   }
   return 0;
 }
@@ -116,9 +116,9 @@ cudaError_t StagingBuffer::CopyIn(void* to, const void* from, size_t bytes, cuda
 CudaDevice::CudaDevice(int index) : index_(index) {
   std::string why_none;
   const int count = CountDevices(&why_none);
-  if (count == 0) Fail("GPU ", index, " was asked for, but ", why_none);
+  if (count == 0) Fail("cannot use GPU ", index, ": ", why_none);
   if (index < 0 || index >= count) {
-    Fail("GPU ", index, " was asked for, but this machine has ", count,
+    Fail("there is no GPU ", index, "; this machine has ", count,
          count == 1 ? " (GPU 0)" : Concat(" (GPU 0 to ", count - 1, ")"));
   }
   name_ = Concat("GPU ", index);
@@ -164,8 +164,8 @@ void* CudaDevice::Allocate(size_t bytes) {
     cudaGetLastError();
     size_t free = 0, total = 0;
     cudaMemGetInfo(&free, &total);
-    Fail(name_, ": out of memory: ", bytes, " bytes were asked for, ", free, " of ", total,
-         " bytes are free; use a smaller batch size");
+    Fail(name_, ": out of memory: cannot allocate ", bytes, " bytes (", free, " of ", total,
+         " bytes are free); use a smaller batch size");
   }
   Check(status, Concat("allocating ", bytes, " bytes"));
   return memory;
@@ -215,7 +215,7 @@ cublasContext* CudaDevice::cublas() {
   }
   if (status != CUBLAS_STATUS_SUCCESS) {
     if (handle != nullptr) cublasDestroy(handle);
-    Fail(name_, ": cuBLAS does not start: ", cublasGetStatusString(status));
+    Fail(name_, ": cuBLAS failed to start: ", cublasGetStatusString(status));
   }
   cublas_ = handle;
   return cublas_;

@@ -35,9 +35,8 @@ class Block {
     void* mapped = mmap(nullptr, pages_bytes_ + 2 * page, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) {
-      Fail("out of memory: ", bytes,
-           " bytes could not be allocated on the fake GPU; use a "
-           "smaller batch size");
+      Fail("out of memory: cannot allocate ", bytes,
+           " bytes on the fake GPU; use a smaller batch size");
     }
     pages_ = static_cast<unsigned char*>(mapped) + page;
     start_ = pages_ + pages_bytes_ - rounded;

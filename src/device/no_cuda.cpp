@@ -5,7 +5,7 @@
 namespace crema {
 
 std::shared_ptr<Device> OpenCudaDevice(int index) {
-  Fail("GPU ", index, " was asked for, but ", WhyNoCuda());
+  Fail("cannot use GPU ", index, ": ", WhyNoCuda());
 }
 
 std::vector<CudaDeviceInfo> ListCudaDevices() { return {}; }

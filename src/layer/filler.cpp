@@ -162,10 +162,10 @@ FillerSpec ToFillerSpec(const proto::FillerParameter& parameter, const std::stri
   if (!known) {
     const std::string near = Nearest(parameter.type(), types);
     Fail(owner, ": unknown filler '", parameter.type(), "'; ",
-         near.empty() ? "" : "did you mean '" + near + "'? ", "The fillers are ", Join(types));
+         near.empty() ? "" : "did you mean '" + near + "'? ", "the fillers are ", Join(types));
   }
   if (parameter.sparse() != -1 && parameter.type() != "gaussian") {
-    Fail(owner, ": sparse works with the gaussian filler only, not with '", parameter.type(), "'");
+    Fail(owner, ": sparse works only with the gaussian filler, not with '", parameter.type(), "'");
   }
   if (parameter.sparse() < -1) {
     Fail(owner, ": sparse is ", parameter.sparse(),
@@ -194,8 +194,7 @@ std::vector<float> Fill(const FillerSpec& spec, const Shape& shape, uint64_t see
   } catch (const std::bad_alloc&) {
   } catch (const std::length_error&) {  // more than a vector can hold
   }
-  Fail(owner, ": out of memory: its ", shape.count(),
-       " values could not be filled; make it smaller");
+  Fail(owner, ": out of memory: cannot fill its ", shape.count(), " values; make it smaller");
 }
 
 }  // namespace crema

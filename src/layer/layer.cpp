@@ -18,7 +18,7 @@ Layer::~Layer() = default;
 void Layer::Backward(Context&, const BlobList&, const std::vector<bool>& propagate_down,
                      const BlobList&) {
   for (bool wanted : propagate_down) {
-    if (wanted) Fail("a gradient was asked for, but this layer has none");
+    if (wanted) Fail("this layer has no gradient, but one is needed");
   }
 }
 

@@ -38,9 +38,8 @@ const T& Of(const std::map<DeviceKind, T>& registry, DeviceKind device) {
   const proto::PythonParameter& python = config.python_param();
   Fail(
       "layer '", config.name(), "' (Python, ", python.module(), ".", python.layer(),
-      "): crema cannot run layers written in Python yet; replace it by built-in layers (see `crema "
-      "help`), write it in C++ as docs/adding_a_layer.md shows, or leave it out of this phase by "
-      "an include rule");
+      "): crema cannot run layers written in Python yet; replace it with built-in layers (see "
+      "`crema help`), write it in C++ (see docs/adding_a_layer.md), or exclude it from this phase");
 }
 
 }  // namespace
@@ -49,7 +48,7 @@ void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory fact
   const bool added = TheRegistry()[device].emplace(type, std::move(factory)).second;
   if (added) return;
   Fail("the layer type '", type, "' is registered twice for the ", ToString(device),
-       "; give one of the two another name");
+       "; rename one of them");
 }
 
 void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry) {
@@ -87,8 +86,8 @@ std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase ph
   if (config.type() == "Python") FailPython(config);
   const std::string fork = ForkOfLayerType(config.type());
   const std::string near = Nearest(config.type(), LayerTypes(device));
-  Fail("layer '", config.name(), "' has the type '", config.type(), "', which crema does not know",
-       fork.empty() ? "" : " (it comes from " + fork + ")",
+  Fail("layer '", config.name(), "' has the unknown type '", config.type(), "'",
+       fork.empty() ? "" : " (from " + fork + ")",
        near.empty() ? "; `crema help` lists the types" : "; did you mean '" + near + "'?");
 }
 

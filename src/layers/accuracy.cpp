@@ -107,7 +107,7 @@ class AccuracyLayer : public LabelledLayer {
     CheckLabels(scores, labels, axis, view_.outer * view_.inner, false);
     const uint32_t top_k = config().accuracy_param().top_k();
     if (view_.channels == 0 || top_k > static_cast<uint32_t>(view_.channels)) {
-      Fail("top_k is ", top_k, "; it must be from 1 to ", view_.channels,
+      Fail("top_k is ", top_k, ", but must be from 1 to ", view_.channels,
            ", the number of classes");
     }
   }

@@ -64,12 +64,12 @@ class ArgMaxLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& x = bottoms[0];
     const proto::ArgMaxParameter& param = config().argmax_param();
-    if (x.rank() == 0) Fail("its bottom is a scalar; it needs an axis");
+    if (x.rank() == 0) Fail("its bottom is a scalar, but must have at least one axis");
     const int axis = param.has_axis() ? x.CanonicalAxis(param.axis(), Title() + ": axis") : 1;
     const Shape seen = param.has_axis() ? x : Shape{x[0], x.CountFrom(1)};
     view_ = ViewChannels(seen, Layout::kPlain, axis);
     CheckRange(Title() + ": top_k", param.top_k(), 1, view_.channels,
-               "there are so many values to choose from");
+               "the maximum is the number of values to choose from");
     const int top_k = static_cast<int>(param.top_k());
     std::vector<int64_t> dims = x.dims();
     if (param.has_axis()) {

@@ -212,7 +212,7 @@ class BatchNormLayer : public Layer, public Fusible {
   }
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    if (bottoms[0].rank() == 0) Fail("its bottom is a scalar; it needs at least one axis");
+    if (bottoms[0].rank() == 0) Fail("its bottom is a scalar, but must have at least one axis");
     const ChannelView view = ViewChannels(bottoms[0], Layout::kPlain);
     rank_ = bottoms[0].rank();
     const Shape per_channel{view.channels};

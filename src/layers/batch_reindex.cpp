@@ -48,14 +48,11 @@ class BatchReindexLayer : public LabelledLayer {
     const Shape& x = bottoms[0];
     const Shape& index = bottoms[1];
     if (index.rank() != 1) {
-      Fail("bottom 1 has the shape ", index.ToString(),
-           "; it must have one axis, with the number "
-           "of an item in each place");
+      Fail("bottom 1 has shape ", index.ToString(), ", but must have one axis of item numbers");
     }
     const int64_t most = std::numeric_limits<int>::max();
     if (x.rank() == 0 || x[0] > most || x.CountFrom(1) > most || index[0] > most) {
-      Fail("bottom 0 has the shape ", x.ToString(),
-           "; it must be a batch, with items along axis 0");
+      Fail("bottom 0 has shape ", x.ToString(), ", but needs an axis 0 of items");
     }
     count_ = static_cast<int>(index[0]);
     size_ = static_cast<int>(x.CountFrom(1));

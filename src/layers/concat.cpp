@@ -65,11 +65,11 @@ class ConcatLayer : public Layer, public ReluPasser {
   ConcatLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::ConcatParameter& param = config.concat_param();
     if (param.has_axis() && param.has_concat_dim()) {
-      Fail("has both axis and concat_dim, which is its old name; remove concat_dim");
+      Fail("sets both axis and its old name concat_dim; remove concat_dim");
     }
     // An unsigned number that is negative as an int was a negative axis in the file.
     CheckRange(Title() + ": concat_dim", param.concat_dim(), 0, std::numeric_limits<int>::max(),
-               "to count from the last axis, give axis in its place");
+               "to count from the end, use axis");
     slopes_.assign(static_cast<size_t>(config.bottom_size()), 1.0f);
     asked_axis_ = param.has_concat_dim() ? static_cast<int>(param.concat_dim()) : param.axis();
   }
@@ -124,8 +124,8 @@ class ConcatLayer : public Layer, public ReluPasser {
       fits = a == axis_ || first[a] == other[a];
     }
     if (fits) return;
-    Fail("bottom 0 has the shape ", first.ToString(), " and bottom ", index, " the shape ",
-         other.ToString(), "; they must be equal except along axis ", axis_);
+    Fail("bottom 0 has shape ", first.ToString(), " and bottom ", index, " has shape ",
+         other.ToString(), "; they may differ only along axis ", axis_);
   }
 
   std::vector<float> slopes_;

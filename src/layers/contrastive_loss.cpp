@@ -85,14 +85,12 @@ class ContrastiveLossLayer : public Layer {
     const Shape& a = bottoms[0];
     const Shape& b = bottoms[1];
     if (a.rank() < 1 || b.rank() < 1 || a[0] != b[0] || a.CountFrom(1) != b.CountFrom(1)) {
-      Fail("bottom 0 has the shape ", a.ToString(), " and bottom 1 the shape ", b.ToString(),
-           "; they must have as many vectors (axis 0) of as many values each");
+      Fail("bottom 0 has shape ", a.ToString(), " and bottom 1 has shape ", b.ToString(),
+           "; they must have the same number of items (axis 0) and of values per item");
     }
     if (bottoms[2].count() != a[0]) {
-      Fail("bottom 2 has the shape ", bottoms[2].ToString(),
-           "; it must have one number for each "
-           "of the ",
-           a[0], " pairs, not 0 where the two are alike");
+      Fail("bottom 2 has shape ", bottoms[2].ToString(), ", but must have one number per pair (",
+           a[0], "), nonzero if the two are similar");
     }
     CheckLossCount(Title(), a.count());
     pairs_ = CheckedInt(a[0], Title() + ": the number of pairs");

@@ -60,12 +60,13 @@ class CropLayer : public Layer {
     const proto::CropParameter& param = config().crop_param();
     const int axis = in.CanonicalAxis(param.axis(), Title() + ": axis");
     if (param.offset_size() > 1 && axis + param.offset_size() != in.rank()) {
-      Fail("has ", param.offset_size(), " offsets for the ", in.rank() - axis, " axes from axis ",
-           axis, " on of its bottom ", in.ToString(), "; give one for each, one for all, or none");
+      Fail("has ", param.offset_size(), " offsets, but its bottom ", in.ToString(), " has ",
+           in.rank() - axis, " axes from axis ", axis,
+           " onwards; give one per axis, one for all, or none");
     }
     if (bottoms[1].rank() < in.rank()) {  // as in Caffe, it may have more
-      Fail("bottom 0 has the shape ", in.ToString(), " and bottom 1 the shape ",
-           bottoms[1].ToString(), "; bottom 1 must not have fewer axes");
+      Fail("bottom 0 has shape ", in.ToString(), " and bottom 1 has shape ", bottoms[1].ToString(),
+           "; bottom 1 must have at least as many axes");
     }
     std::vector<int64_t> offsets(in.rank(), 0);
     Shape out = in;
@@ -74,8 +75,8 @@ class CropLayer : public Layer {
       offsets[a] = param.offset_size() == 0 ? 0 : param.offset(i);
       out.at(a) = bottoms[1][a];
       if (offsets[a] + out[a] <= in[a]) continue;
-      Fail("along axis ", a, " its bottom ", in.ToString(), " ends before the ", out[a],
-           " values from offset ", offsets[a], " on that are to be cut out");
+      Fail("along axis ", a, " its bottom ", in.ToString(), " is too short to crop ", out[a],
+           " values at offset ", offsets[a]);
     }
     PlanRows(in, out, offsets);
     LayerPlan plan;

@@ -31,7 +31,7 @@ class DataLayer : public Layer, public CountsRecords {
  public:
   DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::DataParameter& data = config.data_param();
-    if (data.source().empty()) Fail("data_param has no `source`; it must name a database folder");
+    if (data.source().empty()) Fail("data_param has no `source`; set it to a database folder");
     CheckRange(Title() + ": batch_size", data.batch_size(), 1, std::numeric_limits<int>::max());
     options_.owner = Title();
     options_.batch_size = static_cast<int>(data.batch_size());

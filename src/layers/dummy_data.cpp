@@ -60,7 +60,7 @@ class DummyDataLayer : public Layer {
     const bool is_old_form = param.num_size() > 0 || param.channels_size() > 0 ||
                              param.height_size() > 0 || param.width_size() > 0;
     if (is_old_form && param.shape_size() > 0) {
-      Fail("has both shape and num, channels, height or width, which is its old form; remove one");
+      Fail("sets both shape and its old form (num, channels, height, width); remove one");
     }
     LayerPlan plan;
     for (int t = 0; t < config().top_size(); ++t) {
@@ -78,9 +78,8 @@ class DummyDataLayer : public Layer {
 
  private:
   [[noreturn]] void FailCount(const char* field, int found) const {
-    Fail("has ", found, " ", field, " and ", config().top_size(),
-         " tops; give one for all tops, "
-         "or one for each");
+    Fail("has ", found, " ", field, " for ", config().top_size(),
+         " tops; give one for all tops, or one per top");
   }
 
   template <class Field>

@@ -129,11 +129,11 @@ class EltwiseLayer : public Layer, public Fusible {
   EltwiseLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::EltwiseParameter& param = config.eltwise_param();
     if (param.coeff_size() > 0 && param.coeff_size() != config.bottom_size()) {
-      Fail("has ", param.coeff_size(), " coeff and ", config.bottom_size(),
-           " bottoms; give one for each bottom, or none");
+      Fail("has ", param.coeff_size(), " coeff for ", config.bottom_size(),
+           " bottoms; give one per bottom, or none");
     }
     if (param.coeff_size() > 0 && param.operation() == proto::EltwiseParameter::PROD) {
-      Fail("coeff works with operation SUM only, not with PROD; remove it");
+      Fail("coeff works only with operation SUM, not with PROD; remove it");
     }
     coeff_.assign(config.bottom_size(), 1.0f);
     for (int i = 0; i < param.coeff_size(); ++i) coeff_[i] = param.coeff(i);
@@ -167,7 +167,7 @@ class EltwiseLayer : public Layer, public Fusible {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
     for (size_t b = 1; b < bottoms.size(); ++b) {
       if (bottoms[b] == bottoms[0]) continue;
-      Fail("bottom 0 has the shape ", bottoms[0].ToString(), " and bottom ", b, " the shape ",
+      Fail("bottom 0 has shape ", bottoms[0].ToString(), " and bottom ", b, " has shape ",
            bottoms[b].ToString(), "; they must be equal");
     }
     LayerPlan plan;

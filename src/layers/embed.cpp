@@ -49,7 +49,7 @@ class EmbedLayer : public LabelledLayer {
     constexpr int kMost = std::numeric_limits<int>::max();
     CheckRange(Title() + ": num_output", param.num_output(), 1, kMost);
     CheckRange(Title() + ": input_dim", param.input_dim(), 1, kMost,
-               "give how many different indices there are");
+               "it is the number of different indices");
     weight_filler_ = ToFillerSpec(param.weight_filler(), Title());
     bias_filler_ = ToFillerSpec(param.bias_filler(), Title());
   }
@@ -108,11 +108,10 @@ class EmbedLayer : public LabelledLayer {
 
  protected:
   int LabelBottom() const override { return 0; }
-  std::string Noun() const override { return "word number"; }
+  std::string Noun() const override { return "index value"; }
   std::string Advice() const override {
     return Concat("input_dim, ", rule().classes,
-                  ", is how many there are; correct the one or the "
-                  "other");
+                  ", is the number of different indices; correct input_dim or the data");
   }
 
  private:

@@ -44,8 +44,8 @@ class EuclideanLossLayer : public Layer {
     const Shape& a = bottoms[0];
     const Shape& b = bottoms[1];
     if (a.rank() == 0 || b.rank() == 0 || a[0] != b[0] || a.CountFrom(1) != b.CountFrom(1)) {
-      Fail("bottom 0 has the shape ", a.ToString(), " and bottom 1 the shape ", b.ToString(),
-           "; they must have as many items (axis 0) of as many values each");
+      Fail("bottom 0 has shape ", a.ToString(), " and bottom 1 has shape ", b.ToString(),
+           "; they must have the same number of items (axis 0) and of values per item");
     }
     CheckLossCount(Title(), a.count());
     items_ = a[0];

@@ -13,7 +13,7 @@ struct Exp {
     const proto::ExpParameter& p = config.exp_param();
     if (p.base() != -1 && !(p.base() > 0)) {
       Fail("layer '", config.name(), "' (Exp): base is ", p.base(),
-           "; it must be above 0, or -1 for e");
+           ", but must be above 0, or -1 for e");
     }
     const double log_base = p.base() == -1 ? 1 : std::log(static_cast<double>(p.base()));
     factor = static_cast<T>(std::exp(log_base * p.shift()));

@@ -33,7 +33,7 @@ class FilterLayer : public Layer {
   FilterLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     if (config.bottom_size() < 2 || config.top_size() != config.bottom_size() - 1) {
       Fail("has ", config.bottom_size(), " bottoms and ", config.top_size(),
-           " tops; give a top for each bottom but the last, which selects");
+           " tops; give one top for each bottom except the last, the selector");
     }
   }
 
@@ -53,16 +53,14 @@ class FilterLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& choice = bottoms[selector()];
     if (choice.rank() == 0 || choice.CountFrom(1) != 1) {
-      Fail("its last bottom has the shape ", choice.ToString(),
-           "; it must hold one number for each item, as N x 1 x 1 x 1 does");
+      Fail("its last bottom has shape ", choice.ToString(),
+           ", but must have one number per item, such as N x 1 x 1 x 1");
     }
     LayerPlan plan;
     for (int b = 0; b < selector(); ++b) {
       if (bottoms[b].rank() == 0 || bottoms[b][0] != choice[0]) {
-        Fail("bottom ", b, " has the shape ", bottoms[b].ToString(),
-             ", but the last bottom "
-             "selects among ",
-             choice[0], " items; make axis 0 of both equal");
+        Fail("bottom ", b, " has shape ", bottoms[b].ToString(), ", but the selector has ",
+             choice[0], " items; axis 0 must be equal");
       }
       CheckedInt(bottoms[b].CountFrom(1), Concat(Title(), ": the size of an item of bottom ", b));
       plan.tops.push_back(bottoms[b]);

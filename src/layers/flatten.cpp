@@ -23,8 +23,8 @@ class FlattenLayer : public SameValuesLayer {
     const int last = in.CanonicalAxis(config().flatten_param().end_axis(), Title() + ": end_axis");
     // end_axis = axis - 1 joins no axes: Caffe then puts in an axis of 1, and so do we.
     if (first > last + 1) {
-      Fail("axis is ", first, " and end_axis is ", last, " for the shape ", in.ToString(),
-           "; end_axis must not come before axis");
+      Fail("axis is ", first, " and end_axis is ", last, " (shape ", in.ToString(),
+           "); end_axis must not be before axis");
     }
     std::vector<int64_t> dims(in.dims().begin(), in.dims().begin() + first);
     dims.push_back(in.Count(first, last + 1));

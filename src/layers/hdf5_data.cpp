@@ -17,13 +17,12 @@ class Hdf5DataLayer : public Layer, public CountsRecords {
  public:
   Hdf5DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::HDF5DataParameter& data = config.hdf5_data_param();
-    if (data.source().empty())
-      Fail("hdf5_data_param has no `source`; it must name a list of files");
+    if (data.source().empty()) Fail("hdf5_data_param has no `source`; set it to a list of files");
     CheckRange(Title() + ": batch_size", data.batch_size(), 1, 1 << 30);
     if (config.has_transform_param()) {
       Fail(
-          "transform_param is given, but rows are taken as they are; remove it, and transform the "
-          "data when the files are made");
+          "transform_param is not supported; remove it, and transform the data when you create the "
+          "files");
     }
   }
 

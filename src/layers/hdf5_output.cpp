@@ -13,7 +13,7 @@ class Hdf5OutputLayer : public Layer {
  public:
   Hdf5OutputLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     if (!config.hdf5_output_param().file_name().empty()) return;
-    Fail("has no file_name; give one, as in hdf5_output_param { file_name: \"features.h5\" }");
+    Fail("has no file_name; set one, as in hdf5_output_param { file_name: \"features.h5\" }");
   }
 
   LayerTraits traits() const override {
@@ -29,8 +29,8 @@ class Hdf5OutputLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     for (const Shape& bottom : bottoms) {
       if (bottom.rank() == 0 || bottom[0] != bottoms[0][0]) {
-        Fail("bottom 0 has the shape ", bottoms[0].ToString(), " and bottom 1 the shape ",
-             bottoms[1].ToString(), "; they must have as many items (axis 0)");
+        Fail("bottom 0 has shape ", bottoms[0].ToString(), " and bottom 1 has shape ",
+             bottoms[1].ToString(), "; they must have the same number of items (axis 0)");
       }
     }
     return {};

@@ -64,7 +64,7 @@ class HingeLossLayer : public LabelledLayer {
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& scores = bottoms[0];
-    if (scores.rank() == 0) Fail("its scores have no axes; they must be N x classes");
+    if (scores.rank() == 0) Fail("its scores are a scalar, but must be N x classes");
     CheckLabels(scores, bottoms[1], 1, scores[0], true);
     CheckLossCount(Title(), scores.count());
     items_ = static_cast<int>(scores[0]);

@@ -25,14 +25,13 @@ class ImageDataLayer : public Layer, public CountsRecords {
  public:
   ImageDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::ImageDataParameter& data = config.image_data_param();
-    if (data.source().empty())
-      Fail("image_data_param has no `source`; it must name a list of images");
+    if (data.source().empty()) Fail("image_data_param has no `source`; set it to a list of images");
     CheckRange(Title() + ": batch_size", data.batch_size(), 1, 1 << 30);
     CheckRange(Title() + ": new_height", data.new_height(), 0, 1 << 16);
     CheckRange(Title() + ": new_width", data.new_width(), 0, 1 << 16);
     if ((data.new_height() == 0) != (data.new_width() == 0)) {
-      Fail("new_height is ", data.new_height(), " and new_width ", data.new_width(),
-           "; give both, or neither");
+      Fail("new_height is ", data.new_height(), " and new_width is ", data.new_width(),
+           "; set both or neither");
     }
   }
 

@@ -78,7 +78,7 @@ class InfogainLossLayer : public LabelledLayer {
     if (config.bottom_size() >= 3) return;
     const std::string& source = config.infogain_loss_param().source();
     if (source.empty()) {
-      Fail("has neither infogain_loss_param { source } nor a third bottom; give the matrix H");
+      Fail("has no matrix H; set infogain_loss_param { source } or add a third bottom");
     }
     const SavedBlob saved = ReadMeanFile(source);
     matrix_ = saved.data;
@@ -143,7 +143,7 @@ class InfogainLossLayer : public LabelledLayer {
     if (values == classes * classes) return;
     Fail("the matrix H in ",
          is_bottom ? "its third bottom" : config().infogain_loss_param().source(), " has ", values,
-         " values; for ", classes, " classes it must have ", classes * classes);
+         " values, expected ", classes * classes, " for ", classes, " classes");
   }
 
   int Positions() const { return static_cast<int>(view_.outer * view_.inner); }

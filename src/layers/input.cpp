@@ -22,9 +22,9 @@ class InputLayer : public Layer {
     const auto& shapes = config().input_param().shape();
     const int tops = config().top_size();
     if (shapes.size() != 1 && shapes.size() != tops) {
-      Fail("has ", shapes.size(), " shapes and ", tops,
-           " tops; give one shape for all tops, or "
-           "one for each, as in input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } }");
+      Fail("has ", shapes.size(), " shapes for ", tops,
+           " tops; give one shape for all tops, or one per top, as in input_param { shape { dim: 1 "
+           "dim: 3 dim: 224 dim: 224 } }");
     }
     LayerPlan plan;
     for (int t = 0; t < tops; ++t) {

@@ -196,7 +196,7 @@ class LrnLayer : public Layer {
   LrnLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::LRNParameter& p = config.lrn_param();
     CheckRange(Title() + ": local_size", p.local_size(), 1, 1 << 24);
-    if (p.local_size() % 2 == 0) Fail("local_size is ", p.local_size(), "; it must be odd");
+    if (p.local_size() % 2 == 0) Fail("local_size is ", p.local_size(), ", but must be odd");
     const double size = p.local_size();
     sizes_.half = static_cast<int>(p.local_size() / 2);
     options_.within = p.norm_region() == proto::LRNParameter::WITHIN_CHANNEL;

@@ -25,14 +25,14 @@ class LstmUnitLayer : public Layer {
     const Shape& c = bottoms[0];
     const Shape& input = bottoms[1];
     if (c.rank() != 3 || c[0] != 1) {
-      Fail("bottom 0, the cells, has the shape ", c.ToString(), "; it must be 1 x N x D");
+      Fail("bottom 0 (the cells) has shape ", c.ToString(), ", but must be 1 x N x D");
     }
     if (input.rank() != 3 || input[0] != 1 || input[1] != c[1] || input[2] != 4 * c[2]) {
-      Fail("bottom 1, the inputs of the gates, has the shape ", input.ToString(), "; for cells of ",
-           c.ToString(), " it must be 1 x ", c[1], " x ", 4 * c[2]);
+      Fail("bottom 1 (the inputs of the gates) has shape ", input.ToString(), ", but must be 1 x ",
+           c[1], " x ", 4 * c[2], " for cells of shape ", c.ToString());
     }
     if (bottoms[2] != (Shape{1, c[1]})) {
-      Fail("bottom 2, cont, has the shape ", bottoms[2].ToString(), "; it must be 1 x ", c[1]);
+      Fail("bottom 2 (cont) has shape ", bottoms[2].ToString(), ", but must be 1 x ", c[1]);
     }
     sizes_ = {c[1], c[2]};
     LayerPlan plan;

@@ -20,9 +20,7 @@ class MemoryDataLayer : public Layer, public MemorySource {
     CheckRange(Title() + ": height", p.height(), 1, kMost);
     CheckRange(Title() + ": width", p.width(), 1, kMost);
     if (config.has_transform_param()) {
-      Fail(
-          "transform_param is given, but data from memory is taken as it is; transform it before "
-          "SetData, and remove transform_param");
+      Fail("transform_param is not supported; remove it, and transform the data before SetData");
     }
     batch_ = Shape{p.batch_size(), p.channels(), p.height(), p.width()};
   }
@@ -43,10 +41,10 @@ class MemoryDataLayer : public Layer, public MemorySource {
   void SetData(std::vector<float> values, std::vector<float> labels) override {
     const auto items = static_cast<int64_t>(labels.size());
     if (items == 0 || items % batch_[0] != 0) {
-      Fail("was given ", items, " items; there must be a multiple of the batch size, ", batch_[0]);
+      Fail("got ", items, " items, but needs a multiple of the batch size, ", batch_[0]);
     }
     if (static_cast<int64_t>(values.size()) != items * batch_.CountFrom(1)) {
-      Fail("was given ", values.size(), " values for ", items, " items of ", batch_.CountFrom(1));
+      Fail("got ", values.size(), " values for ", items, " items of ", batch_.CountFrom(1));
     }
     values_ = std::move(values);
     labels_ = std::move(labels);

@@ -57,7 +57,7 @@ class MultinomialLogisticLossLayer : public LabelledLayer {
 
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& scores = bottoms[0];
-    if (scores.rank() == 0) Fail("its probabilities have no axes; they must be N x classes");
+    if (scores.rank() == 0) Fail("its probabilities are a scalar, but must be N x classes");
     CheckLabels(scores, bottoms[1], 1, scores[0], true);
     items_ = static_cast<int>(scores[0]);
     LayerPlan plan;

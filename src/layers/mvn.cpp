@@ -94,10 +94,11 @@ class MvnLayer : public Layer {
     const proto::MVNParameter& param = config().mvn_param();
     const int axis = param.across_channels() ? 1 : 2;
     if (x.rank() < 2) {
-      Fail("its bottom has the shape ", x.ToString(), "; it needs 2 axes or more (N x C x ...)");
+      Fail("its bottom has shape ", x.ToString(), ", but needs at least 2 axes (N x C x ...)");
     }
     if (x.CountFrom(axis) > std::numeric_limits<int>::max()) {
-      Fail("its bottom ", x.ToString(), " has too many values for one mean");
+      Fail("its bottom ", x.ToString(), " has too many values per mean; at most ",
+           std::numeric_limits<int>::max(), " are supported");
     }
     rows_ = {x.Count(0, axis), x.CountFrom(axis), param.eps(), param.normalize_variance() ? 1 : 0};
     LayerPlan plan;

@@ -18,7 +18,7 @@ class PoolingLayer : public PoolingBase {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
-    if (!traits().has_backward) Fail("pool: STOCHASTIC has a gradient in phase TRAIN only");
+    if (!traits().has_backward) Fail("pool: STOCHASTIC has a gradient only in phase TRAIN");
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* dy = top[0]->diff<T>();
       T* dx = bottom[0]->mutable_diff<T>();

@@ -60,9 +60,7 @@ class PreluLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& x = bottoms[0];
     if (x.rank() < 2) {
-      Fail("its bottom has the shape ", x.ToString(),
-           "; it needs 2 axes or more, since axis 1 is "
-           "that of the channels");
+      Fail("its bottom has shape ", x.ToString(), ", but needs at least 2 axes (N x C x ...)");
     }
     LayerPlan plan;
     plan.tops = {x};

@@ -75,7 +75,8 @@ class ReductionLayer : public Layer {
     const Shape& x = bottoms[0];
     const int axis = x.CanonicalAxis(config().reduction_param().axis(), Title() + ": axis");
     if (x.CountFrom(axis) > std::numeric_limits<int>::max()) {
-      Fail(x.CountFrom(axis), " values are too many to be reduced to one");
+      Fail("has ", x.CountFrom(axis), " values to reduce to one, but at most ",
+           std::numeric_limits<int>::max(), " are supported");
     }
     rows_.count = x.Count(0, axis);
     rows_.length = static_cast<int>(x.CountFrom(axis));

@@ -16,9 +16,9 @@ class ReshapeLayer : public SameValuesLayer {
   ReshapeLayer(const proto::LayerParameter& config, Phase phase) : SameValuesLayer(config, phase) {
     const auto& dims = config.reshape_param().shape().dim();
     const auto inferred = std::count(dims.begin(), dims.end(), kInfer);
-    if (inferred > 1) Fail("its shape has -1 ", inferred, " times; it may have it once");
+    if (inferred > 1) Fail("its shape contains -1 ", inferred, " times, but only one is allowed");
     for (int64_t dim : dims) {
-      if (dim < kInfer) Fail("its shape has the extent ", dim, "; the least is -1");
+      if (dim < kInfer) Fail("its shape contains ", dim, ", but the smallest extent is -1");
     }
   }
 
@@ -27,7 +27,7 @@ class ReshapeLayer : public SameValuesLayer {
     const proto::ReshapeParameter& param = config().reshape_param();
     // A negative axis counts back from behind the last one: -1 is where a new axis would come.
     const int first = param.axis() >= 0 ? param.axis() : in.rank() + 1 + param.axis();
-    const std::string shape = "its bottom has the shape " + in.ToString();
+    const std::string shape = "its bottom has shape " + in.ToString();
     CheckRange(Title() + ": axis", param.axis(), -in.rank() - 1, in.rank(), shape);
     CheckRange(Title() + ": num_axes", param.num_axes(), -1, in.rank() - first, shape);
     const int axes = param.num_axes() == -1 ? in.rank() - first : param.num_axes();
@@ -47,8 +47,8 @@ class ReshapeLayer : public SameValuesLayer {
       if (dim == kInfer) unknown = &dim;
       if (dim != kKeep) continue;
       if (first + i >= in.rank()) {
-        Fail("its shape keeps axis ", first + i, " (dim: 0), which its bottom ", in.ToString(),
-             " does not have");
+        Fail("its shape keeps axis ", first + i, " (dim: 0), but its bottom ", in.ToString(),
+             " has no such axis");
       }
       dim = in[first + i];
     }
@@ -59,9 +59,9 @@ class ReshapeLayer : public SameValuesLayer {
     } else if (unknown != nullptr && known == 0 && in.count() == 0) {
       *unknown = 0;
     } else if (unknown != nullptr || known != in.count()) {
-      Fail("its bottom ", in.ToString(), " cannot take the shape ", Shape(*dims).ToString(),
-           unknown != nullptr ? " with the 1 or any other number in the place of -1" : "",
-           "; the number of values must stay");
+      Fail("its bottom ", in.ToString(), " cannot have shape ", Shape(*dims).ToString(),
+           unknown != nullptr ? ", whatever -1 stands for" : "",
+           "; the number of values must not change");
     }
   }
 };

@@ -70,8 +70,8 @@ class SigmoidCrossEntropyLossLayer : public Layer {
     const Shape& x = bottoms[0];
     const Shape& t = bottoms[1];
     if (x.rank() == 0 || t.rank() == 0 || x[0] != t[0] || x.count() != t.count()) {
-      Fail("the scores have the shape ", x.ToString(), " and the targets the shape ", t.ToString(),
-           "; there must be a target for each score");
+      Fail("the scores have shape ", x.ToString(), " and the targets have shape ", t.ToString(),
+           "; there must be one target per score");
     }
     CheckLossCount(Title(), x.count());
     fixed_ = FixedNormalizer(normalization_, x[0], x.CountFrom(1));

@@ -47,17 +47,16 @@ class SliceLayer : public Layer {
   SliceLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::SliceParameter& param = config.slice_param();
     if (param.has_axis() && param.has_slice_dim()) {
-      Fail("has both axis and slice_dim, which is its old name; remove slice_dim");
+      Fail("sets both axis and its old name slice_dim; remove slice_dim");
     }
     // An unsigned number that is negative as an int was a negative axis in the file.
     CheckRange(Title() + ": slice_dim", param.slice_dim(), 0, std::numeric_limits<int>::max(),
-               "to count from the last axis, give axis in its place");
+               "to count from the end, use axis");
     asked_axis_ = param.has_slice_dim() ? static_cast<int>(param.slice_dim()) : param.axis();
     const int points = param.slice_point_size();
     if (points != 0 && points != config.top_size() - 1) {
-      Fail("has ", points, " slice_point and ", config.top_size(),
-           " tops; give one point less "
-           "than tops, or none for equal parts");
+      Fail("has ", points, " slice_point for ", config.top_size(),
+           " tops; give one fewer than there are tops, or none for equal parts");
     }
   }
 
@@ -104,8 +103,8 @@ class SliceLayer : public Layer {
     const int tops = config().top_size();
     if (points.empty()) {
       if (x[axis_] % tops != 0) {
-        Fail("its bottom ", x.ToString(), " has ", x[axis_], " along axis ", axis_,
-             ", which cannot be cut into ", tops, " equal parts; give slice_point");
+        Fail("its bottom ", x.ToString(), " has extent ", x[axis_], " along axis ", axis_,
+             ", which cannot be divided into ", tops, " equal parts; set slice_point");
       }
       return std::vector<int64_t>(tops, x[axis_] / tops);
     }
@@ -118,8 +117,8 @@ class SliceLayer : public Layer {
     extents.push_back(x[axis_] - last);
     for (int64_t extent : extents) {
       if (extent > 0) continue;
-      Fail("slice_point must rise from above 0 to below ", x[axis_], ", the extent of its bottom ",
-           x.ToString(), " along axis ", axis_);
+      Fail("slice_point must be ascending, above 0 and below ", x[axis_],
+           ", the extent of its bottom ", x.ToString(), " along axis ", axis_);
     }
     return extents;
   }

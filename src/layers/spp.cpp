@@ -33,7 +33,9 @@ class SppLayer : public Layer {
     const proto::SPPParameter& param = config.spp_param();
     CheckRange(Title() + ": pyramid_height", param.pyramid_height(), 1, 16);
     if (param.pool() == proto::SPPParameter::STOCHASTIC) {
-      Fail("pool: STOCHASTIC takes no padding, which the levels of a pyramid need; use MAX or AVE");
+      Fail(
+          "pool: STOCHASTIC does not support padding, which the levels of a pyramid need; use MAX "
+          "or AVE");
     }
   }
 
@@ -129,10 +131,8 @@ class SppLayer : public Layer {
 
   void CheckLevel(const Shape& x, const PoolSizes& s, uint32_t level) const {
     if (s.h.pad < s.h.kernel && s.w.pad < s.w.kernel) return;
-    Fail("the images of the input ", x.ToString(), " are too small for level ", level,
-         " of the pyramid, of ", 1 << level, " x ", 1 << level,
-         " windows; use a lower "
-         "pyramid_height");
+    Fail("the images of the input ", x.ToString(), " are too small for the ", 1 << level, " x ",
+         1 << level, " windows of level ", level, "; use a lower pyramid_height");
   }
 
   std::vector<PoolSizes> levels_;

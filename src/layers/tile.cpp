@@ -43,13 +43,17 @@ class TileLayer : public Layer {
     const Shape& x = bottoms[0];
     const int axis = x.CanonicalAxis(config().tile_param().axis(), Title() + ": axis");
     if (x.CountFrom(axis) > std::numeric_limits<int>::max()) {
-      Fail("its bottom, ", x.ToString(), ", is too large from axis ", axis, " on");
+      Fail("its bottom ", x.ToString(), " has ", x.CountFrom(axis), " values from axis ", axis,
+           " onwards, but at most ", std::numeric_limits<int>::max(), " are supported");
     }
     rows_ = x.Count(0, axis);
     CheckedProduct(rows_, tiles(), Title() + ": the number of its rows, repeated `tiles` times,");
     cols_ = static_cast<int>(x.CountFrom(axis));
     std::vector<int64_t> dims = x.dims();
-    if (dims[axis] > std::numeric_limits<int>::max()) Fail("axis ", axis, " is too long");
+    if (dims[axis] > std::numeric_limits<int>::max()) {
+      Fail("its bottom ", x.ToString(), " has extent ", dims[axis], " along axis ", axis,
+           ", but at most ", std::numeric_limits<int>::max(), " is supported");
+    }
     dims[axis] *= tiles();
     LayerPlan plan;
     plan.tops = {Shape(dims)};

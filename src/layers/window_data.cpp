@@ -20,19 +20,18 @@ class WindowDataLayer : public Layer {
  public:
   WindowDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::WindowDataParameter& data = config.window_data_param();
-    if (data.source().empty())
-      Fail("window_data_param has no `source`; it must name a window file");
+    if (data.source().empty()) Fail("window_data_param has no `source`; set it to a window file");
     CheckRange(Title() + ": batch_size", data.batch_size(), 1, 1 << 30);
     const int64_t crop = CropSize();
     CheckRange(Title() + ": crop_size", crop, 1, 1 << 16,
-               "give the size of the windows that the net sees, in transform_param { crop_size }");
+               "set transform_param { crop_size } to the size of the net's input");
     CheckRange(Title() + ": context_pad", data.context_pad(), 0, (crop - 1) / 2,
-               "twice that must be less than crop_size");
+               "it must be less than half of crop_size");
     if (data.crop_mode() != "warp" && data.crop_mode() != "square") {
-      Fail("crop_mode is '", data.crop_mode(), "'; it must be \"warp\" or \"square\"");
+      Fail("crop_mode is '", data.crop_mode(), "'; use \"warp\" or \"square\"");
     }
     if (!(data.fg_fraction() >= 0 && data.fg_fraction() <= 1)) {
-      Fail("fg_fraction is ", data.fg_fraction(), "; it must be from 0 to 1");
+      Fail("fg_fraction is ", data.fg_fraction(), ", but must be from 0 to 1");
     }
   }
 
@@ -107,12 +106,11 @@ class WindowDataLayer : public Layer {
                                                         : config().window_data_param().mean_file();
     options_.mean_values.assign(transform.mean_value().begin(), transform.mean_value().end());
     if (!file.empty() && !options_.mean_values.empty()) {
-      Fail("has both mean_file and mean_value; give one of them");
+      Fail("sets both mean_file and mean_value; set only one");
     }
     if (options_.mean_values.size() > 1 && options_.mean_values.size() != 3) {
-      Fail("has ", options_.mean_values.size(),
-           " mean_value; give one, or one for each of the 3 "
-           "channels");
+      Fail("gives mean_value ", options_.mean_values.size(),
+           " times; give it once, or once per channel (3)");
     }
     if (file.empty()) return;
     const SavedBlob mean = ReadMeanFile(file);
@@ -124,10 +122,8 @@ class WindowDataLayer : public Layer {
         mean.shape[rank - 2] >= mean.shape[rank - 1] &&
         mean.shape[rank - 1] >= options_.shape.crop_size;
     if (!fits) {
-      Fail(file, ": its shape is ", shape.ToString(),
-           "; the mean must have 3 channels, "
-           "be at least ",
-           options_.shape.crop_size, " wide, and not wider than high");
+      Fail(file, ": has shape ", shape.ToString(), "; the mean must have 3 channels, be at least ",
+           options_.shape.crop_size, " wide, and be at least as high as wide");
     }
     options_.mean_image = mean.data;
     options_.mean_height = static_cast<int>(mean.shape[rank - 2]);

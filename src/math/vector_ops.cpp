@@ -110,8 +110,8 @@ class TargetVectorOps : public VectorOps {
  private:
   static void CheckLength(const Tensor& x) {
     if (x.count() > std::numeric_limits<int>::max()) {
-      Fail("a tensor of ", x.count(), " elements is too long to be summed; at most ",
-           std::numeric_limits<int>::max(), " are allowed");
+      Fail("cannot sum a tensor of ", x.count(), " elements; at most ",
+           std::numeric_limits<int>::max(), " are supported");
     }
   }
 };

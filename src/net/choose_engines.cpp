@@ -101,7 +101,7 @@ EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& qu
   }
   if (must) {
     Fail(title, ": engine ", wanted,
-         " cannot run it: ", note.empty() ? "it has no layer of this type" : note,
+         " cannot run this layer: ", note.empty() ? "it does not support the type" : note,
          "; use DEFAULT or CAFFE");
   }
   return OwnCode(query, device, Both(missed, note));

@@ -11,7 +11,7 @@ namespace crema {
 Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
                  const CompileOptions& options) {
   if (options.dtype == DType::kInt32) {
-    Fail("the net '", config.name(), "' cannot compute in int32; give it dtype float32 or float64");
+    Fail("the net '", config.name(), "' cannot compute in int32; use dtype float32 or float64");
   }
   const PlansForThreads threads(ThreadsToUse(options.threads));
   const proto::NetParameter net = InsertSplits(FilterLayers(config));

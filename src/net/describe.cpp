@@ -71,7 +71,7 @@ std::vector<std::string> Notes(const Graph& graph, size_t layer) {
   if (node.parts > 1) {
     const int lanes = graph.slices[SlicesOf(graph, layer)].lanes;
     const std::string at_once = lanes > 1 ? Concat(", ", lanes, " at a time") : "";
-    notes.push_back(Concat("runs for ", node.parts, " parts of the batch", at_once));
+    notes.push_back(Concat("runs in ", node.parts, " parts", at_once));
   }
   if (node.recomputes) notes.push_back("recomputed");
   if (!node.recompute_note.empty()) notes.push_back("not recomputed: " + node.recompute_note);
@@ -157,11 +157,12 @@ std::string ShortShapes(const Graph& graph, const LayerNode& node) {
 }
 
 std::string DescribeMemory(const NetMemory& memory) {
-  return Concat("memory of a pass: ", Bytes(memory.arena + memory.kept), " for values (",
+  return Concat("memory per pass: ", Bytes(memory.arena + memory.kept), " for values (",
                 Bytes(memory.data), "), gradients (", Bytes(memory.gradients), ") and scratch (",
                 Bytes(memory.scratch), "); sharing saves ", Bytes(memory.Saved()), "\nlayer state ",
-                Bytes(memory.state), ", parameters ", Bytes(memory.params), ", their gradients ",
-                Bytes(memory.param_gradients), ", in all ", Bytes(memory.Total()), "\n");
+                Bytes(memory.state), ", parameters ", Bytes(memory.params),
+                ", parameter gradients ", Bytes(memory.param_gradients), ", total ",
+                Bytes(memory.Total()), "\n");
 }
 
 std::string DescribeOutputs(const Graph& graph) {
@@ -222,8 +223,8 @@ std::string DescribeTotals(const Graph& graph, const NetMemory& memory) {
     parts.Row({"", Bytes(bytes), what});
   };
   part(memory.params, "parameters");
-  part(memory.param_gradients, "their gradients");
-  part(memory.state, "state of layers");
+  part(memory.param_gradients, "parameter gradients");
+  part(memory.state, "layer state");
   part(memory.arena + memory.kept, "for a pass, shared by");
   parts.Note(Concat("            ", Bytes(memory.data), " values, ", Bytes(memory.gradients),
                     " gradients and ", Bytes(memory.scratch), " scratch"));
@@ -241,12 +242,12 @@ std::string DescribeBriefly(const Graph& graph, const NetMemory& memory, size_t 
       " learned parameters, ", ShortCount(FlopsOf(graph) / 2), " multiply-adds per pass, ");
   if (their_arena == 0) {
     return Concat(size, "memory ", Bytes(memory.Total()), " (parameters ", Bytes(memory.params),
-                  ", their gradients ", Bytes(memory.param_gradients), ", layer state ",
-                  Bytes(memory.state), ", a pass ", Bytes(memory.arena + memory.kept), ")");
+                  ", parameter gradients ", Bytes(memory.param_gradients), ", layer state ",
+                  Bytes(memory.state), ", per pass ", Bytes(memory.arena + memory.kept), ")");
   }
   const size_t shared = std::min(their_arena, memory.arena);
-  return Concat(size, "memory ", Bytes(memory.Total() - shared), " beside the ", Bytes(shared),
-                " for a pass and the parameters that it shares with the training net");
+  return Concat(size, "memory ", Bytes(memory.Total() - shared), " in addition to the ",
+                Bytes(shared), " per pass and the parameters, shared with the training net");
 }
 
 std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std::string& device) {

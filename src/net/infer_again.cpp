@@ -13,9 +13,9 @@ void CheckParams(const LayerNode& node, const LayerPlan& plan) {
     const Shape& old_shape = node.plan.params[p].shape;
     const Shape& new_shape = plan.params[p].shape;
     if (old_shape == new_shape) continue;
-    Fail(LayerTitle(*node.layer), ": its parameter ", p, " has the shape ", old_shape.ToString(),
-         ", but with the new size of its bottom would need ", new_shape.ToString(),
-         "; keep the size, or make the layer a convolution, which takes any");
+    Fail(LayerTitle(*node.layer), ": its parameter ", p, " has shape ", old_shape.ToString(),
+         ", but the new size of its bottom needs ", new_shape.ToString(),
+         "; keep the size, or use a convolution, which accepts any size");
   }
 }
 

@@ -73,7 +73,7 @@ class GraphBuilder {
     for (const LayerNode& node : graph_.layers) {
       if (node.params.empty() || names.insert(node.layer->name()).second) continue;
       Fail("two layers with parameters are named '", node.layer->name(),
-           "'; give them different names, since weights are stored by them");
+           "'; give them different names, because weights are stored by name");
     }
   }
 
@@ -113,7 +113,7 @@ class GraphBuilder {
     const std::string wanted = max < 0      ? Concat("at least ", min)
                                : min == max ? Concat(min)
                                             : Concat(min, " to ", max);
-    Fail(LayerTitle(layer), ": has ", count, " ", what, count == 1 ? "" : "s", "; it takes ",
+    Fail(LayerTitle(layer), ": has ", count, " ", what, count == 1 ? "" : "s", ", expected ",
          wanted);
   }
 
@@ -123,16 +123,16 @@ class GraphBuilder {
     const int min_tops = traits.adds_missing_tops ? 0 : traits.min_tops;
     CheckCount(*node.layer, "top", config.top_size(), min_tops, traits.max_tops);
     if (config.propagate_down_size() > 0 && config.propagate_down_size() != config.bottom_size()) {
-      Fail(LayerTitle(*node.layer), ": has ", config.propagate_down_size(), " propagate_down and ",
-           config.bottom_size(), " bottoms; give one for each, or none");
+      Fail(LayerTitle(*node.layer), ": has ", config.propagate_down_size(), " propagate_down for ",
+           config.bottom_size(), " bottoms; give one per bottom, or none");
     }
   }
 
   int FindBottom(const proto::LayerParameter& config, const std::string& bottom) {
     const auto it = unread_.find(bottom);
     if (it == unread_.end()) {
-      Fail("layer '", config.name(), "' (", config.type(), "): no layer above makes its bottom '",
-           bottom, "'");
+      Fail("layer '", config.name(), "' (", config.type(),
+           "): no layer above produces its bottom '", bottom, "'");
     }
     const int index = it->second;
     unread_.erase(it);
@@ -165,20 +165,19 @@ class GraphBuilder {
         t < config.bottom_size() && t < config.top_size() && config.bottom(t) == name;
     if (in_place) {
       if (!node.traits.may_run_in_place) {
-        Fail(LayerTitle(*node.layer), ": cannot run in place; give its top another name than '",
-             name, "'");
+        Fail(LayerTitle(*node.layer), ": cannot run in place; rename its top '", name, "'");
       }
       BlobNode& blob = graph_.blobs[node.bottoms[t]];
       if (blob.shape != shape) {
         Fail(LayerTitle(*node.layer), ": cannot run in place, because its top '", name,
-             "' has another shape than its bottom; give the top another name");
+             "' differs in shape from its bottom; rename the top");
       }
       blob.shares_data_with = -1;  // or the other readers of that memory would see the change
       return node.bottoms[t];
     }
     if (!made_.insert(name).second) {
       Fail(LayerTitle(*node.layer), ": its top '", name,
-           "' is already made by another layer; give it another name");
+           "' is already produced by another layer; rename it");
     }
     BlobNode blob;
     blob.name = name;
@@ -195,7 +194,7 @@ class GraphBuilder {
                           int tops) {
     if (config.loss_weight_size() > 0 && config.loss_weight_size() != tops) {
       Fail("layer '", config.name(), "' (", config.type(), "): has ", config.loss_weight_size(),
-           " loss_weight and ", tops, tops == 1 ? " top" : " tops", "; give one for each, or none");
+           " loss_weight for ", tops, tops == 1 ? " top" : " tops", "; give one per top, or none");
     }
     if (top < config.loss_weight_size()) return config.loss_weight(top);
     return traits.is_loss && top == 0 ? 1.0f : 0.0f;
@@ -241,8 +240,8 @@ class GraphBuilder {
     const std::string title = LayerTitle(*graph_.layers.back().layer);
     if (!fits) {
       Fail(title, ": cannot share the parameter '", spec.name(), "' of ", LayerTitle(owner_layer),
-           ": its shape is ", param->decl.shape.ToString(), ", the owner's is ",
-           owner.decl.shape.ToString());
+           ": shape ", param->decl.shape.ToString(), " here, ", owner.decl.shape.ToString(),
+           " there");
     }
     const std::string of = Concat(title, ": the shared parameter '", spec.name(), "' has ");
     MergeMultiplier(of + "an lr_mult", spec.has_lr_mult(), spec.lr_mult(),
@@ -257,7 +256,7 @@ class GraphBuilder {
                               float* owner_value) {
     if (!stated) return;
     if (*owner_stated && *owner_value != value) {
-      Fail(what, " of ", value, " here and of ", *owner_value,
+      Fail(what, " of ", value, " here and ", *owner_value,
            " in an earlier layer; make them equal");
     }
     *owner_stated = true;

@@ -57,11 +57,11 @@ class SplitInserter {
     std::vector<std::string> names;
     for (const auto& entry : known) names.push_back(entry.first);
     const std::string near = Nearest(bottom, names);
-    Fail("layer '", layer.name(), "' (", layer.type(), "): no layer above makes its bottom '",
+    Fail("layer '", layer.name(), "' (", layer.type(), "): no layer above produces its bottom '",
          bottom, "'",
-         near.empty() ? "; check the name, and that the layer that makes it is not left out in "
-                        "this phase"
-                      : "; did you mean '" + near + "'?");
+         near.empty()
+             ? "; check the name, and that the layer that produces it is not excluded in this phase"
+             : "; did you mean '" + near + "'?");
   }
 
   std::string SplitName(const Value& value) const {

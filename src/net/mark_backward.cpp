@@ -79,9 +79,9 @@ void CheckGradientsExist(const Graph& graph) {
       const int bottom = static_cast<int>(b);
       if (!node.propagate_down[b]) continue;
       if (CanSendGradient(node.traits, bottom)) continue;
-      Fail(LayerTitle(*node.layer), ": a gradient is needed for its bottom ", b, ", '",
-           graph.blobs[node.bottoms[b]].name, "', but none can be computed there; set ",
-           "propagate_down to false for it");
+      Fail(LayerTitle(*node.layer), ": a gradient is needed for bottom ", b, " ('",
+           graph.blobs[node.bottoms[b]].name,
+           "'), but this layer cannot compute one; set propagate_down: false for it");
     }
   }
 }

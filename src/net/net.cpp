@@ -25,12 +25,12 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
     compile.fuse = false;
   }
   if (device == nullptr) {
-    Fail("the net '", config.name(), "' was made without a device; open one with OpenDevice");
+    Fail("the net '", config.name(), "' was created without a device; open one with OpenDevice");
   }
   for (const Net* other : {options.share_memory_with, options.share_params_with}) {
     if (other == nullptr || other->context_->shared_device() == device) continue;
     Fail("the net '", config.name(), "' cannot share with the net '", other->name(),
-         "', which is on another device; open the device once and give it to both");
+         "', which is on another device; open the device once and use it for both");
   }
   graph_ = CompileNet(config, device->kind(), compile);
   context_ = std::make_unique<Context>(std::move(device), options.seed);
@@ -78,7 +78,7 @@ int FindParam(const Net& other, const std::string& name, int index) {
 void Net::CheckCanShare(const Net& other) const {
   if (other.graph_.dtype != graph_.dtype) {
     Fail("the net '", name(), "' of ", ToString(graph_.dtype), " cannot share the parameters of '",
-         other.name(), "', of ", ToString(other.graph_.dtype), "; give both one dtype");
+         other.name(), "', of ", ToString(other.graph_.dtype), "; use the same dtype for both");
   }
   for (const LayerNode& mine : graph_.layers) {
     for (const LayerNode& theirs : other.graph_.layers) {
@@ -86,7 +86,7 @@ void Net::CheckCanShare(const Net& other) const {
       if (!same || mine.params.empty() || theirs.params.empty()) continue;
       if (mine.params.size() == theirs.params.size()) continue;
       Fail(LayerTitle(*mine.layer), ": has ", mine.params.size(), " parameter blobs here and ",
-           theirs.params.size(), " in the net it shares weights with; make the two layers alike");
+           theirs.params.size(), " in the net it shares weights with; make the two layers equal");
     }
   }
 }
@@ -102,9 +102,9 @@ void Net::AllocateParams(const Net* other) {
     const Layer& layer = *graph_.layers[node.layer].layer;
     if (other != nullptr) lenders[i] = FindParam(*other, layer.name(), node.index);
     if (lenders[i] >= 0 && other->param(lenders[i]).shape() != node.decl.shape) {
-      Fail(LayerTitle(layer), ": its parameter ", node.index, " has the shape ",
+      Fail(LayerTitle(layer), ": its parameter ", node.index, " has shape ",
            node.decl.shape.ToString(), " here and ", other->param(lenders[i]).shape().ToString(),
-           " in the net it shares weights with; make the two layers alike");
+           " in the net it shares weights with; make the two layers equal");
     }
     if (lenders[i] >= 0 || node.owner >= 0) continue;
     offsets[i] = bytes;
@@ -191,8 +191,9 @@ void Net::ForwardLayer(int i) {
   const LayerNode& node = graph_.layers[i];
   if (node.absorbed_by >= 0) return;
   if (node.parts != 1) {
-    Fail(LayerTitle(*node.layer), ": cannot run alone, because it takes a part of the batch at a ",
-         "time; make the net with slice_bytes = 0");
+    Fail(LayerTitle(*node.layer),
+         ": cannot run alone, because it runs on a part of the batch at a ",
+         "time; create the net with slice_bytes = 0");
   }
   if (node.traits.shapes_depend_on_data) FollowData(i);
   RunLayer(i, context_.get(), bottoms_[i], tops_[i], 0);

@@ -33,13 +33,13 @@ std::string WhyNotRecompute(const Graph& graph, size_t layer) {
   if (node.bottoms.empty()) return "it has no bottom";
   if (node.tops.empty()) return "it has no top";
   if (!node.traits.can_run_again) return "a second pass would change more than its tops";
-  if (node.traits.shapes_depend_on_data) return "its tops change their shapes";
+  if (node.traits.shapes_depend_on_data) return "the shapes of its tops change";
   for (int top : node.tops) {
     if (KeepsValues(graph, top)) return "its top is kept anyway";
     if (ChangesFrom(graph, layer + 1, top)) return "a later layer works in place on its top";
   }
   for (int bottom : node.bottoms) {
-    if (ChangesFrom(graph, layer, bottom)) return "its bottom is written over";
+    if (ChangesFrom(graph, layer, bottom)) return "its bottom is overwritten";
   }
   return "";
 }
@@ -135,10 +135,10 @@ void MeetMemoryLimit(size_t limit, Graph* graph) {
     }
   }
   if (total > limit) {
-    Fail("the net '", graph->name, "' takes ", BytesToString(static_cast<double>(total)),
-         " even where layers are recomputed, and may take ",
+    Fail("the net '", graph->name, "' needs ", BytesToString(static_cast<double>(total)),
+         " even if layers are recomputed, but memory_limit leaves ",
          BytesToString(static_cast<double>(limit)),
-         " of the memory_limit; raise it, or use a smaller batch (iter_size makes up for it)");
+         "; raise memory_limit, or use a smaller batch with a larger iter_size");
   }
   // Some are not needed any more: the dearest go first.
   for (auto layer = marked.rbegin(); layer != marked.rend(); ++layer) {

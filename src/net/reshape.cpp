@@ -28,7 +28,7 @@ void Net::Reshape(const std::map<std::string, Shape>& inputs) {
         found != blob_index_.end() &&
         graph_.layers[graph_.blobs[found->second].producer].traits.tops_take_any_shape;
     if (!fits) {
-      Fail("net '", name(), "': '", input.first, "' is not one of its inputs and keeps its shape; ",
+      Fail("net '", name(), "': '", input.first, "' is not an input, so it cannot be reshaped; ",
            InputNames(graph_));
     }
     after[found->second] = input.second;

@@ -22,16 +22,16 @@ bool ShapeFits(const SavedBlob& saved, const Shape& shape) {
 void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& path) {
   const BlobList& params = layer.params();
   if (saved.blobs.size() != params.size()) {
-    Fail(LayerTitle(layer), ": has ", params.size(), " parameter blobs, but ", path, " holds ",
-         saved.blobs.size(), " for it; if the layers are meant to differ, rename it in the net");
+    Fail(LayerTitle(layer), ": has ", params.size(), " parameter blobs, but ", path, " has ",
+         saved.blobs.size(), " for it; if the layers differ on purpose, rename it in the net");
   }
   for (size_t i = 0; i < params.size(); ++i) {
     const SavedBlob& blob = saved.blobs[i];
     if (blob.data.empty() && blob.shape.empty()) continue;  // shares another layer's, in HDF5
     if (!ShapeFits(blob, params[i]->shape())) {
-      Fail(LayerTitle(layer), ": its parameter ", i, " has the shape ",
-           params[i]->shape().ToString(), ", but ", path, " holds ", Shape(blob.shape).ToString(),
-           "; rename the layer in the net to learn it anew, or change the layer to fit");
+      Fail(LayerTitle(layer), ": its parameter ", i, " has shape ", params[i]->shape().ToString(),
+           ", but in ", path, " it has shape ", Shape(blob.shape).ToString(),
+           "; rename the layer to train it from scratch, or change it to fit");
     }
     if (!blob.double_data.empty()) {
       params[i]->data_tensor().FromHost(blob.double_data);
@@ -120,7 +120,7 @@ std::string WeightsReport::ToString() const {
   return Concat("Weights: ", copied.size(), " layers copied, ", skipped.size(), " skipped, ",
                 left_out.size(), " left out") +
          rows("copied  ", copied, "") + rows("skipped ", skipped, ": the net has no such layer") +
-         rows("left out", left_out, ": not in the file, keeps its own first values");
+         rows("left out", left_out, ": not in the file, keeps its initial values");
 }
 
 void Net::ToProto(proto::NetParameter* out, bool with_gradients) const {

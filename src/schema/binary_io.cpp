@@ -64,7 +64,7 @@ ssize_t ReadRetrying(int fd, char* buffer, size_t size) {
 }
 
 [[noreturn]] void FailTooLarge(const std::string& path) {
-  Fail(path, ": is larger than 2 GiB, the limit of this format; larger ones have to be in HDF5");
+  Fail(path, ": is larger than 2 GiB, the limit of this format; use HDF5");
 }
 
 // A few bytes can be both text and protobuf; a few more no longer are.
@@ -105,7 +105,7 @@ bool EndsWithinField(const std::string& bytes) {
   if (IsText(bytes)) Fail(name, ": is a text file, not ", what);
   if (EndsWithinField(bytes)) {
     Fail(name, ": ends in the middle of its data, after ", bytes.size(),
-         " bytes; it was not copied or written to its end, or is not ", what);
+         " bytes; it was copied or written incompletely, or is not ", what);
   }
   Fail(name, ": is damaged, or is not ", what);
 }
@@ -116,7 +116,7 @@ std::string FollowLinks(const std::string& path) {
   if (lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) return path;
   char* resolved = realpath(path.c_str(), nullptr);
   if (resolved == nullptr) {
-    Fail(path, ": cannot be written: it is a link to a place that does not exist: ", Reason(errno));
+    Fail(path, ": cannot be written: it is a broken symbolic link: ", Reason(errno));
   }
   std::string target = resolved;
   free(resolved);
@@ -198,7 +198,7 @@ std::string ReadFileBytes(const std::string& path) {
   if (file.get() < 0) Fail(path, ": cannot be opened: ", Reason(errno));
   struct stat info;
   if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", Reason(errno));
-  if (S_ISDIR(info.st_mode)) Fail(path, ": is a folder where a file was expected");
+  if (S_ISDIR(info.st_mode)) Fail(path, ": is a folder, not a file");
   if (static_cast<uint64_t>(std::max<off_t>(info.st_size, 0)) > kLargestFile) FailTooLarge(path);
   // One byte more than expected, so that the end is found without growing.
   std::string bytes(static_cast<size_t>(info.st_size) + 1, '\0');
@@ -217,7 +217,7 @@ std::string ReadFileBytes(const std::string& path) {
 
 void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
                 const std::string& what, google::protobuf::Message* out) {
-  if (bytes.empty()) Fail(name_for_errors, ": is empty where ", what, " was expected");
+  if (bytes.empty()) Fail(name_for_errors, ": is empty, not ", what);
   if (bytes.size() > kLargestFile) FailTooLarge(name_for_errors);
   if (IsHdf5(bytes)) Fail(name_for_errors, ": is an HDF5 file, not ", what);
   CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
@@ -236,11 +236,11 @@ void ReadBinaryFile(const std::string& path, const std::string& what,
 std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what) {
   const size_t size = message.ByteSizeLong();
   if (size > kLargestFile) {
-    Fail(what, ": would be ", size, " bytes, and this format ends at 2 GiB; choose HDF5 ",
-         "(snapshot_format: HDF5)");
+    Fail(what, ": would be ", size,
+         " bytes, but this format is limited to 2 GiB; use snapshot_format: HDF5");
   }
   std::string bytes;
-  if (!message.SerializePartialToString(&bytes)) Fail(what, ": cannot be put into binary form");
+  if (!message.SerializePartialToString(&bytes)) Fail(what, ": cannot be serialized");
   return bytes;
 }
 
@@ -277,7 +277,7 @@ void PendingFile::Commit() {
   close(fd_);  // what could fail has failed in fsync
   fd_ = -1;
   code = SyncFolderOf(target_);
-  if (code != 0) Fail(path_, ": was written, but may not be on the disk yet: ", Reason(code));
+  if (code != 0) Fail(path_, ": was written, but flushing it to disk failed: ", Reason(code));
 }
 
 void WriteFileAtomically(const std::string& path, const std::string& bytes) {
@@ -290,7 +290,7 @@ void RemoveFile(const std::string& path) {
     Fail(path, ": cannot be removed: ", Reason(errno));
   }
   const int code = SyncFolderOf(path);
-  if (code != 0) Fail(path, ": was removed, but may come back: ", Reason(code));
+  if (code != 0) Fail(path, ": was removed, but flushing the folder failed: ", Reason(code));
 }
 
 std::vector<std::string> RemoveStaleTemporaries(

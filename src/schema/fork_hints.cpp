@@ -20,8 +20,8 @@ constexpr const char* kSeveral = "various forks of Caffe";
 // Which values of a field change nothing.
 constexpr const char* kNone = nullptr;
 constexpr const char* kAny = "";
-constexpr const char* kNoRelu = "put a ReLU layer behind this one";
-constexpr const char* kScale = "put a Scale layer behind this one";
+constexpr const char* kNoRelu = "put a ReLU layer after this one";
+constexpr const char* kScale = "put a Scale layer after this one";
 constexpr const char* kFloat = "all numbers are float32 here";
 
 const ForkField kFields[] = {
@@ -29,9 +29,9 @@ const ForkField kFields[] = {
     {"PoolingParameter", "kernel_d", "C3D and other 3-D forks", "", kNone},
     {"PoolingParameter", "kernel_depth", "C3D and other 3-D forks", "", kNone},
     {"ConvolutionParameter", "kernel_d", "C3D and other 3-D forks",
-     "write one kernel_size, stride and pad for each spatial axis", kNone},
+     "write one kernel_size, stride and pad per spatial axis", kNone},
     {"ConvolutionParameter", "kernel_depth", "C3D and other 3-D forks",
-     "write one kernel_size, stride and pad for each spatial axis", kNone},
+     "write one kernel_size, stride and pad per spatial axis", kNone},
     {"ConvolutionParameter", "conv_algos_override", kNvidia, "", kAny},
     {"ConvolutionParameter", "cudnn_convolution_algo_seeker", kNvidia, "", kAny},
     {"ConvolutionParameter", "relu", kIntel, kNoRelu, "false"},
@@ -206,7 +206,7 @@ bool ChangesNothing(const ForkField& field, const std::string& value) {
 std::string Refusal(const ForkField& field) {
   std::string text = Concat("it comes from ", field.fork);
   const bool has_one = field.harmless != kNone && field.harmless[0] != '\0';
-  if (has_one) text += Concat("; only ", field.harmless, " can be taken here");
+  if (has_one) text += Concat("; only ", field.harmless, " is supported");
   if (field.advice[0] != '\0') text += Concat("; ", field.advice);
   return text;
 }

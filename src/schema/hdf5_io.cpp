@@ -115,7 +115,7 @@ struct Hdf5File::State {
   std::vector<int64_t> ShapeOf(hid_t dataset, const std::string& name) const {
     const Handle space(H5Dget_space(dataset), H5Sclose);
     const int rank = H5Sget_simple_extent_ndims(space);
-    if (rank < 0) FailAt(name, "has no extents; the file is damaged");
+    if (rank < 0) FailAt(name, "has no shape; the file is damaged");
     std::vector<hsize_t> extents(static_cast<size_t>(rank));
     if (rank > 0) H5Sget_simple_extent_dims(space, extents.data(), nullptr);
     return std::vector<int64_t>(extents.begin(), extents.end());
@@ -144,7 +144,7 @@ struct Hdf5File::State {
     for (int axis = 0; axis < rank; ++axis) {
       const uint64_t extent = std::max<hsize_t>(1, extents[axis]);
       if (bytes > most_bytes / extent) {
-        FailAt(name, "says that its chunks are larger than the file can hold; the file is damaged");
+        FailAt(name, "claims chunks larger than the file; the file is damaged");
       }
       bytes *= extent;
     }
@@ -162,8 +162,8 @@ struct Hdf5File::State {
                                              nullptr, sizeof filter, filter, &config);
       if (id < 0 || H5Zfilter_avail(id) > 0) continue;
       FailAt(name, Concat("is compressed by the filter '", filter, "' (number ", id,
-                          "), which the HDF5 library here does not have; write the file anew with "
-                          "gzip or without compression, or set HDF5_PLUGIN_PATH to the folder of "
+                          "), which this HDF5 library does not have; rewrite the file with gzip or "
+                          "without compression, or set HDF5_PLUGIN_PATH to the folder of "
                           "the filter's plugin"));
     }
   }
@@ -174,7 +174,7 @@ struct Hdf5File::State {
     if (kind != H5T_FLOAT && kind != H5T_INTEGER) FailAt(name, "does not hold numbers");
     const Handle type(H5Dget_type(dataset), H5Tclose);
     const size_t size = H5Tget_size(type);
-    if (size == 0 || size > kLargestNumber) FailAt(name, "holds numbers of an unknown kind");
+    if (size == 0 || size > kLargestNumber) FailAt(name, "holds numbers of an unsupported type");
     CheckFilters(dataset, name);
     const uint64_t stored = StoredBytes(dataset);
     const uint64_t most = stored / size * kMostCompression;
@@ -183,7 +183,7 @@ struct Hdf5File::State {
     for (int64_t extent : ShapeOf(dataset, name)) {
       if (extent == 0) return 0;
       if (extent < 0 || count > most / static_cast<uint64_t>(extent)) {
-        FailAt(name, Concat("says that it has more values than its ", stored,
+        FailAt(name, Concat("claims more values than its ", stored,
                             " bytes can hold; the file is damaged"));
       }
       count *= static_cast<uint64_t>(extent);
@@ -260,7 +260,7 @@ Hdf5File Hdf5File::CreateInMemory(const std::string& name) {
   auto state = std::make_unique<State>();
   state->path = name;
   state->file = H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  if (state->file < 0) Fail(name, ": cannot be made in memory");
+  if (state->file < 0) Fail(name, ": cannot be created in memory");
   return Hdf5File(std::move(state));
 }
 
@@ -304,7 +304,7 @@ std::vector<double> Hdf5File::ReadDoubles(const std::string& dataset) const {
 
 int64_t Hdf5File::ReadInteger(const std::string& dataset) const {
   const auto values = state_->Read<int64_t>(dataset, H5T_NATIVE_INT64);
-  if (values.size() != 1) state_->FailAt(dataset, "should hold one number");
+  if (values.size() != 1) state_->FailAt(dataset, "must hold one number");
   return values[0];
 }
 
@@ -334,7 +334,7 @@ void Hdf5File::MakeGroup(const std::string& group) {
   if (H5Lexists(state_->file, group.c_str(), H5P_DEFAULT) > 0) return;
   const Handle id(H5Gcreate2(state_->file, group.c_str(), links, H5P_DEFAULT, H5P_DEFAULT),
                   H5Gclose);
-  if (!id.ok()) Fail(path(), ": the group '", group, "' cannot be made");
+  if (!id.ok()) Fail(path(), ": the group '", group, "' cannot be created");
 }
 
 void Hdf5File::Write(const std::string& dataset, const std::vector<int64_t>& shape,
@@ -384,7 +384,7 @@ void Hdf5File::Append(const std::string& dataset, const std::vector<int64_t>& sh
     const Handle made(H5Dcreate2(state_->file, dataset.c_str(), H5T_IEEE_F32LE, space, links,
                                  chunked, H5P_DEFAULT),
                       H5Dclose);
-    if (!made.ok()) state_->FailAt(dataset, "cannot be made");
+    if (!made.ok()) state_->FailAt(dataset, "cannot be created");
   }
   const Handle id(state_->OpenDataset(dataset), H5Dclose);
   first[0] = static_cast<hsize_t>(state_->ShapeOf(id, dataset)[0]);
@@ -413,7 +413,7 @@ std::string Hdf5File::Bytes() {
   const ssize_t size = H5Fget_file_image(state_->file, nullptr, 0);
   std::string bytes(size > 0 ? static_cast<size_t>(size) : 0, '\0');
   if (size <= 0 || H5Fget_file_image(state_->file, &bytes[0], bytes.size()) != size) {
-    Fail(path(), ": cannot be put together");
+    Fail(path(), ": cannot be assembled");
   }
   return bytes;
 }
@@ -425,7 +425,7 @@ void TryAndRead(const std::string& path, const std::function<void()>& read) {
     read();
   };
   const std::string fault = FaultInChild(work, SecondsFor(path));
-  if (!fault.empty()) Fail(path, ": is damaged: the HDF5 library ", fault, " while it reads it");
+  if (!fault.empty()) Fail(path, ": is damaged: the HDF5 library ", fault, " while reading it");
   read();
 }
 

@@ -66,7 +66,7 @@ std::vector<SavedLayer> LayerReader::ReadAll() {
 
 void LayerReader::Read(const std::string& group, const std::string& name, int depth) {
   if (depth > kDeepestGroup || ++groups_ > kMostGroups) {
-    Fail(file_.path(), ": its groups are nested without an end; the file is damaged");
+    Fail(file_.path(), ": its groups are nested too deeply; the file is damaged");
   }
   const std::vector<std::string> names = file_.Names(group);
   int blobs = 0;
@@ -169,8 +169,8 @@ std::vector<SavedLayer> ReadLayers(const std::string& path) {
   const std::vector<std::string> names = file.Names("");
   if (std::find(names.begin(), names.end(), "data/") == names.end()) {
     const bool is_state = file.Has("iter") && file.Has("learned_net");
-    Fail(path, is_state ? ": is a solver state, not weights; give it with --snapshot"
-                        : ": is an HDF5 file, but not one of weights: it has no group 'data'");
+    Fail(path, is_state ? ": is a solver state, not weights; pass it with --snapshot"
+                        : ": is an HDF5 file without weights: it has no group 'data'");
   }
   return LayerReader(file).ReadAll();
 }

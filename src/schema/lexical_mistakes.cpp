@@ -42,7 +42,7 @@ bool IsEscape(const std::string& text, size_t at) {
 LexicalMistake BadEscape(const std::string& text, size_t at) {
   const size_t length = at + 1 < text.size() ? Utf8Length(text, at + 1) : 0;
   return {at, Concat("the backslash in \"", ToUtf8(text.substr(at, 1 + length)),
-                     "\" begins no escape that exists; write \"/\" in paths, or \"\\\\\" for a "
+                     "\" starts no valid escape; write \"/\" in paths, or \"\\\\\" for a "
                      "backslash")};
 }
 
@@ -59,11 +59,11 @@ LexicalMistake InString(const std::string& text, size_t from) {
   }
   if (escaped_quote != std::string::npos) {
     return {escaped_quote,
-            "the backslash makes the quote behind it a part of the text, which then has no closing "
+            "the backslash makes the next quote part of the string, which then has no closing "
             "quote; write \"/\" in paths, or \"\\\\\" for a backslash"};
   }
-  return {from, Concat("the text that begins here has no closing quote (", quote,
-                       ") in its line; add it")};
+  return {from, Concat("the string that starts here has no closing quote (", quote,
+                       ") on its line; add it")};
 }
 
 // ---- Numbers
@@ -84,8 +84,8 @@ LexicalMistake InNumber(const std::string& text, size_t from) {
   const std::string word = NumberWord(text, from);
   const bool octal = word[0] == '0' && word.find_first_not_of("0123456789") == std::string::npos;
   return {from, "\"" + word + "\" is not a number; " +
-                    (octal ? "leave out the 0 that it begins with"
-                           : "write it as 12, 0.5 or 1e-3, with a space behind it")};
+                    (octal ? "remove the leading 0"
+                           : "write it as 12, 0.5 or 1e-3, with a space after it")};
 }
 
 // ---- Letters
@@ -97,7 +97,7 @@ struct Letter {
 };
 
 constexpr const char* kPlainQuotes = "use the plain quote \"";
-constexpr const char* kPlainSpace = "put a plain space in its place";
+constexpr const char* kPlainSpace = "use a plain space instead";
 constexpr const char* kRemove = "remove it";
 constexpr const char* kPlainMinus = "use the plain minus sign -";
 
@@ -116,7 +116,7 @@ const Letter kLetters[] = {
     {0x3000, "a wide space", kPlainSpace},
     {0x200B, "an invisible space", kRemove},
     {0xFEFF, "a byte-order mark", kRemove},
-    {0x2028, "a line separator", "put a plain line end in its place"},
+    {0x2028, "a line separator", "use a plain line break instead"},
     {0x2010, "a hyphen", kPlainMinus},
     {0x2013, "a dash", kPlainMinus},
     {0x2014, "a dash", kPlainMinus},
@@ -149,14 +149,13 @@ LexicalMistake OddLetter(const std::string& text, size_t at) {
   const uint32_t code = CodeAt(text, at, length);
   for (const Letter& letter : kLetters) {
     if (letter.code != code) continue;
-    return {at,
-            Concat(letter.name, " (", CodeName(code), ") stands outside quotes; ", letter.advice)};
+    return {at, Concat(letter.name, " (", CodeName(code), ") is outside quotes; ", letter.advice)};
   }
   if (length == 1) {
-    return {at, Concat("the control character ", CodeName(code), " stands here; remove it")};
+    return {at, Concat("unexpected control character ", CodeName(code), "; remove it")};
   }
   return {at, Concat("the letter \"", text.substr(at, length), "\" (", CodeName(code),
-                     ") stands outside quotes; put the text in quotes, or remove it")};
+                     ") is outside quotes; put the text in quotes, or remove it")};
 }
 
 }  // namespace
@@ -171,10 +170,10 @@ LexicalMistake FindLexicalMistake(const std::string& text, size_t from) {
 std::string HintForSymbol(const std::string& symbol, const std::string& before, char behind) {
   const bool after_number = !before.empty() && (IsDigit(before[0]) || before[0] == '.');
   if (symbol == "/" && (behind == '/' || behind == '*')) return "; comments begin with #";
-  if (symbol == "/" && after_number) return "; write a quotient as a number, as in 0.00390625";
-  if (symbol == "=") return "; write \":\" in place of \"=\"";
-  if (symbol == "+") return "; leave out the +";
-  if (symbol == ",") return "; leave out the comma";
+  if (symbol == "/" && after_number) return "; write a fraction as a decimal, as in 0.00390625";
+  if (symbol == "=") return "; write \":\" instead of \"=\"";
+  if (symbol == "+") return "; remove the +";
+  if (symbol == ",") return "; remove the comma";
   if (symbol == "(" || symbol == "[") return "; groups are enclosed in { and }";
   if (!symbol.empty() && IsDigit(symbol[0]) && before == ",") {
     return "; decimals are written with a point, as in 0.5, and lists in [ and ]";

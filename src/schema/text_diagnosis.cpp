@@ -128,7 +128,7 @@ class LeftOut {
     for (const auto& [key, f] : fields_) {
       const std::string more = f.count > 1 ? Concat(" and ", f.count - 1, " more") : "";
       notes.push_back(
-          Concat("\"", f.field, "\" (line ", f.line + 1, more, ") was left out; ", f.why));
+          Concat("\"", f.field, "\" (line ", f.line + 1, more, ") was ignored; ", f.why));
     }
     return notes;
   }
@@ -222,8 +222,7 @@ class Walk {
 
   void Field() {
     if (scopes_.size() == 1 && (At("}") || At(">"))) {
-      Mistake(Token().line, "there is a ", Quoted(Token().text),
-              " too many: no group is open here");
+      Mistake(Token().line, "unexpected ", Quoted(Token().text), ": no group is open here");
     }
     if (!At(Tokenizer::TYPE_IDENTIFIER)) {
       Mistake(Token().line, Where(), "expected the name of a field, found ", Found(),
@@ -235,7 +234,8 @@ class Walk {
     const Kept kept = {kept_.size(), kept_line_};
     Next();
     if (!field->is_repeated() && !Top().seen.insert(field).second) {
-      Mistake(line, Where(), Quoted(field->name()), " is given twice, but takes one value");
+      Mistake(line, Where(), Quoted(field->name()),
+              " is given twice, but only one value is allowed");
     }
     const bool is_group = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (!TryConsume(":") && !is_group) {
@@ -243,7 +243,8 @@ class Walk {
               ", found ", Found(), SymbolHint());
     }
     if (field->name() == "engine" && IsEngineOfFork(Token().text)) {
-      LeaveOut(kept, line, field->name(), "another Caffe's engine stands for the default");
+      LeaveOut(kept, line, field->name(),
+               "an engine of another Caffe means the default engine here");
       return;
     }
     if (field->is_repeated() && TryConsume("[")) {
@@ -258,7 +259,7 @@ class Walk {
   std::string ClosingHint() {
     const bool other = At(">") || At("}");
     if (!other) return SymbolHint();
-    return Concat("; the group that begins in line ", Top().line + 1, " is closed by ",
+    return Concat("; the group that starts on line ", Top().line + 1, " must be closed by ",
                   At(">") ? "}" : ">");
   }
 
@@ -317,7 +318,7 @@ class Walk {
   [[noreturn]] void UnclosedGroup() {
     // The innermost group that is open need not be the one that lacks its brace, but it is the
     // only one that can be named.
-    Mistake(Token().line, "the file ends inside ", Path(), ", which begins in line ",
+    Mistake(Token().line, "the file ends inside ", Path(), ", which starts on line ",
             Top().line + 1, "; a \"}\" is missing");
   }
 
@@ -329,7 +330,7 @@ class Walk {
           field->name() == "type") {
         hint = "; write its type as in type: \"Convolution\", or \"layers\" for \"layer\"";
       }
-      WrongValue(field, "a text in quotes", hint);
+      WrongValue(field, "a string in quotes", hint);
     }
     while (At(Tokenizer::TYPE_STRING)) Next();
   }
@@ -367,7 +368,7 @@ class Walk {
     if (!At(Tokenizer::TYPE_IDENTIFIER)) {
       const bool is_type = At(Tokenizer::TYPE_STRING) && IsLayer(Top().type);
       WrongValue(field, is_type ? "a word such as CONVOLUTION" : "one of " + Joined(names),
-                 is_type ? "; a type in quotes goes with \"layer\", not with \"layers\"" : "");
+                 is_type ? "; a type in quotes belongs to \"layer\", not to \"layers\"" : "");
     }
     Next();
   }
@@ -396,14 +397,14 @@ class Walk {
                                            word == "inff" || word == "infinityf" || word == "nanf");
     if (!is_number && !is_word) {
       const bool octal = At(Tokenizer::TYPE_INTEGER);
-      WrongValue(field, "a decimal number",
-                 octal ? "; leave out the 0 that it begins with" : SymbolHint(), sign + Found());
+      WrongValue(field, "a decimal number", octal ? "; remove the leading 0" : SymbolHint(),
+                 sign + Found());
     }
     Next();
   }
 
   void Integer(const FieldDescriptor* field, int64_t min, uint64_t max) {
-    const std::string expected = Concat("a whole number from ", min, " to ", max);
+    const std::string expected = Concat("an integer from ", min, " to ", max);
     const std::string sign = TryConsume("-") ? "-" : "";
     const std::string found = sign + Found();
     if (!At(Tokenizer::TYPE_INTEGER)) WrongValue(field, expected, IntegerHint(), found);
@@ -462,7 +463,7 @@ class Walk {
     int open = 0;
     do {
       if (At(Tokenizer::TYPE_END)) {
-        Mistake(Token().line, "the file ends inside ", Quoted(field), ", which begins in line ",
+        Mistake(Token().line, "the file ends inside ", Quoted(field), ", which starts on line ",
                 line + 1, "; a closing bracket is missing");
       }
       if (At("{") || At("<") || At("[")) ++open;
@@ -500,10 +501,10 @@ class Walk {
     };
     if (scopes_.size() > 1) return "";
     if (Top().type->name() == "NetParameter" && is_field_of("SolverParameter")) {
-      return "this looks like a solver file where a net was expected";
+      return "this looks like a solver file, but a net is expected";
     }
     if (Top().type->name() == "SolverParameter" && is_field_of("NetParameter")) {
-      return "this looks like a net where a solver file was expected";
+      return "this looks like a net, but a solver file is expected";
     }
     return "";
   }
@@ -520,7 +521,7 @@ class Walk {
     const Scope& scope = scopes_[layer];
     const std::string name = NameOfGroup(text_, scope.line, scope.column);
     if (!name.empty()) return "layer " + Quoted(Shortened(name));
-    return Concat("the layer that begins in line ", scope.line + 1);
+    return Concat("the layer that starts on line ", scope.line + 1);
   }
 
   // `convolution_param.weight_filler`, from below the given scope on.

@@ -55,17 +55,17 @@ bool IsControl(unsigned char c) { return c < 0x20 && (c < '\t' || c > '\r'); }
 void CheckIsText(const std::string& text, const std::string& name) {
   const std::string kind = KindOfBytes(text);
   if (!kind.empty()) Fail(name, ": is ", kind, ", not a text file");
-  if (IsUtf16(text)) Fail(name, ": is a text in UTF-16; save it as UTF-8");
+  if (IsUtf16(text)) Fail(name, ": is UTF-16 text; save it as UTF-8");
   const auto controls = std::count_if(text.begin(), text.end(), IsControl);
   if (controls == 0) return;
   if (controls > static_cast<std::ptrdiff_t>(text.size() / kLettersPerControl)) {
-    Fail(name, ": is a binary file where a text (.prototxt) was expected");
+    Fail(name, ": is a binary file, not text (.prototxt)");
   }
   const auto first = std::find_if(text.begin(), text.end(), IsControl);
   const auto at = static_cast<size_t>(first - text.begin());
   const auto code = static_cast<unsigned>(static_cast<unsigned char>(*first));
-  Fail(name, ":", PlaceOf(text, at), ": a control character (byte ", code,
-       ") stands in the text; remove it, or replace the file by an undamaged one");
+  Fail(name, ":", PlaceOf(text, at), ": the text contains a control character (byte ", code,
+       "); remove it, or replace the file with an undamaged copy");
 }
 
 // Ends of lines as Macs once had them, which protobuf takes for spaces; a comment would then have
@@ -108,8 +108,7 @@ void CheckRequired(const Message& message, const TextFormat::ParseInfoTree& plac
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
     if (field->is_required() && !reflection->HasField(message, field)) {
-      Fail(name, ":", line + 1, ": ", layer, "\"", field->name(),
-           "\" has to be given in this group");
+      Fail(name, ":", line + 1, ": ", layer, "this group needs \"", field->name(), "\"");
     }
   }
   std::vector<const FieldDescriptor*> fields;
@@ -175,7 +174,7 @@ std::vector<std::string> ReadTextFile(const std::string& path, Message* out) {
   std::vector<std::string> notes = ReadText(ReadFileBytes(path), path, out);
   std::vector<const FieldDescriptor*> fields;
   out->GetReflection()->ListFields(*out, &fields);
-  if (fields.empty() && notes.empty()) Fail(path, ": is empty: it holds no setting");
+  if (fields.empty() && notes.empty()) Fail(path, ": is empty");
   return notes;
 }
 

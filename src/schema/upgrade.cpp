@@ -254,12 +254,12 @@ void AbsorbPadding(const std::string& file, const V1LayerParameter& padding,
   const std::string start = file + ": " + Layer(layer->layer().name());
   const std::string& type = layer->layer().type();
   if (type != "conv" && type != "pool") {
-    Fail(start, "takes its input from the padding layer \"", padding.layer().name(),
-         "\", which only conv and pool layers may do, not ", type);
+    Fail(start, "reads the padding layer \"", padding.layer().name(),
+         "\", which only conv and pool layers can, not ", type);
   }
   if (layer->bottom_size() != 1 || padding.bottom_size() != 1 || padding.top_size() != 1) {
     Fail(start, "it and the padding layer \"", padding.layer().name(),
-         "\" before it must have one bottom each, and the padding layer one top");
+         "\" before it must have exactly one bottom, and the padding layer one top");
   }
   layer->mutable_layer()->set_pad(padding.layer().pad());
   layer->set_bottom(0, padding.bottom(0));
@@ -275,8 +275,8 @@ void MergePaddingLayers(const std::string& file, NetParameter* net) {
     for (const std::string& bottom : layer.bottom()) {
       const auto found = maker.find(bottom);
       if (found == maker.end()) {
-        Fail(file, ": ", Layer(layer.layer().name()), "bottom \"", bottom,
-             "\" is the top of no layer before it");
+        Fail(file, ": ", Layer(layer.layer().name()), "no layer before it produces its bottom \"",
+             bottom, "\"");
       }
       const V1LayerParameter* source = found->second;
       if (source == nullptr || source->layer().type() != "padding") continue;
@@ -331,8 +331,8 @@ V1LayerParameter UpgradeV0Layer(const std::string& file, const V1LayerParameter&
     const bool used =
         is_common ? CopySameName(old, field, &layer) : MoveV0Field(old, field, &layer);
     if (!used) {
-      notes->push_back(Layer(old.name()) + "\"" + field->name() + "\" means nothing to a " +
-                       old.type() + " layer and was left out");
+      notes->push_back(Layer(old.name()) + "\"" + field->name() + "\" has no meaning for a " +
+                       old.type() + " layer and was ignored");
     }
   }
   return layer;
@@ -388,8 +388,8 @@ void NoteRecurrentDebugInfo(const NetParameter& net, Notes* notes) {
   for (const LayerParameter& layer : net.layer()) {
     if (!layer.recurrent_param().debug_info()) continue;
     notes->push_back(Layer(layer.name()) +
-                     "\"debug_info\" has no effect in recurrent_param: the "
-                     "steps are not layers of their own in crema");
+                     "\"debug_info\" has no effect in recurrent_param, because the steps are not "
+                     "separate layers in crema");
   }
 }
 
@@ -438,7 +438,7 @@ void UpgradeV1Layer(const V1LayerParameter& old, LayerParameter* layer, Notes* n
     const bool done = name == "type" || name == "param" || name == "blob_share_mode" ||
                       name == "blobs_lr" || name == "weight_decay";
     if (done || CopySameName(old, field, layer)) continue;
-    notes->push_back(Layer(old.name()) + "\"" + name + "\" was left out");
+    notes->push_back(Layer(old.name()) + "\"" + name + "\" was ignored");
   }
 }
 
@@ -460,12 +460,12 @@ void UpgradeV1(const std::string& file, NetParameter* net, Notes* notes) {
 proto::BlobShape ShapeOfInput(const std::string& file, const NetParameter& net, int i) {
   if (net.input_shape_size() > 0) {
     if (i < net.input_shape_size()) return net.input_shape(i);
-    Fail(file, ": input \"", net.input(i), "\" has no input_shape: there are ", net.input_size(),
-         " inputs and ", net.input_shape_size(), " shapes");
+    Fail(file, ": input \"", net.input(i), "\" has no shape: there are ", net.input_size(),
+         " inputs but ", net.input_shape_size(), " input_shape");
   }
   if (net.input_dim_size() < 4 * (i + 1)) {
-    Fail(file, ": input \"", net.input(i), "\" lacks its size: there are ", net.input_size(),
-         " inputs and ", net.input_dim_size(), " numbers in input_dim, and each input takes 4");
+    Fail(file, ": input \"", net.input(i), "\" has no shape: there are ", net.input_size(),
+         " inputs but ", net.input_dim_size(), " numbers in input_dim; each input needs 4");
   }
   proto::BlobShape shape;
   for (int k = 4 * i; k < 4 * (i + 1); ++k) shape.add_dim(net.input_dim(k));
@@ -485,8 +485,8 @@ void CheckInputsWithoutShape(const std::string& file, const NetParameter& net) {
   for (const std::string& input : net.input()) {
     if (read.count(input) == 0 || made.count(input) > 0) continue;
     Fail(file, ": input \"", input,
-         "\" has no shape; give it behind the input, as in input_shape { ",
-         "dim: 1 dim: 3 dim: 224 dim: 224 }, or have an Input layer make \"", input, "\"");
+         "\" has no shape; give it after the input, as in input_shape { ",
+         "dim: 1 dim: 3 dim: 224 dim: 224 }, or use an Input layer with the top \"", input, "\"");
   }
 }
 
@@ -514,7 +514,7 @@ void UpgradeInputs(const std::string& file, NetParameter* net, Notes* notes) {
   net->clear_input_shape();
   net->clear_input_dim();
   notes->push_back(has_shapes ? "input fields were converted into an Input layer"
-                              : "input fields without shapes were left out");
+                              : "input fields without shapes were ignored");
 }
 
 // ---- BatchNorm
@@ -530,7 +530,7 @@ void UpgradeBatchNorm(NetParameter* net, Notes* notes) {
       param.set_decay_mult(0);
     }
   }
-  if (changed) notes->push_back("the statistics of BatchNorm layers were made fixed (lr_mult 0)");
+  if (changed) notes->push_back("the statistics of BatchNorm layers were fixed (lr_mult 0)");
 }
 
 // ---- Words of forks
@@ -556,7 +556,7 @@ void UpgradeRounding(NetParameter* net, Notes* notes) {
 
 void UpgradeEngine(NetParameter* net, Notes* notes) {
   if (!IsEngineOfFork(net->engine())) return;
-  notes->push_back("engine: \"" + net->engine() + "\", another Caffe's, was left out");
+  notes->push_back("engine: \"" + net->engine() + "\", an engine of another Caffe, was ignored");
   net->clear_engine();
 }
 
@@ -608,7 +608,7 @@ std::vector<std::string> UpgradeSolver(const std::string& name_for_errors,
                                        proto::SolverParameter* solver) {
   Notes notes;
   if (solver->has_solver_type() && solver->has_type()) {
-    Fail(name_for_errors, ": gives both \"solver_type\" and \"type\"; leave out solver_type");
+    Fail(name_for_errors, ": sets both \"solver_type\" and \"type\"; remove solver_type");
   }
   if (solver->has_solver_type()) {
     solver->set_type(NameOfSolverType(solver->solver_type()));

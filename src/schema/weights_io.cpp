@@ -60,7 +60,7 @@ float HalfToFloat(uint16_t half) {
 template <class T>
 std::vector<T> FromBytes(const std::string& bytes, const std::string& name) {
   if (bytes.size() % sizeof(T) != 0) {
-    Fail(name, ": its raw values are ", bytes.size(), " bytes, which is no multiple of ",
+    Fail(name, ": its raw values have ", bytes.size(), " bytes, which is not a multiple of ",
          sizeof(T));
   }
   std::vector<T> values(bytes.size() / sizeof(T));
@@ -84,8 +84,7 @@ void DecodeRaw(int type, const std::string& bytes, const std::string& name,
       floats->push_back(HalfToFloat(half));
     }
   } else {
-    Fail(name, ": its raw values are of type ", type,
-         ", where 0 (double), 1 (float) or 2 (half) was expected");
+    Fail(name, ": its raw values have type ", type, ", expected 0 (double), 1 (float) or 2 (half)");
   }
 }
 
@@ -124,11 +123,11 @@ void CopyDiff(const P& from, SavedBlob* blob) {
 
 void CheckCounts(const SavedBlob& blob, const std::string& name) {
   if (!Matches(blob.shape, blob.data.size())) {
-    Fail(name, ": holds ", blob.data.size(), " values, which do not fill its shape ",
+    Fail(name, ": has ", blob.data.size(), " values, which does not match its shape ",
          ShapeText(blob.shape), "; the file is damaged");
   }
   if (!blob.diff.empty() && blob.diff.size() != blob.data.size()) {
-    Fail(name, ": holds ", blob.diff.size(), " gradients for ", blob.data.size(),
+    Fail(name, ": has ", blob.diff.size(), " gradients for ", blob.data.size(),
          " values; the file is damaged");
   }
 }
@@ -196,8 +195,9 @@ void CheckIsNoState(const std::string& path, const std::string& bytes) {
   const bool is_state = state.has_learned_net() || state.history_size() > 0;
   if (!is_state) return;
   const std::string& weights = state.learned_net();
-  Fail(path, ": is a solver state (iteration ", state.iter(), "), not weights; give it with ",
-       "--snapshot", weights.empty() ? "" : ", or take the weights that belong to it: " + weights);
+  Fail(path, ": is a solver state (iteration ", state.iter(),
+       "), not weights; pass it with --snapshot",
+       weights.empty() ? "" : ", or use its weights, " + weights);
 }
 
 }  // namespace

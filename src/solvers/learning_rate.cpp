@@ -132,22 +132,22 @@ void CheckOtherPolicy(const SolverParameter& s) {
   if (is("plateau")) Require(s.plateau_winsize_size() > 0, policy, "plateau_winsize");
   if (is("multifixed")) {
     Require(s.stagelr_size() > 0 && s.stagelr_size() == s.stageiter_size(), policy,
-            "as many stageiter as stagelr, and at least one");
-    Require(Ascend(s.stageiter()), policy, "ascending stageiter");
+            "the same number of stageiter and stagelr, at least one of each");
+    Require(Ascend(s.stageiter()), policy, "stageiter in ascending order");
   }
   if (is("cosine") || is("onecycle")) {
-    Require(s.max_iter() > WarmUpEnd(s), policy, "a max_iter above the end of the warm-up");
+    Require(s.max_iter() > WarmUpEnd(s), policy, "max_iter above the end of the warm-up");
   }
   if (is("triangular") || is("triangular2") || is("onecycle")) {
-    Require(s.has_max_lr() && s.max_lr() >= s.base_lr(), policy, "a max_lr of at least base_lr");
+    Require(s.has_max_lr() && s.max_lr() >= s.base_lr(), policy, "max_lr >= base_lr");
     Require(s.stepsize() > 0, policy, "stepsize > 0, the iterations from base_lr to max_lr");
   }
   if (is("onecycle")) {
     Require(WarmUpEnd(s) + 2 * int64_t{s.stepsize()} <= s.max_iter(), policy,
-            "a cycle, 2 * stepsize, that ends before max_iter");
+            "2 * stepsize to end before max_iter");
   }
   const bool ends_at_min = is("poly") || is("cosine") || is("onecycle");
-  if (ends_at_min) Require(s.min_lr() <= s.base_lr(), policy, "a min_lr of at most base_lr");
+  if (ends_at_min) Require(s.min_lr() <= s.base_lr(), policy, "min_lr <= base_lr");
 }
 
 void CheckWarmUp(const SolverParameter& s) {
@@ -155,10 +155,10 @@ void CheckWarmUp(const SolverParameter& s) {
   CheckRange("solver: rampup_interval", s.rampup_interval(), 0, std::numeric_limits<int>::max());
   if (s.warmup_iter() > 0 && s.rampup_interval() > 0) {
     Fail(
-        "solver: warmup_iter and rampup_interval are both given; keep one: the first is Intel's "
-        "linear warm-up, the second NVIDIA's quadratic one");
+        "solver: warmup_iter (Intel's linear warm-up) and rampup_interval (NVIDIA's quadratic one) "
+        "are both set; set only one");
   }
-  if (s.min_lr() < 0) Fail("solver: min_lr is ", s.min_lr(), "; it must not be negative");
+  if (s.min_lr() < 0) Fail("solver: min_lr is ", s.min_lr(), ", but must be at least 0");
 }
 
 void CheckMomentumPolicy(const SolverParameter& s) {
@@ -168,7 +168,7 @@ void CheckMomentumPolicy(const SolverParameter& s) {
          "'; use \"fixed\", \"poly\", \"opt\" or \"cycle\"");
   }
   if (policy != "fixed" && s.type() != "SGD" && s.type() != "Nesterov") {
-    Fail("solver: momentum_policy '", policy, "' is for SGD and Nesterov, but the type is ",
+    Fail("solver: momentum_policy '", policy, "' works only with SGD and Nesterov, not with ",
          s.type(), "; remove it");
   }
   if (policy == "poly" && s.max_iter() <= 0)

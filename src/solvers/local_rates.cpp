@@ -28,19 +28,17 @@ LocalRateRegistration::LocalRateRegistration(DeviceKind device, LocalRateKernels
 
 void CheckLocalRates(const proto::SolverParameter& s) {
   if (s.larc() && s.local_lr_auto()) {
-    Fail(
-        "solver: larc and local_lr_auto are both true; keep one: the first is NVIDIA's, the second "
-        "Intel's");
+    Fail("solver: larc (NVIDIA's) and local_lr_auto (Intel's) are both true; set only one");
   }
   if (s.larc_policy() != "scale" && s.larc_policy() != "clip") {
     Fail("solver: larc_policy is '", s.larc_policy(), "'; use \"scale\" or \"clip\"");
   }
   if (s.larc_turbo() && !s.larc()) Fail("solver: larc_turbo needs larc: true");
   if (s.larc() && !(s.larc_eta() > 0)) {
-    Fail("solver: larc_eta is ", s.larc_eta(), "; it must be greater than 0");
+    Fail("solver: larc_eta is ", s.larc_eta(), ", but must be greater than 0");
   }
   if (s.local_lr_auto() && !(s.local_gw_ratio() > 0)) {
-    Fail("solver: local_gw_ratio is ", s.local_gw_ratio(), "; it must be greater than 0");
+    Fail("solver: local_gw_ratio is ", s.local_gw_ratio(), ", but must be greater than 0");
   }
 }
 

@@ -30,7 +30,7 @@ std::unique_ptr<UpdateRule> CreateUpdateRule(const std::string& type, DeviceKind
   if (it != rules.end()) return it->second();
   std::vector<std::string> types;
   for (const auto& entry : rules) types.push_back(entry.first);
-  Fail("solver: the type '", type, "' is not one that crema has; it has ", Join(types));
+  Fail("solver: unknown type '", type, "'; the types are ", Join(types));
 }
 
 }  // namespace crema

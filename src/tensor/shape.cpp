@@ -26,11 +26,11 @@ Shape::Shape(std::vector<int64_t> dims) : dims_(std::move(dims)) {
   int64_t count = 1;  // without the axes of 0, so that every range of axes can be counted
   for (int64_t dim : dims_) {
     if (dim < 0) {
-      Fail("the shape ", Extents(dims_), "has an axis of ", dim, "; axes must be at least 0");
+      Fail("the shape ", Extents(dims_), "has extent ", dim, "; extents must be at least 0");
     }
     if (dim > kMostElements / count) {
       Fail("the shape ", Extents(dims_),
-           "has too many elements; its axes that are not 0 may have a ", "product of at most ",
+           "has too many elements; the product of its nonzero extents must be at most ",
            kMostElements);
     }
     count *= std::max<int64_t>(dim, 1);
@@ -51,14 +51,14 @@ int64_t Shape::Count(int first, int last) const {
   for (int axis = first; axis < last; ++axis) {
     fits = fits && !__builtin_mul_overflow(count, dims_[axis], &count);
   }
-  if (!fits) Fail("the shape ", Extents(dims_), "has too many elements to be counted");
+  if (!fits) Fail("the shape ", Extents(dims_), "has too many elements to count");
   return count;
 }
 
 int Shape::CanonicalAxis(int axis, const std::string& what) const {
   if (axis < -rank() || axis >= rank()) {
     if (rank() == 0) Fail(what, " is ", axis, "; a scalar has no axes");
-    Fail(what, " is ", axis, "; it must be from ", -rank(), " to ", rank() - 1, " for the shape ",
+    Fail(what, " is ", axis, ", but must be from ", -rank(), " to ", rank() - 1, " for the shape ",
          ToString());
   }
   return axis < 0 ? axis + rank() : axis;

@@ -22,7 +22,7 @@ const char* ToString(DType dtype) {
 
 Buffer::Buffer(std::shared_ptr<Device> device, size_t bytes)
     : device_(std::move(device)), bytes_(bytes), memory_(nullptr) {
-  if (device_ == nullptr) Fail("memory was asked for without a device; open one with OpenDevice");
+  if (device_ == nullptr) Fail("memory was requested without a device; open one with OpenDevice");
   memory_ = device_->Allocate(bytes);
 }
 
@@ -103,8 +103,8 @@ void* Tensor::Address(DType expected) const {
 
 Tensor Tensor::Reshaped(Shape shape) const {
   if (shape.count() != count()) {
-    Fail("a tensor of shape ", shape_.ToString(), " was given the shape ", shape.ToString(),
-         "; the number of elements must stay");
+    Fail("a tensor of shape ", shape_.ToString(), " cannot have the shape ", shape.ToString(),
+         "; the number of elements must not change");
   }
   Tensor view = *this;
   view.shape_ = std::move(shape);

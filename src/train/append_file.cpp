@@ -52,7 +52,7 @@ void AppendFile::Append(const std::string& record) {
   const std::string reason = written < 0 ? std::strerror(errno) : "the disk is full";
   const bool restored = before < 0 || written <= 0 || ftruncate(fd_, before) == 0;
   if (!warned_) {
-    LOG(WARNING) << path_ << ": cannot be written: " << reason << "; training goes on without it"
+    LOG(WARNING) << path_ << ": cannot be written: " << reason << "; training continues without it"
                  << (restored ? "" : ", and its last record is damaged");
   }
   warned_ = true;  // until a record is written again
@@ -65,7 +65,7 @@ void AppendFile::ContinueLines(const std::string& begin, const std::string& what
   const ssize_t read = pread(fd_, &found[0], found.size(), 0);
   found.resize(read > 0 ? static_cast<size_t>(read) : 0);
   if (begin.compare(0, found.size(), found) != 0 || found.empty()) {
-    Fail(path_, ": exists and is not ", what, "; give another name");
+    Fail(path_, ": exists and is not ", what, "; use another name");
   }
   const off_t end = EndOfLines(fd_, size);
   if (end < size && ftruncate(fd_, end) != 0) {

@@ -19,7 +19,7 @@ void Trainer::FindBestOutput() {
   const std::string& wanted = solver_->snapshot_best();
   if (wanted.empty()) {
     if (solver_->has_snapshot_best_is()) {
-      Fail("solver: snapshot_best_is is given but snapshot_best is not; name an output there");
+      Fail("solver: snapshot_best_is is set without snapshot_best; set snapshot_best to an output");
     }
     return;
   }
@@ -44,9 +44,8 @@ void Trainer::FindBestOutput() {
     }
   }
   Fail("solver: snapshot_best is '", wanted,
-       "', but no test net has an output of that name and of "
-       "one value; there ",
-       names.empty() ? "are none; add test_iter and test_interval" : "are: " + Join(names));
+       "', but no test net has a single-valued output of that name; there ",
+       names.empty() ? "are none; set test_iter and test_interval" : "are: " + Join(names));
 }
 
 // After a test. The untrained net of iteration 0 is no candidate.

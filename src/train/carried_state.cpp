@@ -32,8 +32,8 @@ void SaveCarried(const Net& net, const std::string& prefix, proto::SolverProgres
 void RestoreCarried(const proto::SolverProgress& progress, const std::string& prefix,
                     const std::string& path, const Net& net, int* next) {
   if (progress.carried_layer_size() != progress.carried_value_size()) {
-    Fail(path, ": is damaged: ", progress.carried_layer_size(), " layers carry something, but ",
-         progress.carried_value_size(), " values are there");
+    Fail(path, ": is damaged: it has ", progress.carried_value_size(), " values for ",
+         progress.carried_layer_size(), " layers with state");
   }
   for (const auto& [layer, tensors] : net.CarriedStates()) {
     int at = FindCarried(progress, prefix + layer, *next);
@@ -41,8 +41,8 @@ void RestoreCarried(const proto::SolverProgress& progress, const std::string& pr
       if (at == progress.carried_layer_size()) break;
       const SavedBlob blob = FromProto(progress.carried_value(at++), path);
       if (static_cast<int64_t>(blob.data.size()) != tensor.count()) {
-        Fail(path, ": layer '", layer, "' carries ", tensor.count(), " values, but ",
-             blob.data.size(), " were saved; resume with the net that wrote it");
+        Fail(path, ": layer '", layer, "' has ", tensor.count(), " state values, but ",
+             blob.data.size(), " were saved; resume with the same net");
       }
       if (blob.double_data.empty()) {
         tensor.FromHost(blob.data);

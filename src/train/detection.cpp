@@ -47,8 +47,8 @@ ApVersion ParseApVersion(const std::string& text) {
 void DetectionScores::Add(const std::vector<double>& rows) {
   if (rows.size() % 5 != 0) {
     Fail(
-        "solver: eval_type 'detection' needs test nets whose outputs have rows of 5 numbers, as a "
-        "DetectionEvaluate layer makes them, but an output has ",
+        "solver: eval_type 'detection' needs outputs with rows of 5 numbers, as from a "
+        "DetectionEvaluate layer, but one has ",
         rows.size(), " numbers");
   }
   for (size_t i = 0; i < rows.size(); i += 5) {

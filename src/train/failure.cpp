@@ -76,8 +76,8 @@ std::string BadGradient(Net* net) {
       const bool written = node.propagate_down[b] && blob.has_diff();
       const std::string problem = written ? Problem(blob.diff_tensor()) : "";
       if (problem.empty()) continue;
-      return Concat("the gradient of blob '", blob.name(), "' that ", LayerTitle(*node.layer),
-                    " sends back (", problem, ")");
+      return Concat("the gradient of blob '", blob.name(), "' from ", LayerTitle(*node.layer), " (",
+                    problem, ")");
     }
   }
   return "";
@@ -105,18 +105,16 @@ void Trainer::CheckFinite() {
   if (first < 0 || told_of_non_finite_) return;
   if (!solver_->stop_at_non_finite()) {
     told_of_non_finite_ = true;
-    LOG(WARNING) << Concat("Iteration ", first,
-                           ": the loss or a gradient is not finite; training goes on, as "
-                           "stop_at_non_finite: false says, but saves no snapshot of such weights");
+    LOG(WARNING) << Concat(
+        "Iteration ", first,
+        ": the loss or a gradient is not finite; training continues because of stop_at_non_finite: "
+        "false, but does not save weights that are not finite");
     return;
   }
   Fail("iteration ", static_cast<int64_t>(first),
-       ": the loss or a gradient is infinite or not a "
-       "number; the first bad one is ",
-       FirstBadBlobOfTraining(),
-       "; training ends, and snapshots are as they "
-       "were: lower base_lr, set clip_gradients, or look at the data (stop_at_non_finite: false "
-       "goes on)");
+       ": the loss or a gradient is infinite or not a number, first ", FirstBadBlobOfTraining(),
+       "; training stopped and snapshots are unchanged: lower base_lr, set clip_gradients, or "
+       "check the data (stop_at_non_finite: false continues anyway)");
 }
 
 // Passes that a net has just made.
@@ -135,13 +133,13 @@ void Trainer::CheckTestLoss(int i, int batch, uint64_t step) {
                                   test_numbers_[i], " the loss is infinite or not a number");
   if (!solver_->stop_at_non_finite()) {
     told_of_test_ = true;
-    LOG(WARNING) << what << "; training goes on, as stop_at_non_finite: false says";
+    LOG(WARNING) << what << "; training continues because of stop_at_non_finite: false";
     return;
   }
   const std::string bad = FirstBadBlob({net, *test_configs_[i], step, 1, false});
-  Fail(what, "; the first bad one is ", bad.empty() ? "the loss" : bad,
-       "; training ends, and snapshots are as they were: look at the test data, or lower base_lr "
-       "(stop_at_non_finite: false goes on)");
+  Fail(what, ", first ", bad.empty() ? "the loss" : bad,
+       "; training stopped and snapshots are unchanged: check the test data, or lower base_lr "
+       "(stop_at_non_finite: false continues anyway)");
 }
 
 // The passes once more, in a net of its own: in the first one later blobs may have the memory of
@@ -204,7 +202,7 @@ void Trainer::CheckWeightsFinite() const {
   }
   if (bad.empty()) bad = "the average of the weights (ema_decay) is not finite";
   Fail("iteration ", iteration_, ": ", bad,
-       "; no snapshot is made of such weights: lower base_lr, or set clip_gradients");
+       "; such weights are not saved: lower base_lr or set clip_gradients");
 }
 
 }  // namespace crema

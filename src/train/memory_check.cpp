@@ -117,37 +117,35 @@ std::string Advice(const TrainingPlan& plan, size_t room) {
     const int64_t batch = BatchOf(plan);
     const int64_t largest = LargestBatch(plan, batch, room);
     if (largest > 0) {
-      return Concat("a batch_size of ", largest, " instead of ", batch,
-                    " in the training net would "
-                    "fit (iter_size makes up for it)");
+      return Concat("batch_size ", largest, " instead of ", batch,
+                    " in the training net would fit (raise iter_size to compensate)");
     }
   } catch (const Error&) {  // a net that takes one batch size only
   }
-  return "no batch size of the training net alone would make it fit; make those of the test nets, "
-         "or the net, smaller";
+  return "no batch size of the training net would fit; use smaller test batches or a smaller net";
 }
 
 }  // namespace
 
 size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit) {
   const auto bytes = static_cast<double>(limit);
-  const std::string given = Concat("solver: memory_limit is ", limit >> 20, " MiB, and ");
+  const std::string given = Concat("solver: memory_limit is ", limit >> 20, " MiB, but ");
   if (plan.keep_blobs) {
-    Fail(given, "debug_info keeps all values; remove one of the two");
+    Fail(given, "debug_info keeps all values; remove one of them");
   }
   const Need need = NeedOf(plan);
   const double others = need.Total() - need.train;
   if (bytes < others + 1) {
-    Fail(given, "the test nets and the solver alone take ", Text(others),
-         "; raise it, or make the nets smaller");
+    Fail(given, "the test nets and the solver alone need ", Text(others),
+         "; raise it or use smaller nets");
   }
   TrainingPlan limited = plan;
   limited.train_limit = static_cast<size_t>(bytes - others);
   // The arena, which the test nets use too, is then smaller, and they may need more.
   const double total = NeedOf(limited).Total();
   if (total <= bytes) return limited.train_limit;
-  Fail(given, "training takes ", Text(total), " whatever the training net recomputes; raise it, ",
-       "or make the batches of the test nets smaller");
+  Fail(given, "training needs ", Text(total),
+       " whatever is recomputed; raise it or use smaller test batches");
 }
 
 void CheckMemory(const TrainingPlan& plan, size_t room) {
@@ -158,8 +156,8 @@ void CheckMemory(const TrainingPlan& plan, size_t room) {
   const std::string of = room == 0 ? "" : Concat(" of ", Text(static_cast<double>(room)));
   LOG(INFO) << "Memory planned: " << parts << of;
   if (room == 0 || need.Total() <= static_cast<double>(room)) return;
-  Fail("training would take ", parts, " of memory, and there is ", Text(static_cast<double>(room)),
-       "; ", Advice(plan, room));
+  Fail("training needs ", parts, " of memory, but only ", Text(static_cast<double>(room)),
+       " is available; ", Advice(plan, room));
 }
 
 }  // namespace crema

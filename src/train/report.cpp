@@ -37,7 +37,7 @@ std::string FormatOutput(const OutputElement& output) {
 void CheckSomeMatched(const WeightsReport& report, const std::string& path,
                       const std::string& net) {
   if (!report.copied.empty()) return;
-  if (report.skipped.empty()) Fail(path, ": holds no weights");
+  if (report.skipped.empty()) Fail(path, ": has no weights");
   const auto first = [](std::vector<std::string> names) {
     constexpr size_t kShown = 3;
     const bool more = names.size() > kShown;
@@ -46,8 +46,8 @@ void CheckSomeMatched(const WeightsReport& report, const std::string& path,
   };
   Fail(path, ": none of its layers (", first(report.skipped), ") has the name of a layer of net '",
        net, "' that learns (", report.left_out.empty() ? "it has none" : first(report.left_out),
-       "); weights are found by the names of layers, so give the weights of this net, or rename "
-       "its layers");
+       "); weights are found by the names of layers, so use weights of this net, or rename its "
+       "layers");
 }
 
 void CheckNoOpenInputs(const Net& net, const std::string& advice) {

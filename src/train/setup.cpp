@@ -47,13 +47,14 @@ uint64_t ChooseSeed(const proto::SolverParameter& solver, const proto::SolverSta
     const uint64_t seed = state->progress().random_seed();
     if (given && seed != static_cast<uint64_t>(solver.random_seed())) {
       LOG(WARNING) << Concat("random_seed is ", solver.random_seed(),
-                             ", but the run that is resumed began with ", seed, ", which is kept");
+                             ", but the resumed run started with ", seed, ", which stays in use");
     }
     return seed;
   }
   if (given) return static_cast<uint64_t>(solver.random_seed());
   const uint64_t seed = std::random_device{}();
-  LOG(INFO) << Concat("Random seed: ", seed, " (drawn; set random_seed to repeat this run)");
+  LOG(INFO) << Concat("Random seed: ", seed,
+                      " (chosen at random; set random_seed to repeat this run)");
   return seed;
 }
 
@@ -61,12 +62,13 @@ uint64_t ChooseSeed(const proto::SolverParameter& solver, const proto::SolverSta
 void CheckUpdateNumbers(const proto::SolverParameter& s) {
   const auto check_share = [&](const char* field, double share) {
     if (share >= 0 && share < 1) return;
-    Fail("solver: ", field, " is ", share, "; it must be at least 0 and less than 1");
+    Fail("solver: ", field, " is ", share, ", but must be at least 0 and less than 1");
   };
   const bool adam = s.type() == "Adam" || s.type() == "AdamW";
   const bool plain = s.type() == "AdaGrad" || s.type() == "RMSProp";
   if (plain && s.momentum() != 0) {
-    Fail("solver: momentum is ", s.momentum(), ", but ", s.type(), " has none; remove it");
+    Fail("solver: momentum is ", s.momentum(), ", but ", s.type(),
+         " does not use momentum; remove it");
   }
   if (adam || s.type() == "AdaDelta" || s.type() == "SAG") check_share("momentum", s.momentum());
   if (s.type() == "RMSProp") check_share("rms_decay", s.rms_decay());
@@ -77,17 +79,14 @@ void CheckUpdateNumbers(const proto::SolverParameter& s) {
 // Fields of other Caffes that leave no choice here.
 void CheckForkFields(const proto::SolverParameter& s) {
   if (s.solver_data_type() == proto::SolverParameter::DOUBLE) {
-    Fail(
-        "solver: solver_data_type is DOUBLE, but crema keeps weights and histories as FLOAT; "
-        "remove "
-        "it");
+    Fail("solver: solver_data_type is DOUBLE, but only FLOAT is supported; remove it");
   }
   if (s.solver_data_type() == proto::SolverParameter::FLOAT16) {
-    LOG(WARNING) << "solver_data_type: FLOAT16 is taken as FLOAT, which is more exact";
+    LOG(WARNING) << "solver_data_type: FLOAT16 is treated as FLOAT, which is more precise";
   }
   if (s.has_store_blobs_in_old_format() && !s.store_blobs_in_old_format()) {
-    LOG(WARNING) << "store_blobs_in_old_format: false is taken as true: weights are written as "
-                 << "BVLC's Caffe reads them";
+    LOG(WARNING) << "store_blobs_in_old_format: false is treated as true: crema writes only the "
+                 << "format that BVLC Caffe reads";
   }
   if (s.eval_type() != "classification" && s.eval_type() != "detection") {
     Fail("solver: eval_type is '", s.eval_type(), "'; use \"classification\" or \"detection\"");
@@ -157,7 +156,7 @@ void Trainer::ReadTrainNet() {
   const proto::SolverParameter& s = *solver_;
   const int given = s.has_net() + s.has_net_param() + s.has_train_net() + s.has_train_net_param();
   if (given != 1) {
-    Fail("solver: ", given == 0 ? "no train net is given" : "more than one train net is given",
+    Fail("solver: ", given == 0 ? "there is no train net" : "there is more than one train net",
          "; set exactly one of net, net_param, train_net and train_net_param");
   }
   proto::NetParameter config;
@@ -206,7 +205,7 @@ void Trainer::BuildTrainNet() {
   if (options_.verbose) LOG(INFO) << "The training net\n" << net_->Describe();
   const bool learns =
       !net_->flat_gradients().shape().dims().empty() && net_->flat_gradients().count() > 0;
-  if (!learns) LOG(WARNING) << "No parameter of the training net depends on a loss";
+  if (!learns) LOG(WARNING) << "No parameter of the training net contributes to a loss";
 }
 
 void Trainer::ReadTestNets() {
@@ -215,24 +214,25 @@ void Trainer::ReadTestNets() {
   const int own = s.test_net_param_size() + s.test_net_size();
   const int total = s.test_iter_size();
   if (generic ? total < own : total != own) {
-    Fail("solver: ", total, " test_iter for ", own, " test nets; give one test_iter for each");
+    Fail("solver: has ", total, " test_iter for ", own, " test nets; give one per test net");
   }
   if (s.test_state_size() > 0 && s.test_state_size() != total) {
-    Fail("solver: ", s.test_state_size(), " test_state for ", total,
-         " test nets; give one for each, or none");
+    Fail("solver: has ", s.test_state_size(), " test_state for ", total,
+         " test nets; give one per test net, or none");
   }
   for (int number = 0; number < total; ++number) {
     if (s.test_iter(number) > 0) {
       ReadTestNet(number);
     } else {
       LOG(INFO) << "Test net (#" << number << ") has test_iter: " << s.test_iter(number)
-                << ", so there are no tests of it";
+                << ", so it is never tested";
     }
   }
   if (test_configs_.empty() || s.test_interval() > 0) return;
-  Fail("solver: test_iter is given but ",
-       s.test_interval() == 0 ? "test_interval is not; add test_interval"
-                              : Concat("test_interval is ", s.test_interval(), "; use 1 or more"));
+  Fail("solver: test_iter is set ",
+       s.test_interval() == 0
+           ? "without test_interval; set test_interval"
+           : Concat("but test_interval is ", s.test_interval(), "; use 1 or more"));
 }
 
 // The test nets' own files come first, then the net that is for training, too.

@@ -46,8 +46,8 @@ void Trainer::CheckSnapshotFolder() const {
   if (!on_the_way && !solver_->snapshot_after_train()) return;
   if (solver_->snapshot_prefix().empty()) {
     Fail(
-        "solver: snapshots are to be written, but snapshot_prefix is missing; set it, or set "
-        "snapshot_after_train: false and no snapshot");
+        "solver: snapshot_prefix is missing; set it, or turn snapshots off with "
+        "snapshot_after_train: false and without snapshot");
   }
   RemoveStaleSnapshotFiles(solver_->snapshot_prefix());
   // Only making a file shows it for certain, for a superuser and for network folders too.
@@ -57,7 +57,7 @@ void Trainer::CheckSnapshotFolder() const {
     const std::string reason = std::strerror(errno);
     Fail("solver: snapshots cannot be written to the folder ", FolderOf(solver_->snapshot_prefix()),
          "/ (snapshot_prefix: '", solver_->snapshot_prefix(), "'): ", reason,
-         "; make the folder, or change snapshot_prefix");
+         "; create the folder or change snapshot_prefix");
   }
   close(fd);
   unlink(probe.c_str());
@@ -93,7 +93,7 @@ void Trainer::TrySnapshot() {
     Snapshot();
   } catch (const std::exception& error) {  // also that there is no memory for it
     LOG(WARNING) << Concat("The snapshot of iteration ", iteration_,
-                           " was not saved, and training goes on without it: ", error.what());
+                           " could not be saved; training continues without it: ", error.what());
   }
 }
 
@@ -185,9 +185,8 @@ void Trainer::Restore(const proto::SolverState& state) {
   LOG(INFO) << "Resuming from " << path << ", weights from " << weights;
   const WeightsReport report = net_->LoadWeights(weights);
   if (!report.left_out.empty()) {
-    Fail(weights, ": lacks the layer ", report.left_out[0],
-         " of the net, so training cannot be "
-         "resumed exactly; to start from these weights use --weights");
+    Fail(weights, ": has no weights for layer ", report.left_out[0],
+         ", so training cannot be resumed exactly; to start from these weights, use --weights");
   }
   iteration_ = state.iter();
   std::vector<Tensor> histories;
@@ -197,14 +196,14 @@ void Trainer::Restore(const proto::SolverState& state) {
     }
   }
   if (static_cast<int>(histories.size()) != state.history_size()) {
-    Fail(path, ": holds ", state.history_size(), " history blobs, but this net and solver have ",
-         histories.size(), "; resume with the net and the solver type that wrote it");
+    Fail(path, ": has ", state.history_size(), " history blobs, but this net and solver have ",
+         histories.size(), "; resume with the same net and solver type");
   }
   for (size_t i = 0; i < histories.size(); ++i) {
     const SavedBlob blob = FromProto(state.history(static_cast<int>(i)), path);
     if (static_cast<int64_t>(blob.data.size()) != histories[i].count()) {
       Fail(path, ": history blob ", i, " has ", blob.data.size(), " values, but the parameter has ",
-           histories[i].count(), "; resume with the net that wrote it");
+           histories[i].count(), "; resume with the same net");
     }
     if (!blob.double_data.empty()) {
       histories[i].FromHost(blob.double_data);
@@ -229,8 +228,8 @@ void Trainer::RestoreProgress(const proto::SolverState& state) {
   }
   net_->SeekData(positions);
   if (!state.has_progress()) {
-    LOG(WARNING) << options_.resume_from << " does not say how far the data had been read (Caffe "
-                 << "does not store it); the data starts from the beginning";
+    LOG(WARNING) << options_.resume_from << " does not record the position in the data (Caffe "
+                 << "does not store it), so the data starts from the beginning";
   }
   for (size_t i = 0; i < test_nets_.size() && state.has_progress(); ++i) {
     tests_done_[i] = TestsBefore(iteration_);

@@ -77,8 +77,8 @@ SnapshotPaths PathsOf(const std::string& prefix, int64_t iteration, bool hdf5) {
 void ReadSolverState(const std::string& path, proto::SolverState* state) {
   if (EndsWith(path, kWeights) || EndsWith(path, std::string(kWeights) + kHdf5)) {
     Fail(path,
-         ": is a weights file, but resuming needs a .solverstate; to start from weights "
-         "alone use --weights=",
+         ": is a weights file, but --snapshot needs a .solverstate; to start from these weights, "
+         "use --weights=",
          path);
   }
   if (IsHdf5File(path)) {
@@ -86,8 +86,7 @@ void ReadSolverState(const std::string& path, proto::SolverState* state) {
   } else {
     ReadBinaryFile(path, "a solver state", state);
     if (!state->has_iter() || state->learned_net().empty() || state->iter() < 0) {
-      Fail(path,
-           ": is not a solver state, or is damaged: it names no iteration or no weights file");
+      Fail(path, ": is damaged or not a solver state: it has no iteration or no weights file");
     }
   }
   // A newer version may have written fields that are not known here.
@@ -103,7 +102,7 @@ std::string FindWeights(const proto::SolverState& state, const std::string& stat
   if (!FileExists(path)) {
     path = FolderOf(state_path) + "/" + path.substr(path.rfind('/') + 1);
     if (!FileExists(path)) {
-      Fail(state_path, ": its weights file ", state.learned_net(), " is missing, also as ", path,
+      Fail(state_path, ": its weights file is neither ", state.learned_net(), " nor ", path,
            "; put it beside the state");
     }
   }
@@ -112,10 +111,10 @@ std::string FindWeights(const proto::SolverState& state, const std::string& stat
   const FileSum sum = SumOfFile(path);
   const bool same_size = sum.bytes == progress.weights_bytes();
   if (same_size && sum.checksum == progress.weights_checksum()) return path;
-  const std::string found =
-      same_size ? Concat("its ", sum.bytes, " bytes have another checksum")
-                : Concat("it has ", sum.bytes, " bytes instead of ", progress.weights_bytes());
-  Fail(path, ": is not the file that was written with ", state_path, ", or is damaged (", found,
+  const std::string found = same_size
+                                ? "wrong checksum"
+                                : Concat(sum.bytes, " bytes, expected ", progress.weights_bytes());
+  Fail(path, ": is damaged or not the file that was written with ", state_path, " (", found,
        "); resume from another snapshot, or start from these weights with --weights=", path);
 }
 
@@ -141,15 +140,15 @@ uint32_t StateChecksum(const proto::SolverState& state) {
 std::string FindNewestSnapshot(const std::string& prefix) {
   for (const auto& [iteration, states] : Snapshots(prefix)) {
     if (states.empty()) {
-      LOG(WARNING) << Concat("Passing over the snapshot of iteration ", iteration, " of ", prefix,
-                             ": it has weights, but no state");
+      LOG(WARNING) << Concat("Skipping the snapshot of iteration ", iteration, " of ", prefix,
+                             ": it has weights but no state");
     }
     for (const std::string& path : states) {
       try {
         CheckSnapshot(path);
         return path;
       } catch (const Error& error) {
-        LOG(WARNING) << "Passing over the snapshot " << path << ": " << error.what();
+        LOG(WARNING) << "Skipping the snapshot " << path << ": " << error.what();
       }
     }
   }
@@ -164,8 +163,8 @@ void WarnOfOldSnapshots(const std::string& prefix) {
       first == last ? Concat("iteration ", first) : Concat("iterations ", first, " to ", last);
   LOG(WARNING) << Concat(prefix, " has ", found.size(), " snapshot", found.size() == 1 ? "" : "s",
                          " of an earlier run (", iterations, "). This run starts anew, and its ",
-                         "snapshots will replace them or lie among them; to continue from the ",
-                         "newest, use --resume=auto; to keep the two runs apart, change ",
+                         "snapshots will replace or join them; to continue from the newest, use ",
+                         "--resume=auto; to keep the runs apart, change ",
                          "snapshot_prefix");
 }
 
@@ -185,7 +184,7 @@ void RemoveStaleSnapshotFiles(const std::string& prefix) {
            name.find_first_of("0123456789", start.size()) == start.size();
   };
   for (const std::string& path : RemoveStaleTemporaries(FolderOf(prefix), is_target)) {
-    LOG(INFO) << "Removed " << path << ", which a run that was killed had left";
+    LOG(INFO) << "Removed " << path << ", left by a run that was killed";
   }
 }
 

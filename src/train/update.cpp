@@ -70,9 +70,9 @@ void Trainer::FindPlateauMetric() {
     }
   }
   if (plateau_net_ >= 0) return;
-  Fail("solver: plateau_metric '", metric, "' is no output of a test net; ",
-       names.empty() ? "there is none: give test_iter and test_interval"
-                     : "there are: " + Join(names));
+  Fail("solver: plateau_metric '", metric, "' is not an output of a test net; ",
+       names.empty() ? "there are none: set test_iter and test_interval"
+                     : "the outputs are: " + Join(names));
 }
 
 // As in SSD's Caffe, a warm-up does not count.
@@ -148,7 +148,7 @@ Trainer::AverageShown::~AverageShown() {
   try {
     trainer_->ShowAverage(before_);
   } catch (const std::exception& error) {  // the device is gone
-    LOG(ERROR) << "The trained weights could not be put back: " << error.what();
+    LOG(ERROR) << "The trained weights could not be restored: " << error.what();
   }
 }
 
@@ -191,8 +191,8 @@ void Trainer::RestoreUpdateState(const proto::SolverState& state) {
   if (progress.has_plateau_value()) plateau_value_ = progress.plateau_value();
   const auto check_count = [&](int count, const char* what) {
     if (count == 0 || count == static_cast<int>(segments.size())) return;
-    Fail(path, ": holds ", what, " of ", count, " parameters, but the net has ", segments.size(),
-         "; resume with the net that wrote it");
+    Fail(path, ": has ", what, " of ", count, " parameters, but the net has ", segments.size(),
+         "; resume with the same net");
   };
   check_count(progress.larc_correlation_size(), "the larc_turbo means");
   if (local_rates_ != nullptr && progress.larc_correlation_size() > 0) {
@@ -205,8 +205,7 @@ void Trainer::RestoreUpdateState(const proto::SolverState& state) {
     const SavedBlob blob = FromProto(progress.trained_weights(i), path);
     if (static_cast<int64_t>(blob.data.size()) != segments[i].count) {
       Fail(path, ": trained weights ", i, " have ", blob.data.size(),
-           " values, but the parameter has ", segments[i].count,
-           "; resume with the net that wrote it");
+           " values, but the parameter has ", segments[i].count, "; resume with the same net");
     }
     const Tensor values = ViewOf(net_->flat_params(), segments[i]);
     if (blob.double_data.empty()) {

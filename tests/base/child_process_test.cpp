@@ -32,7 +32,7 @@ TEST(ChildProcessTest, WorkWithoutAnEndIsAFault) {
     for (volatile unsigned i = 0;; i = i + 1) {
     }
   };
-  EXPECT_EQ(FaultInChild(forever, 1), "does not come to an end");
+  EXPECT_EQ(FaultInChild(forever, 1), "does not finish");
 }
 
 TEST(ChildProcessTest, AChildThatIsKilledFromOutsideHasNoFault) {

@@ -22,9 +22,9 @@ TEST(CheckRange, TakesBothEnds) {
 }
 
 TEST(CheckRange, SaysTheValueAndTheWholeRange) {
-  EXPECT_EQ(ErrorOf(0), "stride is 0; it must be from 1 to 16");
-  EXPECT_EQ(ErrorOf(17), "stride is 17; it must be from 1 to 16");
-  EXPECT_EQ(ErrorOf(-1, "use 1"), "stride is -1; it must be from 1 to 16; use 1");
+  EXPECT_EQ(ErrorOf(0), "stride is 0, but must be from 1 to 16");
+  EXPECT_EQ(ErrorOf(17), "stride is 17, but must be from 1 to 16");
+  EXPECT_EQ(ErrorOf(-1, "use 1"), "stride is -1, but must be from 1 to 16; use 1");
 }
 
 }  // namespace

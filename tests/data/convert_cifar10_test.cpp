@@ -70,7 +70,7 @@ TEST_P(ConvertCifar10Test, RefusesBadFilesBeforeItWrites) {
   std::string bytes = CifarFile(8);
   bytes[3073] = 10;
   WriteAll(temp_ / "in/test_batch.bin", bytes);
-  ExpectError(run, {"test_batch.bin: image 1 has the label 10"});
+  ExpectError(run, {"test_batch.bin: image 1 has label 10"});
   EXPECT_FALSE(fs::exists(Database("test")));
 }
 

@@ -227,7 +227,7 @@ TEST_P(ConvertImagesTest, RedGreenBlue) {
   Refuses(options, {"--rgb and --gray"});
   options.gray = false;
   options.encoded = true;
-  Refuses(options, {"--rgb does not go with --encoded"});
+  Refuses(options, {"--rgb cannot be combined with --encoded"});
 }
 
 // In the order of the list, the first bad one ends it.
@@ -239,7 +239,7 @@ TEST_P(ConvertImagesTest, StopsAtABadImage) {
   WriteAll(temp_ / "list", list);
   LogCapture log;
   Refuses({}, {"list:2: ", "in/cut.png", "--skip_bad"});
-  EXPECT_EQ(log.With("the 1 records written so far are removed").size(), 1u);
+  EXPECT_EQ(log.With("removing the 1 records written so far").size(), 1u);
 }
 
 TEST_P(ConvertImagesTest, LeavesOutBadImagesIfAsked) {
@@ -256,14 +256,14 @@ TEST_P(ConvertImagesTest, LeavesOutBadImagesIfAsked) {
   ASSERT_EQ(datums.size(), 2u);
   EXPECT_EQ(datums[1].label(), 4);
   EXPECT_EQ(ReadDatabase(backend(), temp_ / "db")[1].first, "00000003_g.png");  // as Caffe
-  EXPECT_EQ(log.With("Left out 4 of 6 images").size(), 1u);
+  EXPECT_EQ(log.With("Skipped 4 of 6 images").size(), 1u);
   for (const char* part : {"list:2: ", "list:3: ", "list:5: ", "list:6: "}) {
     EXPECT_EQ(log.With(part).size(), 1u) << part;
   }
   for (int i = 0; i < 30; ++i) list += "none.png 2\n";
   WriteAll(temp_ / "list", list);
   EXPECT_EQ(Run(options).size(), 2u);
-  EXPECT_EQ(log.With("Left out 34 of 36 images").size(), 1u);
+  EXPECT_EQ(log.With("Skipped 34 of 36 images").size(), 1u);
   EXPECT_EQ(log.With("    and 14 more").size(), 1u);
   WriteAll(temp_ / "list", "none.png 2\ncut.png 3\n");
   fs::remove_all(temp_ / "db");
@@ -284,9 +284,9 @@ TEST_P(ConvertImagesTest, TruncatedJpegsAreStoredWithAWarning) {
   EXPECT_EQ(datums[0].data(), Planar(cv::imread(temp_ / "in/whole.jpg")));
   EXPECT_EQ(datums[1].data(), datums[0].data());
   EXPECT_NE(datums[2].data(), datums[0].data());
-  EXPECT_EQ(log.With("list:2: 'no_end.jpg' is truncated; it lacks no pixels").size(), 1u);
+  EXPECT_EQ(log.With("list:2: 'no_end.jpg' is truncated; only its end mark is missing").size(), 1u);
   EXPECT_EQ(log.With("list:3: 'half.jpg' is truncated in row").size(), 1u);
-  EXPECT_EQ(log.With("2 of the images stored are truncated or damaged").size(), 1u);
+  EXPECT_EQ(log.With("2 of the stored images are truncated or damaged").size(), 1u);
   ImageOptions options;
   options.encoded = true;
   datums = Run(options);
@@ -308,7 +308,7 @@ TEST_P(ConvertImagesTest, StopsWhenAsked) {
                         [&](uint64_t, uint64_t) { return ++asked == 2; });
       },
       {"stopped by a signal after ", " of 500 images"});
-  EXPECT_EQ(log.With("is not complete; the ").size(), 1u);
+  EXPECT_EQ(log.With("is incomplete; removing the ").size(), 1u);
   EXPECT_FALSE(fs::exists(temp_ / "db"));
   EXPECT_FALSE(fs::exists(temp_ / "db.partial"));
 }
@@ -375,10 +375,10 @@ TEST_P(ConvertImagesTest, BadFoldersAreErrors) {
   const auto run = [&] { ConvertFolder(temp_ / "in", temp_ / "db", backend(), {}); };
   ExpectError(run, {"in", "No such file"});
   fs::create_directories(temp_ / "in");
-  ExpectError(run, {"in", "one a class"});
+  ExpectError(run, {"in", "one per class"});
   WritePicture("in/dog/1.png", Picture(1));
   fs::create_directories(temp_ / "in/cat");
-  ExpectError(run, {"in/cat", "holds no image"});
+  ExpectError(run, {"in/cat", "contains no images"});
   WriteAll(temp_ / "in/cat/bad.png", "x");
   ExpectError(run, {"in/cat/bad.png", "--skip_bad"});
   EXPECT_FALSE(fs::exists(temp_ / "db"));

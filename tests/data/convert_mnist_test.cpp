@@ -119,7 +119,7 @@ TEST_P(ConvertMnistTest, Pairs) {
 
 TEST_P(ConvertMnistTest, RefusesBadFiles) {
   const std::string images = Images(12, 3, 4), labels = Labels(12);
-  Refuses(labels, images, {"images", "begins with the number 2049", "2051", "images first"});
+  Refuses(labels, images, {"images", "starts with 2049", "2051", "images first"});
   Refuses(Header({7, 1, 1, 1}) + "x", labels, {"images: is not an IDX file", "2051"});
   Refuses(images, Header({2050, 12}), {"labels: is not an IDX file", "2049"});
   Refuses("", labels, {"images", "truncated"});

@@ -134,7 +134,7 @@ TEST(DatumDecoderTest, DamagedImagesAreErrors) {
   // A PNG that says it is 2^31 - 1 pixels wide and high.
   datum = EncodedDatum(CV_8UC1);
   datum.mutable_data()->replace(16, 8, std::string("\x7f\xff\xff\xff\x7f\xff\xff\xff", 8));
-  fails(datum, {"record 3", "its header says", "bytes can hold"});
+  fails(datum, {"record 3", "its header claims", "bytes can hold"});
   const cv::Mat deep(2, 2, CV_16UC1, cv::Scalar(1000));
   std::vector<uint8_t> file;
   cv::imencode(".png", deep, file);

@@ -35,7 +35,7 @@ TEST(DecodeImage, SaysWhatIsWrong) {
   EXPECT_THAT(problem_of(""), HasSubstr("its 0 bytes could not be decoded"));
   EXPECT_THAT(problem_of("no image"), HasSubstr("its 8 bytes could not be decoded"));
   EXPECT_THAT(problem_of(Png().replace(16, 8, std::string("\0\0\xEA\x60\0\0\xEA\x60", 8))),
-              HasSubstr("its header says 60000 x 60000 pixels"));
+              HasSubstr("its header claims 60000 x 60000 pixels"));
 }
 
 // Only JPEGs can be read in part; nothing else is ever given for a truncated file.

@@ -34,7 +34,7 @@ TEST(ImplausibleSize, DoubtsWhatCannotBe) {
     return ImplausibleSize(Encode(kind, 16, 16).replace(at, bytes.size(), bytes));
   };
   EXPECT_THAT(with(".png", 16, std::string("\0\0\xEA\x60\0\0\xEA\x60", 8)),
-              HasSubstr("its header says 60000 x 60000 pixels, far more than its "));
+              HasSubstr("its header claims 60000 x 60000 pixels, far more than "));
   EXPECT_THAT(with(".bmp", 18, std::string("\0\1\0\0\0\1\0\0", 8)), HasSubstr("256 x 256 pixels"));
   EXPECT_THAT(with(".bmp", 18, std::string("\0\1\0\0\0\xFF\xFF\xFF", 8)),
               HasSubstr("256 x 256 pixels"));  // rows from the top

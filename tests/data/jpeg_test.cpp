@@ -135,7 +135,7 @@ TEST(JpegTest, AMissingEndMarkLosesNothing) {
       DecodeReport report;
       const std::string part = file.substr(0, file.size() - cut);
       EXPECT_TRUE(Equal(Decode(part, &report), ByOpenCv(file, cv::IMREAD_COLOR)));
-      EXPECT_EQ(report.flaw, "is truncated; it lacks no pixels, only its end mark");
+      EXPECT_EQ(report.flaw, "is truncated; only its end mark is missing, no pixels");
       EXPECT_TRUE(
           Equal(ByOpenCv(report.mended, cv::IMREAD_COLOR), ByOpenCv(file, cv::IMREAD_COLOR)));
     }
@@ -151,7 +151,7 @@ TEST(JpegTest, WhatIsMissingIsGrey) {
   int row = 0;
   ASSERT_EQ(std::sscanf(report.flaw.c_str(), "is truncated in row %d of 64", &row), 1)
       << report.flaw;
-  EXPECT_THAT(report.flaw, HasSubstr("what is missing is grey"));
+  EXPECT_THAT(report.flaw, HasSubstr("the missing part is grey"));
   EXPECT_GT(row, 0);
   EXPECT_LT(row, 56);
   ExpectCut(half, full, row, row + 8);

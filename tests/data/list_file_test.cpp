@@ -38,19 +38,19 @@ TEST_F(ListFileTest, TakesWhatEditorsLeave) {
 
 TEST_F(ListFileTest, NamesTheLine) {
   const std::string at = "layer 'x' (ImageData): " + path_;
-  Fails("a.png 1\n\na.png\n", {at + ":3: \"a.png\" does not end with a label", "a whole number"});
+  Fails("a.png 1\n\na.png\n", {at + ":3: \"a.png\" does not end with a label", "an integer"});
   Fails("a.png 1.5\n", {at + ":1: ", "label"});
   Fails("a.png 99999999999\n", {at + ":1: ", "label"});
   Fails("17\n", {at + ":1: \"17\" does not end"});
   Fails("  17\n", {at + ":1: ", "a label without a path"});
   Fails("a\x7f.png\n", {":1: \"a\\x7f.png\""}, "");
   Fails(std::string(5000, 'y') + "\n", {":1: \"yyyy", "yyy...\" does not end"});
-  Fails("\n \r\n", {"the list " + path_ + " is empty", "an image's path and its label"});
+  Fails("\n \r\n", {"the list " + path_ + " is empty", "an image path and a label"});
 }
 
 // Never the bytes of a file that is no list.
 TEST_F(ListFileTest, SaysWhatAFileIsThatIsNoList) {
-  const std::string be = "; it must be a text file with an image's path and its label";
+  const std::string be = "; it must be a text file with an image path and a label";
   Fails("\x89HDF\r\n\x1a\n and more", {"the list " + path_ + " is an HDF5 file" + be});
   Fails("\xff\xd8\xff\xe0 and more", {"is a JPEG image" + be});
   Fails("\x89PNG\r\n\x1a\n and more", {"is a PNG image" + be});

@@ -126,11 +126,11 @@ TEST_F(LmdbTreeTest, DamageOfTheMetaPageIsAnError) {
     damage(file.meta());
     ExpectError([&] { file.Scan(); }, {"LMDB 'x' could not be read", part});
   };
-  fails([](LmdbMeta* meta) { meta->entries += 1; }, "1200 of 1201 records");
-  fails([](LmdbMeta* meta) { meta->entries -= 1; }, "more than the 1199 records");
-  fails([](LmdbMeta* meta) { meta->root = meta->last_page + 1; }, "points to page");
-  fails([](LmdbMeta* meta) { meta->depth += 1; }, "is not what it should be");
-  fails([](LmdbMeta* meta) { meta->depth -= 1; }, "is not what it should be");
+  fails([](LmdbMeta* meta) { meta->entries += 1; }, "1200 of its 1201 records");
+  fails([](LmdbMeta* meta) { meta->entries -= 1; }, "more records than the 1199");
+  fails([](LmdbMeta* meta) { meta->root = meta->last_page + 1; }, "refers to page");
+  fails([](LmdbMeta* meta) { meta->depth += 1; }, "is invalid");
+  fails([](LmdbMeta* meta) { meta->depth -= 1; }, "is invalid");
   fails([](LmdbMeta* meta) { meta->depth = 60000; }, "60000 levels");
   fails([](LmdbMeta* meta) { meta->flags = 4; }, "Caffe does not make");
 }

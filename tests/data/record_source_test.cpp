@@ -90,13 +90,12 @@ TEST_P(RecordSourceTest, RefusesWhatIsNotADatabaseOfTheKind) {
   WriteAll(temp_ / "file", "x");
   ExpectError([&] { OpenRecordSource(backend(), temp_ / "file"); }, {"not a folder"});
   fs::create_directories(temp_ / "empty");
-  ExpectError([&] { OpenRecordSource(backend(), temp_ / "empty"); }, {"holds no database"});
+  ExpectError([&] { OpenRecordSource(backend(), temp_ / "empty"); }, {"contains no database"});
 
   const bool lmdb = backend() == Backend::kLmdb;
   WriteTestDatabase(backend(), temp_ / "db", 2);
-  ExpectError(
-      [&] { OpenRecordSource(lmdb ? Backend::kLevelDb : Backend::kLmdb, temp_ / "db"); },
-      {lmdb ? "holds an LMDB" : "holds a LevelDB", lmdb ? "backend: LMDB" : "backend: LEVELDB"});
+  ExpectError([&] { OpenRecordSource(lmdb ? Backend::kLevelDb : Backend::kLmdb, temp_ / "db"); },
+              {lmdb ? "is an LMDB" : "is a LevelDB", lmdb ? "backend: LMDB" : "backend: LEVELDB"});
 }
 
 TEST_P(RecordSourceTest, RefusesAnEmptyDatabase) {
@@ -155,13 +154,13 @@ TEST_F(LmdbTest, ADamagedHeaderIsAnError) {
   };
   const auto read = [](const std::string& path) { ReadDatabase(Backend::kLmdb, path); };
   const std::string nothing(4, '\0'), much(8, '\x7f');
-  ExpectError([&] { read(damaged(16, "oops")); }, {"does not begin as an LMDB file"});
-  ExpectError([&] { read(damaged(40, nothing)); }, {"does not begin as an LMDB file"});
+  ExpectError([&] { read(damaged(16, "oops")); }, {"is not an LMDB file"});
+  ExpectError([&] { read(damaged(40, nothing)); }, {"is not an LMDB file"});
   ExpectError([&] { read(damaged(kPage + 16, "oops")); }, {"damaged"});
   ExpectError([&] { read(damaged(20, much)); }, {"could not be opened"});  // version
   std::string copy = whole;  // a last page that is not there, in the page that counts
   for (size_t page : {size_t{0}, kPage}) copy.replace(page + kLastPageAt, 8, much);
-  ExpectError([&] { read(With(copy)); }, {"truncated", "should have"});
+  ExpectError([&] { read(With(copy)); }, {"truncated", "expected"});
 }
 
 TEST_F(LmdbTest, OnlyTheLaterMetaPageCounts) {
@@ -241,7 +240,7 @@ TEST_F(LevelDbTest, ADatabaseThatAnotherProcessHoldsIsAnError) {
   }
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
   ExpectError([&] { OpenRecordSource(Backend::kLevelDb, temp_ / "db"); },
-              {"another process uses it"});
+              {"another process is using it"});
   ASSERT_EQ(write(done[1], &byte, 1), 1);
   int status = 0;
   waitpid(child, &status, 0);

@@ -48,13 +48,14 @@ TEST_P(RecordWriterTest, LeavesNothingWithoutFinish) {
 
 TEST_P(RecordWriterTest, RefusesToOverwrite) {
   WriteTestDatabase(backend(), temp_ / "db", 3);
-  ExpectError([&] { RecordWriter(backend(), temp_ / "db"); }, {"db", "there already", "remove it"});
+  ExpectError([&] { RecordWriter(backend(), temp_ / "db"); },
+              {"db", "already exists", "remove it"});
   EXPECT_EQ(ReadDatabase(backend(), temp_ / "db").size(), 3u);
 }
 
 TEST_P(RecordWriterTest, RefusesWhereNothingCanBeMade) {
   ExpectError([&] { RecordWriter(backend(), temp_ / "none/db"); }, {"none/db", "No such file"});
-  ExpectError([&] { RecordWriter(backend(), ""); }, {"no name"});
+  ExpectError([&] { RecordWriter(backend(), ""); }, {"the name", "is empty"});
   ExpectError(
       [&] {
         RecordWriter writer(backend(), temp_ / "db");

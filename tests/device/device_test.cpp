@@ -133,7 +133,7 @@ TEST(CudaTest, TellsWhyThereIsNone) {
   const std::vector<CudaDeviceInfo> devices = ListCudaDevices();
   EXPECT_EQ(devices.empty(), !WhyNoCuda().empty());
   if (devices.empty()) {
-    ExpectError([] { OpenDevice(DeviceKind::kCuda); }, {"GPU 0 was asked for", WhyNoCuda()});
+    ExpectError([] { OpenDevice(DeviceKind::kCuda); }, {"cannot use GPU 0", WhyNoCuda()});
   } else {
     EXPECT_FALSE(devices[0].name.empty());
     EXPECT_GT(devices[0].memory_bytes, 0u);
@@ -142,8 +142,7 @@ TEST(CudaTest, TellsWhyThereIsNone) {
 
 TEST(CudaTest, RefusesAnIndexThatIsNotThere) {
   const int count = static_cast<int>(ListCudaDevices().size());
-  ExpectError([&] { OpenDevice(DeviceKind::kCuda, count + 1); },
-              {Concat("GPU ", count + 1, " was asked for")});
+  ExpectError([&] { OpenDevice(DeviceKind::kCuda, count + 1); }, {Concat("GPU ", count + 1)});
 }
 
 TEST(DeviceKindTest, HasNames) {

@@ -63,7 +63,7 @@ TEST(OnednnPoolingTest, SaysWhatItCannotTake) {
   };
   refused("kernel_size: 2 pool: STOCHASTIC", 1, "STOCHASTIC");
   refused("kernel_size: 2", 2, "second top");
-  refused("kernel_size: 3 stride: 2 pad: 1 pool: AVE", 1, "otherwise");
+  refused("kernel_size: 3 stride: 2 pad: 1 pool: AVE", 1, "extend past the padding");
 }
 
 TEST(OnednnLrnTest, GivesWhatOurOwnCodeGives) {

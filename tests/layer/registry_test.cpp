@@ -74,7 +74,7 @@ TEST(RegistryErrorTest, UnknownTypes) {
   };
   ExpectError(create("Relu"), {"layer 'here'", "'Relu'", "did you mean 'ReLU'"});
   ExpectError(create(""), {"layer 'here'", "no type"});
-  ExpectError(create("Xyzzyplugh"), {"'Xyzzyplugh'", "does not know"});
+  ExpectError(create("Xyzzyplugh"), {"'Xyzzyplugh'", "unknown type"});
   ExpectError(create("PriorBox"), {"PriorBox", "SSD"});
   ExpectError(create("ImageLabelmapData"), {"ImageLabelmapData", "HED"});
 }
@@ -89,7 +89,7 @@ TEST(RegistryErrorTest, PythonLayersSayWhatToDo) {
 
 TEST(RegistryErrorTest, OneTypeTwice) {
   ExpectError([] { RegisterLayer("ReLU", DeviceKind::kCpu, {}); },
-              {"'ReLU'", "registered twice", "another name"});
+              {"'ReLU'", "registered twice", "rename one"});
   EXPECT_NE(CreateLayer(Config("ReLU"), Phase::kTest, DeviceKind::kCpu), nullptr);
   const EngineEntry entry{"TwiceOfTests", {}, {}};
   RegisterEngine("NoLayerOfTests", DeviceKind::kFake, entry);

@@ -78,7 +78,7 @@ TEST_P(BiasTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner("type: 'Bias'", {Shape{2, 3}, Shape{2}}, On());
       },
-      {"'test' (Bias)", "the bias has the shape 2 (2)", "2 3 (6)"});
+      {"'test' (Bias)", "the bias has shape 2 (2)", "2 3 (6)"});
   ExpectError([&] { LayerRunner(Bias("num_axes: 3"), {Shape{2, 3}}, On()); }, {"num_axes is 3"});
 }
 

@@ -78,7 +78,7 @@ TEST_P(ContrastiveLossTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner(kLoss, {Shape{2, 3}, Shape{2, 3}, Shape{3}}, On());
       },
-      {"bottom 2", "3 (3)", "2 pairs"});
+      {"bottom 2", "3 (3)", "pair (2)"});
 }
 
 }  // namespace

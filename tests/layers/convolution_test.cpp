@@ -355,22 +355,22 @@ TEST(ConvolutionErrorTest, SaysWhatIsWrong) {
   const std::vector<Shape> image = {{1, 4, 5, 5}};
   const std::vector<BadCase> cases = {
       {"kernel_size: 3", image, {"layer 'test' (Convolution)", "num_output is 0"}},
-      {"num_output: 2", image, {"no kernel_size"}},
+      {"num_output: 2", image, {"kernel_size is missing"}},
       {"num_output: 2 kernel_size: 0", image, {"kernel_size is 0"}},
       {"num_output: 2 kernel_size: 4294967295", image, {"kernel_size is 4294967295"}},
-      {"num_output: 2 kernel_h: 3", image, {"kernel_h and kernel_w", "give both"}},
+      {"num_output: 2 kernel_h: 3", image, {"kernel_h and kernel_w", "set both"}},
       {"num_output: 2 kernel_size: 3 kernel_h: 3 kernel_w: 3", image, {"both kernel_size"}},
       {"num_output: 2 kernel_size: 3 kernel_size: 3 kernel_size: 3",
        image,
        {"3 times", "2 spatial"}},
       {"num_output: 2 kernel_h: 3 kernel_w: 3", {{1, 4, 5, 5, 5}}, {"kernel_h", "has 3"}},
       {"num_output: 2 kernel_size: 3 stride: 0", image, {"stride is 0"}},
-      {"num_output: 2 kernel_size: 3 stride_h: 2", image, {"stride_h", "give both"}},
+      {"num_output: 2 kernel_size: 3 stride_h: 2", image, {"stride_h", "set both"}},
       {"num_output: 2 kernel_size: 3 dilation: 0", image, {"dilation is 0"}},
-      {"num_output: 2 kernel_size: 6", image, {"covers 6 pixels", "1 4 5 5 (100)", "has 5"}},
+      {"num_output: 2 kernel_size: 6", image, {"covers 6 pixels", "1 4 5 5 (100)", "has only 5"}},
       {"num_output: 2 kernel_size: 3 dilation: 3", image, {"covers 7 pixels"}},
-      {"num_output: 3 kernel_size: 3 group: 2", image, {"num_output 3", "2 groups"}},
-      {"num_output: 3 kernel_size: 3 group: 3", image, {"4 channels", "3 groups"}},
+      {"num_output: 3 kernel_size: 3 group: 2", image, {"num_output is 3", "group, 2"}},
+      {"num_output: 3 kernel_size: 3 group: 3", image, {"4 channels", "group, 3"}},
       {"num_output: 3 kernel_size: 3 group: 0", image, {"group is 0"}},
       {"num_output: 3 kernel_size: 3 axis: 4", image, {"axis"}},
       {"num_output: 3 kernel_size: 1 axis: 0", {{1, 1, 1, 1, 1, 1, 1, 1}}, {"7 spatial axes"}},
@@ -387,7 +387,7 @@ TEST(ConvolutionErrorTest, SaysWhatIsWrong) {
         LayerRunner runner(Text("num_output: 2 kernel_size: 2"), {{1, 4, 5, 5}, {1, 4, 5, 6}},
                            two_tops);
       },
-      {"one shape", "1 4 5 6"});
+      {"same shape", "1 4 5 6"});
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ TEST_P(CropTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner(Crop("axis: 1"), {Shape{1, 3, 2}, Shape{1, 2}}, On());
       },
-      {"must not have fewer axes"});
+      {"at least as many axes"});
 }
 
 }  // namespace

@@ -172,7 +172,7 @@ TEST_P(DataLayerTest, BadOptionsAreErrors) {
   fails(Text("batch_size: 4000000000"), {"batch_size"});
   fails(Text("batch_size: 1", "", "none"), {"none", "no such folder"});
   fails("name: 'data' type: 'Data' data_param { batch_size: 1 source: '" + (temp_ / "lmdb") + "' }",
-        {"holds an LMDB", "backend: LMDB"});
+        {"is an LMDB", "backend: LMDB"});
   fails(Text("batch_size: 1", "transform_param { crop_size: 5 }"), {"crop_size is 5", "4 high"});
 }
 

@@ -124,7 +124,7 @@ TEST_P(DeconvolutionTest, RefusesWhatDoesNotFit) {
       [&] {
         MakeRunner("num_output: 4 group: 2 kernel_size: 2", {Shape{1, 3, 2, 2}});
       },
-      {"3 channels", "2 groups"});
+      {"3 channels", "group, 2"});
 }
 
 }  // namespace

@@ -139,7 +139,7 @@ TEST_P(EltwiseTest, Errors) {
   ExpectError([&] { LayerRunner(Text("coeff: 1"), Bottoms(2), On()); },
               {"Eltwise", "1 coeff", "2 bottoms"});
   ExpectError([&] { LayerRunner(Text("coeff: 1 coeff: 1 operation: PROD"), Bottoms(2), On()); },
-              {"Eltwise", "SUM only"});
+              {"Eltwise", "only with operation SUM"});
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ TEST_P(FilterTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner(kFilter, {Shape{4, 2}, Shape{4, 2}}, On());
       },
-      {"'test' (Filter)", "4 2 (8)", "one number for each item"});
+      {"'test' (Filter)", "4 2 (8)", "one number per item"});
   ExpectError(
       [&] {
         LayerRunner(kFilter, {Shape{3, 2}, Shape{4}}, On());

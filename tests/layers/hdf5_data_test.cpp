@@ -120,7 +120,7 @@ TEST_P(Hdf5DataTest, RefusesWhatDoesNotFit) {
   WriteList({});
   fails({"list.txt is empty"});
   WriteRows("list.txt", 0, 3);
-  fails({"list.txt is an HDF5 file", "a text file with the name of an HDF5 file in each line"});
+  fails({"list.txt is an HDF5 file", "a text file with the name of one HDF5 file per line"});
   WriteList({"none.h5"});
   fails({"list.txt:1: ", "none.h5", "cannot be opened"});
   WriteTestFile(folder_ / "text.h5", "this is not HDF5");
@@ -141,7 +141,7 @@ TEST_P(Hdf5DataTest, RefusesWhatDoesNotFit) {
   wide.Write("label", {1}, values);
   WriteTestFile(folder_ / "wide.h5", wide.Bytes());
   WriteList({"a.h5", "wide.h5"});
-  fails({"wide.h5", "rows of 4 (4)", "2 1 (2)"});
+  fails({"wide.h5", "rows of shape 4 (4)", "2 1 (2)"});
   const std::string whole = ReadTestFile(folder_ / "a.h5");
   WriteTestFile(folder_ / "cut.h5", whole.substr(0, whole.size() / 2));
   WriteList({"cut.h5"});

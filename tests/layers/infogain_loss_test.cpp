@@ -122,7 +122,7 @@ TEST_P(InfogainLossTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner("type: 'InfogainLoss'", {Shape{2, 3}, Shape{2}}, On());
       },
-      {"'test' (InfogainLoss)", "neither", "third bottom"});
+      {"'test' (InfogainLoss)", "no matrix H", "third bottom"});
   ExpectError(
       [&] {
         LayerRunner("type: 'InfogainLoss'", {Shape{2, 3}, Shape{2}, Shape{8}}, On());

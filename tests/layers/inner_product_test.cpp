@@ -145,7 +145,7 @@ TEST(InnerProductErrorTest, SaysWhatIsWrong) {
       },
       {"weight_filler", "xavir", "xavier"});
   LayerRunner runner(Text("num_output: 2"), {Shape{2, 3}});
-  ExpectError([&] { runner.Reshape({Shape{2, 4}}); }, {"4 values", "for 3"});
+  ExpectError([&] { runner.Reshape({Shape{2, 4}}); }, {"4 values", "need 3"});
 }
 
 }  // namespace

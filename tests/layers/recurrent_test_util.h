@@ -205,7 +205,7 @@ inline void CheckRecurrentEdges(const RecurrentCase& test) {
       [&] {
         LayerRunner(test.Text(), {Shape{3, 2, 4}, Shape{3, 2}, Shape{3, 4}}, options);
       },
-      {name, "static", "the 2 sequences"});
+      {name, "static", "axis 0 must be 2"});
   ExpectError(
       [&] {
         LayerRunner("type: '" + test.type + "'", {Shape{3, 2, 4}, Shape{3, 2}}, options);

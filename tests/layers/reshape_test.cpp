@@ -54,7 +54,7 @@ TEST_P(ReshapeLayerTest, RefusesWhatDoesNotFit) {
               {"'test' (Reshape)", "2 8 (16)", "3 5 (15)"});
   ExpectError([&] { MakeRunner("shape { dim: 3 dim: -1 }", x); }, {"2 8 (16)", "3 1 (3)"});
   ExpectError([&] { MakeRunner("shape { dim: -1 dim: -1 }", x); }, {"-1 2 times"});
-  ExpectError([&] { MakeRunner("shape { dim: -2 }", x); }, {"extent -2"});
+  ExpectError([&] { MakeRunner("shape { dim: -2 }", x); }, {"contains -2"});
   ExpectError([&] { MakeRunner("shape { dim: 2 dim: 8 dim: 0 }", x); }, {"keeps axis 2"});
   ExpectError([&] { MakeRunner("axis: 3", x); }, {"axis is 3", "from -3 to 2"});
   ExpectError([&] { MakeRunner("axis: 1 num_axes: 2", x); }, {"num_axes is 2", "from -1 to 1"});

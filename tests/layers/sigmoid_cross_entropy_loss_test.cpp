@@ -98,7 +98,7 @@ TEST_P(SigmoidCrossEntropyLossTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner(Loss(), {Shape{2, 3}, Shape{2}}, On());
       },
-      {"'test' (SigmoidCrossEntropyLoss)", "2 3 (6)", "2 (2)", "a target for each score"});
+      {"'test' (SigmoidCrossEntropyLoss)", "2 3 (6)", "2 (2)", "one target per score"});
 }
 
 }  // namespace

@@ -75,17 +75,17 @@ TEST_P(SliceTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner("type: 'Slice' slice_param { slice_point: 5 }", {Shape{2, 5}}, On(2));
       },
-      {"slice_point must rise", "below 5"});
+      {"slice_point must be ascending", "below 5"});
   ExpectError(
       [&] {
         LayerRunner("type: 'Slice' slice_param { slice_point: 2 }", {Shape{2, 5}}, On(3));
       },
-      {"1 slice_point and 3 tops"});
+      {"1 slice_point for 3 tops"});
   ExpectError(
       [&] {
         LayerRunner("type: 'Slice' slice_param { axis: 1 slice_dim: 1 }", {Shape{2, 4}}, On(2));
       },
-      {"both axis and slice_dim"});
+      {"both axis and its old name slice_dim"});
 }
 
 }  // namespace

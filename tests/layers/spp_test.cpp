@@ -90,7 +90,7 @@ TEST_P(SppTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner(Spp("pyramid_height: 3"), {Shape{1, 1, 3, 3}}, On());
       },
-      {"too small for level 2", "4 x 4 windows"});
+      {"windows of level 2", "4 x 4 windows"});
   ExpectError(
       [&] {
         LayerRunner(Spp("pyramid_height: 1 pool: STOCHASTIC"), {Shape{1, 1, 3, 3}}, On());

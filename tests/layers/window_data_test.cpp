@@ -243,11 +243,11 @@ TEST_P(WindowDataTest, NamesWhatIsWrong) {
   WriteTestFile(folder_ / "windows.txt", "\x89PNG\r\n\x1a\n and more");
   fails({"windows.txt is a PNG image", "it must be a window file"});
   WriteTestFile(folder_ / "windows.txt", "# 0\na.png\n3\n10\n20\n2\n1 1 0 0 1 1\n");
-  fails({"windows.txt:7: ", "ends early", "a window's label is missing"});
+  fails({"windows.txt:7: ", "is incomplete", "a window's label is missing"});
   WriteTestFile(folder_ / "windows.txt", "0 a.png");
-  fails({"windows.txt:1: \"0\" stands where image 0 should begin with \"#\""});
+  fails({"windows.txt:1: \"0\" is found, but image 0 must start here with \"#\""});
   WriteTestFile(folder_ / "windows.txt", "# 0\na.png\n3\n10\ntwenty\n");
-  fails({"windows.txt:5: \"twenty\" is no number", "an image's width"});
+  fails({"windows.txt:5: \"twenty\" is not a number", "an image's width"});
   WriteWindows({"0 1 0 0 1 1"});
   fails({"windows.txt:7: ", "label 0"});
   WriteWindows({"1 1 0 0 2147483647 1"});
@@ -265,7 +265,7 @@ TEST_P(WindowDataTest, NamesWhatIsWrong) {
   }
   WriteWindows({"1 1 0 0 20 1"});
   LayerRunner outside = MakeRunner("batch_size: 1 fg_fraction: 1");
-  ExpectError([&] { outside.Forward(); }, {"a.png", "(20, 1)", "20 wide and 10 high"});
+  ExpectError([&] { outside.Forward(); }, {"a.png", "(20, 1)", "20 x 10"});
   WriteWindows({"1 1 0 0 1 1"}, "none.png");
   LayerRunner missing = MakeRunner("batch_size: 1 fg_fraction: 1");
   ExpectError([&] { missing.Forward(); }, {"none.png", "cannot be opened"});

@@ -40,7 +40,7 @@ TEST(ChooseEnginesTest, SaysWhyNot) {
   CREMA_NEEDS_ENGINE("ONEDNN");
   const auto net = NetOf("", DType::kFloat64);
   EXPECT_EQ(FindNode(*net, "c").engine, "CAFFE");
-  EXPECT_EQ(FindNode(*net, "c").engine_note, "not ONEDNN: it has float32 only");
+  EXPECT_EQ(FindNode(*net, "c").engine_note, "not ONEDNN: it supports float32 only");
   EXPECT_NE(net->Describe().find("float32 only"), std::string::npos);
   ExpectError([] { NetOf("engine: ONEDNN", DType::kFloat64); },
               {"layer 'c' (Convolution)", "ONEDNN cannot run it", "float32 only"});

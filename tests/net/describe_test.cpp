@@ -57,8 +57,10 @@ TEST(DescribeTest, SaysWhatANetTakesBesideWhatItShares) {
   NetMemory memory;
   memory.arena = 5000;
   memory.kept = 700;
-  EXPECT_THAT(DescribeBriefly(graph, memory, 3000), HasSubstr("memory 2.7 kB beside the 3.0 kB"));
-  EXPECT_THAT(DescribeBriefly(graph, memory, 9000), HasSubstr("memory 700 B beside the 5.0 kB"));
+  EXPECT_THAT(DescribeBriefly(graph, memory, 3000),
+              HasSubstr("memory 2.7 kB in addition to the 3.0 kB"));
+  EXPECT_THAT(DescribeBriefly(graph, memory, 9000),
+              HasSubstr("memory 700 B in addition to the 5.0 kB"));
   EXPECT_THAT(DescribeBriefly(graph, memory, 0), HasSubstr("memory 5.7 kB (parameters 0 B"));
 }
 

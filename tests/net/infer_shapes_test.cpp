@@ -110,17 +110,19 @@ TEST(InferShapesTest, LayersWithParametersMayNot) {
 }
 
 TEST(InferShapesTest, WrongNumberOfBottoms) {
-  ExpectBuildError(Layer("r", "ReLU", {}, {"y"}), {"layer 'r' (ReLU)", "has 0 bottoms", "takes 1"});
+  ExpectBuildError(Layer("r", "ReLU", {}, {"y"}),
+                   {"layer 'r' (ReLU)", "has 0 bottoms", "expected 1"});
   ExpectBuildError(kInput + Layer("e", "Eltwise", {"x"}, {"y"}),
-                   {"layer 'e'", "has 1 bottom;", "at least 2"});
+                   {"layer 'e'", "has 1 bottom,", "at least 2"});
   ExpectBuildError(kInput + Layer("a", "ReLU", {"x", "x", "x"}, {"y"}),
-                   {"layer 'a'", "has 3 bottoms", "takes 1"});
+                   {"layer 'a'", "has 3 bottoms", "expected 1"});
 }
 
 TEST(InferShapesTest, WrongNumberOfTops) {
-  ExpectBuildError(kInput + Layer("r", "ReLU", {"x"}, {}), {"layer 'r'", "has 0 tops", "takes 1"});
+  ExpectBuildError(kInput + Layer("r", "ReLU", {"x"}, {}),
+                   {"layer 'r'", "has 0 tops", "expected 1"});
   ExpectBuildError(kInput + Product("p", "x", "a", 2, "top: 'b'"),
-                   {"layer 'p'", "has 2 tops", "takes 1"});
+                   {"layer 'p'", "has 2 tops", "expected 1"});
 }
 
 TEST(InferShapesTest, TooManyParamEntries) {

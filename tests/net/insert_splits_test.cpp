@@ -121,7 +121,7 @@ TEST(InsertSplitsTest, UnknownBottomIsAnErrorWithASuggestion) {
 
 TEST(InsertSplitsTest, ABottomMadeFurtherDownIsUnknown) {
   ExpectError([] { Inserted(Product("p", "x", "y", 2) + Input("x", {1})); },
-              {"layer 'p'", "no layer above makes its bottom 'x'"});
+              {"layer 'p'", "no layer above produces its bottom 'x'"});
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ TEST(MisuseTest, NoDevice) {
 }
 
 TEST(MisuseTest, NoSuchDevice) {
-  ExpectError([] { OpenDevice(DeviceKind::kCpu, 1); }, {"CPU 1", "only one", "index 0"});
-  ExpectError([] { OpenDevice(DeviceKind::kFake); }, {"fake GPU", "tests only"});
+  ExpectError([] { OpenDevice(DeviceKind::kCpu, 1); }, {"no CPU 1", "index 0"});
+  ExpectError([] { OpenDevice(DeviceKind::kFake); }, {"fake GPU", "own tests"});
 }
 
 TEST(MisuseTest, NetsOnTwoDevicesCannotShare) {
@@ -40,7 +40,7 @@ TEST(MisuseTest, NetsOfTwoNumberTypesCannotShare) {
   options.share_params_with = &owner;
   options.dtype = DType::kFloat64;
   ExpectError([&] { Net(ParseNet(kText), owner.context().shared_device(), options); },
-              {"float64", "float32", "one dtype"});
+              {"float64", "float32", "same dtype"});
 }
 
 TEST(MisuseTest, NetsDoNotComputeInIntegers) {

@@ -136,7 +136,7 @@ TEST_P(RecomputeTest, MeetsALimit) {
 
 TEST_P(RecomputeTest, SaysWhereALimitCannotBeMet) {
   ExpectError([this] { Make(ParseNet(BlockNet()), true, 1000); },
-              {"memory_limit", "may take 1.0 kB", "smaller batch"});
+              {"memory_limit", "memory_limit leaves 1.0 kB", "smaller batch"});
 }
 
 TEST(RecomputeNotesTest, SayWhyNot) {
@@ -155,14 +155,14 @@ TEST(RecomputeNotesTest, SayWhyNot) {
   const Net net(ParseNet("force_backward: true " + text), OpenDevice(DeviceKind::kCpu), options);
   const auto note = [&](const char* layer) { return FindNode(net, layer).recompute_note; };
   EXPECT_EQ(note("c"), "a later layer works in place on its top");
-  EXPECT_EQ(note("t"), "its bottom is written over");
+  EXPECT_EQ(note("t"), "its bottom is overwritten");
   EXPECT_EQ(note("d1"), "the backward pass does not need its top");
   EXPECT_EQ(note("d3"), "");
   EXPECT_EQ(note("loss"), "its top is kept anyway");
   EXPECT_TRUE(FindNode(net, "d3").recomputes);
   const std::string plan = net.Describe();
   EXPECT_NE(plan.find("recomputed"), std::string::npos);
-  EXPECT_NE(plan.find("not recomputed: its bottom is written over"), std::string::npos);
+  EXPECT_NE(plan.find("not recomputed: its bottom is overwritten"), std::string::npos);
 }
 
 // Where layers before a change of the memory's order are recomputed, so is that.

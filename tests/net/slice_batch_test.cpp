@@ -114,7 +114,7 @@ TEST(SliceBatchTest, CountsNoImagesAsWeights) {
 TEST(SliceBatchTest, SaysSoInThePlan) {
   const Graph graph = Compile(kSmallNet, 1);
   const std::string plan = DescribePlan(graph, MemoryOf(graph), "CPU");
-  EXPECT_NE(plan.find("runs for 8 parts of the batch"), std::string::npos) << plan;
+  EXPECT_NE(plan.find("runs in 8 parts"), std::string::npos) << plan;
   const auto work = [](const std::string& text) {
     const size_t at = text.find("forward pass");
     return text.substr(at, text.find('\n', at) - at);
@@ -137,7 +137,7 @@ TEST(SliceBatchTest, GivesEachProcessorItsImages) {
   EXPECT_EQ(two.slices[0].count, 4);  // 8 KB an image
   EXPECT_EQ(Compile(kConvs, 1 << 30, 2).slices[0].count, 2);
   const std::string plan = DescribePlan(two, MemoryOf(two), "CPU");
-  EXPECT_NE(plan.find("runs for 4 parts of the batch, 2 at a time"), std::string::npos) << plan;
+  EXPECT_NE(plan.find("runs in 4 parts, 2 at a time"), std::string::npos) << plan;
 }
 
 // The lanes' memory is apart: one may be far behind the other.

@@ -44,7 +44,7 @@ std::string ReadError(const std::string& bytes) {
 }
 
 TEST(BinaryIo, ExplainsWhatCannotBeRead) {
-  EXPECT_EQ(ReadError(""), "f: is empty where a net was expected");
+  EXPECT_EQ(ReadError(""), "f: is empty, not a net");
   EXPECT_EQ(ReadError("name: \"lenet\""), "f: is a text file, not a net");
   EXPECT_EQ(ReadError("\x89HDF\r\n\x1a\n\1\2"), "f: is an HDF5 file, not a net");
   EXPECT_TRUE(Contains(ReadError("version https://git-lfs.github.com/spec/v1"), "git lfs pull"));

@@ -67,13 +67,13 @@ const Case kNetMistakes[] = {
     {"layr { }", "n.prototxt:1: a net has no field \"layr\"; did you mean \"layer\"?"},
     {"layer {\n name: \"b\"\n batch_norm_param {\n scale_bias: true } }",
      "n.prototxt:4: layer \"b\": batch_norm_param has no field \"scale_bias\" (it comes from "
-     "NVIDIA's Caffe; only false can be taken here; put a Scale layer behind this one)"},
+     "NVIDIA's Caffe; only false is supported; put a Scale layer after this one)"},
     // The name stands behind the mistake.
     {"layer { convolution_param { weight_filler { tipe: \"xavier\" } } name: \"c\" }",
      "n.prototxt:1: layer \"c\": convolution_param.weight_filler has no field \"tipe\"; did you "
      "mean \"type\"?"},
     {"layer { name: \"a\" }\nlayer {\n roi_pooling_param { } }",
-     "n.prototxt:3: the layer that begins in line 2 has no field \"roi_pooling_param\" (it comes "
+     "n.prototxt:3: the layer that starts on line 2 has no field \"roi_pooling_param\" (it comes "
      "from Fast R-CNN)"},
     {"layers { layer { name: \"v0\" typ: \"conv\" } }",
      "n.prototxt:1: layer \"v0\": layer has no field \"typ\"; did you mean \"type\"?"},
@@ -84,35 +84,35 @@ const Case kNetMistakes[] = {
      "n.prototxt:1: layer \"p\": in pooling_param, \"pool\" takes one of MAX, AVE, STOCHASTIC, "
      "found 7"},
     {"layer { name: \"c\" type: CONVOLUTION }",
-     "n.prototxt:1: layer \"c\": \"type\" takes a text in quotes, found CONVOLUTION; write its "
+     "n.prototxt:1: layer \"c\": \"type\" takes a string in quotes, found CONVOLUTION; write its "
      "type as in type: \"Convolution\", or \"layers\" for \"layer\""},
     {"layers { name: \"c\" type: \"Convolution\" }",
      "n.prototxt:1: layer \"c\": \"type\" takes a word such as CONVOLUTION, found "
-     "\"Convolution\"; a type in quotes goes with \"layer\", not with \"layers\""},
+     "\"Convolution\"; a type in quotes belongs to \"layer\", not to \"layers\""},
     {"layer { name: c }",
-     "n.prototxt:1: the layer that begins in line 1: \"name\" takes a text in quotes, found c; "
+     "n.prototxt:1: the layer that starts on line 1: \"name\" takes a string in quotes, found c; "
      "write \"c\""},
     {"layer { name: \"i\" inner_product_param { num_output: ten } }",
-     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes a whole number from "
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes an integer from "
      "0 "
      "to 4294967295, found ten"},
     {"layer { name: \"i\" inner_product_param { num_output: -1 } }",
-     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes a whole number from "
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes an integer from "
      "0 "
      "to 4294967295, found -1"},
     {"layer { name: \"i\" inner_product_param { num_output: 4294967296 } }",
-     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes a whole number from "
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes an integer from "
      "0 "
      "to 4294967295, found 4294967296"},
     {"layer { name: \"i\" inner_product_param { num_output: 3.0 } }",
-     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes a whole number from "
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"num_output\" takes an integer from "
      "0 "
      "to 4294967295, found 3.0; write 3"},
     {"layer { name: \"i\" inner_product_param { axis: -2147483649 } }",
-     "n.prototxt:1: layer \"i\": in inner_product_param, \"axis\" takes a whole number from "
+     "n.prototxt:1: layer \"i\": in inner_product_param, \"axis\" takes an integer from "
      "-2147483648 to 2147483647, found -2147483649"},
     {"input_shape { dim: 9223372036854775808 }",
-     "n.prototxt:1: in input_shape, \"dim\" takes a whole number from -9223372036854775808 to "
+     "n.prototxt:1: in input_shape, \"dim\" takes an integer from -9223372036854775808 to "
      "9223372036854775807, found 9223372036854775808"},
     {"layer { name: \"i\" inner_product_param { bias_term: yes } }",
      "n.prototxt:1: layer \"i\": in inner_product_param, \"bias_term\" takes true or false, found "
@@ -120,34 +120,35 @@ const Case kNetMistakes[] = {
     {"layer { name: \"i\" loss_weight: \"1\" }",
      "n.prototxt:1: layer \"i\": \"loss_weight\" takes a decimal number, found \"1\""},
     {"layer { name: \"p\" pooling_param { stride: 1\n stride: 2 } }",
-     "n.prototxt:2: layer \"p\": in pooling_param, \"stride\" is given twice, but takes one value"},
+     "n.prototxt:2: layer \"p\": in pooling_param, \"stride\" is given twice, but only one value "
+     "is allowed"},
     {"layer { name: \"p\" pooling_param: 3 }",
      "n.prototxt:1: layer \"p\": \"pooling_param\" is a group: expected \"pooling_param { ... }\", "
      "found 3"},
     {"name \"x\"", "n.prototxt:1: expected a \":\" and a value after \"name\", found \"x\""},
     {"layer { name: \"a\"\n pooling_param { stride: 1\n",
-     "n.prototxt:3: the file ends inside layer \"a\", pooling_param, which begins in line 2; a "
+     "n.prototxt:3: the file ends inside layer \"a\", pooling_param, which starts on line 2; a "
      "\"}\" is missing"},
     {"layer { name: \"a\"\nlayer { name: \"b\" } }",
      "n.prototxt:2: layer \"a\" has no field \"layer\"; a \"}\" is probably missing before it"},
-    {"layer { }\n}", "n.prototxt:2: there is a \"}\" too many: no group is open here"},
+    {"layer { }\n}", "n.prototxt:2: unexpected \"}\": no group is open here"},
     {"layer { name: \"a\" > }",
      "n.prototxt:1: layer \"a\": expected the name of a field, found >; "
-     "the group that begins in line 1 is closed by }"},
+     "the group that starts on line 1 must be closed by }"},
     {"layer { name: \"a\n type: \"Data\"\n }",
-     "n.prototxt:1:15: layer \"a\": the text that begins here has no closing quote (\") in its "
+     "n.prototxt:1:15: layer \"a\": the string that starts here has no closing quote (\") on its "
      "line; add it"},
     {"layer { name: \"a",
-     "n.prototxt:1:15: layer \"a\": the text that begins here has no closing quote (\") in its "
+     "n.prototxt:1:15: layer \"a\": the string that starts here has no closing quote (\") on its "
      "line; add it"},
     {"input_dim: [1, 2",
      "n.prototxt:1: expected \",\" or \"]\" in the list \"input_dim\", found "
      "the end of the file"},
     {"base_lr: 0.1",
-     "n.prototxt:1: a net has no field \"base_lr\"; this looks like a solver file "
-     "where a net was expected"},
+     "n.prototxt:1: a net has no field \"base_lr\"; this looks like a solver file, but a net is "
+     "expected"},
     {"layer { name: \"k\"\n clip_param { min: 0 } }",
-     "n.prototxt:2: layer \"k\": \"max\" has to be given in this group"},
+     "n.prototxt:2: layer \"k\": this group needs \"max\""},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, NetMistakes, testing::ValuesIn(kNetMistakes));
@@ -155,83 +156,79 @@ INSTANTIATE_TEST_SUITE_P(All, NetMistakes, testing::ValuesIn(kNetMistakes));
 // Mistakes within words: line, column and what to do.
 const Case kLexicalMistakes[] = {
     {"layer {\n name: \"d\"\n data_param { source: \"C:\\Users\\me\" } }",
-     "n.prototxt:3:26: layer \"d\": in data_param, the backslash in \"\\U\" begins no escape that "
-     "exists; write \"/\" in paths, or \"\\\\\" for a backslash"},
+     "n.prototxt:3:26: layer \"d\": in data_param, the backslash in \"\\U\" starts no valid "
+     "escape; write \"/\" in paths, or \"\\\\\" for a backslash"},
     {"name: 'a\\q'",
-     "n.prototxt:1:9: the backslash in \"\\q\" begins no escape that exists; write "
+     "n.prototxt:1:9: the backslash in \"\\q\" starts no valid escape; write "
      "\"/\" in paths, or \"\\\\\" for a backslash"},
     {"name: 'a\\",
-     "n.prototxt:1:7: the text that begins here has no closing quote (') in its "
-     "line; add it"},
+     "n.prototxt:1:7: the string that starts here has no closing quote (') on its line; add it"},
     {"name: \"D:\\data\\\"\ninput: \"x\"",
-     "n.prototxt:1:10: the backslash in \"\\d\" begins no escape that exists; write \"/\" in "
+     "n.prototxt:1:10: the backslash in \"\\d\" starts no valid escape; write \"/\" in "
      "paths, "
      "or \"\\\\\" for a backslash"},
     {"name: \"D:\\\"\ninput: \"x\"",
-     "n.prototxt:1:10: the backslash makes the quote behind it a part of the text, which then has "
+     "n.prototxt:1:10: the backslash makes the next quote part of the string, which then has "
      "no closing quote; write \"/\" in paths, or \"\\\\\" for a backslash"},
     {"name: \"a\\xg\"",
-     "n.prototxt:1:9: the backslash in \"\\x\" begins no escape that exists; "
+     "n.prototxt:1:9: the backslash in \"\\x\" starts no valid escape; "
      "write \"/\" in paths, or \"\\\\\" for a backslash"},
     {"name: \"\\u12\"",
-     "n.prototxt:1:8: the backslash in \"\\u\" begins no escape that exists; "
+     "n.prototxt:1:8: the backslash in \"\\u\" starts no valid escape; "
      "write \"/\" in paths, or \"\\\\\" for a backslash"},
     // Columns count letters; a tab is one.
     {"\tinput: \"\xc3\xa9\"\tname: \xe2\x80\x9cnet\xe2\x80\x9d",
-     "n.prototxt:1:19: a curly quote (U+201C) stands outside quotes; use the plain quote \""},
+     "n.prototxt:1:19: a curly quote (U+201C) is outside quotes; use the plain quote \""},
     {"name:\xc2\xa0\"net\"",
-     "n.prototxt:1:6: a non-breaking space (U+00A0) stands outside quotes; put a plain space in "
-     "its place"},
+     "n.prototxt:1:6: a non-breaking space (U+00A0) is outside quotes; use a plain space instead"},
     {"name: \"a\"\n\xef\xbb\xbfinput: \"x\"",
-     "n.prototxt:2:1: a byte-order mark (U+FEFF) stands outside quotes; remove it"},
+     "n.prototxt:2:1: a byte-order mark (U+FEFF) is outside quotes; remove it"},
     {"input_shape { dim: \xe2\x88\x92"
      "1 }",
-     "n.prototxt:1:20: in input_shape, a minus sign (U+2212) stands outside quotes; use the plain "
+     "n.prototxt:1:20: in input_shape, a minus sign (U+2212) is outside quotes; use the plain "
      "minus sign -"},
     {"name: caf\xc3\xa9",
-     "n.prototxt:1: \"name\" takes a text in quotes, found caf; write \"caf\""},
+     "n.prototxt:1: \"name\" takes a string in quotes, found caf; write \"caf\""},
     {"\xc3\xa9: 1",
-     "n.prototxt:1:1: the letter \"\xc3\xa9\" (U+00E9) stands outside quotes; put the "
+     "n.prototxt:1:1: the letter \"\xc3\xa9\" (U+00E9) is outside quotes; put the "
      "text in quotes, or remove it"},
     {"name: \xe9",
      "n.prototxt:1:7: the byte 233 is not UTF-8; save the file as UTF-8, or correct "
      "it"},
     {"layer { convolution_param { kernel_size: 3x3 } }",
-     "n.prototxt:1:42: the layer that begins in line 1: in convolution_param, \"3x3\" is not a "
-     "number; write it as 12, 0.5 or 1e-3, with a space behind it"},
+     "n.prototxt:1:42: the layer that starts on line 1: in convolution_param, \"3x3\" is not a "
+     "number; write it as 12, 0.5 or 1e-3, with a space after it"},
     {"layer { loss_weight: 1.2.3 }",
-     "n.prototxt:1:22: the layer that begins in line 1: \"1.2.3\" is not a number; write it as 12, "
-     "0.5 or 1e-3, with a space behind it"},
-    {"input_dim: 08",
-     "n.prototxt:1:12: \"08\" is not a number; leave out the 0 that it begins "
-     "with"},
+     "n.prototxt:1:22: the layer that starts on line 1: \"1.2.3\" is not a number; write it as 12, "
+     "0.5 or 1e-3, with a space after it"},
+    {"input_dim: 08", "n.prototxt:1:12: \"08\" is not a number; remove the leading 0"},
     {"layer { loss_weight: 010 }",
-     "n.prototxt:1: the layer that begins in line 1: \"loss_weight\" takes a decimal number, found "
-     "010; leave out the 0 that it begins with"},
+     "n.prototxt:1: the layer that starts on line 1: \"loss_weight\" takes a decimal number, found "
+     "010; remove the leading 0"},
     {"// a comment\nname: \"a\"",
      "n.prototxt:1: expected the name of a field, found /; comments begin with #"},
     {"name: \"a\" /* b */",
      "n.prototxt:1: expected the name of a field, found /; comments begin with #"},
     {"layer { loss_weight: 1/256 }",
-     "n.prototxt:1: the layer that begins in line 1: expected the name of a field, found /; write "
-     "a quotient as a number, as in 0.00390625"},
+     "n.prototxt:1: the layer that starts on line 1: expected the name of a field, found /; write "
+     "a fraction as a decimal, as in 0.00390625"},
     {"layer { loss_weight: 0,5 }",
-     "n.prototxt:1: the layer that begins in line 1: expected the name of a field, found 5; "
+     "n.prototxt:1: the layer that starts on line 1: expected the name of a field, found 5; "
      "decimals are written with a point, as in 0.5, and lists in [ and ]"},
     {"name = \"a\"",
-     "n.prototxt:1: expected a \":\" and a value after \"name\", found =; write \":\" in place of "
+     "n.prototxt:1: expected a \":\" and a value after \"name\", found =; write \":\" instead of "
      "\"=\""},
     {"layer = { }",
-     "n.prototxt:1: \"layer\" is a group: expected \"layer { ... }\", found =; write "
-     "\":\" in place of \"=\""},
+     "n.prototxt:1: \"layer\" is a group: expected \"layer { ... }\", found =; write \":\" instead "
+     "of \"=\""},
     {"layer ( )",
      "n.prototxt:1: \"layer\" is a group: expected \"layer { ... }\", found (; groups "
      "are enclosed in { and }"},
     {"input_dim: +3",
-     "n.prototxt:1: \"input_dim\" takes a whole number from -2147483648 to 2147483647, found +; "
-     "leave out the +"},
+     "n.prototxt:1: \"input_dim\" takes an integer from -2147483648 to 2147483647, found +; remove "
+     "the +"},
     {"name: \"a\",, input: \"b\"",
-     "n.prototxt:1: expected the name of a field, found ,; leave out the comma"},
+     "n.prototxt:1: expected the name of a field, found ,; remove the comma"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Lexical, NetMistakes, testing::ValuesIn(kLexicalMistakes));
@@ -239,14 +236,14 @@ INSTANTIATE_TEST_SUITE_P(Lexical, NetMistakes, testing::ValuesIn(kLexicalMistake
 TEST(TextReader, NamesThePlaceOfAControlCharacter) {
   const std::string text("name: \"a net\" # a comment\n  input: \"d\0ta\"", 42);
   EXPECT_EQ(NetError(text),
-            "n.prototxt:2:12: a control character (byte 0) stands in the text; remove it, or "
-            "replace the file by an undamaged one");
+            "n.prototxt:2:12: the text contains a control character (byte 0); remove it, or "
+            "replace the file with an undamaged copy");
 }
 
 TEST(TextReader, KnowsUtf16WithoutItsMark) {
   std::string text;
   for (const char c : std::string("name: \"a\"\nlayer { }\n")) text += {c, '\0'};
-  EXPECT_EQ(NetError(text), "n.prototxt: is a text in UTF-16; save it as UTF-8");
+  EXPECT_EQ(NetError(text), "n.prototxt: is UTF-16 text; save it as UTF-8");
 }
 
 // Else a comment would have no end, and all behind it would be lost in silence.
@@ -269,15 +266,15 @@ TEST(TextReader, LeavesOutWhatChangesNothing) {
       "  dropout_ratio: 0.25 } forward_math: FLOAT; top: \"b\" }\n",
       "n.prototxt", &net);
   EXPECT_EQ(notes, (std::vector<std::string>{
-                       "\"avg_include_pad\" (line 4) was left out; it comes from Intel's Caffe",
-                       "\"default_forward_type\" (line 2) was left out; it comes from NVIDIA's "
+                       "\"avg_include_pad\" (line 4) was ignored; it comes from Intel's Caffe",
+                       "\"default_forward_type\" (line 2) was ignored; it comes from NVIDIA's "
                        "Caffe: all numbers are float32 here",
-                       "\"engine\" (line 3) was left out; another Caffe's engine stands for the "
-                       "default",
-                       "\"engine\" (line 3 and 1 more) was left out; it comes from Intel's Caffe",
-                       "\"forward_math\" (line 6) was left out; it comes from NVIDIA's Caffe: all "
+                       "\"engine\" (line 3) was ignored; an engine of another Caffe means the "
+                       "default engine here",
+                       "\"engine\" (line 3 and 1 more) was ignored; it comes from Intel's Caffe",
+                       "\"forward_math\" (line 6) was ignored; it comes from NVIDIA's Caffe: all "
                        "numbers are float32 here",
-                       "\"scale_train\" (line 5) was left out; it comes from various forks of "
+                       "\"scale_train\" (line 5) was ignored; it comes from various forks of "
                        "Caffe"}));
   ASSERT_EQ(net.layer_size(), 2);
   EXPECT_EQ(net.layer(0).pooling_param().kernel_size(), 3u);
@@ -289,26 +286,26 @@ TEST(TextReader, LeavesOutWhatChangesNothing) {
 TEST(TextReader, RefusesWhatWouldChangeSomething) {
   EXPECT_EQ(NetError("layer { name: \"d\"\n dropout_param { scale_train: false } }"),
             "n.prototxt:2: layer \"d\": dropout_param has no field \"scale_train\" (it comes from "
-            "various forks of Caffe; only true can be taken here)");
+            "various forks of Caffe; only true is supported)");
   // What is left out does not hide a mistake behind it, or move its line.
   EXPECT_EQ(NetError("layer { engine: \"CAFFE\"\n\n nam: \"d\" }"),
-            "n.prototxt:3: the layer that begins in line 1 has no field \"nam\"; did you mean "
+            "n.prototxt:3: the layer that starts on line 1 has no field \"nam\"; did you mean "
             "\"name\"?");
   EXPECT_EQ(NetError("layer { engine: }"),
-            "n.prototxt:1: the layer that begins in line 1 has no field \"engine\" (it comes from "
+            "n.prototxt:1: the layer that starts on line 1 has no field \"engine\" (it comes from "
             "Intel's Caffe)");
   EXPECT_EQ(NetError("global_grad_scale: 1\nlayer { name: \"k\"\n clip_param { min: 0 } }"),
-            "n.prototxt:3: layer \"k\": \"max\" has to be given in this group");
+            "n.prototxt:3: layer \"k\": this group needs \"max\"");
 }
 
 TEST(TextReader, TellsANetFromASolver) {
   EXPECT_EQ(SolverError("layer { }"),
-            "s.prototxt:1: a solver has no field \"layer\"; this looks like a net where a solver "
-            "file was expected");
+            "s.prototxt:1: a solver has no field \"layer\"; this looks like a net, but a solver "
+            "file is expected");
   EXPECT_EQ(SolverError("engine: 'MKL2017'"), "");
   EXPECT_EQ(SolverError("disabled_update: true"),
             "s.prototxt:1: a solver has no field \"disabled_update\" (it comes from Intel's Caffe; "
-            "only false can be taken here)");
+            "only false is supported)");
 }
 
 TEST(TextReader, NamesTheLayerOfANetInsideASolver) {
@@ -324,13 +321,13 @@ TEST(TextReader, RefusesFilesThatAreNoText) {
   };
   const std::string absent = (folder / "absent.prototxt").string();
   EXPECT_EQ(error_of(absent), absent + ": cannot be opened: No such file or directory");
-  EXPECT_EQ(error_of(folder.string()), folder.string() + ": is a folder where a file was expected");
+  EXPECT_EQ(error_of(folder.string()), folder.string() + ": is a folder, not a file");
   const std::string empty = WriteTestFile(folder / "empty", " \n# nothing\n");
-  EXPECT_EQ(error_of(empty), empty + ": is empty: it holds no setting");
+  EXPECT_EQ(error_of(empty), empty + ": is empty");
   const std::string binary = WriteTestFile(folder / "binary", std::string("\x0a\x03net\x00", 6));
-  EXPECT_EQ(error_of(binary), binary + ": is a binary file where a text (.prototxt) was expected");
+  EXPECT_EQ(error_of(binary), binary + ": is a binary file, not text (.prototxt)");
   const std::string wide = WriteTestFile(folder / "wide", std::string("\xff\xfen\0a\0", 6));
-  EXPECT_EQ(error_of(wide), wide + ": is a text in UTF-16; save it as UTF-8");
+  EXPECT_EQ(error_of(wide), wide + ": is UTF-16 text; save it as UTF-8");
   const std::string page = WriteTestFile(folder / "page", "<!DOCTYPE html>");
   EXPECT_TRUE(Contains(error_of(page), "is a web page")) << error_of(page);
   const std::string hdf5 = WriteTestFile(folder / "hdf5", "\x89HDF\r\n\x1a\n....");

@@ -151,13 +151,13 @@ TEST(UpgradeNet, RefusesWhatV0DoesNotAllow) {
   EXPECT_EQ(UpgradeError("layers { layer { name: \"c\" type: \"cnv\" } }"),
             "n: layer \"c\": the format V0 has no layer type \"cnv\"; did you mean \"conv\"?");
   EXPECT_EQ(UpgradeError("layers { layer { name: \"c\" type: \"conv\" } bottom: \"x\" }"),
-            "n: layer \"c\": bottom \"x\" is the top of no layer before it");
+            "n: layer \"c\": no layer before it produces its bottom \"x\"");
   EXPECT_EQ(
       UpgradeError("input: \"x\""
                    "layers { layer { name: \"p\" type: \"padding\" } bottom: \"x\" top: \"y\" }"
                    "layers { layer { name: \"r\" type: \"relu\" } bottom: \"y\" top: \"z\" }"),
-      "n: layer \"r\": takes its input from the padding layer \"p\", which only conv and pool "
-      "layers may do, not relu");
+      "n: layer \"r\": reads the padding layer \"p\", which only conv and pool layers can, not "
+      "relu");
 }
 
 TEST(UpgradeNet, NotesUselessV0Settings) {
@@ -165,7 +165,8 @@ TEST(UpgradeNet, NotesUselessV0Settings) {
   const auto notes =
       ReadNetText("layers { layer { name: \"r\" type: \"relu\" kernelsize: 3 } }", "n", &net);
   ASSERT_FALSE(notes.empty());
-  EXPECT_EQ(notes[0], "layer \"r\": \"kernelsize\" means nothing to a relu layer and was left out");
+  EXPECT_EQ(notes[0],
+            "layer \"r\": \"kernelsize\" has no meaning for a relu layer and was ignored");
 }
 
 TEST(UpgradeNet, NotesTransformationsThatHaveNoEffect) {
@@ -191,8 +192,8 @@ TEST(UpgradeNet, NotesThatRecurrentStepsAreNotLogged) {
       "layer { name: \"r\" type: \"RNN\" recurrent_param { debug_info: false } }",
       "n", &net);
   EXPECT_EQ(notes, std::vector<std::string>{
-                       "layer \"l\": \"debug_info\" has no effect in recurrent_param: the steps "
-                       "are not layers of their own in crema"});
+                       "layer \"l\": \"debug_info\" has no effect in recurrent_param, because the "
+                       "steps are not separate layers in crema"});
 }
 
 TEST(UpgradeNet, RefusesAMixtureOfFormats) {
@@ -203,8 +204,8 @@ TEST(UpgradeNet, RefusesAMixtureOfFormats) {
 
 TEST(UpgradeNet, SaysThatAnInputHasNoShape) {
   const std::string sentence =
-      "n: input \"data\" has no shape; give it behind the input, as in input_shape { dim: 1 dim: 3 "
-      "dim: 224 dim: 224 }, or have an Input layer make \"data\"";
+      "n: input \"data\" has no shape; give it after the input, as in input_shape { dim: 1 dim: 3 "
+      "dim: 224 dim: 224 }, or use an Input layer with the top \"data\"";
   const auto error_of = [](const std::string& text) {
     proto::NetParameter net;
     return ErrorOf([&] { ReadNetText(text, "n", &net); });
@@ -256,10 +257,10 @@ TEST(UpgradeNet, ConvertsInputs) {
       "layer { name: \"r\" } layer { name: \"s\" }");
   ExpectUpgrade("input: \"a\" layer { name: \"r\" }", "layer { name: \"r\" }");
   EXPECT_EQ(UpgradeError("input: \"a\" input_dim: 1 input_dim: 2"),
-            "n: input \"a\" lacks its size: there are 1 inputs and 2 numbers in input_dim, and "
-            "each input takes 4");
+            "n: input \"a\" has no shape: there are 1 inputs but 2 numbers in input_dim; each "
+            "input needs 4");
   EXPECT_EQ(UpgradeError("input: \"a\" input: \"b\" input_shape { dim: 1 }"),
-            "n: input \"b\" has no input_shape: there are 2 inputs and 1 shapes");
+            "n: input \"b\" has no shape: there are 2 inputs but 1 input_shape");
 }
 
 TEST(UpgradeNet, FixesBatchNormStatistics) {

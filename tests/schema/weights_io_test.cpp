@@ -142,14 +142,14 @@ TEST(ReadWeightsFile, DecodesRawValues) {
 }
 
 TEST(ReadWeightsFile, RefusesOddRawValues) {
-  EXPECT_TRUE(Contains(WeightsError(RawNet(3, "abcd", 1).SerializeAsString()), "of type 3"));
+  EXPECT_TRUE(Contains(WeightsError(RawNet(3, "abcd", 1).SerializeAsString()), "have type 3"));
   EXPECT_TRUE(
-      Contains(WeightsError(RawNet(1, "abcde", 1).SerializeAsString()), "no multiple of 4"));
+      Contains(WeightsError(RawNet(1, "abcde", 1).SerializeAsString()), "not a multiple of 4"));
 }
 
 TEST(ReadWeightsFile, ChecksCounts) {
   EXPECT_EQ(WeightsError(OneBlob({2, 3}, 5).SerializeAsString()),
-            "w: layer \"c\", blob 0: holds 5 values, which do not fill its shape (2, 3); the file "
+            "w: layer \"c\", blob 0: has 5 values, which does not match its shape (2, 3); the file "
             "is damaged");
   // Shapes whose product is 0, or the right number, only after an overflow; and negative ones.
   const int64_t half = int64_t{1} << 32;
@@ -171,7 +171,7 @@ TEST(ReadWeightsFile, ChecksCounts) {
 }
 
 TEST(ReadWeightsFile, ExplainsFilesOfAnotherKind) {
-  EXPECT_EQ(WeightsError(""), "w: is empty where a weights file (.caffemodel) was expected");
+  EXPECT_EQ(WeightsError(""), "w: is empty, not a weights file (.caffemodel)");
   EXPECT_EQ(WeightsError("name: \"net\""), "w: is a text file, not a weights file (.caffemodel)");
   EXPECT_TRUE(
       Contains(WeightsError("\x89HDF\r\n\x1a\n...."), "is not an HDF5 file, or is truncated"));
@@ -180,8 +180,8 @@ TEST(ReadWeightsFile, ExplainsFilesOfAnotherKind) {
   state.set_learned_net("lenet_iter_500.caffemodel");
   state.add_history()->add_data(1);
   EXPECT_EQ(WeightsError(state.SerializeAsString()),
-            "w: is a solver state (iteration 500), not weights; give it with --snapshot, or take "
-            "the weights that belong to it: lenet_iter_500.caffemodel");
+            "w: is a solver state (iteration 500), not weights; pass it with --snapshot, or use "
+            "its weights, lenet_iter_500.caffemodel");
   proto::NetParameter net;
   net.set_name("bare");
   EXPECT_TRUE(Contains(WeightsError(net.SerializeAsString()), "holds no layers"));
@@ -249,7 +249,7 @@ TEST(BlobConversion, RoundTrips) {
   EXPECT_EQ(FromProto(out, "b").double_diff, blob.double_diff);
   out.mutable_shape()->set_dim(0, 3);
   EXPECT_EQ(ErrorOf([&] { FromProto(out, "b"); }),
-            "b: holds 2 values, which do not fill its shape (3, 1); the file is damaged");
+            "b: has 2 values, which does not match its shape (3, 1); the file is damaged");
 }
 
 // A scalar has no axis, and one value.
@@ -270,7 +270,7 @@ TEST(BlobConversion, TakesOneValueWithoutAShapeForAScalar) {
   EXPECT_FALSE(FromProto(blob, "b").legacy_shape);
   blob.add_data(6);
   EXPECT_TRUE(
-      Contains(ErrorOf([&] { FromProto(blob, "b"); }), "holds 2 values, which do not fill"));
+      Contains(ErrorOf([&] { FromProto(blob, "b"); }), "has 2 values, which does not match"));
   blob.clear_data();
   EXPECT_TRUE(FromProto(blob, "b").data.empty());
 }

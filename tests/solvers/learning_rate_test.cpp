@@ -192,7 +192,7 @@ TEST(LearningRateTest, Errors) {
   error("base_lr: 1 lr_policy: 'inv' gamma: -1", {"'inv'", "gamma"});
   const std::string fixed = "base_lr: 1 lr_policy: 'fixed' ";
   error(fixed + "warmup_iter: 2 rampup_interval: 3",
-        {"warmup_iter", "rampup_interval", "keep one"});
+        {"warmup_iter", "rampup_interval", "set only one"});
   error(fixed + "warmup_iter: -2", {"warmup_iter is -2", "from 0 to 2147483647"});
   error(fixed + "min_lr: -1", {"min_lr is -1"});
   error(fixed + "momentum_policy: 'linear'", {"'linear'", "\"poly\""});

@@ -78,7 +78,7 @@ TEST(LocalRateOptionsTest, Errors) {
   const auto error = [](const std::string& text, const std::vector<std::string>& parts) {
     ExpectError([&] { CheckLocalRates(ParseSolver(text)); }, parts);
   };
-  error("larc: true local_lr_auto: true", {"larc", "local_lr_auto", "keep one"});
+  error("larc: true local_lr_auto: true", {"larc", "local_lr_auto", "set only one"});
   error("larc: true larc_policy: 'clamp'", {"'clamp'", "\"clip\""});
   error("larc_turbo: true", {"larc_turbo needs larc"});
   error("larc: true larc_eta: 0", {"larc_eta is 0"});

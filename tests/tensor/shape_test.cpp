@@ -77,9 +77,9 @@ TEST(ShapeTest, EmptyShapesMayNotHaveHugeAxes) {
 
 TEST(ShapeTest, WrongUseThrows) {
   Shape shape{2, 3};
-  ExpectError([&] { (void)shape[2]; }, {"the axis is 2; it must be from -2 to 1", "2 3 (6)"});
+  ExpectError([&] { (void)shape[2]; }, {"the axis is 2, but must be from -2 to 1", "2 3 (6)"});
   ExpectError([&] { shape.at(-3) = 1; }, {"the axis is -3"});
-  ExpectError([&] { (void)shape[std::numeric_limits<int>::min()]; }, {"it must be from -2 to 1"});
+  ExpectError([&] { (void)shape[std::numeric_limits<int>::min()]; }, {"must be from -2 to 1"});
   ExpectError([&] { shape.Count(1, 3); }, {"from 1 to before 3", "2 3 (6)"});
   ExpectError([&] { shape.Count(2, 1); }, {"from 2 to before 1"});
   shape.at(0) = shape.at(1) = int64_t{1} << 32;

@@ -34,7 +34,7 @@ TEST_F(ConvertToolTest, StopsAtABadImageOrLeavesItOut) {
   EXPECT_FALSE(Has("db"));
   const ToolResult result = Run({"convert", "imageset", "--skip-bad", "in", "list", "db"});
   EXPECT_EQ(result.status, 0) << result.err;
-  EXPECT_THAT(result.err, HasSubstr("Left out 1 of 2 images"));
+  EXPECT_THAT(result.err, HasSubstr("Skipped 1 of 2 images"));
   EXPECT_THAT(result.err, HasSubstr("list:2: "));
   EXPECT_EQ(Records("db").size(), 1u);
 }
@@ -83,7 +83,7 @@ TEST_F(ConvertToolTest, StopsAtASignalAndSaysWhatIsLeft) {
     const ToolResult result = process.Finish();
     EXPECT_EQ(result.status, 128 + signal) << result.err;
     EXPECT_THAT(result.err, HasSubstr("crema: stopped by a signal after "));
-    EXPECT_THAT(result.err, HasSubstr("is not complete; the "));
+    EXPECT_THAT(result.err, HasSubstr("is incomplete; removing the "));
     EXPECT_FALSE(Has("db"));
     EXPECT_FALSE(Has("db.partial"));
   }

@@ -213,7 +213,7 @@ TEST_F(KillTest, AFullDiskLosesNothingAtAnyMoment) {
     const auto run = NewRun(Concat("full", i), more);
     const ToolResult result = Train(run, Concat("CREMA_FAIL_AT=", i + 1));
     EXPECT_EQ(result.status, 0) << result.err;
-    EXPECT_THAT(result.err, HasSubstr("The snapshot of iteration 4 was not saved"));
+    EXPECT_THAT(result.err, HasSubstr("The snapshot of iteration 4 could not be saved"));
     EXPECT_THAT(result.err, HasSubstr("No space left on device"));
     EXPECT_EQ(CheckSnapshots(run), 6);
     EXPECT_TRUE(std::filesystem::exists(run / "run_iter_2.solverstate"));

@@ -16,7 +16,7 @@ TEST_F(ToolTest, SnapshotFolderIsCheckedFirst) {
   EXPECT_THAT(result.err, HasSubstr("\ncrema: "));
   EXPECT_THAT(result.err, testing::Not(HasSubstr("Iteration")));
   ExpectError({"train", "--solver=solver.prototxt"},
-              {"nowhere/", "No such file", "make the folder"});
+              {"nowhere/", "No such file", "create the folder"});
 }
 
 TEST_F(ToolTest, AFullDiskLosesNothing) {
@@ -77,7 +77,7 @@ TEST_F(ToolTest, ResumesFromTheNewestSnapshot) {
   Write("small_iter_10.caffemodel", "half");
   const ToolResult second = Run(train);
   EXPECT_EQ(second.status, 0) << second.err;
-  EXPECT_THAT(second.err, HasSubstr("Passing over the snapshot small_iter_10.solverstate"));
+  EXPECT_THAT(second.err, HasSubstr("Skipping the snapshot small_iter_10.solverstate"));
   EXPECT_THAT(second.err, HasSubstr("Resuming from small_iter_8.solverstate"));
   EXPECT_TRUE(Read("small_iter_10.caffemodel") == weights);
   ExpectUsageError({"train", "--solver=solver.prototxt", "--resume=small_iter_8.solverstate"},
@@ -93,7 +93,7 @@ TEST_F(ToolTest, ALossThatIsNotANumberEndsTraining) {
   EXPECT_THAT(result.err, HasSubstr("\ncrema: iteration "));
   EXPECT_THAT(result.err, HasSubstr("blob 'fc' of layer 'fc' (InnerProduct)"));
   EXPECT_FALSE(Has("small_iter_10.caffemodel"));
-  ExpectError({"train", "--solver=solver.prototxt"}, {"the first bad one is", "clip_gradients"});
+  ExpectError({"train", "--solver=solver.prototxt"}, {"not a number, first", "clip_gradients"});
 }
 
 class SignalTest : public ToolTest {

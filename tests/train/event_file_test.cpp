@@ -114,7 +114,7 @@ TEST(EventFile, TellsAFolderThatCannotBeMade) {
   const auto folder = TestFolder();
   WriteTestFile(folder / "file", "x");
   EXPECT_THAT([&] { EventFile((folder / "file" / "events").string(), 0); },
-              testing::ThrowsMessage<Error>(HasSubstr("cannot be made")));
+              testing::ThrowsMessage<Error>(HasSubstr("cannot create this folder")));
 }
 
 TEST(FillHistogram, CountsFiniteValues) {

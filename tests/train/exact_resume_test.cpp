@@ -256,7 +256,7 @@ TEST_F(ExactResumeTest, WithStatesThatAreCarriedOver) {
   state.mutable_progress()->mutable_carried_value(0)->mutable_data()->Truncate(5);
   WriteState(Path("other.solverstate"), state);
   const std::string error = ErrorOf([&] { MakeTrainer(solver("x"), Path("other.solverstate")); });
-  EXPECT_TRUE(Contains(error, "layer 'lstm' carries 10 values, but 5 were saved")) << error;
+  EXPECT_TRUE(Contains(error, "layer 'lstm' has 10 state values, but 5 were saved")) << error;
 }
 
 TEST_F(ExactResumeTest, InterruptedBeforeAnyLayer) {

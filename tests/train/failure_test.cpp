@@ -89,7 +89,8 @@ TEST_F(FailureTest, NamesTheFirstBlobInForwardOrder) {
   fc->mutable_inner_product_param()->mutable_weight_filler()->set_value(3);
   const std::string error = ErrorOf([&] { MakeTrainer(solver)->Train(); });
   EXPECT_TRUE(Contains(error, "iteration 0: ")) << error;
-  EXPECT_TRUE(Contains(error, "is blob 'fc' of layer 'fc' (InnerProduct) (8 of 8 values")) << error;
+  EXPECT_TRUE(Contains(error, "first blob 'fc' of layer 'fc' (InnerProduct) (8 of 8 values"))
+      << error;
 }
 
 // The loss is finite, its gradient is not.
@@ -140,7 +141,7 @@ TEST_F(FailureTest, GoesOnWhereItIsToldTo) {
   const auto trainer = MakeTrainer(solver);
   EXPECT_TRUE(trainer->Step(6));
   EXPECT_EQ(log.With("Iteration 0: the loss or a gradient is not finite").size(), 1u);
-  EXPECT_EQ(log.With("no snapshot is made of such weights").size(), 3u);
+  EXPECT_EQ(log.With("such weights are not saved").size(), 3u);
   EXPECT_EQ(FilesIn(folder_), Names{});
   EXPECT_NE(ErrorOf([&] { trainer->Train(); }), "");  // the last snapshot
 }
@@ -177,7 +178,7 @@ TEST_F(FailureTest, ABadLossInTheLastPassIsAnError) {
     LogCapture log;
     const std::string error = ErrorOf([&] { trainer->Train(); });
     EXPECT_TRUE(Contains(error, "iteration 1: the loss or a gradient is infinite")) << error;
-    EXPECT_TRUE(Contains(error, "is blob 'loss' of layer 'loss' (EuclideanLoss)")) << error;
+    EXPECT_TRUE(Contains(error, "first blob 'loss' of layer 'loss' (EuclideanLoss)")) << error;
     EXPECT_EQ(log.With("Optimization Done").size(), 0u);
     EXPECT_EQ(FilesIn(folder_), Names{});  // nor a half of one
   }
@@ -207,7 +208,7 @@ TEST_F(FailureTest, ABadLossInATestIsAnError) {
   const std::string error = ErrorOf([&] { trainer->Train(); });
   EXPECT_TRUE(Contains(error, "iteration 1: in batch 0 of test net #0 the loss is infinite"))
       << error;
-  EXPECT_TRUE(Contains(error, "is blob 'loss' of layer 'loss' (EuclideanLoss)")) << error;
+  EXPECT_TRUE(Contains(error, "first blob 'loss' of layer 'loss' (EuclideanLoss)")) << error;
   EXPECT_FALSE(Contains(error, "\n")) << error;
   // It was whole before the test began, and its weights are finite.
   EXPECT_EQ(FilesIn(folder_), (Names{"tiny_iter_1.caffemodel", "tiny_iter_1.solverstate"}));
@@ -284,7 +285,7 @@ TEST_F(FailureTest, AFullDiskIsAWarningUntilTheEnd) {
     const FileSizeLimit limit(32);
     EXPECT_TRUE(trainer->Step(4));
     EXPECT_EQ(log.warnings().size(), 2u);
-    EXPECT_TRUE(Contains(log.warnings()[0], "The snapshot of iteration 6 was not saved"));
+    EXPECT_TRUE(Contains(log.warnings()[0], "The snapshot of iteration 6 could not be saved"));
     EXPECT_TRUE(Contains(log.warnings()[0], "File too large"));
     EXPECT_EQ(FilesIn(folder_), before);
     const std::string error = ErrorOf([&] { trainer->Train(); });  // the last one, of iteration 10

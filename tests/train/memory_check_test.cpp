@@ -31,7 +31,7 @@ class MemoryCheckTest : public testing::Test {
   // Of a sentence that names one.
   static int LargestIn(const std::string& error) {
     std::smatch match;
-    const std::regex pattern("a batch_size of ([0-9]+) instead of 64");
+    const std::regex pattern("batch_size ([0-9]+) instead of 64");
     return std::regex_search(error, match, pattern) ? std::stoi(match[1]) : 0;
   }
   std::filesystem::path folder_;
@@ -42,8 +42,8 @@ TEST_F(MemoryCheckTest, SaysWhichBatchWouldFit) {
   EXPECT_EQ(Error(Net(64), 0), "");  // that of the machine
   const size_t room = 12500000;      // parameters, gradients and momentum are 12.01 MB
   const std::string error = Error(Net(64), room);
-  EXPECT_TRUE(Contains(error, "training would take ")) << error;
-  EXPECT_TRUE(Contains(error, "and there is 12.5 MB")) << error;
+  EXPECT_TRUE(Contains(error, "training needs ")) << error;
+  EXPECT_TRUE(Contains(error, "but only 12.5 MB is available")) << error;
   EXPECT_FALSE(Contains(error, "\n")) << error;
   const int largest = LargestIn(error);
   ASSERT_GT(largest, 5) << error;
@@ -102,7 +102,7 @@ TEST_F(MemoryCheckTest, TakesNoMoreThanTheSolversLimit) {
   limited->Train();
   EXPECT_EQ(WeightsOf(*limited), WeightsOf(*free));
   for (const auto& [limit, sentence] :
-       std::map<int, std::string>{{22, "smaller batch"}, {3, "the solver alone take"}}) {
+       std::map<int, std::string>{{22, "smaller batch"}, {3, "the solver alone need"}}) {
     const std::string error =
         ErrorOf([&, limit = limit] { MakeTrainer(ParseSolver(ChainSolver(folder_, limit))); });
     EXPECT_TRUE(Contains(error, "memory_limit")) << error;

@@ -219,7 +219,7 @@ TEST_F(ResumeTest, WarnsWhereAnotherSeedIsGiven) {
       MakeTrainer(Solver("a", "max_iter: 9 random_seed: 8"), Path("a_iter_3.solverstate"));
   ASSERT_EQ(log.warnings().size(), 1u);
   EXPECT_TRUE(Contains(log.warnings()[0], "random_seed is 8"));
-  EXPECT_TRUE(Contains(log.warnings()[0], "began with 7, which is kept"));
+  EXPECT_TRUE(Contains(log.warnings()[0], "started with 7, which stays in use"));
 }
 
 // As Caffe's states are, which know nothing of the data.
@@ -232,7 +232,7 @@ TEST_F(ResumeTest, TakesStatesWithoutProgress) {
   LogCapture log;
   const auto trainer = MakeTrainer(solver, Path("caffe.solverstate"));
   ASSERT_EQ(log.warnings().size(), 1u);
-  EXPECT_TRUE(Contains(log.warnings()[0], "does not say how far the data had been read"));
+  EXPECT_TRUE(Contains(log.warnings()[0], "does not record the position in the data"));
   EXPECT_EQ(trainer->iteration(), 3);
   const auto start = std::vector<std::pair<std::string, uint64_t>>{{"train_data", 0}};
   EXPECT_EQ(trainer->net().DataPositions(), start);

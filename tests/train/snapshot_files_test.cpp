@@ -75,15 +75,15 @@ TEST_F(SnapshotFilesTest, PassesOverWhatIsNotWhole) {
   const std::string state = "tiny_iter_10.solverstate", weights = "tiny_iter_10.caffemodel";
   const std::pair<Spoil, const char*> cases[] = {
       {[&] { Cut(state); }, "ends in the middle"},
-      {[&] { Cut(weights); }, "is not the file that was written with"},
+      {[&] { Cut(weights); }, "is damaged or not the file that was written with"},
       {[&] { WriteTestFile(Path(state), ""); }, "is empty"},
-      {[&] { std::filesystem::remove(Path(weights)); }, "is missing"},
-      {[&] { std::filesystem::remove(Path(state)); }, "has weights, but no state"},
+      {[&] { std::filesystem::remove(Path(weights)); }, "its weights file is neither"},
+      {[&] { std::filesystem::remove(Path(state)); }, "has weights but no state"},
       {[&] {
          std::filesystem::copy_file(Path("tiny_iter_8.caffemodel"), Path(weights),
                                     std::filesystem::copy_options::overwrite_existing);
        },
-       "is not the file that was written with"},
+       "is damaged or not the file that was written with"},
       {[&] {  // a cut between two fields leaves a file that can be read
          proto::SolverState changed = ReadState(Path(state));
          changed.mutable_history()->RemoveLast();
@@ -186,7 +186,7 @@ TEST_F(SnapshotFilesTest, CleansUpAfterKilledRuns) {
             (Names{"other_iter_4.caffemodel.tmp.12.0", "tiny_iter_4.caffemodel.tmp.mine",
                    "tiny_iter_4.tmp.12.x", "tiny_iter_6.caffemodel.tmp.13.0",
                    "tiny_iter_best.tmp.12.0"}));
-  EXPECT_EQ(log.With("which a run that was killed had left").size(), 3u);
+  EXPECT_EQ(log.With("left by a run that was killed").size(), 3u);
   close(living);
 }
 

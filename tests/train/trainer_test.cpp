@@ -347,7 +347,7 @@ TEST_F(TrainerTest, ATestIterOfZeroLeavesOutThatNet) {
   const auto trainer = MakeTrainer(solver);
   EXPECT_TRUE(trainer->Train());
   EXPECT_EQ(trainer->test_nets(), 1);
-  EXPECT_EQ(log.With("Test net (#0) has test_iter: 0, so there are no tests of it").size(), 1u);
+  EXPECT_EQ(log.With("Test net (#0) has test_iter: 0, so it is never tested").size(), 1u);
   EXPECT_EQ(log.With("Testing net (#0)").size(), 0u);
   EXPECT_EQ(log.With("Iteration 4, Testing net (#1)").size(), 1u);
 }
@@ -357,12 +357,12 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
       {"average_loss: 0", "average_loss is 0"},
       {"iter_size: 0", "iter_size is 0"},
       {"max_iter: -1", "max_iter is -1"},
-      {"display: -1", "display is -1; it must be from 0 to 2147483647"},
-      {"snapshot: -1", "snapshot is -1; it must be from 0 to 2147483647"},
+      {"display: -1", "display is -1, but must be from 0 to 2147483647"},
+      {"snapshot: -1", "snapshot is -1, but must be from 0 to 2147483647"},
       {"weight_decay: 0.1 regularization_type: 'L3'", "'L3'"},
       {"lr_policy: 'stpe'", "did you mean 'step'?"},
       {"type: 'Adamm'", "'Adamm'"},
-      {"test_iter: 1", "test_interval is not"},
+      {"test_iter: 1", "set test_interval"},
       {"test_iter: 1 test_interval: -5", "test_interval is -5"},
       {"test_iter: 1 test_interval: 1 test_state {} test_state {}", "2 test_state for 1"},
       {"test_net: 'x' test_interval: 1", "0 test_iter for 1 test nets"},
@@ -375,7 +375,7 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
   }
   proto::SolverParameter none = Solver();
   none.clear_net_param();
-  EXPECT_TRUE(Contains(ErrorOf([&] { MakeTrainer(none); }), "no train net is given"));
+  EXPECT_TRUE(Contains(ErrorOf([&] { MakeTrainer(none); }), "there is no train net"));
   none.set_net(Path("missing.prototxt"));
   EXPECT_TRUE(Contains(ErrorOf([&] { MakeTrainer(none); }), "missing.prototxt: cannot be opened"));
 }

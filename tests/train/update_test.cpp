@@ -154,16 +154,16 @@ TEST_F(UpdateTest, PlateauFollowsTheTrainingLoss) {
 TEST_F(UpdateTest, PlateauErrors) {
   const std::string text = "lr_policy: 'plateau' plateau_winsize: 2 ";
   EXPECT_TRUE(Contains(Error(text + "plateau_mode: 'least'"), "plateau_mode is 'least'"));
-  EXPECT_TRUE(Contains(Error(text + "plateau_metric: 'acc'"), "give test_iter"));
+  EXPECT_TRUE(Contains(Error(text + "plateau_metric: 'acc'"), "set test_iter"));
   EXPECT_TRUE(Contains(Error(text + "plateau_metric: 'acc' test_iter: 1 test_interval: 2"),
-                       "'acc' is no output of a test net; there are: loss"));
+                       "'acc' is not an output of a test net; the outputs are: loss"));
 }
 
 TEST_F(UpdateTest, ForkFieldsThatChangeNothingAreWarnings) {
   LogCapture log;
   EXPECT_EQ(Error("solver_data_type: FLOAT16 store_blobs_in_old_format: false"), "");
-  EXPECT_EQ(log.With("solver_data_type: FLOAT16 is taken as FLOAT").size(), 1u);
-  EXPECT_EQ(log.With("store_blobs_in_old_format: false is taken as true").size(), 1u);
+  EXPECT_EQ(log.With("solver_data_type: FLOAT16 is treated as FLOAT").size(), 1u);
+  EXPECT_EQ(log.With("store_blobs_in_old_format: false is treated as true").size(), 1u);
 }
 
 TEST_F(UpdateTest, ForkFieldErrors) {

@@ -10,7 +10,7 @@
 #include "engines/onednn/primitives.h"
 
 #if DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_OMP && DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_SEQ
-#error "oneDNN has threads of its own; build it with DNNL_CPU_RUNTIME=OMP, or crema without it"
+#error "oneDNN uses its own threads; build it with DNNL_CPU_RUNTIME=OMP, or build crema without it"
 #endif
 
 namespace crema::onednn {
@@ -94,7 +94,7 @@ std::string WhyNotUse(const dnnl::primitive_desc_base& desc, const std::string& 
   if (desc.get(true) == nullptr) return Concat("it has no kernel for ", what);
   const std::string kernel = desc.impl_info_str();
   if (kernel.find("ref") == std::string::npos) return "";
-  return Concat("it has only slow code (", kernel, ") for ", what);
+  return Concat("it has only slow code for ", what, " (", kernel, ")");
 }
 
 // Each thread that runs takes arguments of its own from those that are free.

@@ -62,7 +62,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     if (layout() == Layout::kPlain || problem_.sizes.images == 0) return plan;
     const std::string why_not = passes_.Make(problem_, arithmetic_, epilogue_);
     if (!why_not.empty()) {
-      Fail("oneDNN cannot take the input ", problem_.bottom.ToString(), ": ", why_not,
+      Fail("oneDNN cannot run with the input ", problem_.bottom.ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
     passes_.MakeForwardBands(epilogue_);

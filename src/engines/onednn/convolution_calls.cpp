@@ -184,11 +184,11 @@ std::string WhyNotWinograd(const ConvSizes& s, Phase phase) {
   for (int a = 0; a < g.axes; ++a) {
     fits = fits && g.kernel[a] == 3 && g.stride[a] == 1 && g.dilation[a] == 1;
   }
-  if (!fits) return "it wants windows of 3 x 3 with a step of 1";
+  if (!fits) return "it needs 3 x 3 windows with stride 1";
   const int64_t channels = g.channels / s.groups, outputs = s.outputs / s.groups;
   if (channels * outputs < kLeastWinogradPairs) return "there are too few channels";
   if (s.groups > 1 && (channels % 16 != 0 || outputs % 16 != 0)) {
-    return "it wants groups of 16, 32, ... channels";
+    return "it needs groups of 16, 32, ... channels";
   }
   if (phase == Phase::kTrain && TilesOf(s) < kLeastWinogradTiles) return "the images are too small";
   return "";
@@ -201,7 +201,7 @@ std::string WhyNotArithmetic(const ConvolutionProblem& problem, Arithmetic arith
     case Arithmetic::kDirect: return "";
     case Arithmetic::kWinograd: return WhyNotWinograd(problem.sizes, problem.phase);
     case Arithmetic::kBFloat16:
-      return HasBFloat16() ? "" : "this processor has no instructions for bfloat16";
+      return HasBFloat16() ? "" : "this processor has no bfloat16 instructions";
   }
   return "";
 }

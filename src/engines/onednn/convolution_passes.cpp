@@ -165,7 +165,7 @@ void ConvolutionPasses::AddProduct(const float* x, const float* dy, const Gradie
   const dnnl_status_t status = dnnl_sgemm('T', 'N', s.outputs, channels, pixels, 1, dy, s.outputs,
                                           x, channels, beta, d_weights.sum, channels);
   if (status != dnnl_success) {
-    Fail("oneDNN's product of matrices failed with status ", status, "; try engine: CAFFE");
+    Fail("oneDNN's matrix product failed with status ", status, "; try engine: CAFFE");
   }
 }
 
@@ -195,13 +195,13 @@ std::string WhyNotPasses(const ConvolutionProblem& problem, Arithmetic arithmeti
 }
 
 std::string WhyNotInput(const EngineQuery& query) {
-  if (query.dtype != DType::kFloat32) return "it has float32 only";
+  if (query.dtype != DType::kFloat32) return "it supports float32 only";
   if (query.bottoms.empty()) return "there is no bottom";
   const Shape& bottom = query.bottoms[0];
-  if (bottom.rank() < 3 || bottom.rank() > 5) return "it wants 1 to 3 spatial axes";
+  if (bottom.rank() < 3 || bottom.rank() > 5) return "it needs 1 to 3 spatial axes";
   const std::string title = "layer '" + query.config.name() + "' (" + query.config.type() + ")";
   const int axis = ChannelAxis(query.config.convolution_param(), bottom, title);
-  return axis == 1 ? "" : "it wants axis: 1";
+  return axis == 1 ? "" : "it needs axis: 1";
 }
 
 }  // namespace crema::onednn

@@ -36,8 +36,8 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
     if (layout() == Layout::kPlain || IsEmpty()) return plan;
     const std::string why_not = passes_.Make(problem_, arithmetic_, {});
     if (!why_not.empty()) {
-      Fail("oneDNN cannot take the input ", bottoms[0].ToString(), ": in the convolution from top ",
-           "to bottom ", why_not, "; use engine: CAFFE");
+      Fail("oneDNN cannot run with the input ", bottoms[0].ToString(),
+           ": for the convolution from top to bottom, ", why_not, "; use engine: CAFFE");
     }
     kept_.Forget();
     plan.scratch_bytes = ScratchBytes();
@@ -54,9 +54,9 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
     if (!why_not.empty()) return why_not;
     OnednnDeconvolutionLayer probe(query.config, query.phase, arithmetic);
     probe.Describe(query.bottoms, query.dtype);
-    if (probe.HasFewChannels()) return "there are too few channels of output";
+    if (probe.HasFewChannels()) return "there are too few output channels";
     const std::string passes = onednn::WhyNotPasses(probe.problem_, arithmetic);
-    return passes.empty() ? "" : "in the convolution from top to bottom " + passes;
+    return passes.empty() ? "" : "for the convolution from top to bottom, " + passes;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {

@@ -63,7 +63,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
     if (sizes_.rows == 0) return plan;
     const std::string why_not = MakeCalls();
     if (!why_not.empty()) {
-      Fail("oneDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
+      Fail("oneDNN cannot run with the input ", bottoms[0].ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
     kept_.Forget();
@@ -76,9 +76,9 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   }
 
   static std::string WhyNot(const EngineQuery& query, Precision precision) {
-    if (query.dtype != DType::kFloat32) return "it has float32 only";
+    if (query.dtype != DType::kFloat32) return "it supports float32 only";
     const bool rounds = precision == Precision::kBFloat16;
-    if (rounds && !onednn::HasBFloat16()) return "this processor has no instructions for bfloat16";
+    if (rounds && !onednn::HasBFloat16()) return "this processor has no bfloat16 instructions";
     if (query.bottoms.empty()) return "there is no bottom";
     OnednnInnerProductLayer probe(query.config, query.phase, precision);
     probe.InnerProductBase::Plan(query.bottoms, query.dtype);
@@ -136,9 +136,11 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
     if (phase() == Phase::kTest) {
       if (rounds) return "";
       if (sizes_.rows < kLeastRows) return "there are too few rows";
-      return sizes_.inputs * sizes_.outputs <= kMostWeights ? "" : "a copy of the weights is large";
+      return sizes_.inputs * sizes_.outputs <= kMostWeights
+                 ? ""
+                 : "the copy of the weights would be too large";
     }
-    if (!rounds) return "weights that learn would be packed anew for each pass";
+    if (!rounds) return "weights that learn would be repacked in each pass";
     return sizes_.rows >= kLeastRowsOfBFloat16 ? "" : "there are too few rows";
   }
 

@@ -17,7 +17,7 @@ std::string Instructions() {
     case dnnl_cpu_isa_avx512_core_vnni: return "AVX-512 with VNNI";
     case dnnl_cpu_isa_avx512_core_bf16: return "AVX-512 with VNNI and BF16";
     case dnnl_cpu_isa_avx512_core_amx: return "AVX-512 with AMX";
-    default: return "instructions that it does not name";
+    default: return "unknown instructions";
   }
 }
 

@@ -30,7 +30,7 @@ class OnednnLrnLayer : public Layer {
     if (layout() == Layout::kPlain || bottoms[0].count() == 0) return plan;
     const std::string why_not = MakeCalls(bottoms[0]);
     if (!why_not.empty()) {
-      Fail("engine ONEDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
+      Fail("engine ONEDNN cannot run with the input ", bottoms[0].ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
     plan.scratch_bytes = std::max(forward_.scratchpad_bytes(), BackwardScratchBytes());
@@ -39,13 +39,17 @@ class OnednnLrnLayer : public Layer {
 
   static std::string WhyNot(const EngineQuery& query) {
     const proto::LRNParameter& p = query.config.lrn_param();
-    if (query.dtype != DType::kFloat32) return "it has float32 only";
-    if (p.norm_region() == proto::LRNParameter::WITHIN_CHANNEL) return "it has no WITHIN_CHANNEL";
-    if (query.bottoms.empty() || query.bottoms[0].rank() != 4) return "it wants images";
+    if (query.dtype != DType::kFloat32) return "it supports float32 only";
+    if (p.norm_region() == proto::LRNParameter::WITHIN_CHANNEL) {
+      return "it does not support WITHIN_CHANNEL";
+    }
+    if (query.bottoms.empty() || query.bottoms[0].rank() != 4) {
+      return "it needs a 4-axis input (N, C, H, W)";
+    }
     if (query.bottoms[0].count() == 0) return "the batch is empty";
     // Its code for other sizes is slow, or, in version 2.6, wrong.
-    if (p.local_size() != 5) return "it has fast code for local_size: 5 only";
-    if (query.bottoms[0][1] % 16 != 0) return "it wants a multiple of 16 channels";
+    if (p.local_size() != 5) return "it is fast only for local_size: 5";
+    if (query.bottoms[0][1] % 16 != 0) return "it needs a multiple of 16 channels";
     return OnednnLrnLayer(query.config, query.phase).MakeCalls(query.bottoms[0]);
   }
 

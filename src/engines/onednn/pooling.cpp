@@ -41,7 +41,7 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
     if (layout() == Layout::kPlain || bottoms[0].count() == 0) return plan;
     const std::string why_not = MakeCalls(bottoms[0], plan.tops[0]);
     if (!why_not.empty()) {
-      Fail("engine ONEDNN cannot take the input ", bottoms[0].ToString(), ": ", why_not,
+      Fail("engine ONEDNN cannot run with the input ", bottoms[0].ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
     plan.scratch_bytes = std::max({training_.scratchpad_bytes(), inference_.scratchpad_bytes(),
@@ -54,13 +54,15 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
   }
 
   static std::string WhyNot(const EngineQuery& query) {
-    if (query.dtype != DType::kFloat32) return "it has float32 only";
-    if (query.bottoms.empty() || query.bottoms[0].rank() != 4) return "it wants images";
+    if (query.dtype != DType::kFloat32) return "it supports float32 only";
+    if (query.bottoms.empty() || query.bottoms[0].rank() != 4) {
+      return "it needs a 4-axis input (N, C, H, W)";
+    }
     if (query.bottoms[0].count() == 0) return "the batch is empty";
-    if (query.config.top_size() > 1) return "it gives no second top";
+    if (query.config.top_size() > 1) return "it does not support a second top";
     OnednnPoolingLayer probe(query.config, query.phase);
     if (probe.options().pool() == proto::PoolingParameter::STOCHASTIC)
-      return "it has no STOCHASTIC";
+      return "it does not support STOCHASTIC";
     const LayerPlan plan = probe.Plan(query.bottoms, query.dtype);
     return probe.MakeCalls(query.bottoms[0], plan.tops[0]);
   }
@@ -105,7 +107,7 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
   std::string MakeCalls(const Shape& bottom, const Shape& top) {
     onednn::PoolingDesc d;
     if (!ChooseAlgorithm(&d.algorithm))
-      return "it divides windows that leave the padding otherwise";
+      return "its divisor differs for windows that extend past the padding";
     d.src = onednn::ChannelsLast(bottom);
     d.dst = onednn::ChannelsLast(top);
     for (const PoolAxis& a : {sizes_.h, sizes_.w}) {

@@ -17,8 +17,8 @@ inline namespace CREMA_TARGET {
 inline Shape LearnedOperand(const Shape& x, int axis, int num_axes, const std::string& title) {
   const int first = x.CanonicalAxis(axis, title + ": axis");
   CheckRange(title + ": num_axes", num_axes, -1, x.rank() - first,
-             Concat("its bottom has the shape ", x.ToString(), ", axis is ", first,
-                    ", and -1 stands for all axes from there on"));
+             Concat("its bottom has shape ", x.ToString(), ", axis is ", first,
+                    ", and -1 means all axes from there on"));
   const auto begin = x.dims().begin() + first;
   return Shape(std::vector<int64_t>(begin, num_axes < 0 ? x.dims().end() : begin + num_axes));
 }
@@ -37,10 +37,8 @@ inline OperandPlace PlaceOperand(const Shape& x, const Shape& operand, int axis,
   bool fits = first + operand.rank() <= x.rank();
   for (int a = 0; fits && a < operand.rank(); ++a) fits = x[first + a] == operand[a];
   if (!fits) {
-    Fail(title, ": the ", what, " has the shape ", operand.ToString(),
-         ", which does not equal the "
-         "extents from axis ",
-         first, " on of its bottom, whose shape is ", x.ToString());
+    Fail(title, ": the ", what, " has shape ", operand.ToString(),
+         ", which does not match its bottom ", x.ToString(), " from axis ", first, " onwards");
   }
   return {first, operand.rank()};
 }

@@ -33,14 +33,14 @@ void Store(const Field& field, uint32_t value, const std::string& title, int* to
 void ReadPair(const Field& field, int axes, const std::string& title, int* to) {
   const std::string pair = Concat(field.pair, "_h and ", field.pair, "_w");
   if (axes != 2) {
-    Fail(title, ": ", pair, " are for two spatial axes, but the input has ", axes, "; give ",
-         field.name, " once for each axis");
+    Fail(title, ": ", pair, " work only with two spatial axes, but the input has ", axes, "; give ",
+         field.name, " once per axis");
   }
   if (field.each.size() > 0) {
-    Fail(title, ": both ", field.name, " and ", pair, " are given; keep one of the two forms");
+    Fail(title, ": both ", field.name, " and ", pair, " are set; use only one form");
   }
   if (field.least > 0 && !(field.has_h && field.has_w)) {
-    Fail(title, ": only one of ", pair, " is given; give both");
+    Fail(title, ": only one of ", pair, " is set; set both");
   }
   Store(field, field.h, title, to);
   Store(field, field.w, title, to + 1);
@@ -50,12 +50,12 @@ void Read(const Field& field, int axes, const std::string& title, int* to) {
   if (field.has_h || field.has_w) return ReadPair(field, axes, title, to);
   const int given = field.each.size();
   if (given == 0 && field.fallback < 0 && axes > 0) {
-    Fail(title, ": no ", field.name, " is given; add it once, or once for each of the ", axes,
-         " spatial axes");
+    Fail(title, ": ", field.name, " is missing; give it once, or once per spatial axis (", axes,
+         ")");
   }
   if (given > 1 && given != axes) {
     Fail(title, ": ", field.name, " is given ", given, " times for ", axes,
-         " spatial axes; give it once, or once for each axis");
+         " spatial axes; give it once, or once per axis");
   }
   for (int a = 0; a < axes; ++a) {
     if (given == 0) {
@@ -102,7 +102,7 @@ int ChannelAxis(const proto::ConvolutionParameter& parameter, const Shape& image
   const int axis = image.CanonicalAxis(parameter.axis(), title + ": axis");
   if (image.rank() - axis - 1 > kMaxSpatialAxes) {
     Fail(title, ": the input ", image.ToString(), " has ", image.rank() - axis - 1,
-         " spatial axes behind axis ", axis, ", but at most ", kMaxSpatialAxes, " are supported");
+         " spatial axes after axis ", axis, ", but at most ", kMaxSpatialAxes, " are supported");
   }
   return axis;
 }
@@ -138,8 +138,8 @@ void SetImage(ConvGeometry* g, const Shape& image, int channel_axis, const std::
     const int64_t out = (room - window) / g->stride[a] + 1;
     if (out < 1 || g->in[a] < 1) {
       Fail(title, ": the window covers ", window, " pixels along axis ", channel_axis + 1 + a,
-           ", but the input ", image.ToString(), " has ", room,
-           " there with padding; use a larger input or a smaller kernel_size or dilation");
+           ", but the padded input ", image.ToString(), " has only ", room,
+           "; use a larger input or a smaller kernel_size or dilation");
     }
     g->out[a] = static_cast<int>(out);
   }

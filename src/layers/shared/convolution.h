@@ -206,8 +206,7 @@ class ConvolutionBase : public Layer {
     CheckRange(Title() + ": num_output", p.num_output(), 1, 1 << 24);
     CheckRange(Title() + ": group", p.group(), 1, p.num_output());
     if (p.num_output() % p.group() != 0) {
-      Fail("num_output ", p.num_output(), " cannot be cut into ", p.group(),
-           " groups; use a group that divides it");
+      Fail("num_output is ", p.num_output(), ", which is not divisible by group, ", p.group());
     }
     weight_filler_ = ToFillerSpec(p.weight_filler(), Title() + ": weight_filler");
     bias_filler_ = ToFillerSpec(p.bias_filler(), Title() + ": bias_filler");
@@ -228,12 +227,12 @@ class ConvolutionBase : public Layer {
 
   void CheckBottoms(const std::vector<Shape>& bottoms) const {
     if (static_cast<int>(bottoms.size()) != config().top_size()) {
-      Fail("there are ", bottoms.size(), " bottoms and ", config().top_size(),
+      Fail("has ", bottoms.size(), " bottoms and ", config().top_size(),
            " tops; each bottom needs its own top");
     }
     for (const Shape& shape : bottoms) {
       if (shape != bottoms[0]) {
-        Fail("the bottoms must have one shape, but there are ", bottoms[0].ToString(), " and ",
+        Fail("the bottoms must have the same shape, but have ", bottoms[0].ToString(), " and ",
              shape.ToString());
       }
     }
@@ -242,8 +241,8 @@ class ConvolutionBase : public Layer {
   void CheckGroups(int64_t channels, const Shape& bottom) const {
     const int64_t groups = options().group();
     if (channels >= 1 && channels % groups == 0) return;
-    Fail("the ", channels, " channels of the input ", bottom.ToString(), " cannot be cut into ",
-         groups, " groups; use a group that divides them");
+    Fail("the input ", bottom.ToString(), " has ", channels,
+         " channels, which is not divisible by group, ", groups);
   }
 
   // Of a Convolution (a Deconvolution's channels are its outputs).
@@ -296,8 +295,9 @@ class ConvolutionBase : public Layer {
     plan.params.push_back({Shape(weight), weight_filler_});
     if (options().bias_term()) plan.params.push_back({Shape{options().num_output()}, bias_filler_});
     if (!params().empty() && params()[0]->shape() != plan.params[0].shape) {
-      Fail("the input ", bottoms[0].ToString(), " needs weights of the shape ",
-           plan.params[0].shape.ToString(), ", but they are ", params()[0]->shape().ToString());
+      Fail("the input ", bottoms[0].ToString(), " needs weights of shape ",
+           plan.params[0].shape.ToString(), ", but the weights have shape ",
+           params()[0]->shape().ToString());
     }
     plan.scratch_bytes = static_cast<size_t>(s.ScratchCount()) * SizeOf(dtype);
     return plan;
@@ -314,7 +314,7 @@ class ConvolutionBase : public Layer {
     const int64_t in = bottom[axis];
     const int64_t out = g->stride[a] * (in - 1) + extent - 2 * int64_t{g->pad[a]};
     if (in < 1 || out < 1 || out > (1 << 24)) {
-      Fail("with the input ", bottom.ToString(), " the output would have the extent ", out,
+      Fail("with the input ", bottom.ToString(), " the output would have extent ", out,
            " along axis ", axis, "; change pad, kernel_size or stride");
     }
     g->in[a] = static_cast<int>(out);

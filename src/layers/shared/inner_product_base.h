@@ -67,13 +67,13 @@ class InnerProductBase : public Layer {
  private:
   void CheckInputs(const Shape& bottom, int axis) const {
     if (sizes_.inputs < 1) {
-      Fail("the input ", bottom.ToString(), " has no elements from axis ", axis, " on");
+      Fail("the input ", bottom.ToString(), " has no elements from axis ", axis, " onwards");
     }
     if (params().empty()) return;
     const int64_t expected = params()[0]->shape()[sizes_.transpose ? 0 : 1];
     if (sizes_.inputs != expected) {
       Fail("the input ", bottom.ToString(), " has ", sizes_.inputs, " values from axis ", axis,
-           " on, but the weights are for ", expected, "; keep the size of the input");
+           " onwards, but the weights need ", expected, "; use inputs of the same size");
     }
   }
 

@@ -123,10 +123,9 @@ class LabelledLayer : public Layer {
   virtual std::string Advice() const {
     const std::string ignored =
         rule_.has_ignored != 0 ? Concat(" or ignore_label ", rule_.ignored) : "";
-    return Concat("labels must be whole numbers from 0 to ", rule_.classes - 1, ignored,
-                  ", one for each of the ", rule_.classes,
-                  " scores: correct the labels, or the "
-                  "number of outputs of the layer that makes the scores");
+    return Concat("labels must be integers from 0 to ", rule_.classes - 1, ignored,
+                  ", one per score (", rule_.classes,
+                  "): correct the labels or the num_output of the layer that makes the scores");
   }
 
   void PlanLabels(int classes, std::vector<LayerPlan::State>* states) {
@@ -144,13 +143,12 @@ class LabelledLayer : public Layer {
                    bool items) const {
     const bool same_items = !items || (labels.rank() > 0 && labels[0] == scores[0]);
     if (labels.count() != positions || !same_items) {
-      Fail("the scores have the shape ", scores.ToString(), ", so with axis ", axis,
-           " there must be ", positions, " labels, but the labels have the shape ",
-           labels.ToString());
+      Fail("the scores have shape ", scores.ToString(), ", so there must be ", positions,
+           " labels (axis ", axis, "), but the labels have shape ", labels.ToString());
     }
     if (positions > std::numeric_limits<int>::max()) {
-      Fail(positions, " labels are too many; at most ", std::numeric_limits<int>::max(),
-           " are allowed");
+      Fail("has ", positions, " labels, but at most ", std::numeric_limits<int>::max(),
+           " are supported");
     }
   }
 

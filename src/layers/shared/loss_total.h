@@ -63,8 +63,8 @@ void SumLosses(const Context& ctx, int n, double factor, Losses losses, T* loss)
 // Throws Error, with the layer's title, where n is too many for the sums above.
 inline void CheckLossCount(const std::string& title, int64_t n) {
   if (n <= std::numeric_limits<int>::max()) return;
-  Fail(title, ": ", n, " values are too many for a loss; at most ", std::numeric_limits<int>::max(),
-       " are allowed");
+  Fail(title, ": has ", n, " values for one loss, but at most ", std::numeric_limits<int>::max(),
+       " are supported");
 }
 
 }  // namespace CREMA_TARGET

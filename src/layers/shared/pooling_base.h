@@ -19,10 +19,10 @@ class PoolingBase : public Layer {
     const proto::PoolingParameter& p = options();
     if (p.global_pooling()) {
       if (p.has_kernel_size() || p.has_kernel_h() || p.has_kernel_w()) {
-        Fail("global_pooling takes the whole image as its window; leave the kernel size out");
+        Fail("global_pooling uses the whole image as its window; remove the kernel size");
       }
     } else if (p.has_kernel_size() == (p.has_kernel_h() && p.has_kernel_w())) {
-      Fail("give either kernel_size, or both kernel_h and kernel_w");
+      Fail("set either kernel_size, or both kernel_h and kernel_w");
     }
     CheckRounding();
     CheckPair("pad", p.has_pad(), p.has_pad_h(), p.has_pad_w());
@@ -86,7 +86,7 @@ class PoolingBase : public Layer {
  private:
   void CheckPair(const char* field, bool once, bool h, bool w) const {
     if (!((!once && h && w) || (!h && !w))) {
-      Fail("give either ", field, ", or both ", field, "_h and ", field, "_w");
+      Fail("set either ", field, ", or both ", field, "_h and ", field, "_w");
     }
   }
 
@@ -95,11 +95,11 @@ class PoolingBase : public Layer {
     const bool global = options().global_pooling();
     CheckRange(Title() + ": stride", stride, 1, kMost);
     if (global && (pad != 0 || stride != 1)) {
-      Fail("global_pooling takes the whole image as its window; leave pad and stride out");
+      Fail("global_pooling uses the whole image as its window; remove pad and stride");
     }
     if (!global) CheckRange(Title() + ": kernel_size", kernel, 1, kMost);
     if (pad > 0 && options().pool() == proto::PoolingParameter::STOCHASTIC) {
-      Fail("pool: STOCHASTIC takes no padding, but pad is ", pad);
+      Fail("pool: STOCHASTIC does not support padding, but pad is ", pad);
     }
     if (!global)
       CheckRange(Title() + ": pad", pad, 0, int64_t{kernel} - 1, "it must be below kernel_size");
@@ -121,7 +121,7 @@ class PoolingBase : public Layer {
     const bool up = RoundsUp();
     if ((p.has_round_mode() && mode != up) || (p.has_ceil_mode() && p.ceil_mode() != up) ||
         (p.has_torch_pooling() && p.torch_pooling() == up)) {
-      Fail("round_mode, ceil_mode and torch_pooling contradict each other; keep one of them");
+      Fail("round_mode, ceil_mode and torch_pooling contradict each other; set only one of them");
     }
   }
 

@@ -118,12 +118,12 @@ class RecurrentLayer : public Layer, public CarriesState {
     const int exposed = param.expose_hidden() ? hidden : 0;
     has_static_ = config.bottom_size() > 2 + exposed;
     if (config.bottom_size() < 2 + exposed || config.bottom_size() > 3 + exposed) {
-      Fail("has ", config.bottom_size(), " bottoms; it takes x, cont, perhaps a static input",
+      Fail("has ", config.bottom_size(), " bottoms, expected x, cont, optionally a static input",
            exposed > 0 ? Concat(", and with expose_hidden ", exposed, " for the first state") : "");
     }
     if (config.top_size() != 1 + exposed) {
-      Fail("has ", config.top_size(), " tops; it makes ", 1 + exposed,
-           exposed > 0 ? ", with expose_hidden those of the last state too" : "");
+      Fail("has ", config.top_size(), " tops, expected ", 1 + exposed,
+           exposed > 0 ? " (with expose_hidden, including the last state)" : "");
     }
     weight_filler_ = ToFillerSpec(param.weight_filler(), Title());
     bias_filler_ = ToFillerSpec(param.bias_filler(), Title());
@@ -257,19 +257,16 @@ class RecurrentLayer : public Layer, public CarriesState {
   void CheckBottoms(const std::vector<Shape>& bottoms) const {
     const Shape& x = bottoms[0];
     if (x.rank() < 2 || x[0] < 1) {
-      Fail("bottom 0 has the shape ", x.ToString(),
-           "; it must be T x N x ..., T steps of N "
-           "sequences, with at least one step");
+      Fail("bottom 0 has shape ", x.ToString(),
+           ", but must be T x N x ... (T steps of N sequences, with at least one step)");
     }
     if (bottoms[1] != (Shape{x[0], x[1]})) {
-      Fail("bottom 1, cont, has the shape ", bottoms[1].ToString(), "; for ", x[0], " steps of ",
-           x[1], " sequences it must be ", x[0], " x ", x[1]);
+      Fail("bottom 1 (cont) has shape ", bottoms[1].ToString(), ", but must be ", x[0], " x ", x[1],
+           " for ", x[0], " steps of ", x[1], " sequences");
     }
     if (has_static_ && (bottoms[2].rank() < 1 || bottoms[2][0] != x[1])) {
-      Fail("bottom 2, the static input, has the shape ", bottoms[2].ToString(),
-           "; axis 0 must be "
-           "the ",
-           x[1], " sequences");
+      Fail("bottom 2 (the static input) has shape ", bottoms[2].ToString(), ", but axis 0 must be ",
+           x[1], ", the number of sequences");
     }
   }
 
@@ -277,8 +274,8 @@ class RecurrentLayer : public Layer, public CarriesState {
     if (!exposed()) return;
     for (size_t b = bottoms.size() - hidden_; b < bottoms.size(); ++b) {
       if (bottoms[b] == hidden) continue;
-      Fail("bottom ", b, ", a state before the first step, has the shape ", bottoms[b].ToString(),
-           "; it must be ", hidden.ToString());
+      Fail("bottom ", b, " (a first state) has shape ", bottoms[b].ToString(), ", but must be ",
+           hidden.ToString());
     }
   }
 
