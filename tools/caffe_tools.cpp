@@ -8,7 +8,7 @@ namespace {
 const std::map<std::string, std::string>& Substitutes() {
   static const std::string as_it_is = "crema reads files of all old formats as they are; ";
   static const std::map<std::string, std::string> substitutes = {
-      {"caffe", "give Caffe's commands to crema itself: crema train, crema test, crema time"},
+      {"caffe", "use crema train, crema test or crema time"},
       {"train_net", "use crema train --solver=FILE"},
       {"finetune_net", "use crema train --solver=FILE --weights=FILE"},
       {"test_net", "use crema test --model=FILE --weights=FILE"},
@@ -19,10 +19,10 @@ const std::map<std::string, std::string>& Substitutes() {
       {"convert_cifar_data", "use crema convert cifar10 FOLDER OUT_FOLDER"},
       {"compute_image_mean", "use crema mean DB OUT.binaryproto"},
       {"extract_features",
-       "add an HDF5Output layer that takes the blob to the net, and run crema test on it"},
+       "add an HDF5Output layer with the blob as its bottom to the net, and run crema test"},
       {"upgrade_net_proto_text", as_it_is + "crema show --model=FILE checks a net"},
-      {"upgrade_net_proto_binary", as_it_is + "crema test --weights=FILE takes the weights"},
-      {"upgrade_solver_proto_text", as_it_is + "crema train --solver=FILE takes the solver"},
+      {"upgrade_net_proto_binary", as_it_is + "crema test --weights=FILE accepts the weights"},
+      {"upgrade_solver_proto_text", as_it_is + "crema train --solver=FILE accepts the solver"},
       {"draw_net", "use crema show --model=FILE, which lists layers, shapes and memory"},
       {"parse_log", "use crema train --metrics=FILE, which writes JSON, or crema plot LOG"},
       {"plot_training_log", "use crema plot LOG"},

@@ -69,22 +69,17 @@ const std::vector<Command>& Commands() {
        "Prints, for each layer, its type, the shape of its output, its learned parameters, the "
        "multiply-adds of a forward pass, and the memory of its outputs and their gradients.\n\n"
        "--engines adds which engine runs each layer and why another one cannot. --verbose prints "
-       "everything that is known of each layer, in long lines. --summary leaves the layers out.",
+       "everything that is known about each layer, in long lines. --summary omits the layers.",
        {"model", "summary", "engines", "verbose", "dummy_data", "gpu", "engine", "threads", "phase",
         "level", "stage", "no_fuse", "no_slices"},
        RunShow},
-      {"device_query",
-       "[--gpu=ID,...]",
-       "list the GPUs that can be used",
-       "",
-       {"gpu"},
-       RunDeviceQuery},
+      {"device_query", "[--gpu=ID,...]", "list the usable GPUs", "", {"gpu"}, RunDeviceQuery},
       {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images", ConvertDetails(),
        ConvertFlags(), RunConvert},
       {"plot",
        "LOG_OR_METRICS... [--out=FILE]",
        "draw training curves",
-       "Reads logs of crema and of Caffe, and files that train --metrics wrote. Several runs are "
+       "Reads logs of crema and of Caffe, and files written by train --metrics. Several runs are "
        "drawn over each other.",
        {"out", "x", "metric", "smooth"},
        RunPlot},
@@ -174,7 +169,7 @@ std::set<std::string> FlagsOfAllCommands() {
 }
 
 [[noreturn]] void FailUnknownCommand(const std::string& name) {
-  const std::string start = "there is no command '" + name + "'";
+  const std::string start = "unknown command '" + name + "'";
   std::vector<std::string> names = CommandNames();
   const std::vector<std::string> caffes = CaffeToolNames();
   names.insert(names.end(), caffes.begin(), caffes.end());

@@ -60,7 +60,7 @@ std::vector<int64_t> ImageShape(const proto::LayerParameter& layer,
     shape[a] = stated[a];
     if (shape[a] == 0) {
       Fail("layer '", layer.name(), "' (", layer.type(), "): --dummy-data leaves the ", names[a],
-           " to the net, which does not state it; give a number in place of the 0");
+           " to the net, which does not set it; use a number instead of 0");
     }
   }
   return shape;
@@ -155,8 +155,7 @@ std::vector<int64_t> ParseDummyShape(const std::string& text) {
   int end = 0;
   const int read = std::sscanf(text.c_str(), "%lldx%lldx%lldx%lld%n", &n, &c, &h, &w, &end);
   if (read != 4 || end != static_cast<int>(text.size()) || std::min({n, c, h, w}) < 0) {
-    Fail("--dummy-data=", text,
-         ": is not a shape; give N x C x H x W of the images, as in --dummy-data=4x3x224x224");
+    Fail("--dummy-data=", text, " is not a shape N x C x H x W, such as 4x3x224x224");
   }
   return {n, c, h, w};
 }

@@ -137,7 +137,7 @@ void FlagParser::SetFromEnvironment(const std::string& names, bool must_be_there
 void FlagParser::ReadFlagFiles(const std::string& paths, int depth) {
   for (const std::string& path : SplitList(paths)) {
     if (depth >= kDeepestFile) {
-      throw UsageError("--flagfile=" + path + ": flag files name each other without end");
+      throw UsageError("--flagfile=" + path + ": the flag files include each other endlessly");
     }
     std::ifstream file(path);
     if (!file) throw UsageError("--flagfile=" + path + ": the file cannot be read");
@@ -148,7 +148,7 @@ void FlagParser::ReadFlagFiles(const std::string& paths, int depth) {
       const bool is_flag = word.size() > 1 && word[0] == '-';
       if (!is_flag) {
         throw UsageError("--flagfile=" + path + ": the line '" + word +
-                         "' is no flag; give one --name=value per line");
+                         "' is not a flag; write one --name=value per line");
       }
       words.push_back(word);
     }

@@ -31,10 +31,10 @@ std::vector<int> ParseGpus(const std::string& text, int count, const std::string
   }
   for (const std::string& word : SplitList(text)) {
     const int gpu = ParseNumber(word);
-    if (gpu < 0) throw UsageError("--gpu=" + text + ": give the number of a GPU, or all");
+    if (gpu < 0) throw UsageError("--gpu=" + text + ": must be a GPU's number, or all");
     gpus.push_back(gpu);
   }
-  if (gpus.empty()) throw UsageError("--gpu=" + text + ": give the number of a GPU, or all");
+  if (gpus.empty()) throw UsageError("--gpu=" + text + ": must be a GPU's number, or all");
   return gpus;
 }
 

@@ -357,8 +357,9 @@ ManualPage FindManualPage(const std::string& title, const std::vector<std::strin
   titles.insert(titles.end(), others.begin(), others.end());
   titles.insert(titles.end(), fields.begin(), fields.end());
   const std::string near = Nearest(title, titles);
-  Fail("there is no help on '", title, "'",
-       near.empty() ? "; crema help lists commands and layers" : "; did you mean '" + near + "'?");
+  Fail(
+      "no help on '", title, "'",
+      near.empty() ? "; see crema help for commands and layers" : "; did you mean '" + near + "'?");
 }
 
 std::vector<ManualPage> LayerPages() {

@@ -19,7 +19,7 @@ step() {
 
 report_failure() {
   local status=$?
-  ((status == 0)) || echo "quickstart: stopped at '$current'; what went wrong is said above" >&2
+  ((status == 0)) || echo "quickstart: failed at '$current'; see the error above" >&2
 }
 trap report_failure EXIT
 
@@ -48,11 +48,11 @@ if has_mnist "$mnist"; then
   train=data/mnist/mnist_train_lmdb test=data/mnist/mnist_test_lmdb
   has_sets "$train" "$test" || CREMA=$crema CREMA_MNIST_DIR=$mnist data/mnist/create_mnist.sh
 elif [[ -n ${CREMA_MNIST_DIR:-} ]]; then
-  echo "error: CREMA_MNIST_DIR is '$CREMA_MNIST_DIR', but MNIST's four files are not all there;" \
+  echo "error: CREMA_MNIST_DIR is '$CREMA_MNIST_DIR', but not all four MNIST files are there;" \
     "unset it to train on rendered digits" >&2
   exit 1
 else
-  echo "MNIST is not here (data/mnist/get_mnist.sh would fetch it): digits are rendered instead."
+  echo "MNIST is not here (data/mnist/get_mnist.sh downloads it); rendering digits instead."
   name="rendered digits" test_batches=40
   train=data/digits/train_lmdb test=data/digits/test_lmdb
   if ! has_sets "$train" "$test"; then
@@ -63,7 +63,7 @@ fi
 mkdir -p data/lenet
 ln -sfn "../../$train" data/lenet/train_lmdb
 ln -sfn "../../$test" data/lenet/test_lmdb
-echo "data/lenet now leads to: $name"
+echo "data/lenet now points to: $name"
 
 solver=models/lenet/quick_solver.prototxt
 weights=models/lenet/lenet_quick_iter_2000.caffemodel

@@ -22,7 +22,7 @@ find_nvcc() { command -v nvcc || ls "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" 2>/
 wanted=("$@")
 if (($# == 0)); then
   first=cuda
-  find_nvcc >/dev/null || { first=release && echo "No nvcc here: the GPU's layers are left out."; }
+  find_nvcc >/dev/null || { first=release && echo "No nvcc here: skipping the GPU layers."; }
   wanted=("$first" asan fuzz)
 fi
 
@@ -60,7 +60,7 @@ has_fuzzer() {
 
 run_fuzz() {
   if ! has_fuzzer; then
-    echo "No clang++ with libFuzzer here: the fuzz targets are left out."
+    echo "No clang++ with libFuzzer here: skipping the fuzz targets."
     return
   fi
   step "fuzz: building with $cores jobs"

@@ -9,7 +9,7 @@ from=${CREMA_CIFAR10_DIR:-$here}
 out=${1:-$here}
 crema=${CREMA:-$here/../../build/release/bin/crema}
 [ -x "$crema" ] || crema=$(command -v crema) || {
-  echo "create_cifar10.sh: there is no crema program; build it, or set CREMA to its path" >&2
+  echo "create_cifar10.sh: no crema program found; build it or set CREMA to its path" >&2
   exit 1
 }
 

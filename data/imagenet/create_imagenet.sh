@@ -14,13 +14,13 @@ stop() {
   exit 1
 }
 
-[ $# -ge 2 ] || stop "give the folders of the training and of the validation images"
+[ $# -ge 2 ] || stop "usage: create_imagenet.sh TRAIN_FOLDER VAL_FOLDER [OUT_FOLDER]"
 train=$1
 val=$2
 out=${3:-$here/../..}
 crema=${CREMA:-$here/../../build/release/bin/crema}
 [ -x "$crema" ] || crema=$(command -v crema) ||
-  stop "there is no crema program; build it, or set CREMA to its path"
+  stop "no crema program found; build it or set CREMA to its path"
 
 # Prints "FOLDER/IMAGE CLASS" for all images of a folder of classes.
 list_classes() {
@@ -32,8 +32,8 @@ list_classes() {
 
 # Stops where the list $1 of folder $2 is empty, or the database $3 is there already.
 check() {
-  [ -s "$1" ] || stop "there are no images in $2; it must hold a folder for each class"
-  [ ! -e "$3" ] || stop "$3 is there already; delete it to make it anew"
+  [ -s "$1" ] || stop "there are no images in $2; it must contain one folder per class"
+  [ ! -e "$3" ] || stop "$3 already exists; delete it to recreate it"
 }
 
 # Makes the database $3 of the images in folder $2 that the list $1 names.

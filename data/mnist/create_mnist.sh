@@ -12,7 +12,7 @@ from=${CREMA_MNIST_DIR:-$here}
 out=${1:-$here}
 crema=${CREMA:-$here/../../build/release/bin/crema}
 [ -x "$crema" ] || crema=$(command -v crema) || {
-  echo "create_mnist.sh: there is no crema program; build it, or set CREMA to its path" >&2
+  echo "create_mnist.sh: no crema program found; build it or set CREMA to its path" >&2
   exit 1
 }
 

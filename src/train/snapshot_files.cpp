@@ -164,8 +164,7 @@ void WarnOfOldSnapshots(const std::string& prefix) {
   LOG(WARNING) << Concat(prefix, " has ", found.size(), " snapshot", found.size() == 1 ? "" : "s",
                          " of an earlier run (", iterations, "). This run starts anew, and its ",
                          "snapshots will replace or join them; to continue from the newest, use ",
-                         "--resume=auto; to keep the runs apart, change ",
-                         "snapshot_prefix");
+                         "--resume=auto; to keep the runs apart, change ", "snapshot_prefix");
 }
 
 // The states first: one without weights must never be seen.

@@ -57,7 +57,8 @@ TEST(ChooseEnginesTest, TakesAnotherForCudnnWhereThereIsNone) {
 }
 
 TEST(ChooseEnginesTest, RefusesWhatTheBuildHasNot) {
-  ExpectError([] { NetOf("", DType::kFloat32, "engine: 'OTHER' "); }, {"the net", "OTHER", "CAFFE"});
+  ExpectError([] { NetOf("", DType::kFloat32, "engine: 'OTHER' "); },
+              {"the net", "OTHER", "CAFFE"});
 }
 
 }  // namespace

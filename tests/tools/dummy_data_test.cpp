@@ -45,7 +45,7 @@ TEST_F(DummyDataToolTest, OverridesWhatTheLayerStates) {
   Show("type: 'Data' data_param { source: 'none' batch_size: 4 }");
   EXPECT_THAT(log_, HasSubstr("random images of 4x3x20x30 instead of its data\n"));
   Show("type: 'Data' data_param { source: 'none' batch_size: 4 }", "0x3x0x30");
-  EXPECT_THAT(log_, HasSubstr("leaves the height to the net, which does not state it"));
+  EXPECT_THAT(log_, HasSubstr("leaves the height to the net, which does not set it"));
 }
 
 // A 0 asks for it.

@@ -37,7 +37,7 @@ TEST_F(ToolTest, HelpListsCommandsAndLayers) {
   EXPECT_THAT(SplitLines(Run({"help", "layers"}).out), testing::Contains("Convolution"));
   const ToolResult nothing = Run({"help", "nothing"});
   EXPECT_EQ(nothing.status, 1);
-  EXPECT_THAT(nothing.err, HasSubstr("there is no help on 'nothing'"));
+  EXPECT_THAT(nothing.err, HasSubstr("no help on 'nothing'"));
 }
 
 TEST_F(ToolTest, NoCommandShowsTheUsage) {
@@ -49,18 +49,18 @@ TEST_F(ToolTest, NoCommandShowsTheUsage) {
 
 TEST_F(ToolTest, WrongUsageIsStatus2) {
   ExpectUsageError({"trian"}, {"'trian'", "did you mean 'train'?"});
-  ExpectUsageError({"zzzzzz"}, {"there is no command 'zzzzzz' (see crema --help)"});
+  ExpectUsageError({"zzzzzz"}, {"unknown command 'zzzzzz' (see crema --help)"});
   ExpectUsageError({"hepl"}, {"did you mean 'help'?"});
-  ExpectUsageError({""}, {"there is no command ''"});
+  ExpectUsageError({""}, {"unknown command ''"});
   ExpectUsageError({"train", "--solvr=x"}, {"--solvr", "did you mean --solver?"});
   ExpectUsageError({"train", "--dummy_data=x"}, {"crema train has no option --dummy_data"});
   ExpectUsageError({"show", "--nofuze"}, {"crema show has no option --nofuze", "--no_fuse"});
-  ExpectUsageError({"train", "--", "--solver=x"}, {"'--solver=x' is not expected here"});
+  ExpectUsageError({"train", "--", "--solver=x"}, {"unexpected argument '--solver=x'"});
   ExpectUsageError({"train"}, {"--solver=FILE is missing", "(see crema train --help)"});
   ExpectUsageError({"convert", "mnist", "a"}, {"IMAGES LABELS OUT_DB, but got 1 argument (see"});
   ExpectUsageError({"convert", "mnist", "a", "b"}, {"but got 2 arguments (see crema convert"});
   ExpectUsageError({"train", "--solver=solver.prototxt", "solver.prototxt"},
-                   {"'solver.prototxt' is not expected here"});
+                   {"unexpected argument 'solver.prototxt'"});
   ExpectUsageError({"train", "--solver=solver.prototxt", "--snapshot=a", "--weights=b"},
                    {"not both"});
   ExpectUsageError({"train", "--solver=solver.prototxt", "--sigint_effect=die"},
@@ -73,7 +73,7 @@ TEST_F(ToolTest, WrongUsageIsStatus2) {
                    {"--iterations must be 1 or more"});
   ExpectUsageError({"time", "--model=net.prototxt", "--iterations=many"}, {"--iterations=many"});
   ExpectUsageError({"time", "--model=net.prototxt", "--phase=train"}, {"must be TRAIN or TEST"});
-  ExpectUsageError({"device_query", "now"}, {"'now' is not expected here"});
+  ExpectUsageError({"device_query", "now"}, {"unexpected argument 'now'"});
   const ToolResult last = Run({"train", "--solver"});
   EXPECT_EQ(last.status, 2);
   EXPECT_THAT(last.err, HasSubstr("--solver needs a value"));
@@ -123,7 +123,7 @@ TEST_F(ToolTest, FlagsTakeTheFormsOfGflags) {
   Write("bad", "iterations=1\n");
   ExpectUsageError({"time", "--flagfile=bad"}, {"'iterations=1'", "one --name=value per line"});
   Write("loop", "--flagfile=loop\n");
-  ExpectUsageError({"time", "--flagfile=loop"}, {"without end"});
+  ExpectUsageError({"time", "--flagfile=loop"}, {"endlessly"});
   ExpectUsageError({"time", "--nologtostderr=1"}, {"takes no value"});
   ToolOptions options = Here();
   options.environment = {"FLAGS_model=net.prototxt", "FLAGS_iterations=1"};
@@ -169,7 +169,7 @@ TEST_F(ToolTest, NamesOfCaffesToolsTellWhatToUse) {
       {"tools/extra/parse_log.py", "--metrics"},
   };
   for (const auto& [name, use] : cases) {
-    ExpectUsageError({name, "--shuffle", "a", "b"}, {"there is no command '" + name + "'", use});
+    ExpectUsageError({name, "--shuffle", "a", "b"}, {"unknown command '" + name + "'", use});
   }
   const ToolResult help = Run({"help", "convert_imageset"});
   EXPECT_EQ(help.status, 0);

@@ -182,14 +182,14 @@ TEST_F(PlotTest, FindsTheTimeBeforeTheLine) {
   Write("run.log", WithoutGlog(log));
   const ToolResult result = Plot({"run.log", "--x=time"});
   EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.err, HasSubstr("run.log: its lines do not tell the time"));
+  EXPECT_THAT(result.err, HasSubstr("run.log: its lines have no time"));
 }
 
 TEST_F(PlotTest, SaysThatALogIsOfATest) {
   Write("test.log", LogLine(0, "Batch 0, accuracy = 0.9") + LogLine(1, "accuracy = 0.9"));
   const ToolResult result = Plot({"test.log"});
   EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.err, HasSubstr("shows no training: it has the results of a test, but"));
+  EXPECT_THAT(result.err, HasSubstr("contains no training log: it has the results of a test, but"));
 }
 
 std::string RateLog(const std::vector<double>& rates) {
@@ -390,11 +390,11 @@ TEST_F(PlotTest, TellsWhatIsWrong) {
   fails({"a.log", "--x=epoch"}, 2, "must be iteration or time");
   fails({"a.log", "--smooth=0"}, 2, "at least 1");
   fails({"no.log"}, 1, "no.log");
-  fails({"none.log"}, 1, "none.log: shows no training");
-  fails({"empty.log"}, 1, "empty.log: shows no training");
-  fails({"bad.json"}, 1, "bad.json:2: is not a line of a metrics file");
+  fails({"none.log"}, 1, "none.log: contains no training log");
+  fails({"empty.log"}, 1, "empty.log: contains no training log");
+  fails({"bad.json"}, 1, "bad.json:2: this line is not from a metrics file");
   fails({"a.log", "--metric=acuracy"}, 1,
-        "there is no such curve; there are test/accuracy, test/loss, loss, train/loss, lr, speed");
+        "no such curve; the curves are test/accuracy, test/loss, loss, train/loss, lr, speed");
 }
 
 // The last line of a file that is being written, or whose machine stopped.

@@ -72,7 +72,7 @@ TEST_F(ToolTest, ResumesFromTheNewestSnapshot) {
   const Words train = {"train", "--solver=solver.prototxt", "--resume=auto"};
   const ToolResult first = Run(train);
   EXPECT_EQ(first.status, 0) << first.err;
-  EXPECT_THAT(first.err, HasSubstr("No snapshot of small to resume; training starts anew"));
+  EXPECT_THAT(first.err, HasSubstr("No snapshot of small to resume from; starting a new run"));
   const std::string weights = Read("small_iter_10.caffemodel");
   Write("small_iter_10.caffemodel", "half");
   const ToolResult second = Run(train);

@@ -22,10 +22,10 @@ DEFINE_bool(encoded, false, "Store compressed images, which are decoded during t
 DEFINE_string(encode_type, "", "Store compressed images of this type, such as jpg or png");
 DEFINE_bool(rgb, false, "Store channels as red, green, blue instead of blue, green, red");
 DEFINE_bool(check_size, false, "Treat an image that differs in size from the first one as bad");
-DEFINE_bool(skip_bad, false, "Leave out images that cannot be used, and list them at the end");
+DEFINE_bool(skip_bad, false, "Skip images that cannot be used, and list them at the end");
 DEFINE_bool(shuffle, false,
             "Store images in random order; folder does so unless --shuffle=false is given");
-DEFINE_uint64(shuffle_seed, 0, "The seed of what is random: the order and the pairs");
+DEFINE_uint64(shuffle_seed, 0, "The seed of the random order and of the pairs");
 
 namespace crema {
 namespace {
@@ -139,7 +139,7 @@ const Source& FindSource(const std::vector<std::string>& arguments) {
   const std::string known = "one of " + Join(names);
   if (arguments.empty()) throw UsageError("crema convert needs a source, " + known);
   const std::string near = Nearest(arguments[0], names);
-  throw UsageError("crema convert does not know the source '" + arguments[0] + "', only " + known +
+  throw UsageError("unknown source '" + arguments[0] + "'; it must be " + known +
                    (near.empty() ? "" : "; did you mean '" + near + "'?"));
 }
 
@@ -150,29 +150,30 @@ const char* ConvertDetails() {
          "    MNIST's IDX files, plain or .gz.\n"
          "crema convert mnist_pairs IMAGES LABELS OUT_DB\n"
          "    Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two\n"
-         "    channels of a record. The label is 1 if both show the same digit, else 0.\n"
+         "    channels of a record. The label is 1 if both show the same digit,\n"
+         "    otherwise 0.\n"
          "crema convert cifar10 FOLDER OUT_FOLDER\n"
-         "    The binary version of CIFAR-10. FOLDER holds data_batch_1.bin to\n"
+         "    The binary version of CIFAR-10. FOLDER contains data_batch_1.bin to\n"
          "    data_batch_5.bin and test_batch.bin; cifar10_train_BACKEND and\n"
-         "    cifar10_test_BACKEND are made in OUT_FOLDER. Channels are stored in the\n"
+         "    cifar10_test_BACKEND are created in OUT_FOLDER. Channels are stored in the\n"
          "    order red, green, blue, as by Caffe's converter; `crema convert folder\n"
          "    --rgb` makes the same from a folder of images.\n"
          "crema convert imageset ROOT LISTFILE OUT_DB\n"
          "    Each line of LISTFILE is the path of an image below ROOT, a space, and a\n"
-         "    label (a whole number). Paths may have spaces. Channels are stored in the\n"
+         "    label (an integer). Paths may have spaces. Channels are stored in the\n"
          "    order blue, green, red, as by Caffe's convert_imageset.\n"
          "crema convert folder FOLDER OUT_DB\n"
-         "    FOLDER holds a folder of images for each class. Classes are numbered from 0\n"
+         "    FOLDER contains one folder of images per class. Classes are numbered from 0\n"
          "    in the order of their names, which are written to OUT_DB/classes.txt.\n"
          "\n"
-         "OUT_DB must not exist yet. It appears when it is complete; until then it is named "
-         "OUT_DB.partial, which is removed if the conversion fails or is stopped by Ctrl-C or "
+         "OUT_DB must not exist yet. It is created as OUT_DB.partial and renamed when it is "
+         "complete. OUT_DB.partial is removed if the conversion fails or is stopped by Ctrl-C or "
          "SIGTERM.\n\n"
-         "--encoded keeps a file as it is if decoding it gives the channels and the size that are "
-         "asked for; others are compressed again. A truncated JPEG is stored with a warning, and "
-         "with grey for what is missing.\n\n"
-         "The options are for imageset and folder, except that all sources take --backend and "
-         "mnist_pairs takes --shuffle_seed.";
+         "--encoded stores a file unchanged if decoding it gives the requested channels and size; "
+         "other images are compressed again. A truncated JPEG is stored with a warning, and with "
+         "grey for the missing part.\n\n"
+         "Options other than --backend apply to imageset and folder; --shuffle_seed also applies "
+         "to mnist_pairs.";
 }
 
 std::vector<std::string> ConvertFlags() {

@@ -30,10 +30,9 @@ int RunDeviceQuery(const std::vector<std::string>& arguments) {
   TakesNoArguments(arguments);
   const std::vector<CudaDeviceInfo> gpus = ListCudaDevices();
   const auto wanted = std::count_if(gpus.begin(), gpus.end(), IsWanted);
-  if (!FLAGS_gpu.empty() && gpus.empty()) Fail("no GPU can be used: ", WhyNoCuda());
+  if (!FLAGS_gpu.empty() && gpus.empty()) Fail("no GPU is usable: ", WhyNoCuda());
   if (!FLAGS_gpu.empty() && wanted == 0) {
-    Fail("--gpu=", FLAGS_gpu, ": there is no such GPU; they are numbered from 0 to ",
-         gpus.size() - 1);
+    Fail("--gpu=", FLAGS_gpu, ": no such GPU; GPUs are numbered from 0 to ", gpus.size() - 1);
   }
   for (const CudaDeviceInfo& gpu : gpus) {
     if (IsWanted(gpu)) Print(gpu);

@@ -13,28 +13,28 @@
 #include "gpu_list.h"
 #include "schema/upgrade.h"
 
-DEFINE_string(gpu, "",
-              "The number of the GPU to run on, or all if there is one only; without it, the CPU "
-              "is used");
+DEFINE_string(
+    gpu, "",
+    "The number of the GPU to run on, or all if there is only one; the default is the CPU");
 DEFINE_string(solver, "", "The solver file (prototxt)");
 DEFINE_string(model, "", "The net file (prototxt)");
-DEFINE_string(weights, "", "Initial weights (.caffemodel or .h5); separate several by commas");
+DEFINE_string(weights, "", "Initial weights (.caffemodel or .h5); separate several with commas");
 DEFINE_string(phase, "", "TRAIN or TEST, which decides what layers the net has (default: TRAIN)");
 DEFINE_int32(level, 0, "The level of the net's state, for include and exclude rules");
-DEFINE_string(stage, "", "The stages of the net's state; separate several by commas");
+DEFINE_string(stage, "", "The stages of the net's state; separate several with commas");
 DEFINE_string(engine, "",
               "The engine of all layers that have it: CAFFE, ONEDNN, WINOGRAD or BF16; the "
-              "variable CREMA_ENGINE does the same");
-DEFINE_string(dummy_data, "",
-              "Read random images of this shape, N x C x H x W as in 4x3x224x224, instead of data "
-              "sets, whatever batch and crop size the net has; 0 takes the net's own number");
-DEFINE_bool(verbose, false, "Print everything that is known of each layer, in long lines");
-DEFINE_bool(no_fuse, false, "Run every layer by itself, without fusing it with others");
+              "environment variable CREMA_ENGINE does the same");
+DEFINE_string(
+    dummy_data, "",
+    "Use random images of this shape (N x C x H x W, such as 4x3x224x224) instead of data "
+    "sets, whatever batch and crop size the net has; 0 keeps the net's own number");
+DEFINE_bool(verbose, false, "Print everything that is known about each layer, in long lines");
+DEFINE_bool(no_fuse, false, "Do not fuse layers");
 DEFINE_bool(no_slices, false, "Run every layer for the whole batch at once");
 DEFINE_int32(threads, 0,
-             "How many threads compute on the CPU; 0: one per processor that the process may use, "
-             "by its affinity and the quota of its control group, or fewer if OMP_NUM_THREADS says "
-             "so");
+             "The number of threads that compute on the CPU; 0: one per processor that the process "
+             "may use (by its affinity and cgroup quota), or fewer if OMP_NUM_THREADS is lower");
 DEFINE_int32(iterations, 50,
              "The number of batches to run (default: 50; for test, one pass over the data)");
 
@@ -42,7 +42,7 @@ namespace crema {
 
 void TakesNoArguments(const std::vector<std::string>& arguments) {
   if (!arguments.empty()) {
-    throw UsageError("'" + arguments[0] + "' is not expected here; options begin with --");
+    throw UsageError("unexpected argument '" + arguments[0] + "'; options start with --");
   }
 }
 
@@ -56,7 +56,7 @@ std::shared_ptr<Device> DeviceFromFlags(Gpus gpus) {
   if (wanted.size() > 1) {
     if (gpus == Gpus::kOne) {
       Fail("--gpu=", FLAGS_gpu, " asks for ", wanted.size(),
-           " GPUs, but crema trains with one only; choose one, as in --gpu=", wanted[0]);
+           " GPUs, but crema trains with only one; choose one, as in --gpu=", wanted[0]);
     }
     LOG(WARNING) << "--gpu=" << FLAGS_gpu << ": only GPU " << wanted[0] << " is used";
   }

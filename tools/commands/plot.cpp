@@ -13,10 +13,10 @@
 #include "plot/series.h"
 #include "schema/binary_io.h"
 
-DEFINE_string(out, "curves.png", "The picture to write; its name ends with .png or .svg");
+DEFINE_string(out, "curves.png", "The picture to write (.png or .svg)");
 DEFINE_string(x, "iteration", "What the x axis shows: iteration or time");
-DEFINE_string(metric, "", "Draw only these curves, a panel each: several separated by commas");
-DEFINE_int32(smooth, 1, "Draw training curves as means of this many neighbouring points");
+DEFINE_string(metric, "", "Draw only these curves, separated by commas, one panel each");
+DEFINE_int32(smooth, 1, "Smooth training curves over this many neighbouring points");
 
 namespace crema {
 namespace {
@@ -89,7 +89,7 @@ std::vector<PanelNames> PanelsFromFlag(const std::vector<Run>& runs) {
     } else if (Has(names, test)) {
       panels.push_back({test, test, ""});
     } else {
-      Fail("--metric=", wanted, ": there is no such curve; there are ", Join(names, ", "));
+      Fail("--metric=", wanted, ": no such curve; the curves are ", Join(names, ", "));
     }
   }
   return panels;
@@ -174,7 +174,7 @@ int RunPlot(const std::vector<std::string>& arguments) {
   for (const std::string& path : arguments) {
     runs.push_back(ReadRun(path));
     if (FLAGS_x == "time" && !runs.back().has_times) {
-      Fail(path, ": its lines do not tell the time; draw it with --x=iteration");
+      Fail(path, ": its lines have no time; use --x=iteration");
     }
   }
   const Drawing drawing = LayOut(MakeFigure(runs));

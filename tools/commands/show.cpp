@@ -47,7 +47,7 @@ int RunShow(const std::vector<std::string>& arguments) {
   if (FLAGS_no_slices) options.slice_bytes = 0;
   Print(CompileNet(config, device->kind(), options), device->name());
   std::cout << std::flush;
-  if (!std::cout) Fail("the net could not be written to standard output");
+  if (!std::cout) Fail("cannot write to standard output");
   return 0;
 }
 

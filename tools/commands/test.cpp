@@ -40,7 +40,7 @@ class Scores {
   // The log has them in Caffe's words, standard output without anything else.
   void Report() const {
     if (weight_ == 0)
-      Fail("no batch could be run; give a batch_size of at most the records' number");
+      Fail("no batch could be run; use a batch_size of at most the number of records");
     LOG(INFO) << "Loss: " << FormatNumber(loss_ / weight_);
     for (const auto& [key, sum] : sums_) {
       OutputElement mean = sum.output;
@@ -48,7 +48,7 @@ class Scores {
       LOG(INFO) << FormatOutput(mean);
       std::cout << FormatOutput(mean) << "\n";
     }
-    if (!std::cout.flush()) Fail("the results could not be written to standard output");
+    if (!std::cout.flush()) Fail("cannot write to standard output");
   }
 
  private:
@@ -99,8 +99,8 @@ std::unique_ptr<Net> NetOfLastBatch(proto::NetParameter config, Net* net, uint64
     last->SeekData(net->DataPositions());
     return last;
   } catch (const Error& error) {
-    LOG(WARNING) << "The last " << records << " records are left out, since the net cannot run "
-                 << "for a batch of that size: " << error.what();
+    LOG(WARNING) << "The last " << records << " records are skipped, because the net cannot run "
+                 << "with a batch of that size: " << error.what();
     return nullptr;
   }
 }
@@ -123,8 +123,8 @@ void MakeBatchesEven(proto::NetParameter* config, OnePass* pass, std::unique_ptr
   if (pass->rest() == 0 || !WritesFiles(**net)) return;
   const auto device = (*net)->context().shared_device();
   pass->batch = LargestEvenBatch(pass->records, pass->batch);
-  LOG(INFO) << "The batch size becomes " << pass->batch << ", which divides the " << pass->records
-            << " records, so that the file that is written has each once";
+  LOG(INFO) << "The batch size is changed to " << pass->batch << ", which divides the "
+            << pass->records << " records, so that the file contains each record once";
   SetBatchSize(static_cast<uint32_t>(pass->batch), config);
   net->reset();
   *net = std::make_unique<Net>(*config, device, OptionsFromFlags());
@@ -140,8 +140,8 @@ int RunTest(const std::vector<std::string>& arguments) {
   proto::NetParameter config = NetFromFlags(Phase::kTest);
   auto net = std::make_unique<Net>(config, DeviceFromFlags(), OptionsFromFlags());
   CheckNoOpenInputs(*net,
-                    "test reads its data from layers such as Data or ImageData, so give the net "
-                    "that has one (usually called train_val.prototxt)");
+                    "test reads its data from layers such as Data or ImageData, so use a net that "
+                    "has one (usually called train_val.prototxt)");
   OnePass pass = PlanOnePass(*net);
   const bool whole_pass = !asks_number && pass.why_unknown.empty();
   if (whole_pass) MakeBatchesEven(&config, &pass, &net);
@@ -151,7 +151,7 @@ int RunTest(const std::vector<std::string>& arguments) {
     RunOnePass(config, pass, net.get(), &scores);
   } else {
     if (!asks_number) {
-      LOG(INFO) << "How many batches make one pass is not known: " << pass.why_unknown;
+      LOG(INFO) << "The number of batches in one pass is unknown: " << pass.why_unknown;
     }
     LOG(INFO) << "Running for " << FLAGS_iterations << " iterations.";
     const auto batches = static_cast<uint64_t>(FLAGS_iterations);

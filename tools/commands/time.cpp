@@ -19,7 +19,7 @@
 #include "schema/text_reader.h"
 #include "train/report.h"
 
-DEFINE_string(json, "", "Also write what was measured to this file");
+DEFINE_string(json, "", "Also write the measurements to this file");
 
 namespace crema {
 namespace {

@@ -53,7 +53,7 @@ void LogReport(const TimeReport& report) {
   LOG(INFO) << result;
   std::cout << result << std::endl;
   if (report.trains) {
-    LOG(INFO) << "Of it forward " << report.forward_ms << " ms, backward " << report.backward_ms
+    LOG(INFO) << "Forward " << report.forward_ms << " ms, backward " << report.backward_ms
               << " ms, update " << report.update_ms << " ms.";
   }
   LOG(INFO) << "Peak memory: " << BytesToString(static_cast<double>(report.peak_bytes)) << ".";

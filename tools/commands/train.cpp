@@ -49,8 +49,8 @@ std::shared_ptr<Device> ChooseDevice(const proto::SolverParameter& solver) {
   if (reason.empty()) {
     FLAGS_gpu = std::to_string(solver.device_id());
   } else {
-    LOG(WARNING) << "The solver asks for solver_mode: GPU, but " << reason
-                 << ". Training goes on with the CPU.";
+    LOG(WARNING) << "The solver sets solver_mode: GPU, but " << reason
+                 << ". Training on the CPU instead.";
   }
   return DeviceFromFlags(Gpus::kOne);
 }
@@ -60,14 +60,16 @@ void AddObservers(Trainer* trainer) {
   if (!FLAGS_metrics.empty()) trainer->AddObserver(std::make_shared<MetricsFile>(FLAGS_metrics));
   if (FLAGS_tensorboard.empty()) return;
   const auto events = std::make_shared<EventFile>(FLAGS_tensorboard, FLAGS_histograms);
-  LOG(INFO) << "Writing for TensorBoard to " << events->path();
+  LOG(INFO) << "Writing TensorBoard events to " << events->path();
   trainer->AddObserver(events);
 }
 
 std::string NewestSnapshot(const proto::SolverParameter& solver) {
   const std::string& prefix = solver.snapshot_prefix();
   const std::string state = FindNewestSnapshot(prefix);
-  if (state.empty()) LOG(INFO) << "No snapshot of " << prefix << " to resume; training starts anew";
+  if (state.empty()) {
+    LOG(INFO) << "No snapshot of " << prefix << " to resume from; starting a new run";
+  }
   return state;
 }
 
@@ -85,17 +87,18 @@ int RunTrain(const std::vector<std::string>& arguments) {
   TakesNoArguments(arguments);
   if (FLAGS_solver.empty()) throw UsageError("--solver=FILE is missing");
   if (!FLAGS_snapshot.empty() && !FLAGS_weights.empty()) {
-    throw UsageError("give --snapshot to resume training or --weights to fine-tune, not both");
+    throw UsageError("use --snapshot to resume training or --weights to fine-tune, not both");
   }
   if (FLAGS_histograms < 0) throw UsageError("--histograms must not be negative");
   if (FLAGS_histograms > 0 && FLAGS_tensorboard.empty()) {
     throw UsageError("--histograms needs --tensorboard=DIR, where they are written");
   }
   if (!FLAGS_resume.empty() && FLAGS_resume != "auto") {
-    throw UsageError("--resume=" + FLAGS_resume + ": must be auto; --snapshot names a state");
+    throw UsageError("--resume=" + FLAGS_resume +
+                     ": must be auto; use --snapshot=FILE for a given state");
   }
   if (!FLAGS_resume.empty() && !FLAGS_snapshot.empty()) {
-    throw UsageError("give --resume or --snapshot, not both");
+    throw UsageError("use --resume or --snapshot, not both");
   }
   SignalWatcher signals(ToAction("sigint_effect", FLAGS_sigint_effect),
                         ToAction("sighup_effect", FLAGS_sighup_effect),

@@ -325,11 +325,11 @@ Run ReadRun(const std::string& path) {
   }
   // The last line may be cut off. A log in which every line is in braces is another program's.
   if (is_metrics && odd + 1 < lines.size()) {
-    Fail(path, ":", odd + 1, ": is not a line of a metrics file");
+    Fail(path, ":", odd + 1, ": this line is not from a metrics file");
   }
   if (!run.curves.empty()) return run;
-  Fail(path, ": shows no training: it has ", shows_test ? "the results of a test, but " : "",
-       "no line of a log such as 'Iteration 100, loss = 0.5', and none of a metrics file");
+  Fail(path, ": contains no training log: it has ", shows_test ? "the results of a test, but " : "",
+       "no line like 'Iteration 100, loss = 0.5', and none of a metrics file");
 }
 
 }  // namespace crema
