@@ -102,8 +102,8 @@ std::string FindWeights(const proto::SolverState& state, const std::string& stat
   if (!FileExists(path)) {
     path = FolderOf(state_path) + "/" + path.substr(path.rfind('/') + 1);
     if (!FileExists(path)) {
-      Fail(state_path, ": its weights file is neither ", state.learned_net(), " nor ", path,
-           "; put it beside the state");
+      Fail(state_path, ": its weights file is missing: there is neither ", state.learned_net(),
+           " nor ", path, "; put it beside the state");
     }
   }
   const proto::SolverProgress& progress = state.progress();

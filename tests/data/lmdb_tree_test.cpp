@@ -91,7 +91,8 @@ TEST_F(LmdbTreeTest, APageOfZerosIsAnError) {
       EXPECT_EQ(file.Scan(), 1200u) << page;  // a page that is free, or the middle of a value
     } catch (const Error& error) {
       ++errors;
-      EXPECT_NE(std::string(error.what()).find(Concat("page ", page, " is not")), std::string::npos)
+      EXPECT_NE(std::string(error.what()).find(Concat("page ", page, " is invalid")),
+                std::string::npos)
           << error.what();
     }
   }
@@ -132,7 +133,7 @@ TEST_F(LmdbTreeTest, DamageOfTheMetaPageIsAnError) {
   fails([](LmdbMeta* meta) { meta->depth += 1; }, "is invalid");
   fails([](LmdbMeta* meta) { meta->depth -= 1; }, "is invalid");
   fails([](LmdbMeta* meta) { meta->depth = 60000; }, "60000 levels");
-  fails([](LmdbMeta* meta) { meta->flags = 4; }, "Caffe does not make");
+  fails([](LmdbMeta* meta) { meta->flags = 4; }, "which Caffe's databases never have");
 }
 
 // A branch whose children are all the branch's first child: the same records again and again.

@@ -217,7 +217,7 @@ TEST(TransformerTest, RefusesWhatDoesNotFit) {
       [] {
         Make("mean_value: 1 mean_value: 2").OutputSize({3, 8, 8}, NoName);
       },
-      {"2 mean_value", "3 channels"});
+      {"mean_value is given 2 times", "3 channels"});
   EXPECT_EQ(Make("mean_value: 1 mean_value: 2").OutputSize({2, 8, 8}, NoName).channels, 2);
 }
 

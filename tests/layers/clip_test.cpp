@@ -28,7 +28,7 @@ TEST_P(ClipTest, RefusesLimitsInTheWrongOrder) {
         LayerRunner("type: 'Clip' clip_param { min: 2 max: 1 }", {Shape{1}},
                     UnaryOptions(device(), DType::kFloat32, false));
       },
-      {"'test' (Clip)", "min is 2", "max 1"});
+      {"'test' (Clip)", "min is 2", "max is 1"});
 }
 
 }  // namespace

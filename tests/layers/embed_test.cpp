@@ -51,7 +51,7 @@ TEST_P(EmbedTest, NamesBadIndices) {
   runner.Forward();
   const std::string problem = runner.layer().CheckAfterForward(runner.context());
   for (const char* part :
-       {"2 word numbers outside 0..2", "the first is -1 at position 1", "input_dim, 3"}) {
+       {"2 index values outside 0..2", "the first is -1 at position 1", "input_dim, 3"}) {
     EXPECT_NE(problem.find(part), std::string::npos) << problem;
   }
 }

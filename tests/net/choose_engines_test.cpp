@@ -43,7 +43,7 @@ TEST(ChooseEnginesTest, SaysWhyNot) {
   EXPECT_EQ(FindNode(*net, "c").engine_note, "not ONEDNN: it supports float32 only");
   EXPECT_NE(net->Describe().find("float32 only"), std::string::npos);
   ExpectError([] { NetOf("engine: ONEDNN", DType::kFloat64); },
-              {"layer 'c' (Convolution)", "ONEDNN cannot run it", "float32 only"});
+              {"layer 'c' (Convolution)", "ONEDNN cannot run this layer", "float32 only"});
 }
 
 // Caffe runs such nets on a CPU, too.

@@ -293,7 +293,7 @@ TEST_F(ToolTest, DamagedSnapshots) {
   }
   std::filesystem::remove(folder_ / "small_iter_10.caffemodel");
   ExpectError({"train", "--solver=solver.prototxt", "--snapshot=small_iter_10.solverstate"},
-              {"small_iter_10.caffemodel is missing"});
+              {"its weights file is missing", "small_iter_10.caffemodel"});
 }
 
 TEST_F(ToolTest, DamagedDatabases) {

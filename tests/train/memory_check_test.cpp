@@ -130,7 +130,7 @@ TEST_F(MemoryCheckTest, ALimitCountsTheArenaOfTestNets) {
   const std::string error =
       ErrorOf([&] { MakeTrainer(ParseSolver(ChainSolver(folder_, 38) + tests)); });
   EXPECT_TRUE(Contains(error, "memory_limit is 38 MiB")) << error;
-  EXPECT_TRUE(Contains(error, "test nets")) << error;
+  EXPECT_TRUE(Contains(error, "test batches")) << error;
 }
 
 TEST_F(MemoryCheckTest, TellsThePlanBeforeTraining) {

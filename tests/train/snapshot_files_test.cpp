@@ -77,7 +77,7 @@ TEST_F(SnapshotFilesTest, PassesOverWhatIsNotWhole) {
       {[&] { Cut(state); }, "ends in the middle"},
       {[&] { Cut(weights); }, "is damaged or not the file that was written with"},
       {[&] { WriteTestFile(Path(state), ""); }, "is empty"},
-      {[&] { std::filesystem::remove(Path(weights)); }, "its weights file is neither"},
+      {[&] { std::filesystem::remove(Path(weights)); }, "its weights file is missing"},
       {[&] { std::filesystem::remove(Path(state)); }, "has weights but no state"},
       {[&] {
          std::filesystem::copy_file(Path("tiny_iter_8.caffemodel"), Path(weights),
@@ -148,7 +148,7 @@ TEST_F(SnapshotFilesTest, WeightsMustBelongToTheState) {
   std::filesystem::rename(Path("tiny_iter_8.caffemodel"), Path("tiny_iter_10.caffemodel"));
   const std::string error =
       ErrorOf([&] { MakeTrainer(Solver(), Path("tiny_iter_10.solverstate")); });
-  EXPECT_TRUE(Contains(error, "tiny_iter_10.caffemodel: is not the file")) << error;
+  EXPECT_TRUE(Contains(error, "tiny_iter_10.caffemodel: is damaged or not the file")) << error;
   EXPECT_TRUE(Contains(error, "--weights=")) << error;
 }
 
