@@ -25,17 +25,28 @@
 namespace crema {
 namespace {
 
+constexpr char kTrainDetails[] =
+    "The solver file names the net, the learning rate, and when to test and to save.\n\n"
+    "Ctrl-C (SIGINT) and SIGTERM stop training at the end of a layer and save a "
+    "snapshot; SIGHUP saves one and training continues. --resume=auto continues from the newest "
+    "complete snapshot.\n\n"
+    "Exit status: 0 if training is done or Ctrl-C stopped it, 1 after an error, 2 if the "
+    "command line is wrong, 143 if SIGTERM stopped it.";
+
+constexpr char kTestDetails[] =
+    "Runs the net in phase TEST and prints the mean of each of its outputs to standard "
+    "output.\n\n"
+    "Without --iterations, every record of the data is used exactly once: if the last batch "
+    "would be incomplete, it is made smaller, and means are weighted by the number of records. "
+    "If the number of records is not known (as with DummyData or WindowData), 50 batches are "
+    "run.";
+
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
       {"train",
        "--solver=FILE [options]",
        "train a net, or resume training",
-       "The solver file names the net, the learning rate, and when to test and to save.\n\n"
-       "Ctrl-C (SIGINT) and SIGTERM stop training at the end of a layer and save a "
-       "snapshot; SIGHUP saves one and training continues. --resume=auto continues from the newest "
-       "complete snapshot.\n\n"
-       "Exit status: 0 if training is done or Ctrl-C stopped it, 1 after an error, 2 if the "
-       "command line is wrong, 143 if SIGTERM stopped it.",
+       kTrainDetails,
        {"solver", "snapshot", "resume", "weights", "gpu", "engine", "threads", "level", "stage",
         "sigint_effect", "sighup_effect", "sigterm_effect", "no_fuse", "metrics", "tensorboard",
         "histograms", "verbose"},
@@ -43,12 +54,7 @@ const std::vector<Command>& Commands() {
       {"test",
        "--model=FILE --weights=FILE [options]",
        "score a trained net",
-       "Runs the net in phase TEST and prints the mean of each of its outputs to standard "
-       "output.\n\n"
-       "Without --iterations, every record of the data is used exactly once: if the last batch "
-       "would be incomplete, it is made smaller, and means are weighted by the number of records. "
-       "If the number of records is not known (as with DummyData or WindowData), 50 batches are "
-       "run.",
+       kTestDetails,
        {"model", "weights", "iterations", "gpu", "engine", "threads", "level", "stage", "no_fuse",
         "no_slices"},
        RunTest},

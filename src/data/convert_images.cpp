@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/numbers.h"
 #include "base/processors.h"
 #include "base/strings.h"
 #include "crema/base/error.h"

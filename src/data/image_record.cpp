@@ -1,7 +1,6 @@
 #include "data/image_record.h"
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/numbers.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "data/decode_image.h"
@@ -122,9 +122,8 @@ std::string FileOf(const std::string& path, Source source, const ImageOptions& o
 }  // namespace
 
 std::string ImageType(const std::string& path) {
-  std::string type = std::filesystem::path(path).extension().string();
+  std::string type = LowerCase(std::filesystem::path(path).extension().string());
   if (!type.empty()) type.erase(0, 1);
-  for (char& c : type) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return type == "jpeg" ? "jpg" : type == "tiff" ? "tif" : type;
 }
 
