@@ -10,7 +10,7 @@
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"
 #include "schema/hdf5_weights.h"
-#include "schema/upgrade.h"
+#include "schema/old_formats.h"
 #include "weights.pb.h"
 
 namespace crema {
