@@ -58,16 +58,16 @@ void AppendFile::Append(const std::string& record) {
     written = write(fd_, record.data(), record.size());
   } while (written < 0 && errno == EINTR);
   if (written == static_cast<ssize_t>(record.size())) {
-    warned_ = false;
+    warned_of_.clear();
     return;
   }
   const std::string reason = ReasonOf(written);
   const bool restored = written <= 0 || (before >= 0 && ftruncate(fd_, before) == 0);
-  if (!warned_) {
+  if (warned_of_ != reason) {
     LOG(WARNING) << path_ << ": cannot be written: " << reason << "; training continues without it"
                  << (restored ? "" : ", and its last record is damaged");
   }
-  warned_ = true;  // until a record is written again
+  warned_of_ = reason;  // until a record is written again
 }
 
 void AppendFile::ContinueLines(const std::string& begin, const std::string& what) {

@@ -30,7 +30,7 @@ class AppendFile {
  private:
   std::string path_;
   int fd_;
-  bool warned_ = false;
+  std::string warned_of_;  // why the last record was not written; "" if it was
 };
 
 // Seconds since 1970.
