@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/files.h"
 #include "crema/base/error.h"
 
 namespace crema {
@@ -24,6 +25,7 @@ constexpr uint64_t kMaxGzipRatio = 1032;
 class IdxFile {
  public:
   IdxFile(std::string path, uint32_t magic, const char* what) : path_(std::move(path)) {
+    OpenForReading(path_);  // for the reason if it fails
     std::error_code error;
     size_ = std::filesystem::file_size(path_, error);
     if (error) Fail(path_, ": cannot be read: ", error.message());

@@ -19,6 +19,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/files.h"
 #include "crema/base/error.h"
 #include "schema/file_kind.h"
 
@@ -29,39 +30,6 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
 constexpr uint64_t kLargestFile = INT_MAX;
-
-// strerror() may not be called from several threads.
-std::string Reason(int code) { return std::generic_category().message(code); }
-
-// A file descriptor, closed at the end of its life.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-int OpenRetrying(const char* path, int flags, mode_t mode = 0) {
-  int fd;
-  do fd = open(path, flags | O_CLOEXEC, mode);
-  while (fd < 0 && errno == EINTR);
-  return fd;
-}
-
-ssize_t ReadRetrying(int fd, char* buffer, size_t size) {
-  ssize_t count;
-  do count = read(fd, buffer, size);
-  while (count < 0 && errno == EINTR);
-  return count;
-}
 
 [[noreturn]] void FailTooLarge(const std::string& path) {
   Fail(path, ": is larger than 2 GiB, the limit of this format; use HDF5");
@@ -116,7 +84,7 @@ std::string FollowLinks(const std::string& path) {
   if (lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) return path;
   char* resolved = realpath(path.c_str(), nullptr);
   if (resolved == nullptr) {
-    Fail(path, ": cannot be written: it is a broken symbolic link: ", Reason(errno));
+    Fail(path, ": cannot be written: it is a broken symbolic link: ", ErrorText(errno));
   }
   std::string target = resolved;
   free(resolved);
@@ -193,12 +161,10 @@ std::string FolderOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-std::string ReadFileBytes(const std::string& path) {
-  Descriptor file(OpenRetrying(path.c_str(), O_RDONLY));
-  if (file.get() < 0) Fail(path, ": cannot be opened: ", Reason(errno));
+std::string ReadFileBytes(const std::string& path, Accept accept) {
+  const Descriptor file = OpenForReading(path, accept);
   struct stat info;
-  if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", Reason(errno));
-  if (S_ISDIR(info.st_mode)) Fail(path, ": is a folder, not a file");
+  if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", ErrorText(errno));
   if (static_cast<uint64_t>(std::max<off_t>(info.st_size, 0)) > kLargestFile) FailTooLarge(path);
   // One byte more than expected, so that the end is found without growing.
   std::string bytes(static_cast<size_t>(info.st_size) + 1, '\0');
@@ -206,10 +172,13 @@ std::string ReadFileBytes(const std::string& path) {
   while (true) {
     if (size == bytes.size()) bytes.resize(bytes.size() + bytes.size() / 2 + 65536);
     const ssize_t count = ReadRetrying(file.get(), &bytes[size], bytes.size() - size);
-    if (count < 0) Fail(path, ": cannot be read: ", Reason(errno));
+    if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
     if (count == 0) break;
     size += static_cast<size_t>(count);
     if (size > kLargestFile) FailTooLarge(path);
+  }
+  if (size == 0 && S_ISFIFO(info.st_mode)) {
+    Fail(path, ": is a pipe that nothing was written to; start what writes to it first");
   }
   bytes.resize(size);
   return bytes;
@@ -249,14 +218,15 @@ PendingFile::PendingFile(const std::string& path, const std::string& bytes)
   CheckReplaceable(target_);
   fd_ = OpenTemporary(target_, &temporary_);
   if (fd_ < 0) {
-    Fail(path, ": cannot be written: ", Reason(errno), " (in the folder ", FolderOf(target_), ")");
+    Fail(path, ": cannot be written: ", ErrorText(errno), " (in the folder ", FolderOf(target_),
+         ")");
   }
   flock(fd_, LOCK_SH | LOCK_NB);  // tells RemoveStaleTemporaries that somebody is at work
   int code = WriteAll(fd_, bytes);
   if (code == 0) code = SyncToDisk(fd_);
   if (code == 0) return;
   Discard();
-  Fail(path, ": cannot be written: ", Reason(code));
+  Fail(path, ": cannot be written: ", ErrorText(code));
 }
 
 PendingFile::~PendingFile() { Discard(); }
@@ -272,25 +242,33 @@ void PendingFile::Commit() {
   int code = rename(temporary_.c_str(), target_.c_str()) == 0 ? 0 : errno;
   if (code != 0) {
     Discard();
-    Fail(path_, ": cannot be written: ", Reason(code));
+    Fail(path_, ": cannot be written: ", ErrorText(code));
   }
   close(fd_);  // what could fail has failed in fsync
   fd_ = -1;
   code = SyncFolderOf(target_);
-  if (code != 0) Fail(path_, ": was written, but flushing it to disk failed: ", Reason(code));
+  if (code != 0) Fail(path_, ": was written, but flushing it to disk failed: ", ErrorText(code));
 }
 
 void WriteFileAtomically(const std::string& path, const std::string& bytes) {
   PendingFile(path, bytes).Commit();
 }
 
+void WriteFileOrStream(const std::string& path, const std::string& bytes) {
+  if (!IsStream(path)) return WriteFileAtomically(path, bytes);
+  const Descriptor stream = OpenStreamForWriting(path);
+  fcntl(stream.get(), F_SETFL, 0);  // there is somebody who reads; that is worth waiting for
+  const int code = WriteAll(stream.get(), bytes);
+  if (code != 0) Fail(path, ": cannot be written: ", ErrorText(code));
+}
+
 void RemoveFile(const std::string& path) {
   if (unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return;
-    Fail(path, ": cannot be removed: ", Reason(errno));
+    Fail(path, ": cannot be removed: ", ErrorText(errno));
   }
   const int code = SyncFolderOf(path);
-  if (code != 0) Fail(path, ": was removed, but flushing the folder failed: ", Reason(code));
+  if (code != 0) Fail(path, ": was removed, but flushing the folder failed: ", ErrorText(code));
 }
 
 std::vector<std::string> RemoveStaleTemporaries(
@@ -313,19 +291,19 @@ std::vector<std::string> FileNames(const std::string& folder) {
   while (!failed && entry != std::filesystem::directory_iterator()) {
     names.push_back(entry->path().filename().string());
     entry.increment(failed);
+    if (failed) Fail(folder, ": its files cannot be listed: ", failed.message());
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
 FileSum SumOfFile(const std::string& path) {
-  const Descriptor file(OpenRetrying(path.c_str(), O_RDONLY));
-  if (file.get() < 0) Fail(path, ": cannot be opened: ", Reason(errno));
+  const Descriptor file = OpenForReading(path);
   std::vector<char> block(1 << 20);
   FileSum sum;
   while (true) {
     const ssize_t count = ReadRetrying(file.get(), block.data(), block.size());
-    if (count < 0) Fail(path, ": cannot be read: ", Reason(errno));
+    if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
     if (count == 0) return sum;
     sum.bytes += static_cast<uint64_t>(count);
     sum.checksum = ChecksumOf(block.data(), static_cast<size_t>(count), sum.checksum);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/files.h"
+
 namespace google::protobuf {
 class Message;
 }
@@ -16,8 +18,9 @@ namespace crema {
 // All of these throw Error with one sentence that begins with the file's name and gives the
 // system's reason, and may be called from any thread.
 
-// Returns the content of a file, or of a pipe. Refuses folders and more than 2 GiB.
-std::string ReadFileBytes(const std::string& path);
+// Returns the content of a file; of a pipe too, unless `accept` says otherwise. Refuses folders,
+// devices, pipes that nobody has written to, and more than 2 GiB.
+std::string ReadFileBytes(const std::string& path, Accept accept = Accept::kFileOrPipe);
 
 // Reads a file of at most 2 GiB into `out`, whose old content is dropped. `what` says what the
 // file should be, as in "a weights file". Tells truncated files, empty files, and files of another
@@ -45,6 +48,10 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
 // file is removed and what stood at the path is left as it was; only a failure to write the
 // folder's entry to disk, the last step, is reported with the new content in place.
 void WriteFileAtomically(const std::string& path, const std::string& bytes);
+
+// The same; but what is neither a file nor a folder, such as a pipe that is being read or a
+// terminal, is written to.
+void WriteFileOrStream(const std::string& path, const std::string& bytes);
 
 // The two halves of WriteFileAtomically, for files that have to appear together: the constructor
 // brings the bytes to the disk under the temporary name, and Commit, which hardly can fail any
@@ -74,7 +81,8 @@ void RemoveFile(const std::string& path);
 std::vector<std::string> RemoveStaleTemporaries(
     const std::string& folder, const std::function<bool(const std::string&)>& is_target);
 
-// The names in a folder, sorted; none where it cannot be read.
+// The names in a folder, sorted; none where it is not there or cannot be opened. Throws Error where
+// it cannot be read to its end.
 std::vector<std::string> FileNames(const std::string& folder);
 
 // "a/b" of "a/b/c", "." of "c".

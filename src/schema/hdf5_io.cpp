@@ -1,16 +1,18 @@
 #include "schema/hdf5_io.h"
 
+#include <fcntl.h>
 #include <hdf5.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <mutex>
 #include <utility>
 
 #include "base/child_process.h"
+#include "base/files.h"
 #include "crema/base/error.h"
 
 namespace crema {
@@ -78,8 +80,15 @@ std::vector<hsize_t> Extents(const std::vector<int64_t>& shape) {
 // How long the library may take for a file; it unpacks more than ten times as many bytes a second.
 unsigned SecondsFor(const std::string& path) {
   struct stat info = {};
-  if (stat(path.c_str(), &info) != 0) Fail(path, ": cannot be opened: ", std::strerror(errno));
+  if (stat(path.c_str(), &info) != 0) Fail(path, ": cannot be opened: ", ErrorText(errno));
   return static_cast<unsigned>(10 + info.st_size / 5000000);
+}
+
+// The library does not say why it cannot write a file, and waits for the reader of a pipe.
+void CheckWritable(const std::string& path) {
+  if (IsStream(path)) Fail(path, ": cannot be written: it is not a regular file");
+  const Descriptor probe(OpenRetrying(path.c_str(), O_WRONLY | O_CREAT | O_NONBLOCK, 0666));
+  if (!probe.ok()) Fail(path, ": cannot be written: ", ErrorText(errno));
 }
 
 herr_t AddName(hid_t group, const char* name, const H5L_info_t*, void* names) {
@@ -96,10 +105,22 @@ herr_t AddName(hid_t group, const char* name, const H5L_info_t*, void* names) {
 struct Hdf5File::State {
   std::string path;
   hid_t file = -1;
+  bool on_disk = false;  // and written
 
   ~State() {
     const Lock lock;
-    if (file >= 0) H5Fclose(file);
+    if (file < 0) return;
+    if (on_disk && H5Fflush(file, H5F_SCOPE_LOCAL) < 0) WriteToNowhere();
+    H5Fclose(file);
+  }
+
+  // A file that cannot be written any more, because the disk is full, cannot be closed either, and
+  // the library then crashes when the program ends. What it still has goes into memory instead.
+  void WriteToNowhere() const {
+    void* handle = nullptr;
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) < 0 || handle == nullptr) return;
+    const Descriptor memory(memfd_create("crema", MFD_CLOEXEC));
+    if (memory.ok()) dup3(memory.get(), *static_cast<int*>(handle), O_CLOEXEC);
   }
 
   [[noreturn]] void FailAt(const std::string& dataset, const std::string& what) const {
@@ -231,8 +252,7 @@ Hdf5File& Hdf5File::operator=(Hdf5File&&) noexcept = default;
 const std::string& Hdf5File::path() const { return state_->path; }
 
 Hdf5File Hdf5File::Open(const std::string& path) {
-  std::ifstream probe(path);
-  if (!probe) Fail(path, ": cannot be opened: ", std::strerror(errno));
+  OpenForReading(path);  // for the reason if it fails
   const Lock lock;
   auto state = std::make_unique<State>();
   state->path = path;
@@ -242,13 +262,14 @@ Hdf5File Hdf5File::Open(const std::string& path) {
 }
 
 Hdf5File Hdf5File::Create(const std::string& path) {
-  std::ofstream probe(path);
-  if (!probe) Fail(path, ": cannot be written: ", std::strerror(errno));
-  probe.close();
+  CheckWritable(path);
   const Lock lock;
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  H5Pset_fapl_sec2(access);  // whatever HDF5_DRIVER says
   auto state = std::make_unique<State>();
   state->path = path;
-  state->file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  state->on_disk = true;
+  state->file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
   if (state->file < 0) Fail(path, ": cannot be written as an HDF5 file");
   return Hdf5File(std::move(state));
 }

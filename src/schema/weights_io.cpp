@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "crema.pb.h"
@@ -204,9 +203,11 @@ void CheckIsNoState(const std::string& path, const std::string& bytes) {
 
 bool IsHdf5File(const std::string& path) {
   std::string bytes(8, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(&bytes[0], static_cast<std::streamsize>(bytes.size()));
-  return file && IsHdf5(bytes);
+  const Descriptor file = OpenForReading(path);
+  const ssize_t count = ReadRetrying(file.get(), &bytes[0], bytes.size());
+  if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+  bytes.resize(static_cast<size_t>(count));
+  return IsHdf5(bytes);
 }
 
 std::vector<SavedLayer> ReadWeightsFile(const std::string& path) {

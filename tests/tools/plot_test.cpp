@@ -185,6 +185,16 @@ TEST_F(PlotTest, FindsTheTimeBeforeTheLine) {
   EXPECT_THAT(result.err, HasSubstr("run.log: its lines have no time"));
 }
 
+// The picture stays well-formed XML.
+TEST_F(PlotTest, EscapesControlCharactersInNames) {
+  const std::string name = "a\x1b<b>\xef\xbf\xbe&\xe9.log";
+  Write(name, CaffeLog());
+  const std::string svg = Svg({name});
+  EXPECT_THAT(Texts(svg), testing::Contains("a\\x1b&lt;b&gt;\\xef\\xbf\\xbe&amp;\\xe9"));
+  EXPECT_EQ(svg.find('\x1b'), std::string::npos);
+  EXPECT_EQ(Plot({name, "--out=out.png"}).status, 0);
+}
+
 TEST_F(PlotTest, SaysThatALogIsOfATest) {
   Write("test.log", LogLine(0, "Batch 0, accuracy = 0.9") + LogLine(1, "accuracy = 0.9"));
   const ToolResult result = Plot({"test.log"});

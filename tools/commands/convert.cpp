@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <csignal>
-#include <iostream>
 #include <optional>
 
 #include "base/strings.h"
 #include "commands/command.h"
 #include "crema/base/error.h"
+#include "output.h"
 #include "progress.h"
 #include "train/signals.h"
 
@@ -199,7 +199,7 @@ int RunConvert(const std::vector<std::string>& arguments) {
                });
   } catch (const Error& error) {
     if (signals.stopped_by() == 0) throw;
-    std::cerr << "crema: " << error.what() << std::endl;
+    PrintError(error.what());
     return 128 + signals.stopped_by();
   }
   return 0;

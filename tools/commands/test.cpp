@@ -48,7 +48,6 @@ class Scores {
       LOG(INFO) << FormatOutput(mean);
       std::cout << FormatOutput(mean) << "\n";
     }
-    if (!std::cout.flush()) Fail("cannot write to standard output");
   }
 
  private:
