@@ -235,7 +235,7 @@ std::string ManyScans(int coefficients, int per_coefficient) {
 }
 
 // A few bytes a scan, each of which takes as long as the whole image.
-TEST(DecodeJpegTest, RefusesEndlessScans) {
+TEST(JpegTest, RefusesEndlessScans) {
   DecodeReport report;
   EXPECT_FALSE(DecodeJpeg(ManyScans(63, 1), cv::IMREAD_COLOR, &report).empty());
   EXPECT_EQ(report.problem, "");
