@@ -133,7 +133,7 @@ TEST_F(HostileFilesTest, MnistHeaders) {
     Write("images", images);
     Write("labels", labels);
     Refuses({"convert", "mnist", "images", "labels", "db"}, part);
-    Refuses({"convert", "mnist_siamese", "images", "labels", "db"}, part);
+    Refuses({"convert", "mnist_pairs", "images", "labels", "db"}, part);
   };
   const std::string magic = Big(2051), labels = Big(2049);
   refuses(magic + Big(0) + Big(16384) + Big(16384), labels + Big(0), "contains no images");
