@@ -45,12 +45,10 @@ TEST(IsInProportion, DoubtsManySmallParts) {
   const weights::Net net;
   const std::string blob = Field(7, ""), layer = Field(100, ""), old_layer = Field(2, "");
   const std::string unknown_bytes = Field(50, ""), number_as_bytes = Field(1, "");
-  const std::string group("\xC3\x03\xC4\x03", 4);
   constexpr int kMany = 1000000;
   EXPECT_FALSE(IsInProportion(Repeated(layer, kMany), net));
   EXPECT_FALSE(IsInProportion(Repeated(old_layer, kMany), net));
   EXPECT_FALSE(IsInProportion(Repeated(unknown_bytes, kMany), net));
-  EXPECT_FALSE(IsInProportion(Repeated(group, kMany), net));
   const weights::Layer one_layer;
   EXPECT_FALSE(IsInProportion(Repeated(blob, kMany), one_layer));
   const weights::Blob one_blob;

@@ -56,7 +56,7 @@ class HostileFilesTest : public ToolTest {
     EXPECT_EQ(result.status, 1) << part << ": " << result.err;
     EXPECT_EQ(SplitLines(result.err).size(), 1u) << result.err;
     EXPECT_THAT(result.err, HasSubstr(part));
-    EXPECT_THAT(result.err, Not(HasSubstr("emory;"))) << result.err;
+    EXPECT_THAT(result.err, Not(HasSubstr("out of memory"))) << result.err;
   }
   void RefusesWeights(const std::string& name, const std::string& part) const {
     Refuses({"test", "--model=net.prototxt", "--iterations=1", "--weights=" + name}, part);
@@ -166,7 +166,7 @@ TEST_F(HostileFilesTest, EmptyPartsOfWeights) {
   RefusesWeights("layers", "layers: has so many empty parts");
   Write("old_layers", Repeated(std::string("\x12\0", 2), kMany));
   RefusesWeights("old_layers", "old_layers: has so many empty parts");
-  Write("state", std::string("\x08\1\x12\1a", 5) + Repeated(std::string("\x1a\0", 2), kMany));
+  Write("state", std::string("\x08\1\x12\2\x08\1", 6) + Repeated(std::string("\x1a\0", 2), kMany));
   RefusesWeights("state", "state: has so many empty parts");
   Refuses({"train", "--solver=solver.prototxt", "--snapshot=state"}, "has so many empty parts");
 }
