@@ -337,22 +337,22 @@ Run ReadRun(const std::string& path) {
   CurveTable curves(&run);
   MetricsReader metrics(&curves);
   LogReader log(&curves, YearOf(path));
-  const std::vector<std::string> lines = LinesOf(ReadFileBytes(path));
+  LogLines lines(ReadFileBytes(path));
   bool shows_test = false, is_metrics = false;
-  size_t odd = lines.size();  // the first line in braces that is none of a metrics file
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const std::string& line = lines[i];
+  size_t number = 0, odd = 0;  // odd: the first line in braces that is none of a metrics file
+  for (std::string line; lines.Next(&line);) {
+    ++number;
     const bool in_braces = !line.empty() && line[0] == '{';
     if (in_braces && metrics.ReadLine(line)) {
       is_metrics = true;
     } else if (!log.ReadLine(line)) {
       shows_test = shows_test || line.find("Batch 0, ") != std::string::npos;
-      if (in_braces) odd = std::min(odd, i);
+      if (in_braces && odd == 0) odd = number;
     }
   }
   // The last line may be cut off. A log in which every line is in braces is another program's.
-  if (is_metrics && odd + 1 < lines.size()) {
-    Fail(path, ":", odd + 1, ": this line is not from a metrics file");
+  if (is_metrics && odd > 0 && odd < number) {
+    Fail(path, ":", odd, ": this line is not from a metrics file");
   }
   if (!run.curves.empty()) return run;
   Fail(path, ": contains no training log: it has ", shows_test ? "the results of a test, but " : "",
