@@ -22,6 +22,7 @@
 #include "base/files.h"
 #include "crema/base/error.h"
 #include "schema/file_kind.h"
+#include "schema/message_size.h"
 
 namespace crema {
 namespace {
@@ -189,6 +190,11 @@ void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
   if (bytes.empty()) Fail(name_for_errors, ": is empty, not ", what);
   if (bytes.size() > kLargestFile) FailTooLarge(name_for_errors);
   if (IsHdf5(bytes)) Fail(name_for_errors, ": is an HDF5 file, not ", what);
+  if (!IsInProportion(bytes, *out)) {
+    Fail(name_for_errors, ": has so many empty parts that its ", bytes.size(),
+         " bytes would take ", SizeInMemory(bytes, *out) >> 20,
+         " MB of memory; it is damaged, or is not ", what);
+  }
   CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
                       static_cast<int>(bytes.size()));
   in.SetTotalBytesLimit(INT_MAX);

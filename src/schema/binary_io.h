@@ -24,7 +24,8 @@ std::string ReadFileBytes(const std::string& path, Accept accept = Accept::kFile
 
 // Reads a file of at most 2 GiB into `out`, whose old content is dropped. `what` says what the
 // file should be, as in "a weights file". Tells truncated files, empty files, and files of another
-// kind apart. After an Error `out` is in an unspecified state.
+// kind apart, and refuses those that would take memory out of all proportion to their size. After an
+// Error `out` is in an unspecified state.
 //
 // Fields that `out` does not know are kept or dropped as protobuf does; a missing `required` field
 // is accepted.

@@ -17,6 +17,8 @@ namespace crema {
 namespace {
 
 constexpr int kMostBlobs = 10000;
+// Blobs of a whole file that are missing.
+constexpr size_t kMostMissing = 1000;
 // Groups may hold themselves, so both are limited.
 constexpr int kDeepestGroup = 32, kMostGroups = 100000;
 // Before a group of data/: where the layer's name is, if the group has another one.
@@ -48,10 +50,13 @@ class LayerReader {
 
  private:
   void Read(const std::string& group, const std::string& name, int depth);
+  void ReadBlobs(const std::string& group, int blobs, SavedLayer* layer);
 
   const Hdf5File& file_;
   std::vector<SavedLayer> layers_;
   int groups_ = 0;
+  size_t missing_ = 0;
+  uint64_t letters_ = 0;  // of all names
 };
 
 std::vector<SavedLayer> LayerReader::ReadAll() {
@@ -68,6 +73,10 @@ void LayerReader::Read(const std::string& group, const std::string& name, int de
   if (depth > kDeepestGroup || ++groups_ > kMostGroups) {
     Fail(file_.path(), ": its groups are nested too deeply; the file is damaged");
   }
+  letters_ += name.size();
+  if (letters_ > (1 << 20) + 8 * file_.FileBytes()) {
+    Fail(file_.path(), ": its groups have more names than it can hold; the file is damaged");
+  }
   const std::vector<std::string> names = file_.Names(group);
   int blobs = 0;
   for (const std::string& entry : names) {
@@ -80,12 +89,19 @@ void LayerReader::Read(const std::string& group, const std::string& name, int de
   }
   if (blobs == 0 && !names.empty()) return;
   if (blobs > kMostBlobs) Fail(file_.path(), ": layer '", name, "' has too many blobs");
-  SavedLayer layer{name, "", {}};
+  layers_.push_back({name, "", {}});
+  ReadBlobs(group, blobs, &layers_.back());
+}
+
+void LayerReader::ReadBlobs(const std::string& group, int blobs, SavedLayer* layer) {
   for (int i = 0; i < blobs; ++i) {
     const std::string dataset = Concat(group, "/", i);
-    layer.blobs.push_back(file_.Has(dataset) ? ReadBlob(file_, dataset) : SavedBlob{});
+    const bool is_there = file_.Has(dataset);
+    if (!is_there && ++missing_ > kMostMissing) {
+      Fail(file_.path(), ": more than ", kMostMissing, " blobs are missing; the file is damaged");
+    }
+    layer->blobs.push_back(is_there ? ReadBlob(file_, dataset) : SavedBlob{});
   }
-  layers_.push_back(layer);
 }
 
 // Whether the library takes a name for the same groups in groups as the reader above.
