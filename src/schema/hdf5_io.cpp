@@ -214,9 +214,10 @@ struct Hdf5File::State {
         H5Sclose);
     const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     H5Pset_create_intermediate_group(links, 1);
-    const Handle dataset(
-        H5Dcreate2(file, name.c_str(), file_type, space, links, H5P_DEFAULT, H5P_DEFAULT),
-        H5Dclose);
+    const Handle plan(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_obj_track_times(plan, false);  // or no two files of the same values were equal
+    const Handle dataset(H5Dcreate2(file, name.c_str(), file_type, space, links, plan, H5P_DEFAULT),
+                         H5Dclose);
     const bool written =
         dataset.ok() && H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
     if (!written) FailAt(name, "cannot be written");
