@@ -19,6 +19,7 @@
 #include "crema/base/brief_waits.h"
 #include "crema/base/error.h"
 #include "crema/layer/registry.h"
+#include "early_signals.h"
 #include "flag_parser.h"
 #include "wrap.h"
 
@@ -212,7 +213,9 @@ bool AsksHelp(const std::vector<std::string>& words) {
                {"--help", "-help", "-h", "--helpshort", "-helpshort", "--helpfull", "-helpfull"});
 }
 
+// Signals wait until train has said what they do; all other commands they end.
 int RunCommand(const Command& command, const std::vector<std::string>& words, const char* program) {
+  if (command.run != RunTrain) ReleaseSignals();
   FlagParser flags(command.name, command.flags, FlagsOfAllCommands());
   flags.Parse(words);
   gflags::HandleCommandLineHelpFlags();  // --helpxml and the like, for programs; ends if given
@@ -269,6 +272,7 @@ int Report(std::string message, int status) {
 }  // namespace crema
 
 int main(int argc, char** argv) {
+  crema::HoldSignals();
   crema::OpenStandardStreams();
   crema::WaitBriefly(argv);
   FLAGS_alsologtostderr = true;
