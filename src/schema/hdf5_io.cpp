@@ -135,7 +135,7 @@ unsigned SecondsFor(const std::string& path) {
 }
 
 // The library does not say why it cannot write a file, and waits for the reader of a pipe.
-void CheckWritable(const std::string& path) {
+void CheckCanBeWritten(const std::string& path) {
   if (IsStream(path)) Fail(path, ": cannot be written: it is not a regular file");
   const Descriptor probe(OpenRetrying(path.c_str(), O_WRONLY | O_CREAT | O_NONBLOCK, 0666));
   if (!probe.ok()) Fail(path, ": cannot be written: ", ErrorText(errno));
@@ -358,9 +358,10 @@ struct Hdf5File::State {
         H5Sclose);
     const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     H5Pset_create_intermediate_group(links, 1);
-    const Handle dataset(
-        H5Dcreate2(file, name.c_str(), file_type, space, links, H5P_DEFAULT, H5P_DEFAULT),
-        H5Dclose);
+    const Handle plan(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_obj_track_times(plan, false);  // or no two files of the same values were equal
+    const Handle dataset(H5Dcreate2(file, name.c_str(), file_type, space, links, plan, H5P_DEFAULT),
+                         H5Dclose);
     const bool written =
         dataset.ok() && H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
     if (!written) FailAt(name, "cannot be written");
@@ -385,7 +386,7 @@ Hdf5File Hdf5File::Open(const std::string& path) {
 }
 
 Hdf5File Hdf5File::Create(const std::string& path) {
-  CheckWritable(path);
+  CheckCanBeWritten(path);
   const Lock lock;
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fapl_sec2(access);  // whatever HDF5_DRIVER says

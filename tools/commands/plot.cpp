@@ -89,7 +89,7 @@ std::string Listed(std::vector<std::string> names) {
 std::vector<PanelNames> PanelsFromFlag(const std::vector<Run>& runs) {
   const std::vector<std::string> names = NamesOf(runs);
   std::vector<PanelNames> panels;
-  for (const std::string& wanted : SplitList(FLAGS_metric)) {
+  for (const std::string& wanted : NamesFromFlag("metric", FLAGS_metric)) {
     const std::string test = "test/" + wanted, train = "train/" + wanted;
     if (wanted == "loss" && Has(names, "loss")) {
       panels.push_back({"loss", "loss", Has(names, test) ? test : ""});
