@@ -42,6 +42,8 @@ def parse_flags(arguments=None):
     add('--torch-variants', default=','.join(peers.Torch.variants))
     add('--rounds', type=int, default=3, help='runs of each program on the quiet machine')
     add('--loaded-rounds', type=int, default=10, help='runs of each program under a load')
+    add('--loaded-peer-rounds', type=int, default=10,
+        help='runs of the other programs under a load, if they are to be fewer')
     add('--seconds', type=float, default=1.5, help='about how long a run measures')
     add('--timeout', type=float, default=600, help='of a run, in seconds')
     add('--threads', type=int, default=2)
