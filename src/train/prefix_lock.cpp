@@ -8,7 +8,6 @@
 
 #include <cerrno>
 
-
 #include "base/files.h"
 #include "crema/base/error.h"
 
