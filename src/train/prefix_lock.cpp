@@ -37,7 +37,10 @@ std::string HolderIn(const std::string& content) {
 PrefixLock::PrefixLock(const std::string& prefix) : prefix_(prefix), path_(prefix + ".lock") {
   while (Open()) {
     if (!Lock()) return;
-    if (IsAtPath()) return Sign();
+    if (IsAtPath()) {
+      Sign();
+      return;
+    }
     Close();  // removed by the run before, which has just ended
   }
 }
