@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "data/buffer.h"
+#include "data/scratch_bytes.h"
 
 namespace crema {
 
@@ -63,7 +63,7 @@ class FileWindow {
   }
 
   const DataFile* file_;
-  Buffer buffer_;
+  ScratchBytes buffer_;
   size_t filled_ = 0;
   uint64_t begin_ = 0;  // where in the file the buffer's bytes are from
   uint64_t reads_ = 0;

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "data/buffer.h"
 #include "data/data_file.h"
 #include "data/leveldb_part.h"
+#include "data/scratch_bytes.h"
 
 namespace crema {
 
@@ -58,7 +58,7 @@ class LevelDbLatePart : public LevelDbPart {
   LevelDbKey key_;
   const DataFile* log_ = nullptr;  // that `window_` shows
   std::optional<FileWindow> window_;
-  Buffer joined_;
+  ScratchBytes joined_;
 };
 
 }  // namespace crema

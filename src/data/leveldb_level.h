@@ -36,7 +36,7 @@ class LevelDbLevel : public LevelDbPart {
   size_t number_ = 0;                          // of the table that is open
   std::shared_ptr<const LevelDbTable> table_;  // null: none
   std::optional<FileWindow> window_;
-  Buffer unpacked_;
+  ScratchBytes unpacked_;
   LevelDbBlockCursor index_, entry_;
   const char* loaded_ = nullptr;  // the place, in the index, of the block that `block_` shows
   std::string_view block_;

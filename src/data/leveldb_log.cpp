@@ -78,7 +78,8 @@ uint64_t LevelDbLog::Place(uint64_t at) const {
   return begin_ + room + later / per_block * kBlock + kHeader + later % per_block;
 }
 
-std::string_view ReadLevelDbLog(FileWindow* window, uint64_t place, uint64_t size, Buffer* buffer) {
+std::string_view ReadLevelDbLog(FileWindow* window, uint64_t place, uint64_t size,
+                                ScratchBytes* buffer) {
   if (size == 0) return {};
   const uint64_t room = BlockEnd(place) - place;
   if (size <= room) return {window->Get(place, size), size};

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "data/buffer.h"
 #include "data/data_file.h"
+#include "data/scratch_bytes.h"
 
 namespace crema {
 
@@ -43,6 +43,7 @@ class LevelDbLog {
 
 // `size` bytes of a record, the first of which is at `place` in the file. They are in `window` or
 // in `buffer` until the next call.
-std::string_view ReadLevelDbLog(FileWindow* window, uint64_t place, uint64_t size, Buffer* buffer);
+std::string_view ReadLevelDbLog(FileWindow* window, uint64_t place, uint64_t size,
+                                ScratchBytes* buffer);
 
 }  // namespace crema

@@ -48,12 +48,12 @@ LevelDbTable::LevelDbTable(const std::string& folder, const LevelDbTableFile& fi
     file_.Damaged("it does not end as a table does");
   }
   FileWindow window(&file_);
-  Buffer buffer;
+  ScratchBytes buffer;
   index_ = ReadBlock(index, &window, &buffer);
 }
 
 std::string_view LevelDbTable::ReadBlock(std::string_view place, FileWindow* window,
-                                         Buffer* buffer) const {
+                                         ScratchBytes* buffer) const {
   LevelDbParser parser(place);
   uint64_t offset, size, checksum = 0;
   if (!parser.Varint(&offset) || !parser.Varint(&size) || size > file_.size()) {

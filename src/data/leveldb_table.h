@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "data/buffer.h"
 #include "data/data_file.h"
 #include "data/leveldb_version.h"
+#include "data/scratch_bytes.h"
 
 namespace crema {
 
@@ -26,7 +26,8 @@ class LevelDbTable {
 
   // Reads and checks the block at `place`, which is a value of the index. The result is in `window`
   // or `buffer`.
-  std::string_view ReadBlock(std::string_view place, FileWindow* window, Buffer* buffer) const;
+  std::string_view ReadBlock(std::string_view place, FileWindow* window,
+                             ScratchBytes* buffer) const;
 
  private:
   DataFile file_;

@@ -88,7 +88,7 @@ class Unpacker {
 
 }  // namespace
 
-bool Unsnap(std::string_view packed, Buffer* buffer, std::string_view* unpacked) {
+bool Unsnap(std::string_view packed, ScratchBytes* buffer, std::string_view* unpacked) {
   uint64_t size = 0;
   size_t at = 0;
   for (bool more = true; more; ++at) {

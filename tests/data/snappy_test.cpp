@@ -11,7 +11,7 @@ namespace {
 
 // The result, or "damaged".
 std::string Unpack(const std::string& packed) {
-  Buffer buffer;
+  ScratchBytes buffer;
   std::string_view unpacked;
   // Exactly as large as it is, so that AddressSanitizer sees what lies beyond.
   const std::vector<char> exact(packed.begin(), packed.end());

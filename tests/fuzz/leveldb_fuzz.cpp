@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   if (number < 0) std::abort();
   const crema::DataFile file(number, "000005.ldb", "LevelDB 'fuzz'");
   const std::string_view whole(reinterpret_cast<const char*>(bytes), size);
-  crema::Buffer buffer;
+  crema::ScratchBytes buffer;
   std::string_view unpacked;
   if (crema::Unsnap(whole, &buffer, &unpacked)) {
     try {

@@ -6,7 +6,7 @@
 
 namespace crema {
 
-class Buffer {
+class ScratchBytes {
  public:
   // Memory for at least `bytes` bytes; what was there is lost.
   char* Reserve(size_t bytes) {
