@@ -316,7 +316,7 @@ TEST_F(SnapshotTest, NoticesEachFlippedBit) {
   std::string bytes = ReadTestFile(Path("tiny_iter_5.solverstate"));
   for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
     const char before = bytes[bit / 8];
-    bytes[bit / 8] = static_cast<char>(before ^ 1 << bit % 8);
+    bytes[bit / 8] = static_cast<char>(before ^ (1 << bit % 8));
     EXPECT_NE(ReadStateError(Path("damaged.solverstate"), bytes), "") << bit;
     bytes[bit / 8] = before;
   }
@@ -331,7 +331,7 @@ TEST_F(SnapshotTest, NoticesFlippedBitsInHdf5) {
   const size_t sealed = bytes.size() - kSeal, number_of_bits = 8 * bytes.size();
   for (size_t bit = 0; bit < number_of_bits; bit += bit / 8 < sealed ? kStride : 1) {
     const char before = bytes[bit / 8];
-    bytes[bit / 8] = static_cast<char>(before ^ 1 << bit % 8);
+    bytes[bit / 8] = static_cast<char>(before ^ (1 << bit % 8));
     const std::string error = ReadStateError(Path("damaged.solverstate.h5"), bytes);
     const bool in_mark = bit / 8 >= sealed && bit / 8 < sealed + kMark;
     EXPECT_EQ(error.empty(), in_mark) << bit << ": " << error;
