@@ -17,6 +17,10 @@ namespace {
 // How the file begins that a run has made; its process number and the machine's name follow.
 constexpr char kSignature[] = "crema train, process ";
 
+constexpr int kRounds = 100;  // of runs that end just now
+
+constexpr char kBeCareful[] = "; make sure that no other run uses this snapshot_prefix";
+
 std::string Reason(int code) { return std::generic_category().message(code); }
 
 std::string ContentOf(int fd) {
@@ -43,13 +47,16 @@ std::string NameOfMachine() {
 }  // namespace
 
 PrefixLock::PrefixLock(const std::string& prefix) : prefix_(prefix), path_(prefix + ".lock") {
-  constexpr int kRounds = 100;
-  for (int round = 0; round < kRounds && Open(); ++round) {
-    if (!Lock()) return;
-    if (IsAtPath()) return Sign();
+  for (int round = 0; round < kRounds; ++round) {
+    if (!Open() || !Lock()) return;
+    if (IsAtPath()) {
+      Sign();
+      return;
+    }
     Close();  // removed by the run before, which has just ended
     is_ours_ = false;
   }
+  LOG(WARNING) << path_ << ": is replaced all the time" << kBeCareful;
 }
 
 PrefixLock::~PrefixLock() {
@@ -65,10 +72,14 @@ void PrefixLock::Close() {
 // Returns false if there is no file to lock.
 bool PrefixLock::Open() {
   constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-  fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0666);
-  is_ours_ = fd_ >= 0;
-  if (fd_ < 0 && errno == EEXIST) fd_ = open(path_.c_str(), O_RDWR | kFlags);
-  if (fd_ < 0 && errno == EACCES) fd_ = open(path_.c_str(), O_RDONLY | kFlags);
+  for (int round = 0; round < kRounds; ++round) {
+    fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0666);
+    is_ours_ = fd_ >= 0;
+    if (is_ours_ || errno != EEXIST) break;
+    fd_ = open(path_.c_str(), O_RDWR | kFlags);
+    if (fd_ < 0 && errno == EACCES) fd_ = open(path_.c_str(), O_RDONLY | kFlags);
+    if (fd_ >= 0 || errno != ENOENT) break;  // else it was removed just now
+  }
   struct stat info;
   const bool is_file = fd_ >= 0 && fstat(fd_, &info) == 0 && S_ISREG(info.st_mode);
   if (is_file) return true;
@@ -78,9 +89,7 @@ bool PrefixLock::Open() {
     Close();
     Fail(path_, ": is not a regular file, so it cannot be the lock of snapshot_prefix; remove it");
   }
-  if (exists)
-    LOG(WARNING) << path_ << ": cannot be opened: " << Reason(code)
-                 << "; make sure that no other run uses this snapshot_prefix";
+  if (exists) LOG(WARNING) << path_ << ": cannot be opened: " << Reason(code) << kBeCareful;
   return false;
 }
 
@@ -98,8 +107,7 @@ bool PrefixLock::Lock() {
     Fail("solver: another run", holder, " is saving snapshots under the snapshot_prefix '", prefix_,
          "'; wait for its end, or change snapshot_prefix");
   }
-  LOG(WARNING) << path_ << ": cannot be locked: " << Reason(code)
-               << "; make sure that no other run uses this snapshot_prefix";
+  LOG(WARNING) << path_ << ": cannot be locked: " << Reason(code) << kBeCareful;
   return false;
 }
 
