@@ -214,9 +214,7 @@ bool AsksHelp(const std::vector<std::string>& words) {
                {"--help", "-help", "-h", "--helpshort", "-helpshort", "--helpfull", "-helpfull"});
 }
 
-// Signals wait until train has said what they do; all other commands they end.
 int RunCommand(const Command& command, const std::vector<std::string>& words, const char* program) {
-  if (command.run != RunTrain) ReleaseSignals();
   FlagParser flags(command.name, command.flags, FlagsOfAllCommands());
   flags.Parse(words);
   gflags::HandleCommandLineHelpFlags();  // --helpxml and the like, for programs; ends if given
@@ -232,6 +230,8 @@ int RunCommand(const Command& command, const std::vector<std::string>& words, co
 int Run(int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const auto first = FindCommandWord(words);
+  // Signals wait until train has said what they do; all else they end.
+  if (first == words.end() || *first != "train") ReleaseSignals();
   const bool asks_help = AsksHelp(words);
   if (AnyOf(words, {"--version", "-version", "-V"})) return RunVersion({});
   if (first == words.end()) {

@@ -137,7 +137,7 @@ int OpenTemporary(const std::string& target, std::string* temporary) {
   int fd;
   do {
     *temporary = Concat(target, kTemporary, getpid(), ".", count++);
-    fd = OpenRetrying(temporary->c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
+    fd = OpenRetrying(temporary->c_str(), O_RDWR | O_CREAT | O_EXCL, 0666);
   } while (fd < 0 && errno == EEXIST);
   return fd;
 }
@@ -220,20 +220,22 @@ void ReadBinaryFile(const std::string& path, const std::string& what,
   ReadBinary(ReadFileBytes(path), path, what, out);
 }
 
-std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what) {
-  const size_t size = message.ByteSizeLong();
+std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what,
+                             size_t more) {
+  const size_t size = message.ByteSizeLong() + more;
   if (size > kLargestFile) {
     Fail(what, ": would be ", size,
          " bytes, but this format is limited to 2 GiB; use snapshot_format: HDF5");
   }
   std::string bytes;
+  bytes.reserve(size);
   if (!message.SerializePartialToString(&bytes)) Fail(what, ": cannot be serialized");
   return bytes;
 }
 
 void CheckWritable(const std::string& path) {
   std::string temporary;
-  const Descriptor file(OpenTemporaryOf(path, FollowLinks(path), &temporary));
+  const Descriptor file(OpenTemporaryOf(path, path, &temporary));
   unlink(temporary.c_str());
 }
 
@@ -296,7 +298,11 @@ std::vector<std::string> RemoveStaleTemporaries(
   for (const std::string& name : FileNames(folder)) {
     if (!IsTemporary(name, is_target)) continue;
     const std::string path = folder + "/" + name;
-    const Descriptor file(OpenRetrying(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    // Network file systems give locks to those only who may write.
+    constexpr int kFlags = O_NOFOLLOW | O_NONBLOCK;
+    int fd = OpenRetrying(path.c_str(), O_RDWR | kFlags);
+    if (fd < 0) fd = OpenRetrying(path.c_str(), O_RDONLY | kFlags);
+    const Descriptor file(fd);
     struct stat info;
     const bool is_file = file.get() >= 0 && fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode);
     if (!is_file || flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
@@ -314,6 +320,9 @@ std::vector<std::string> FileNames(const std::string& folder) {
     entry.increment(failed);
     if (failed) Fail(folder, ": its files cannot be listed: ", failed.message());
   }
+  const bool is_none =
+      failed == std::errc::no_such_file_or_directory || failed == std::errc::not_a_directory;
+  if (failed && !is_none) Fail(folder, ": cannot be listed: ", failed.message());
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -36,9 +36,11 @@ void ReadBinaryFile(const std::string& path, const std::string& what,
 void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
                 const std::string& what, google::protobuf::Message* out);
 
-// Returns the binary form. `what` begins the sentence that is thrown where it would exceed 2 GiB,
-// the limit of the format; it should be the name of the file that is to be written.
-std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what);
+// Returns the binary form, with capacity for `more` bytes that the file will have besides. `what`
+// begins the sentence that is thrown where they would exceed 2 GiB, the limit of the format; it
+// should be the name of the file that is to be written.
+std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what,
+                             size_t more = 0);
 
 // Makes `bytes` the content of the file, so that at any moment, whatever fails or is killed, the
 // path holds either all of the old content or all of the new. When it returns, the new content is
@@ -67,6 +69,9 @@ class PendingFile {
 
   void Commit();
 
+  // The file that Commit replaces: the path, or where its links lead.
+  const std::string& target() const { return target_; }
+
  private:
   void Discard();
 
@@ -74,7 +79,7 @@ class PendingFile {
   int fd_ = -1;  // kept open for its lock
 };
 
-// Throws Error if WriteFileAtomically could not even begin: makes its temporary file, and removes
+// Throws Error if no new file of that name could be written: makes its temporary file, and removes
 // it.
 void CheckWritable(const std::string& path);
 
@@ -87,8 +92,8 @@ void RemoveFile(const std::string& path);
 std::vector<std::string> RemoveStaleTemporaries(
     const std::string& folder, const std::function<bool(const std::string&)>& is_target);
 
-// The names in a folder, sorted; none where it is not there or cannot be opened. Throws Error where
-// it cannot be read to its end.
+// The names in a folder, sorted; none if there is no such folder. Throws Error if it cannot be
+// listed.
 std::vector<std::string> FileNames(const std::string& folder);
 
 // "a/b" of "a/b/c", "." of "c".
