@@ -1,7 +1,6 @@
 // The command-line tool: picks a command, parses its flags, and turns errors into exit statuses:
 // 0 success, 1 an error of the user's, told in one sentence, 2 wrong usage (train: 143 if SIGTERM
 // stopped it).
-#include <fcntl.h>
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 #include <unistd.h>
@@ -13,13 +12,16 @@
 #include <new>
 #include <set>
 
+#include "base/standard_streams.h"
 #include "base/strings.h"
 #include "caffe_tools.h"
 #include "commands/command.h"
 #include "crema/base/brief_waits.h"
 #include "crema/base/error.h"
 #include "crema/layer/registry.h"
+#include "early_signals.h"
 #include "flag_parser.h"
+#include "output.h"
 #include "wrap.h"
 
 namespace crema {
@@ -212,7 +214,9 @@ bool AsksHelp(const std::vector<std::string>& words) {
                {"--help", "-help", "-h", "--helpshort", "-helpshort", "--helpfull", "-helpfull"});
 }
 
+// Signals wait until train has said what they do; all other commands they end.
 int RunCommand(const Command& command, const std::vector<std::string>& words, const char* program) {
+  if (command.run != RunTrain) ReleaseSignals();
   FlagParser flags(command.name, command.flags, FlagsOfAllCommands());
   flags.Parse(words);
   gflags::HandleCommandLineHelpFlags();  // --helpxml and the like, for programs; ends if given
@@ -250,38 +254,32 @@ int Run(int argc, char** argv) {
   }
 }
 
-// A file must not get the number of a standard stream that is closed: the log would go into it.
-void OpenStandardStreams() {
-  int fd = 0;
-  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDONLY);
-  if (fd > STDERR_FILENO) close(fd);
-}
-
-// Messages of libraries (OpenCV) may have several lines.
-int Report(std::string message, int status) {
-  while (!message.empty() && message.back() == '\n') message.pop_back();
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  std::cerr << "crema: " << message << std::endl;
-  return status;
+// Returns the exit status.
+int RunAndReport(int argc, char** argv) {
+  try {
+    return Run(argc, argv);
+  } catch (const UsageError& error) {
+    PrintError(error.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    PrintError("out of memory; use a smaller batch size");
+  } catch (const std::exception& error) {
+    PrintError(error.what());
+  }
+  return 1;
 }
 
 }  // namespace
 }  // namespace crema
 
 int main(int argc, char** argv) {
+  crema::HoldSignals();
   crema::OpenStandardStreams();
-  crema::WaitBriefly(argv);
+  crema::WaitBrieflyWithoutBlasThreads(argv, environ);  // if early_start.cpp could not
+  crema::SetUpOutput();
   FLAGS_alsologtostderr = true;
   FLAGS_logtostderr = true;          // files only if --log_dir or GLOG_log_dir asks for them
   FLAGS_log_year_in_prefix = false;  // as the glog of Caffe's time wrote it
   std::signal(SIGXFSZ, SIG_IGN);  // a file over its limit is an error of write(), like a full disk
-  try {
-    return crema::Run(argc, argv);
-  } catch (const crema::UsageError& error) {
-    return crema::Report(error.what(), 2);
-  } catch (const std::bad_alloc&) {
-    return crema::Report("out of memory; use a smaller batch size", 1);
-  } catch (const std::exception& error) {
-    return crema::Report(error.what(), 1);
-  }
+  return crema::FinishOutput(crema::RunAndReport(argc, argv));
 }

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
+#include <sstream>
 
 #include "base/strings.h"
 #include "commands/command.h"
+#include "schema/binary_io.h"
 
 namespace crema {
 namespace {
@@ -40,6 +41,14 @@ std::string Trim(const std::string& line) {
   const size_t first = line.find_first_not_of(blanks);
   return first == std::string::npos ? ""
                                     : line.substr(first, line.find_last_not_of(blanks) - first + 1);
+}
+
+std::string ReadFlagFile(const std::string& path) {
+  try {
+    return ReadFileBytes(path);
+  } catch (const Error& error) {
+    throw UsageError(Concat("--flagfile=", path, ": the file cannot be read: ", error.what()));
+  }
 }
 
 }  // namespace
@@ -139,8 +148,7 @@ void FlagParser::ReadFlagFiles(const std::string& paths, int depth) {
     if (depth >= kDeepestFile) {
       throw UsageError("--flagfile=" + path + ": the flag files include each other endlessly");
     }
-    std::ifstream file(path);
-    if (!file) throw UsageError("--flagfile=" + path + ": the file cannot be read");
+    std::istringstream file(ReadFlagFile(path));
     std::vector<std::string> words;
     for (std::string line; std::getline(file, line);) {
       const std::string word = Trim(line);

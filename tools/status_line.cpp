@@ -3,26 +3,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include "crema/base/error.h"
+#include "output.h"
 
 namespace crema {
 namespace {
-
-// The rest is lost if the terminal is gone: nobody could read it.
-bool WriteAll(int fd, const char* data, size_t size) {
-  while (size > 0) {
-    const ssize_t written = write(fd, data, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    data += written;
-    size -= static_cast<size_t>(written);
-  }
-  return true;
-}
 
 size_t WidthOf(int terminal) {
   winsize size = {};
@@ -41,7 +29,7 @@ void StatusLine::Show(const std::string& text) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const std::string line = "\r" + text.substr(0, WidthOf(fd_) - 1) + "\x1B[K";
   shown_ = true;
-  WriteAll(fd_, line.data(), line.size());
+  WriteToTerminal(fd_, line);  // lost if the terminal is gone: nobody could read it
 }
 
 void StatusLine::Hide() {
@@ -51,7 +39,7 @@ void StatusLine::Hide() {
 
 void StatusLine::HideLocked() {
   constexpr char kErase[] = "\r\x1B[K";
-  if (shown_) WriteAll(fd_, kErase, sizeof kErase - 1);
+  if (shown_) WriteToTerminal(fd_, kErase);
   shown_ = false;
 }
 
@@ -59,7 +47,7 @@ ssize_t StatusLine::WriteBehind(void* self, const char* data, size_t size) {
   auto& line = *static_cast<StatusLine*>(self);
   const std::lock_guard<std::mutex> lock(line.mutex_);
   line.HideLocked();
-  return WriteAll(line.fd_, data, size) ? static_cast<ssize_t>(size) : 0;
+  return WriteToTerminal(line.fd_, ShownText({data, size})) ? static_cast<ssize_t>(size) : 0;
 }
 
 FILE* StatusLine::stream() {

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "base/spin.h"
 
@@ -34,19 +35,69 @@ bool IsProgram(const std::string& path) {
   return !name.empty() && name.compare(0, 3, "ld-") != 0 && name.compare(0, 3, "ld.") != 0;
 }
 
-}  // namespace
+// The value of a variable in `environment`; null if it has none.
+const char* Find(char** environment, const std::string& name) {
+  for (char** entry = environment; *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, (name + "=").c_str(), name.size() + 1) == 0) {
+      return *entry + name.size() + 1;
+    }
+  }
+  return nullptr;
+}
 
-void WaitBriefly(char** argv) {
-  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+struct Variable {
+  std::string name, value;
+};
+
+// Whether `entry`, "NAME=VALUE", is one of these.
+bool IsOneOf(const std::vector<Variable>& variables, const char* entry) {
+  return std::any_of(variables.begin(), variables.end(), [entry](const Variable& variable) {
+    const std::string start = variable.name + "=";
+    return std::strncmp(entry, start.c_str(), start.size()) == 0;
+  });
+}
+
+// What makes waits brief; nothing if the user has chosen.
+std::vector<Variable> BriefWaits(char** environment) {
+  for (const char* chosen : {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}) {
+    if (Find(environment, chosen) != nullptr) return {};
+  }
+  const auto rounds = static_cast<long>(kSpinSeconds / SecondsPerRound());
+  return {{"GOMP_SPINCOUNT", std::to_string(rounds)}};
+}
+
+// Starts the program again, in the same process, with these variables. Returns if that fails.
+void StartAgain(const std::vector<Variable>& variables, char** argv, char** environment) {
   char path[4096];
   const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
   if (length <= 0 || !IsProgram(std::string(path, static_cast<size_t>(length)))) return;
-  const auto rounds = static_cast<long>(kSpinSeconds / SecondsPerRound());
-  setenv("GOMP_SPINCOUNT", std::to_string(rounds).c_str(), 1);
   path[length] = '\0';
-  execv(path, argv);  // by its name, which the process then has
-  execv("/proc/self/exe", argv);
-  unsetenv("GOMP_SPINCOUNT");
+  std::vector<std::string> added;
+  for (const Variable& variable : variables) added.push_back(variable.name + "=" + variable.value);
+  std::vector<char*> entries;
+  for (std::string& entry : added) entries.push_back(&entry[0]);
+  for (char** entry = environment; *entry != nullptr; ++entry) {
+    if (!IsOneOf(variables, *entry)) entries.push_back(*entry);
+  }
+  entries.push_back(nullptr);
+  execve(path, argv, entries.data());  // by its name, which the process then has
+  execve("/proc/self/exe", argv, entries.data());
+}
+
+}  // namespace
+
+void WaitBriefly(char** argv) {
+  const std::vector<Variable> variables = BriefWaits(environ);
+  if (!variables.empty()) StartAgain(variables, argv, environ);
+}
+
+void WaitBrieflyWithoutBlasThreads(char** argv, char** environment) {
+  constexpr char kBlasThreads[] = "OPENBLAS_NUM_THREADS";
+  std::vector<Variable> variables = BriefWaits(environment);
+  const char* const threads = Find(environment, kBlasThreads);
+  if (threads == nullptr || std::strcmp(threads, "1") != 0)
+    variables.push_back({kBlasThreads, "1"});
+  if (!variables.empty()) StartAgain(variables, argv, environment);
 }
 
 }  // namespace crema

@@ -13,6 +13,8 @@
 #include <ctime>
 #include <optional>
 
+#include "base/standard_streams.h"
+
 namespace crema {
 namespace {
 
@@ -36,6 +38,7 @@ void Limit(Resource resource, rlim_t soft, rlim_t hard) {
 }
 
 [[noreturn]] void RunAndExit(const std::function<void()>& work, unsigned cpu_seconds) {
+  OpenStandardStreams();  // what a crash says must not go into a file
   // A sanitizer's own handler says where the fault was.
   for (int signal : kCrashSignals) {
     if (!kHasSanitizer) std::signal(signal, SIG_DFL);

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <vector>
 
+#include "base/files.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "data/convert.h"
@@ -25,13 +26,13 @@ constexpr int kClasses = 10;
 void CheckFiles(const std::vector<std::string>& files, int images_per_file) {
   const uint64_t expected = static_cast<uint64_t>(images_per_file) * (kImageBytes + 1);
   for (const std::string& file : files) {
-    std::error_code error;
-    const uint64_t size = fs::file_size(file, error);
-    if (error) {
-      Fail(file, ": cannot be read: ", error.message(),
+    const std::string why = WhyNotReadable(file);
+    if (!why.empty()) {
+      Fail(file, ": ", why,
            "; the folder must contain the binary version of CIFAR-10 (data/cifar10/get_cifar10.sh "
            "downloads it)");
     }
+    const uint64_t size = fs::file_size(file);
     if (size != expected) {
       Fail(file, ": has ", size, " bytes, expected ", expected, " (", images_per_file,
            " images of ", kImageBytes + 1, " bytes); download it again");

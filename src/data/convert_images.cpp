@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <new>
 #include <opencv2/core.hpp>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -52,6 +53,8 @@ Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageO
     result.error = exception.err;
   } catch (const std::bad_alloc&) {
     result.error = "needs more memory than is available";
+  } catch (const std::exception& exception) {  // of a library, such as that it has no threads
+    result.error = exception.what();
   }
   if (result.error.empty()) return result;
   // Some sentences begin with the file's name already.
@@ -62,7 +65,8 @@ Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageO
 
 size_t Cores() { return static_cast<size_t>(AvailableProcessors()); }
 
-// Runs task(0) .. task(count - 1), which must not throw, on all cores.
+// Runs task(0) .. task(count - 1), which must not throw, on all cores; on fewer if the system does
+// not allow so many threads.
 template <class Task>
 void RunTasks(size_t count, const Task& task) {
   std::atomic<size_t> next{0};
@@ -70,7 +74,10 @@ void RunTasks(size_t count, const Task& task) {
     for (size_t i = next++; i < count; i = next++) task(i);
   };
   std::vector<std::thread> threads;
-  for (size_t i = 1; i < std::min(Cores(), count); ++i) threads.emplace_back(work);
+  try {
+    for (size_t i = 1; i < std::min(Cores(), count); ++i) threads.emplace_back(work);
+  } catch (const std::system_error&) {
+  }
   work();
   for (std::thread& thread : threads) thread.join();
 }

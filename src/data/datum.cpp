@@ -5,10 +5,10 @@
 #include <opencv2/imgcodecs.hpp>
 #include <vector>
 
+#include "base/printable.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "data/decode_image.h"
-#include "data/printable.h"
 
 namespace crema {
 namespace {

@@ -1,6 +1,5 @@
 #include "data/image_file.h"
 
-#include <fstream>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -33,11 +32,12 @@ ImageFileDecoder::ImageFileDecoder(ImageFileDecoder&&) noexcept = default;
 
 const Image& ImageFileDecoder::Read(const std::string& path, const std::string& where) {
   State& s = *state_;
-  if (!std::ifstream(path).good()) {
-    Fail(where, ": cannot open the image ", path, "; correct its path or root_folder");
+  const std::string why = WhyNotReadable(path);
+  if (!why.empty()) {
+    Fail(where, ": the image ", path, " ", why, "; correct its path or root_folder");
   }
   DecodeReport report;
-  s.decoded = DecodeImage(ReadFileBytes(path), s.flag, &report);
+  s.decoded = DecodeImage(ReadFileBytes(path, Accept::kFile), s.flag, &report);
   if (s.decoded.empty()) Fail(where, ": cannot decode the image ", path, ": ", report.problem);
   s.flaws->Add(report.flaw, [&] { return where + ": the image " + path; });
   if (s.height > 0 && s.width > 0) {

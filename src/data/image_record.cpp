@@ -63,7 +63,7 @@ bool AreEqual(const cv::Mat& a, const cv::Mat& b) {
 // Training decodes stored files as they are: grey to one channel, and without turning them.
 Source ReadSource(const std::string& path, const ImageOptions& options) {
   Source source;
-  source.bytes = ReadFileBytes(path);
+  source.bytes = ReadFileBytes(path, Accept::kFile);
   if (source.bytes.empty()) Fail("is empty");
   DecodeReport report;
   cv::Mat stored;

@@ -4,11 +4,10 @@
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
+#include "base/printable.h"
 #include "crema/base/error.h"
-#include "data/printable.h"
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"
 
@@ -50,9 +49,11 @@ std::string ReadText(const std::string& path, const std::string& wanted,
   return bytes.compare(0, 3, kMark) == 0 ? bytes.substr(3) : bytes;
 }
 
-bool CanBeOpened(const std::string& path) {
-  std::error_code ignored;
-  return !std::filesystem::is_directory(path, ignored) && std::ifstream(path).good();
+bool CanBeOpened(const std::string& path) { return WhyNotReadable(path).empty(); }
+
+// Behind the "+" of a number, which from_chars does not take, but Caffe does.
+const char* SkipPlus(const char* number, const char* end) {
+  return end - number > 1 && number[0] == '+' && number[1] != '-' ? number + 1 : number;
 }
 
 // The names in a line: the whole of it, or its words if these are files and the line is none.
@@ -94,8 +95,8 @@ std::vector<ListedImage> ReadImageList(const std::string& path, const std::strin
     const size_t blank = text.find_last_of(kBlanks);
     const size_t label_at = blank == std::string::npos ? 0 : blank + 1;
     ListedImage image = {"", 0, line.number};
-    const char* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data() + label_at, end, image.label);
+    const char* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(SkipPlus(text.data() + label_at, end), end, image.label);
     if (blank == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end) {
       Fail(
           NameLine(owner, path, line.number), "\"", Printable(text),
@@ -122,8 +123,8 @@ std::vector<std::string> ReadFileList(const std::string& path, const std::string
     for (std::string& name : NamesIn(line.text.substr(line.text.find_first_not_of(kBlanks)))) {
       if (!CanBeOpened(name)) {
         Fail(NameLine(owner, path, line.number), "the file \"", Printable(name, kLongestPath),
-             "\" cannot be opened; each line must be the path of a file, absolute or relative to "
-             "the current folder");
+             "\" ", WhyNotReadable(name),
+             "; each line must be the path of a file, absolute or relative to the current folder");
       }
       names.push_back(std::move(name));
     }

@@ -26,7 +26,8 @@ struct ListedImage {
   int line;  // in the list, from 1
 };
 
-// Lines "PATH LABEL", the label being a whole number behind the last blank. Paths may have blanks.
+// Lines "PATH LABEL", the label being a whole number ("7", "-7", "+7") behind the last blank. Paths
+// may have blanks.
 std::vector<ListedImage> ReadImageList(const std::string& path, const std::string& owner);
 
 // The names of files, one in each line. A name may have blanks; a line of several names that have

@@ -52,52 +52,47 @@ int ChildFor(const char* page, std::string_view key) {
   return low;
 }
 
+// A record takes at least a pointer, a header and a key of one byte, which is padded.
+constexpr uint64_t kLeastNode = 2 + kNodeHeader + 2;
+
 }  // namespace
 
-LmdbMeta LmdbMeta::Parse(const char* bytes) {
-  LmdbMeta meta;
-  meta.magic = Load<uint32_t>(bytes + 16);
-  meta.page_size = Load<uint32_t>(bytes + 40);
-  meta.flags = Load<uint16_t>(bytes + 92);
-  meta.depth = Load<uint16_t>(bytes + 94);
-  meta.entries = Load<uint64_t>(bytes + 120);
-  meta.root = Load<uint64_t>(bytes + 128);
-  meta.last_page = Load<uint64_t>(bytes + 136);
-  meta.transaction = Load<uint64_t>(bytes + 144);
-  return meta;
-}
-
-LmdbTreeCursor::LmdbTreeCursor(const LmdbTree* tree) : tree_(tree) {
-  if (tree_->meta.flags != 0) {
-    FailDatabase(tree_->title, "read",
+LmdbTreeCursor::LmdbTreeCursor(const LmdbTree* tree) : tree_(tree), window_(tree->file) {
+  const LmdbMeta& meta = tree_->meta;
+  if (meta.flags != 0) {
+    FailDatabase(tree_->file->title(), "read",
                  "its keys are numbers or repeat, which Caffe's databases never have; convert it");
   }
   if (depth() > kMaxDepth) Damaged(Concat("its tree claims to be ", depth(), " levels deep"));
+  const uint64_t room = (meta.last_page + 1) * (meta.page_size / kLeastNode);
+  if (meta.entries > room) {
+    Damaged(Concat("it claims to have ", meta.entries, " records, but its ", meta.last_page + 1,
+                   " pages have room for ", room));
+  }
+  levels_.resize(static_cast<size_t>(depth()), {kNoPage, {}, 0});
 }
 
+// A page that another process has written over may look damaged.
 void LmdbTreeCursor::Damaged(const std::string& what) const {
-  FailDatabase(tree_->title, "read",
-               "data.mdb is damaged: " + what + "; copy it again or recreate it");
+  CheckStillLatest(*tree_->file, tree_->meta);
+  tree_->file->Damaged(what);
 }
 
-const char* LmdbTreeCursor::Page(uint64_t number) const {
+uint64_t LmdbTreeCursor::Offset(uint64_t number) const {
   if (number > tree_->meta.last_page) {
     Damaged(Concat("it refers to page ", number, " of ", tree_->meta.last_page + 1));
   }
-  const char* page = tree_->memory + number * tree_->meta.page_size;
-  if (Load<uint64_t>(page) != number) Damaged(Concat("page ", number, " is invalid"));
-  return page;
+  return number * tree_->meta.page_size;
 }
 
-const char* LmdbTreeCursor::CheckedPage(uint64_t number, bool leaf) const {
-  const char* page = Page(number);
+void LmdbTreeCursor::CheckPage(uint64_t number, const char* page, bool leaf) const {
   const bool right_kind = (PageFlags(page) & kKindMask) == (leaf ? kLeaf : kBranch);
   const uint32_t lower = Lower(page), upper = Upper(page);
-  if (!right_kind || lower < kPageHeader + 2 || lower > upper || upper > tree_->meta.page_size) {
+  if (Load<uint64_t>(page) != number || !right_kind || lower < kPageHeader + 2 || lower > upper ||
+      upper > tree_->meta.page_size) {
     Damaged(Concat("page ", number, " is invalid"));
   }
   for (int i = 0; i < NodeCount(page); ++i) CheckNode(number, page, i, leaf);
-  return page;
 }
 
 void LmdbTreeCursor::CheckNode(uint64_t number, const char* page, int index, bool leaf) const {
@@ -108,7 +103,8 @@ void LmdbTreeCursor::CheckNode(uint64_t number, const char* page, int index, boo
     uint64_t end = offset + kNodeHeader + KeySize(node);
     if (leaf) {
       if ((NodeFlags(node) & ~kBigValue) != 0) {
-        FailDatabase(tree_->title, "read",
+        CheckStillLatest(*tree_->file, tree_->meta);
+        FailDatabase(tree_->file->title(), "read",
                      "it is damaged, or contains databases within the database, which Caffe does "
                      "not make; recreate or convert it");
       }
@@ -119,76 +115,103 @@ void LmdbTreeCursor::CheckNode(uint64_t number, const char* page, int index, boo
   if (!good) Damaged(Concat("page ", number, " is invalid"));
 }
 
+// What was read is right as long as nobody has changed the file until after it was read.
+void LmdbTreeCursor::CheckReads() const {
+  if (checked_reads_ == window_.reads()) return;
+  CheckStillLatest(*tree_->file, tree_->meta);
+  checked_reads_ = window_.reads();
+}
+
+// Keeps the page of the last visit: all ways lead through the root.
 void LmdbTreeCursor::Enter(uint64_t number) {
-  const bool leaf = static_cast<int>(path_.size()) + 1 == depth();
-  path_.push_back({CheckedPage(number, leaf), 0});
+  Level& level = levels_[static_cast<size_t>(used_)];
+  if (level.number != number) {
+    const size_t size = tree_->meta.page_size;
+    level.number = kNoPage;
+    const char* page = window_.Get(Offset(number), size);
+    level.page.assign(page, page + size);
+    CheckPage(number, level.page.data(), used_ + 1 == depth());
+    level.number = number;
+  }
+  level.index = 0;
+  ++used_;
 }
 
-// From the end of path_ to the first record below it.
+// From the last level in use to the first record below it.
 void LmdbTreeCursor::DescendLeft() {
-  while (static_cast<int>(path_.size()) < depth()) {
-    Enter(Child(Node(path_.back().page, path_.back().index)));
-  }
+  while (used_ < depth()) Enter(Child(Node(leaf().page.data(), leaf().index)));
 }
 
-void LmdbTreeCursor::CountRecord() {
-  if (counting_ && ++given_ > tree_->meta.entries) {
-    Damaged(Concat("it has more records than the ", tree_->meta.entries, " it claims"));
-  }
-}
+bool LmdbTreeCursor::IsEmpty() const { return tree_->meta.root == kNoPage || depth() == 0; }
 
-bool LmdbTreeCursor::First() {
-  path_.clear();
-  given_ = 0;
-  counting_ = true;
-  if (tree_->meta.root == kNoPage || depth() == 0) return false;
-  Enter(tree_->meta.root);
-  DescendLeft();
-  CountRecord();
+// The cursor has come to a record.
+bool LmdbTreeCursor::Arrive() {
+  CheckReads();
+  if (counting_) CountRecord();
   return true;
 }
 
+void LmdbTreeCursor::CountRecord() {
+  if (++given_ > tree_->meta.entries) {
+    Damaged(Concat("it has more records than the ", tree_->meta.entries, " it claims"));
+  }
+  if (given_ > 1 && key() <= last_key_) {
+    Damaged(Concat("the keys of page ", leaf().number, " are not in order"));
+  }
+  last_key_ = key();
+}
+
+bool LmdbTreeCursor::First() {
+  used_ = 0;
+  given_ = 0;
+  counting_ = true;
+  if (IsEmpty()) return false;
+  Enter(tree_->meta.root);
+  DescendLeft();
+  return Arrive();
+}
+
 bool LmdbTreeCursor::Next() {
-  while (!path_.empty() && path_.back().index + 1 == NodeCount(path_.back().page)) path_.pop_back();
-  if (path_.empty()) {
+  while (used_ > 0 && leaf().index + 1 == NodeCount(leaf().page.data())) --used_;
+  if (used_ == 0) {
     if (counting_ && given_ != tree_->meta.entries) {
       Damaged(Concat("only ", given_, " of its ", tree_->meta.entries, " records are there"));
     }
     return false;
   }
-  ++path_.back().index;
+  ++levels_[static_cast<size_t>(used_ - 1)].index;
   DescendLeft();
-  CountRecord();
-  return true;
+  return Arrive();
 }
 
 bool LmdbTreeCursor::Find(std::string_view key) {
-  path_.clear();
+  used_ = 0;
   counting_ = false;
-  if (tree_->meta.root == kNoPage || depth() == 0) return false;
-  Enter(tree_->meta.root);
-  while (static_cast<int>(path_.size()) < depth()) {
-    Level& level = path_.back();
-    level.index = ChildFor(level.page, key);
-    Enter(Child(Node(level.page, level.index)));
+  if (IsEmpty()) return false;
+  for (uint64_t number = tree_->meta.root;;) {
+    Enter(number);
+    Level& level = levels_[static_cast<size_t>(used_ - 1)];
+    level.index = ChildFor(level.page.data(), key);
+    if (used_ == depth()) break;
+    number = Child(Node(level.page.data(), level.index));
   }
-  path_.back().index = ChildFor(path_.back().page, key);
-  return this->key() == key;
+  return Arrive() && this->key() == key;
 }
 
-std::string_view LmdbTreeCursor::key() const {
-  return Key(Node(path_.back().page, path_.back().index));
-}
+std::string_view LmdbTreeCursor::key() const { return Key(Node(leaf().page.data(), leaf().index)); }
 
 std::string_view LmdbTreeCursor::value() const {
-  const char* node = Node(path_.back().page, path_.back().index);
+  const char* node = Node(leaf().page.data(), leaf().index);
   const uint64_t size = ValueSize(node);
   if ((NodeFlags(node) & kBigValue) == 0) return {ValueAt(node), size};
   const uint64_t first = Load<uint64_t>(ValueAt(node));
-  const char* page = Page(first);
-  const uint64_t pages_left = tree_->meta.last_page - first + 1;
-  if ((PageFlags(page) & kKindMask) != kOverflow ||
-      kPageHeader + size > pages_left * tree_->meta.page_size) {
+  const uint64_t offset = Offset(first), pages_left = tree_->meta.last_page - first + 1;
+  if (kPageHeader + size > pages_left * tree_->meta.page_size) {
+    Damaged(Concat("page ", first, " is invalid"));
+  }
+  const char* page = window_.Get(offset, kPageHeader + size);
+  CheckReads();
+  if (Load<uint64_t>(page) != first || (PageFlags(page) & kKindMask) != kOverflow) {
     Damaged(Concat("page ", first, " is invalid"));
   }
   return {page + kPageHeader, size};

@@ -14,8 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Hands out one object a folder for as long as somebody holds it. Opening and closing happen under
-// one lock, so that a folder is never open twice, not even for a moment.
+// Hands out one object a folder for as long as somebody holds it.
 class OpenSources {
  public:
   using Opener = std::function<std::unique_ptr<RecordSource>()>;
@@ -44,12 +43,16 @@ class OpenSources {
   std::map<std::string, Entry> entries_;
 };
 
-// The one place with state of the whole process: the locks of both kinds of database belong to
-// the process. Never destroyed, since sources may be released at exit.
+// The one place with state of the whole process: the index of a large database's keys is large,
+// too. Never destroyed, since sources may be released at exit.
 OpenSources& TheOpenSources() {
   static OpenSources& sources = *new OpenSources;
   return sources;
 }
+
+// LevelDB stores what a key shares with the one before only once, so a small file could claim
+// keys without end. Keys in a file are at most this many times as large as the file.
+constexpr uint64_t kMostKeyBytes = 256;
 
 bool Has(const std::string& folder, const char* file) {
   std::error_code ignored;
@@ -116,7 +119,13 @@ const KeyIndex& RecordSource::Keys() {
   std::call_once(keys_once_, [this] {
     KeyIndex keys;
     const std::unique_ptr<RecordCursor> cursor = NewCursor();
-    for (bool more = cursor->First(); more; more = cursor->Next()) keys.Add(cursor->key());
+    for (bool more = cursor->First(); more; more = cursor->Next()) {
+      keys.Add(cursor->key());
+      if (keys.text_bytes() / kMostKeyBytes <= bytes()) continue;
+      FailDatabase(title(), "read",
+                   Concat("it is damaged: its ", bytes(), " bytes claim to hold more than ",
+                          keys.text_bytes(), " bytes of keys; copy it again or recreate it"));
+    }
     keys_ = std::move(keys);
   });
   return keys_;

@@ -38,6 +38,7 @@ class KeyIndex {
  public:
   void Add(std::string_view key);
   uint64_t size() const { return ends_.size(); }
+  uint64_t text_bytes() const { return text_.size(); }
   std::string_view operator[](uint64_t record) const;
 
  private:
@@ -46,7 +47,8 @@ class KeyIndex {
 };
 
 // A database that is open for reading. It has at least one record. Any thread may call it. Must
-// outlive its cursors.
+// outlive its cursors. No process is kept from writing to it; if one does, reading ends with an
+// Error.
 class RecordSource {
  public:
   RecordSource(Backend backend, const std::string& path);
@@ -61,6 +63,9 @@ class RecordSource {
   // The number of records where it is known without reading the whole database.
   virtual std::optional<uint64_t> KnownCount() const { return std::nullopt; }
 
+  // The size of its files.
+  virtual uint64_t bytes() const = 0;
+
   // Finds record n by its key. The first call reads all keys; for LevelDB that means the whole
   // database.
   const KeyIndex& Keys();
@@ -71,9 +76,10 @@ class RecordSource {
   KeyIndex keys_;
 };
 
-// Opens a database. Sources of the same folder are one and the same within a process, as both
-// kinds forbid to open a folder twice. Throws Error where the folder is missing, is of another
-// kind (and says of which), is in use, is empty or is damaged.
+// Opens a database, of which nothing is changed then or later. Sources of the same folder are one
+// and the same within a process, so that the keys are in memory once. Throws Error where the folder
+// is missing, is of another kind (and says of which), is empty, is damaged or, as far as can be
+// seen, is being changed.
 std::shared_ptr<RecordSource> OpenRecordSource(Backend backend, const std::string& path);
 
 // Throws Error: "LMDB 'PATH' could not be WHAT: WHY".

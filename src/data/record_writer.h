@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/backends.h"
+#include "data/partial_folder.h"
 #include "data/record_source.h"
 
 namespace crema {
@@ -14,8 +15,8 @@ namespace crema {
 // PATH always holds all of its records. Used by one thread.
 class RecordWriter {
  public:
-  // Throws Error where `path` exists already, or another process is making it. Removes what an
-  // earlier process that was killed left behind.
+  // Throws Error where `path` exists already, another process is making it, or PATH.partial is not
+  // crema's. Removes what an earlier process that was killed left behind.
   RecordWriter(Backend backend, const std::string& path);
   // Without Finish nothing stays behind, which is logged.
   ~RecordWriter();
@@ -27,7 +28,7 @@ class RecordWriter {
   uint64_t count() const { return count_; }
 
   // The folder that will become the database, for a file that is to go with it.
-  const std::string& folder() const { return partial_; }
+  const std::string& folder() const { return partial_->path(); }
 
   // Throws Error where nothing was put.
   void Finish();
@@ -35,9 +36,9 @@ class RecordWriter {
  private:
   void Flush();
 
-  std::string path_, partial_, title_;
-  int lock_ = -1;
-  std::unique_ptr<RecordSink> sink_;
+  std::string path_, title_;
+  std::unique_ptr<PartialFolder> partial_;
+  std::unique_ptr<RecordSink> sink_;  // gone before the folder; null: finished
   KeyValues waiting_;
   size_t waiting_bytes_ = 0;
   uint64_t count_ = 0;

@@ -1,6 +1,5 @@
 #include "data/window_batches.h"
 
-#include <fstream>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -64,8 +63,9 @@ class WindowBatches : public BatchMaker {
                     " in the window file,");
     };
     const bool cached = !options_.files.empty();
-    if (!cached && !std::ifstream(path).good()) Fail(name(), " cannot be opened; correct its path");
-    const std::string file = cached ? "" : ReadFileBytes(path);
+    const std::string why = cached ? "" : WhyNotReadable(path);
+    if (!why.empty()) Fail(name(), " ", why, "; correct its path");
+    const std::string file = cached ? "" : ReadFileBytes(path, Accept::kFile);
     DecodeReport report;
     cv::Mat decoded = DecodeImage(cached ? options_.files[image] : file, cv::IMREAD_COLOR, &report);
     if (decoded.empty()) Fail(name(), " cannot be decoded: ", report.problem);

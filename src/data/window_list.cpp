@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/printable.h"
 #include "crema/base/error.h"
 #include "data/list_file.h"
-#include "data/printable.h"
 
 namespace crema {
 namespace {

@@ -97,7 +97,7 @@ class WindowDataLayer : public Layer {
     CheckWindows();
     if (!data.cache_images()) return;
     for (const std::string& path : options_.windows.images) {
-      options_.files.push_back(ReadFileBytes(path));
+      options_.files.push_back(ReadFileBytes(path, Accept::kFile));
     }
   }
 

@@ -6,10 +6,15 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <mutex>
 #include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include "base/processors.h"
+#include "crema/base/error.h"
 
 namespace crema {
 
@@ -42,6 +47,41 @@ void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f) {
 
 void HostTasks(int tasks, const std::function<void(int)>& f) {
   HostTasks(tasks, HostThreads(), [&](int task, int) { f(task); });
+}
+
+namespace {
+
+// Starts as many threads as work of `all` threads needs besides this one, and ends them again.
+void TryThreads(int all) {
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(all));
+  std::mutex gate;  // closed until the last one has started
+  std::string why;
+  gate.lock();
+  try {
+    for (int i = 1; i < all; ++i) {
+      threads.emplace_back([&gate] { const std::lock_guard<std::mutex> passes(gate); });
+    }
+  } catch (const std::system_error& error) {
+    why = error.code().message();
+  }
+  gate.unlock();
+  for (std::thread& thread : threads) thread.join();
+  if (why.empty()) return;
+  Fail("the system does not allow ", all, " threads to compute with (", why,
+       "); use fewer, with --threads=N, or raise the limits on processes and memory");
+}
+
+}  // namespace
+
+void StartThreads(int threads) {
+  thread_local int started = 1;  // OpenMP keeps threads for each thread that uses some
+  if (threads <= started || omp_in_parallel() != 0) return;
+  TryThreads(threads);
+  std::atomic<int> running{0};
+#pragma omp parallel num_threads(threads)
+  ++running;
+  started = threads;
 }
 
 int HostProcessors() { return AvailableProcessors(); }

@@ -49,6 +49,7 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
     Fail("the net '", config.name(), "' cannot share with the net '", other->name(),
          "', which is on another device; open the device once and use it for both");
   }
+  StartThreads(threads_);
   graph_ = CompileNet(config, device->kind(), compile);
   context_ = std::make_unique<Context>(std::move(device), options.seed);
   arena_use_.arena = options.share_memory_with == nullptr

@@ -13,14 +13,15 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <system_error>
 
+#include "base/files.h"
 #include "crema/base/error.h"
 #include "schema/file_kind.h"
+#include "schema/message_size.h"
 
 namespace crema {
 namespace {
@@ -29,39 +30,6 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
 constexpr uint64_t kLargestFile = INT_MAX;
-
-// strerror() may not be called from several threads.
-std::string Reason(int code) { return std::generic_category().message(code); }
-
-// A file descriptor, closed at the end of its life.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-int OpenRetrying(const char* path, int flags, mode_t mode = 0) {
-  int fd;
-  do fd = open(path, flags | O_CLOEXEC, mode);
-  while (fd < 0 && errno == EINTR);
-  return fd;
-}
-
-ssize_t ReadRetrying(int fd, char* buffer, size_t size) {
-  ssize_t count;
-  do count = read(fd, buffer, size);
-  while (count < 0 && errno == EINTR);
-  return count;
-}
 
 [[noreturn]] void FailTooLarge(const std::string& path) {
   Fail(path, ": is larger than 2 GiB, the limit of this format; use HDF5");
@@ -116,7 +84,7 @@ std::string FollowLinks(const std::string& path) {
   if (lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) return path;
   char* resolved = realpath(path.c_str(), nullptr);
   if (resolved == nullptr) {
-    Fail(path, ": cannot be written: it is a broken symbolic link: ", Reason(errno));
+    Fail(path, ": cannot be written: it is a broken symbolic link: ", ErrorText(errno));
   }
   std::string target = resolved;
   free(resolved);
@@ -162,10 +130,10 @@ void CheckReplaceable(const std::string& path) {
 
 constexpr char kTemporary[] = ".tmp.";
 
-// Opens a new file beside `target`. A run that was killed may have left one of the same name: in a
-// container every run has the same process number.
+// Opens a new file beside `target`, which no link leads away. A run that was killed may have left
+// one of the same name: in a container every run has the same process number.
 int OpenTemporary(const std::string& target, std::string* temporary) {
-  static std::atomic<uint64_t> count{0};
+  uint64_t count = 0;
   int fd;
   do {
     *temporary = Concat(target, kTemporary, getpid(), ".", count++);
@@ -174,14 +142,27 @@ int OpenTemporary(const std::string& target, std::string* temporary) {
   return fd;
 }
 
+// The same, and throws Error if that fails; `target` is where `path` leads.
+int OpenTemporaryOf(const std::string& path, const std::string& target, std::string* temporary) {
+  CheckReplaceable(target);
+  const int fd = OpenTemporary(target, temporary);
+  if (fd >= 0) return fd;
+  Fail(path, ": cannot be written: ", ErrorText(errno), " (in the folder ", FolderOf(target), ")");
+}
+
+bool IsNumber(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 // Whether `name` is one that OpenTemporary gives, for a target that `is_target` knows.
 bool IsTemporary(const std::string& name,
                  const std::function<bool(const std::string&)>& is_target) {
   const size_t at = name.rfind(kTemporary);
   if (at == std::string::npos) return false;
   const std::string numbers = name.substr(at + sizeof kTemporary - 1);
-  const bool fits =
-      !numbers.empty() && numbers.find_first_not_of("0123456789.") == std::string::npos;
+  const size_t dot = numbers.find('.');
+  const bool fits = dot != std::string::npos && IsNumber(numbers.substr(0, dot)) &&
+                    IsNumber(numbers.substr(dot + 1));
   return fits && is_target(name.substr(0, at));
 }
 
@@ -193,12 +174,10 @@ std::string FolderOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-std::string ReadFileBytes(const std::string& path) {
-  Descriptor file(OpenRetrying(path.c_str(), O_RDONLY));
-  if (file.get() < 0) Fail(path, ": cannot be opened: ", Reason(errno));
+std::string ReadFileBytes(const std::string& path, Accept accept) {
+  const Descriptor file = OpenForReading(path, accept);
   struct stat info;
-  if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", Reason(errno));
-  if (S_ISDIR(info.st_mode)) Fail(path, ": is a folder, not a file");
+  if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", ErrorText(errno));
   if (static_cast<uint64_t>(std::max<off_t>(info.st_size, 0)) > kLargestFile) FailTooLarge(path);
   // One byte more than expected, so that the end is found without growing.
   std::string bytes(static_cast<size_t>(info.st_size) + 1, '\0');
@@ -206,10 +185,13 @@ std::string ReadFileBytes(const std::string& path) {
   while (true) {
     if (size == bytes.size()) bytes.resize(bytes.size() + bytes.size() / 2 + 65536);
     const ssize_t count = ReadRetrying(file.get(), &bytes[size], bytes.size() - size);
-    if (count < 0) Fail(path, ": cannot be read: ", Reason(errno));
+    if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
     if (count == 0) break;
     size += static_cast<size_t>(count);
     if (size > kLargestFile) FailTooLarge(path);
+  }
+  if (size == 0 && S_ISFIFO(info.st_mode)) {
+    Fail(path, ": is a pipe that nothing was written to; start what writes to it first");
   }
   bytes.resize(size);
   return bytes;
@@ -220,6 +202,11 @@ void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
   if (bytes.empty()) Fail(name_for_errors, ": is empty, not ", what);
   if (bytes.size() > kLargestFile) FailTooLarge(name_for_errors);
   if (IsHdf5(bytes)) Fail(name_for_errors, ": is an HDF5 file, not ", what);
+  if (!IsInProportion(bytes, *out)) {
+    Fail(name_for_errors, ": has so many empty parts that its ", bytes.size(),
+         " bytes would take ", SizeInMemory(bytes, *out) >> 20,
+         " MB of memory; it is damaged, or is not ", what);
+  }
   CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
                       static_cast<int>(bytes.size()));
   in.SetTotalBytesLimit(INT_MAX);
@@ -244,19 +231,21 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
   return bytes;
 }
 
+void CheckWritable(const std::string& path) {
+  std::string temporary;
+  const Descriptor file(OpenTemporaryOf(path, FollowLinks(path), &temporary));
+  unlink(temporary.c_str());
+}
+
 PendingFile::PendingFile(const std::string& path, const std::string& bytes)
     : path_(path), target_(FollowLinks(path)) {
-  CheckReplaceable(target_);
-  fd_ = OpenTemporary(target_, &temporary_);
-  if (fd_ < 0) {
-    Fail(path, ": cannot be written: ", Reason(errno), " (in the folder ", FolderOf(target_), ")");
-  }
+  fd_ = OpenTemporaryOf(path, target_, &temporary_);
   flock(fd_, LOCK_SH | LOCK_NB);  // tells RemoveStaleTemporaries that somebody is at work
   int code = WriteAll(fd_, bytes);
   if (code == 0) code = SyncToDisk(fd_);
   if (code == 0) return;
   Discard();
-  Fail(path, ": cannot be written: ", Reason(code));
+  Fail(path, ": cannot be written: ", ErrorText(code));
 }
 
 PendingFile::~PendingFile() { Discard(); }
@@ -272,25 +261,33 @@ void PendingFile::Commit() {
   int code = rename(temporary_.c_str(), target_.c_str()) == 0 ? 0 : errno;
   if (code != 0) {
     Discard();
-    Fail(path_, ": cannot be written: ", Reason(code));
+    Fail(path_, ": cannot be written: ", ErrorText(code));
   }
   close(fd_);  // what could fail has failed in fsync
   fd_ = -1;
   code = SyncFolderOf(target_);
-  if (code != 0) Fail(path_, ": was written, but flushing it to disk failed: ", Reason(code));
+  if (code != 0) Fail(path_, ": was written, but flushing it to disk failed: ", ErrorText(code));
 }
 
 void WriteFileAtomically(const std::string& path, const std::string& bytes) {
   PendingFile(path, bytes).Commit();
 }
 
+void WriteFileOrStream(const std::string& path, const std::string& bytes) {
+  if (!IsStream(path)) return WriteFileAtomically(path, bytes);
+  const Descriptor stream = OpenStreamForWriting(path);
+  fcntl(stream.get(), F_SETFL, 0);  // there is somebody who reads; that is worth waiting for
+  const int code = WriteAll(stream.get(), bytes);
+  if (code != 0) Fail(path, ": cannot be written: ", ErrorText(code));
+}
+
 void RemoveFile(const std::string& path) {
   if (unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return;
-    Fail(path, ": cannot be removed: ", Reason(errno));
+    Fail(path, ": cannot be removed: ", ErrorText(errno));
   }
   const int code = SyncFolderOf(path);
-  if (code != 0) Fail(path, ": was removed, but flushing the folder failed: ", Reason(code));
+  if (code != 0) Fail(path, ": was removed, but flushing the folder failed: ", ErrorText(code));
 }
 
 std::vector<std::string> RemoveStaleTemporaries(
@@ -300,7 +297,9 @@ std::vector<std::string> RemoveStaleTemporaries(
     if (!IsTemporary(name, is_target)) continue;
     const std::string path = folder + "/" + name;
     const Descriptor file(OpenRetrying(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-    if (file.get() < 0 || flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    struct stat info;
+    const bool is_file = file.get() >= 0 && fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode);
+    if (!is_file || flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
     if (unlink(path.c_str()) == 0) removed.push_back(path);
   }
   return removed;
@@ -313,23 +312,43 @@ std::vector<std::string> FileNames(const std::string& folder) {
   while (!failed && entry != std::filesystem::directory_iterator()) {
     names.push_back(entry->path().filename().string());
     entry.increment(failed);
+    if (failed) Fail(folder, ": its files cannot be listed: ", failed.message());
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
-FileSum SumOfFile(const std::string& path) {
-  const Descriptor file(OpenRetrying(path.c_str(), O_RDONLY));
-  if (file.get() < 0) Fail(path, ": cannot be opened: ", Reason(errno));
+FileSum SumOfFile(const std::string& path, uint64_t most) {
+  const Descriptor file = OpenForReading(path);
   std::vector<char> block(1 << 20);
   FileSum sum;
   while (true) {
-    const ssize_t count = ReadRetrying(file.get(), block.data(), block.size());
-    if (count < 0) Fail(path, ": cannot be read: ", Reason(errno));
+    const auto wanted = static_cast<size_t>(std::min<uint64_t>(block.size(), most - sum.bytes));
+    const ssize_t count = ReadRetrying(file.get(), block.data(), wanted);
+    if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
     if (count == 0) return sum;
     sum.bytes += static_cast<uint64_t>(count);
     sum.checksum = ChecksumOf(block.data(), static_cast<size_t>(count), sum.checksum);
   }
+}
+
+std::string LastBytesOf(const std::string& path, size_t count) {
+  const Descriptor file = OpenForReading(path);
+  struct stat info;
+  if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+  const auto size = static_cast<uint64_t>(std::max<off_t>(info.st_size, 0));
+  std::string bytes(static_cast<size_t>(std::min<uint64_t>(size, count)), '\0');
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const auto at = static_cast<off_t>(size - bytes.size() + done);
+    const ssize_t read = pread(file.get(), &bytes[done], bytes.size() - done, at);
+    if (read < 0 && errno == EINTR) continue;
+    if (read < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+    if (read == 0) break;
+    done += static_cast<size_t>(read);
+  }
+  bytes.resize(done);
+  return bytes;
 }
 
 uint32_t ChecksumOf(const void* data, size_t bytes, uint32_t before) {

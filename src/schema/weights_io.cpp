@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "crema.pb.h"
@@ -10,7 +9,8 @@
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"
 #include "schema/hdf5_weights.h"
-#include "schema/upgrade.h"
+#include "schema/message_size.h"
+#include "schema/old_formats.h"
 #include "weights.pb.h"
 
 namespace crema {
@@ -190,7 +190,8 @@ SavedLayer TakeV1Layer(const std::string& path, weights::V1Layer* layer) {
 void CheckIsNoState(const std::string& path, const std::string& bytes) {
   constexpr char kFieldOneIsNumber = 0x08;
   weights::State state;
-  const bool read = bytes[0] == kFieldOneIsNumber && state.ParsePartialFromString(bytes);
+  const bool read = bytes[0] == kFieldOneIsNumber && IsInProportion(bytes, state) &&
+                    state.ParsePartialFromString(bytes);
   if (!read || !state.has_iter()) return;
   const bool is_state = state.has_learned_net() || state.history_size() > 0;
   if (!is_state) return;
@@ -204,9 +205,11 @@ void CheckIsNoState(const std::string& path, const std::string& bytes) {
 
 bool IsHdf5File(const std::string& path) {
   std::string bytes(8, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(&bytes[0], static_cast<std::streamsize>(bytes.size()));
-  return file && IsHdf5(bytes);
+  const Descriptor file = OpenForReading(path);
+  const ssize_t count = ReadRetrying(file.get(), &bytes[0], bytes.size());
+  if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+  bytes.resize(static_cast<size_t>(count));
+  return IsHdf5(bytes);
 }
 
 std::vector<SavedLayer> ReadWeightsFile(const std::string& path) {

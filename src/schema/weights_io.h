@@ -53,7 +53,8 @@ SavedBlob FromProto(const proto::BlobProto& blob, const std::string& name_for_er
 // otherwise as floats. Writes gradients only where `with_diff` is set.
 void ToProto(const SavedBlob& blob, bool with_diff, proto::BlobProto* out);
 
-// Returns whether the file begins as HDF5 files do. False where it cannot be read.
+// Returns whether the file begins as HDF5 files do. Throws Error
+// where it cannot be read.
 bool IsHdf5File(const std::string& path);
 
 }  // namespace crema

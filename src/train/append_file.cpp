@@ -7,8 +7,8 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 
+#include "base/files.h"
 #include "crema/base/error.h"
 
 namespace crema {
@@ -20,21 +20,33 @@ off_t SizeOf(int fd) {
   return fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? info.st_size : -1;
 }
 
-// The position behind the last '\n'.
+// The position behind the last '\n'; -1 if the file cannot be read.
 off_t EndOfLines(int fd, off_t size) {
-  char byte = 0;
-  while (size > 0 && (pread(fd, &byte, 1, size - 1) != 1 || byte != '\n')) --size;
+  for (char byte = 0; size > 0; --size) {
+    if (pread(fd, &byte, 1, size - 1) != 1) return -1;
+    if (byte == '\n') break;
+  }
   return size;
+}
+
+// Reading is for ContinueLines. A pipe is opened for writing only, lest it waits for itself, and
+// nothing waits for its reader: training is worth more.
+int Open(const std::string& path) {
+  if (IsStream(path)) return OpenStreamForWriting(path).Release();
+  return OpenRetrying(path.c_str(), O_RDWR | O_APPEND | O_CREAT, 0666);
+}
+
+// Why a record was not written, or not all of it.
+std::string ReasonOf(ssize_t written) {
+  if (written >= 0) return "the disk or the pipe is full";
+  return errno == EAGAIN ? "its reader is too slow" : ErrorText(errno);
 }
 
 }  // namespace
 
 AppendFile::AppendFile(const std::string& path) : path_(path) {
-  // Reading is for ContinueLines; a pipe is opened for writing only, lest it waits for itself.
-  struct stat info;
-  const bool special = stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
-  fd_ = open(path.c_str(), (special ? O_WRONLY : O_RDWR) | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-  if (fd_ < 0) Fail(path, ": cannot be written: ", std::strerror(errno));
+  fd_ = Open(path);
+  if (fd_ < 0) Fail(path, ": cannot be written: ", ErrorText(errno));
 }
 
 AppendFile::~AppendFile() { close(fd_); }
@@ -46,16 +58,16 @@ void AppendFile::Append(const std::string& record) {
     written = write(fd_, record.data(), record.size());
   } while (written < 0 && errno == EINTR);
   if (written == static_cast<ssize_t>(record.size())) {
-    warned_ = false;
+    warned_of_.clear();
     return;
   }
-  const std::string reason = written < 0 ? std::strerror(errno) : "the disk is full";
-  const bool restored = before < 0 || written <= 0 || ftruncate(fd_, before) == 0;
-  if (!warned_) {
+  const std::string reason = ReasonOf(written);
+  const bool restored = written <= 0 || (before >= 0 && ftruncate(fd_, before) == 0);
+  if (warned_of_ != reason) {
     LOG(WARNING) << path_ << ": cannot be written: " << reason << "; training continues without it"
                  << (restored ? "" : ", and its last record is damaged");
   }
-  warned_ = true;  // until a record is written again
+  warned_of_ = reason;  // until a record is written again
 }
 
 void AppendFile::ContinueLines(const std::string& begin, const std::string& what) {
@@ -63,13 +75,15 @@ void AppendFile::ContinueLines(const std::string& begin, const std::string& what
   if (size <= 0) return;
   std::string found(begin.size(), '\0');
   const ssize_t read = pread(fd_, &found[0], found.size(), 0);
-  found.resize(read > 0 ? static_cast<size_t>(read) : 0);
+  if (read < 0) Fail(path_, ": cannot be read: ", ErrorText(errno));
+  found.resize(static_cast<size_t>(read));
   if (begin.compare(0, found.size(), found) != 0 || found.empty()) {
     Fail(path_, ": exists and is not ", what, "; use another name");
   }
   const off_t end = EndOfLines(fd_, size);
+  if (end < 0) Fail(path_, ": cannot be read to its end, so nothing can be added to it");
   if (end < size && ftruncate(fd_, end) != 0) {
-    Fail(path_, ": cannot be written: ", std::strerror(errno));
+    Fail(path_, ": cannot be written: ", ErrorText(errno));
   }
 }
 

@@ -9,7 +9,9 @@ namespace crema {
 // a record that cannot be written is left out with a warning, and the file keeps what it had.
 class AppendFile {
  public:
-  // Opens the file, or makes it. Throws Error where that fails.
+  // Opens the file, or makes it. Throws Error where that fails, and where it is a pipe that nobody
+  // reads. A record that a pipe's reader is too slow for is left out. Where the reader has gone,
+  // the system raises SIGPIPE, which the program should ignore; then a warning says so.
   explicit AppendFile(const std::string& path);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
@@ -28,7 +30,7 @@ class AppendFile {
  private:
   std::string path_;
   int fd_;
-  bool warned_ = false;
+  std::string warned_of_;  // why the last record was not written; "" if it was
 };
 
 // Seconds since 1970.

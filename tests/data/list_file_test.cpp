@@ -23,7 +23,7 @@ class ListFileTest : public testing::Test {
 TEST_F(ListFileTest, TakesWhatEditorsLeave) {
   WriteAll(path_,
            "\xef\xbb\xbf"
-           "a.png 1\r\n\r\n  \t\nb c.png\t-2 \nd\xc3\xa9.png   3\n4.png 4");
+           "a.png 1\r\n\r\n  \t\nb c.png\t-2 \nd\xc3\xa9.png   +3\n4.png 4");
   const std::vector<ListedImage> images = ReadImageList(path_, "x");
   ASSERT_EQ(images.size(), 4u);
   EXPECT_EQ(images[0].path, "a.png");
@@ -33,6 +33,7 @@ TEST_F(ListFileTest, TakesWhatEditorsLeave) {
   EXPECT_EQ(images[1].label, -2);
   EXPECT_EQ(images[1].line, 4);
   EXPECT_EQ(images[2].path, "d\xc3\xa9.png");
+  EXPECT_EQ(images[2].label, 3);
   EXPECT_EQ(images[3].path, "4.png");
 }
 
@@ -41,6 +42,7 @@ TEST_F(ListFileTest, NamesTheLine) {
   Fails("a.png 1\n\na.png\n", {at + ":3: \"a.png\" does not end with a label", "an integer"});
   Fails("a.png 1.5\n", {at + ":1: ", "label"});
   Fails("a.png 99999999999\n", {at + ":1: ", "label"});
+  Fails("a.png +-1\n", {at + ":1: ", "label"});
   Fails("17\n", {at + ":1: \"17\" does not end"});
   Fails("  17\n", {at + ":1: ", "a label without a path"});
   Fails("a\x7f.png\n", {":1: \"a\\x7f.png\""}, "");
@@ -77,7 +79,7 @@ TEST_F(ListFileTest, FilesMayHaveBlanksInTheirNames) {
   WriteAll(path_, (temp_ / "c.h5") + "\n" + (temp_ / "no ne.h5") + "\n");
   ExpectError(read, {"x: " + path_ + ":2: the file \"", "no ne.h5\" cannot be opened"});
   WriteAll(path_, temp_.path());
-  ExpectError(read, {path_ + ":1: ", "cannot be opened"});
+  ExpectError(read, {path_ + ":1: ", "is a folder, not a file"});
 }
 
 }  // namespace

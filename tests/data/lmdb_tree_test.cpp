@@ -1,5 +1,8 @@
 #include "data/lmdb_tree.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstring>
 #include <random>
 
@@ -24,13 +27,13 @@ std::string MakeFile() {
   return ReadAll(temp / "db/data.mdb");
 }
 
-// A tree over exactly the bytes of a file, so that AddressSanitizer sees what lies beyond.
+// A tree over bytes, which are in a file in memory.
 class File {
  public:
-  explicit File(const std::string& bytes) : bytes_(bytes.begin(), bytes.end()) {
-    const LmdbMeta first = LmdbMeta::Parse(bytes_.data());
-    const LmdbMeta second = LmdbMeta::Parse(bytes_.data() + kPage);
-    tree_ = {bytes_.data(), second.transaction > first.transaction ? second : first, "LMDB 'x'"};
+  explicit File(const std::string& bytes) : file_(InMemory(bytes), "data.mdb", "LMDB 'x'") {
+    const LmdbMeta first = LmdbMeta::Parse(bytes.data());
+    const LmdbMeta second = LmdbMeta::Parse(bytes.data() + kPage);
+    tree_ = {&file_, second.transaction > first.transaction ? second : first};
   }
   const LmdbTree& tree() const { return tree_; }
   LmdbMeta* meta() { return &tree_.meta; }
@@ -49,8 +52,14 @@ class File {
   }
 
  private:
-  std::vector<char> bytes_;
-  LmdbTree tree_;
+  static int InMemory(const std::string& bytes) {
+    const int number = memfd_create("lmdb", MFD_CLOEXEC);
+    EXPECT_EQ(write(number, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    return number;
+  }
+
+  DataFile file_;
+  LmdbTree tree_ = {};
 };
 
 class LmdbTreeTest : public testing::Test {
@@ -151,7 +160,14 @@ TEST_F(LmdbTreeTest, ATreeThatRepeatsItselfEnds) {
   ASSERT_GT(lower, 18);
   for (int i = 1; i < (lower - 16) / 2; ++i) std::memcpy(node(i), node(0), 6);
   File file(bytes);
-  ExpectError([&] { file.Scan(); }, {"damaged"});
+  ExpectError([&] { file.Scan(); }, {"damaged", "not in order"});
+}
+
+// As many records as a small file has no room for: a shuffle would note the key of each.
+TEST_F(LmdbTreeTest, MoreRecordsThanTheFileHasRoomForAreAnError) {
+  File file(*file_);
+  file.meta()->entries = uint64_t{30} << 30;
+  ExpectError([&] { file.Scan(); }, {"claims to have 32212254720 records", "have room for"});
 }
 
 }  // namespace

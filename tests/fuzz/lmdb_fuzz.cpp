@@ -1,6 +1,8 @@
 // The pages of an LMDB file.
-#include <cstring>
-#include <vector>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "crema/base/error.h"
 #include "data/lmdb_tree.h"
@@ -23,12 +25,13 @@ void ReadAll(const crema::LmdbTree& tree) {
 }  // namespace
 
 // The first page is a meta page; what its size and last page say must fit in the file, as
-// src/data/lmdb.cpp checks before it makes a tree.
+// src/data/lmdb_meta.cpp checks before there is a tree.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  if (size < kPage) return 0;
-  std::vector<char> memory(size);
-  std::memcpy(memory.data(), bytes, size);
-  crema::LmdbTree tree{memory.data(), crema::LmdbMeta::Parse(memory.data()), "LMDB 'fuzz'"};
+  if (size < 2 * kPage) return 0;
+  const int number = memfd_create("lmdb", MFD_CLOEXEC);
+  if (number < 0 || write(number, bytes, size) != static_cast<ssize_t>(size)) std::abort();
+  const crema::DataFile file(number, "data.mdb", "LMDB 'fuzz'");
+  crema::LmdbTree tree{&file, crema::LmdbMeta::Parse(reinterpret_cast<const char*>(bytes))};
   tree.meta.page_size = kPage;
   tree.meta.last_page = size / kPage - 1;
   try {

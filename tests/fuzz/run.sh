@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$(cd "$1" && pwd)
 seconds=${2:-60}
 targets=("${@:3}")
-((${#targets[@]} > 0)) || targets=(prototxt weights solver_state datum hdf5_weights lmdb)
+((${#targets[@]} > 0)) || targets=(prototxt weights solver_state datum hdf5_weights lmdb leveldb)
 
 # Kinds of images whose header crema does not check first are left to this limit of OpenCV's.
 export OPENCV_IO_MAX_IMAGE_PIXELS=16000000

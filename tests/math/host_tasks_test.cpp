@@ -50,5 +50,10 @@ TEST(HostTasksTest, ThrowsWhatATaskThrowsWhenAllHaveEnded) {
   EXPECT_NO_THROW(run(-1));
 }
 
+// OpenMP's count is this thread's; more threads than there are processors may be asked for.
+TEST(HostTasksTest, StartsThreadsBeforeTheyAreUsed) {
+  for (int threads : {1, 3, 2, 3}) EXPECT_NO_THROW(StartThreads(threads));
+}
+
 }  // namespace
 }  // namespace crema::test

@@ -71,12 +71,7 @@ class KillTest : public testing::Test {
   // With `fault`, an entry for the environment of tests/tools/preload/faults.cpp.
   static ToolResult Train(const std::filesystem::path& run, const std::string& fault = "") {
     ToolOptions options{run.string()};
-    if (!fault.empty()) {
-      const char* sanitizer = std::getenv("ASAN_OPTIONS");
-      const std::string given = sanitizer == nullptr ? "" : sanitizer;
-      options.environment = {fault, "LD_PRELOAD=" + FaultsPath().string(),
-                             "ASAN_OPTIONS=verify_asan_link_order=0:" + given};
-    }
+    if (!fault.empty()) options.environment = WithFault({fault});
     return RunTool({"train", "--solver=solver.prototxt", "--resume=auto"}, options);
   }
 

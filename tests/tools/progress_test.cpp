@@ -53,6 +53,15 @@ TEST(Progress, SaysHowFarHowFastAndHowLong) {
             "1 of 300001 iterations (0 %), 1.00 iterations/s, 3 days 11 h left");
 }
 
+TEST(Progress, WhatOthersWriteIsEscaped) {
+  Terminal terminal;
+  StatusLine line(terminal.fd());
+  std::fputs("layer a\x1b[2J\xff", line.stream());
+  EXPECT_EQ(terminal.Read(), "layer a\\x1b[2J\\xff");
+  std::fputs("\x1b[0;31m", line.stream());  // a colour of the log's
+  EXPECT_EQ(terminal.Read(), "\x1b[0;31m");
+}
+
 TEST(Progress, IsOneLineOfATerminal) {
   Terminal terminal;
   StatusLine line(terminal.fd());

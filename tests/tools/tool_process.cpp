@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <sstream>
 
 #include "util/paths.h"
@@ -32,7 +33,26 @@ void ReadSome(int* fd, std::string* text) {
   }
 }
 
+// It stays as it is if no other limit is wanted.
+template <class Resource>
+bool Limit(Resource resource, rlim_t most) {
+  rlimit limit;
+  if (most == RLIM_INFINITY) return true;
+  if (getrlimit(resource, &limit) != 0) return false;
+  limit.rlim_cur = most;
+  return setrlimit(resource, &limit) == 0;
+}
+
 }  // namespace
+
+std::vector<std::string> WithFault(const std::vector<std::string>& variables) {
+  const char* const sanitizer = std::getenv("ASAN_OPTIONS");
+  const std::string given = sanitizer == nullptr ? "" : sanitizer;
+  std::vector<std::string> environment = variables;
+  environment.push_back("LD_PRELOAD=" + FaultsPath().string());
+  environment.push_back("ASAN_OPTIONS=verify_asan_link_order=0:" + given);
+  return environment;
+}
 
 ToolProcess::ToolProcess(const std::vector<std::string>& arguments, const ToolOptions& options) {
   std::vector<std::string> words = {ToolPath()};
@@ -51,11 +71,11 @@ ToolProcess::ToolProcess(const std::vector<std::string>& arguments, const ToolOp
   MakePipe(err);
   pid_ = fork();
   if (pid_ == 0) {  // nothing here may allocate memory
-    rlimit limit;
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = options.largest_file;
-    const bool ready = chdir(options.folder.c_str()) == 0 && dup2(out[1], STDOUT_FILENO) >= 0 &&
-                       dup2(err[1], STDERR_FILENO) >= 0 && setrlimit(RLIMIT_FSIZE, &limit) == 0;
+    const int standard_output = options.standard_output >= 0 ? options.standard_output : out[1];
+    const bool ready =
+        chdir(options.folder.c_str()) == 0 && dup2(standard_output, STDOUT_FILENO) >= 0 &&
+        dup2(err[1], STDERR_FILENO) >= 0 && Limit(RLIMIT_FSIZE, options.largest_file) &&
+        Limit(RLIMIT_AS, options.address_space);
     for (int fd = 0; fd <= STDERR_FILENO && !options.has_streams; ++fd) close(fd);
     if (ready) execve(argv[0], argv.data(), environment.data());
     _exit(127);

@@ -19,7 +19,12 @@ struct ToolOptions {
   rlim_t largest_file = RLIM_INFINITY;        // as `ulimit -f` sets it, but in bytes
   std::vector<std::string> environment = {};  // "NAME=VALUE", added to that of the test
   bool has_streams = true;                    // else standard input, output and error are closed
+  rlim_t address_space = RLIM_INFINITY;       // as `ulimit -v` sets it, but in bytes
+  int standard_output = -1;                   // a descriptor to take for it
 };
+
+// The environment in which a fault of tests/tools/preload happens.
+std::vector<std::string> WithFault(const std::vector<std::string>& variables);
 
 class ToolProcess {
  public:

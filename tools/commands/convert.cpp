@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <csignal>
-#include <iostream>
 #include <optional>
 
 #include "base/strings.h"
 #include "commands/command.h"
 #include "crema/base/error.h"
+#include "output.h"
 #include "progress.h"
 #include "train/signals.h"
 
@@ -168,7 +168,8 @@ const char* ConvertDetails() {
          "\n"
          "OUT_DB must not exist yet. It is created as OUT_DB.partial and renamed when it is "
          "complete. OUT_DB.partial is removed if the conversion fails or is stopped by Ctrl-C or "
-         "SIGTERM.\n\n"
+         "SIGTERM. One that `crema convert` did not make is an error.\n\n"
+         "Images may be JPEG, PNG, BMP, TIFF, WebP, PBM, PGM, PPM or Sun raster files.\n\n"
          "--encoded stores a file unchanged if decoding it gives the requested channels and size; "
          "other images are compressed again. A truncated JPEG is stored with a warning, and with "
          "grey for the missing part.\n\n"
@@ -199,7 +200,7 @@ int RunConvert(const std::vector<std::string>& arguments) {
                });
   } catch (const Error& error) {
     if (signals.stopped_by() == 0) throw;
-    std::cerr << "crema: " << error.what() << std::endl;
+    PrintError(error.what());
     return 128 + signals.stopped_by();
   }
   return 0;

@@ -35,7 +35,6 @@ int RunMean(const std::vector<std::string>& arguments) {
     LOG(INFO) << "mean_value channel [" << c << "]: " << mean.channels[c];
     std::cout << "mean_value: " << mean.channels[c] << "\n";  // as transform_param takes it
   }
-  if (!std::cout.flush()) Fail("cannot write to standard output");
   return 0;
 }
 

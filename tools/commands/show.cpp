@@ -46,8 +46,6 @@ int RunShow(const std::vector<std::string>& arguments) {
   options.fuse = !FLAGS_no_fuse;
   if (FLAGS_no_slices) options.slice_bytes = 0;
   Print(CompileNet(config, device->kind(), options), device->name());
-  std::cout << std::flush;
-  if (!std::cout) Fail("cannot write to standard output");
   return 0;
 }
 

@@ -3,13 +3,13 @@
 #include <glog/logging.h>
 
 #include <cmath>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
 
 #include "base/strings.h"
 #include "crema/base/error.h"
+#include "schema/binary_io.h"
 #include "train/metrics_file.h"
 
 namespace crema {
@@ -60,7 +60,7 @@ void LogReport(const TimeReport& report) {
 }
 
 void WriteJson(const TimeReport& report, const std::string& path) {
-  std::ofstream out(path);
+  std::ostringstream out;
   out << std::setprecision(6) << "{\n  \"net\": " << JsonString(report.net)
       << ",\n  \"phase\": " << (report.trains ? "\"TRAIN\"" : "\"TEST\"")
       << ",\n  \"iterations\": " << report.iterations << ",\n  \"batch\": " << report.batch
@@ -77,8 +77,11 @@ void WriteJson(const TimeReport& report, const std::string& path) {
     WriteLayer(report.layers[i], out);
   }
   out << "\n  ]\n}\n";
-  out.close();
-  if (!out) Fail("--json=", path, ": the file could not be written; check the folder and the disk");
+  try {
+    WriteFileOrStream(path, out.str());
+  } catch (const Error& error) {
+    Fail("--json=", error.what());
+  }
 }
 
 }  // namespace crema

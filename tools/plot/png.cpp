@@ -4,6 +4,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "base/printable.h"
 #include "crema/base/error.h"
 #include "data/image_codecs.h"
 #include "plot/drawing.h"
@@ -62,32 +63,33 @@ void Draw(const Polyline& line, cv::Mat* image) {
   }
 }
 
-std::string Printable(const std::string& text) {
+// The font has no other letters than those of ASCII.
+std::string ToAscii(const std::string& text) {
   std::string ascii;
-  for (char c : text) {
+  for (char c : Printable(text, kWholeText)) {
     const auto byte = static_cast<unsigned char>(c);
     if ((byte & 0xC0) == 0x80) continue;  // the rest of a letter
-    ascii += byte >= 0x20 && byte < 0x7f ? c : '?';
+    ascii += byte < 0x80 ? c : '?';
   }
   return ascii;
 }
 
 void Draw(const Text& text, cv::Mat* image) {
   const double scale = text.height / kFontHeight * kZoom;
-  const std::string printable = Printable(text.text);
+  const std::string ascii = ToAscii(text.text);
   int below = 0;
-  const cv::Size size = cv::getTextSize(printable, kFont, scale, kZoom, &below);
+  const cv::Size size = cv::getTextSize(ascii, kFont, scale, kZoom, &below);
   const double share = text.anchor == Anchor::kLeft ? 0 : text.anchor == Anchor::kMiddle ? 0.5 : 1;
   const cv::Point origin(static_cast<int>(std::lround(text.x * kZoom - share * size.width)),
                          static_cast<int>(std::lround(text.y * kZoom)));
-  cv::putText(*image, printable, origin, kFont, scale, ToScalar(text.color), kZoom, cv::LINE_AA);
+  cv::putText(*image, ascii, origin, kFont, scale, ToScalar(text.color), kZoom, cv::LINE_AA);
 }
 
 }  // namespace
 
 double TextWidth(const std::string& text, double height) {
   int below = 0;
-  return cv::getTextSize(Printable(text), kFont, height / kFontHeight, 1, &below).width;
+  return cv::getTextSize(ToAscii(text), kFont, height / kFontHeight, 1, &below).width;
 }
 
 std::string ToPng(const Drawing& drawing) {

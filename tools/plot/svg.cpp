@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "base/strings.h"
+#include "base/printable.h"
 #include "crema/base/error.h"
 #include "plot/drawing.h"
 
@@ -21,15 +21,13 @@ std::string Hex(const Color& color) {
 
 std::string Escaped(const std::string& text) {
   std::string escaped;
-  for (char c : ToUtf8(text)) {
+  for (char c : Printable(text, kWholeText)) {  // XML knows no control characters
     if (c == '&')
       escaped += "&amp;";
     else if (c == '<')
       escaped += "&lt;";
     else if (c == '>')
       escaped += "&gt;";
-    else if (static_cast<unsigned char>(c) < 0x20)
-      escaped += ' ';  // XML has no such letters
     else
       escaped += c;
   }

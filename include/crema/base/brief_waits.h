@@ -8,9 +8,16 @@ namespace crema {
 // 20 ms: no faster on an idle machine, and up to ten times as slow on one that runs other programs,
 // because threads that spin use up the processor time that the others wait for.
 //
-// The runtime reads its settings when the program is loaded, so this sets GOMP_SPINCOUNT and starts
-// the program once more, in the same process. It returns, and does nothing, if GOMP_SPINCOUNT or
+// The runtime reads its settings when the program is loaded, so this starts the program once more,
+// in the same process, with GOMP_SPINCOUNT set. It returns, and does nothing, if GOMP_SPINCOUNT or
 // OMP_WAIT_POLICY is set, or if the program cannot be started again.
 void WaitBriefly(char** argv);
+
+// The same for programs that use BLAS through crema only, with main's argv and environment:
+// OpenBLAS then starts no threads of its own (OPENBLAS_NUM_THREADS is set to 1, whatever it was).
+// crema uses none of them, but OpenBLAS starts them when it is loaded, one per processor, and where
+// the system allows no more threads or memory it ends the program, or never lets it end. A library
+// cannot prevent that. It may be called before any constructor has run.
+void WaitBrieflyWithoutBlasThreads(char** argv, char** environment);
 
 }  // namespace crema

@@ -27,6 +27,10 @@ int HostThreads();
 // each other.
 int ThreadsToUse(int wanted);
 
+// Starts the threads that this one will use with such a plan, and keeps them. Throws Error if the
+// system does not allow so many: OpenMP, which would start them later, ends the program then.
+void StartThreads(int threads);
+
 // While it lives, what runs on this thread, and libraries that plan their work for it, plan for so
 // many threads.
 class PlansForThreads {

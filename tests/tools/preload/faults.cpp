@@ -6,9 +6,14 @@
 //   CREMA_KILL_AT=N    SIGKILL at event N
 //   CREMA_FAIL_AT=N    the call of event N fails, for want of room
 //   CREMA_EVENTS=FILE  a line for each event: what it was
+// And without a number:
+//   CREMA_FAIL_READ=END    the second read() of each file whose path ends so fails (EIO)
+//   CREMA_THREADS=N        no more than N threads are started in all; then it fails
+//   CREMA_RAISE_AT=TEXT    CREMA_RAISE, a signal's number, is raised where the log says TEXT
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +24,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <string>
 
 namespace {
 
@@ -72,9 +78,47 @@ bool IsFile(int fd) {
   return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+// Whether this is the second read of a file that is to fail then.
+bool IsFailingRead(int fd) {
+  static const char* const end = getenv("CREMA_FAIL_READ");
+  static std::atomic<int> reads[1024];
+  if (end == nullptr || fd < 0 || fd >= 1024) return false;
+  char link[64], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  const ssize_t length = readlink(link, path, sizeof path);
+  const size_t wanted = strlen(end);
+  if (length < static_cast<ssize_t>(wanted) || memcmp(path + length - wanted, end, wanted) != 0) {
+    reads[fd] = 0;
+    return false;
+  }
+  return ++reads[fd] == 2;
+}
+
+void RaiseAt(const char* log, size_t length) {
+  static const char* const text = getenv("CREMA_RAISE_AT");
+  if (text == nullptr || std::string(log, length).find(text) == std::string::npos) return;
+  raise(static_cast<int>(Number("CREMA_RAISE")));
+}
+
 }  // namespace
 
 extern "C" {
+
+ssize_t read(int fd, void* data, size_t size) {
+  static auto* const next = Next<ssize_t(int, void*, size_t)>("read");
+  if (!IsFailingRead(fd)) return next(fd, data, size);
+  errno = EIO;
+  return -1;
+}
+
+int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*),
+                   void* argument) {
+  using Create = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+  static auto* const next = Next<Create>("pthread_create");
+  static std::atomic<long> started{0};
+  if (getenv("CREMA_THREADS") != nullptr && started++ >= Number("CREMA_THREADS")) return EAGAIN;
+  return next(thread, attributes, run, argument);
+}
 
 ssize_t write(int fd, const void* data, size_t size) {
   if (!IsFile(fd)) return RealWrite(fd, data, size);
@@ -87,6 +131,7 @@ size_t fwrite(const void* data, size_t size, size_t count, FILE* file) {
   if (file == stderr) Event("log", static_cast<const char*>(data), size * count);
   const size_t written = next(data, size, count, file);
   if (file == stderr) Event("logged", "");
+  if (file == stderr) RaiseAt(static_cast<const char*>(data), size * count);
   return written;
 }
 

@@ -1,0 +1,72 @@
+// A file of a data set, open for reading.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "data/scratch_bytes.h"
+
+namespace crema {
+
+// Nothing here writes, and nothing is mapped into memory: a file that shrinks, or a disk that
+// fails, then gives an Error, where a mapping would end the process by SIGBUS. Any thread may call
+// it. All functions throw Error, which names the data set by `title`.
+class DataFile {
+ public:
+  // The file must be a regular one, or a link to one: a pipe could wait for ever.
+  DataFile(const std::string& path, const std::string& title);
+  // Takes over the descriptor of a file that is called `path`.
+  DataFile(int number, const std::string& path, const std::string& title);
+  ~DataFile();
+  DataFile(const DataFile&) = delete;
+  DataFile& operator=(const DataFile&) = delete;
+
+  const std::string& name() const { return name_; }    // without its folder
+  const std::string& title() const { return title_; }  // "LMDB 'data/mnist_train_lmdb'"
+  uint64_t size() const { return size_; }              // when it was opened
+
+  // Reads `count` bytes, which must be there.
+  void Read(uint64_t offset, size_t count, char* to) const { ReadUpTo(offset, count, count, to); }
+  // Reads at least `least` bytes and at most `most`. Returns how many.
+  size_t ReadUpTo(uint64_t offset, size_t least, size_t most, char* to) const;
+  // Throws where the file had fewer than `offset + count` bytes when it was opened. Call it before
+  // memory is taken for that many.
+  void CheckInside(uint64_t offset, uint64_t count) const;
+
+  // Throws: "NAME is damaged: WHAT; copy it again or recreate it".
+  [[noreturn]] void Damaged(const std::string& what) const;
+
+ private:
+  void Inspect();
+
+  const int number_;
+  const std::string name_, title_;
+  uint64_t size_ = 0;
+};
+
+// Reads a file by way of a buffer: ahead where reading goes forward, and just what is asked for
+// where it jumps. Used by one thread. The file outlives it.
+class FileWindow {
+ public:
+  explicit FileWindow(const DataFile* file) : file_(file) {}
+
+  // The bytes at `offset`; they stay until the next call. Throws Error where they are not there.
+  const char* Get(uint64_t offset, size_t count);
+
+  // How often the file itself was read.
+  uint64_t reads() const { return reads_; }
+
+ private:
+  bool Holds(uint64_t offset, size_t count) const {
+    return offset >= begin_ && offset - begin_ <= filled_ && count <= filled_ - (offset - begin_);
+  }
+
+  const DataFile* file_;
+  ScratchBytes buffer_;
+  size_t filled_ = 0;
+  uint64_t begin_ = 0;  // where in the file the buffer's bytes are from
+  uint64_t reads_ = 0;
+};
+
+}  // namespace crema

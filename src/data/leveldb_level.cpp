@@ -1,0 +1,58 @@
+#include "data/leveldb_level.h"
+
+#include <algorithm>
+
+namespace crema {
+
+bool LevelDbLevel::Open(size_t number) {
+  if (number >= count_) return false;
+  if (table_ != nullptr && number == number_) return true;
+  loaded_ = nullptr;
+  table_ = tables_->Get(files_[number]);
+  number_ = number;
+  window_.emplace(&table_->file());
+  index_.Start(&table_->file(), table_->index());
+  return true;
+}
+
+// The block that the index is at.
+void LevelDbLevel::LoadBlock() {
+  const std::string_view place = index_.value();
+  if (loaded_ != place.data()) {
+    loaded_ = nullptr;
+    block_ = table_->ReadBlock(place, &*window_, &unpacked_);
+    loaded_ = place.data();
+  }
+  entry_.Start(&table_->file(), block_);
+}
+
+// To the first entry of the block that the index is at, or of those that follow.
+bool LevelDbLevel::FirstOfBlock(bool has_block) {
+  while (true) {
+    for (; !has_block; has_block = index_.First()) {
+      if (!Open(number_ + 1)) return false;
+    }
+    LoadBlock();
+    if (entry_.First()) return true;
+    has_block = index_.Next();
+  }
+}
+
+bool LevelDbLevel::First() { return Open(0) && FirstOfBlock(index_.First()); }
+
+bool LevelDbLevel::Next() { return entry_.Next() || FirstOfBlock(index_.Next()); }
+
+bool LevelDbLevel::Seek(const LevelDbKey& key) {
+  const LevelDbTableFile* const file = std::lower_bound(
+      files_, files_ + count_, key, [](const auto& table, const LevelDbKey& wanted) {
+        LevelDbKey largest;
+        largest.Parse(table.largest);
+        return Compare(largest, wanted) < 0;
+      });
+  if (!Open(static_cast<size_t>(file - files_))) return false;
+  if (!index_.Seek(key)) return FirstOfBlock(false);
+  LoadBlock();
+  return entry_.Seek(key) || FirstOfBlock(index_.Next());
+}
+
+}  // namespace crema

@@ -1,0 +1,24 @@
+// A part of a LevelDB that is in order of its own: a level of tables, or the late changes.
+#pragma once
+
+#include <string_view>
+
+#include "data/leveldb_format.h"
+
+namespace crema {
+
+// A place in a part. Used by one thread. Throws Error where the part is damaged.
+class LevelDbPart {
+ public:
+  virtual ~LevelDbPart() = default;
+  // These move, and return whether there is such an entry.
+  virtual bool First() = 0;
+  virtual bool Next() = 0;
+  // To the first entry whose key is at or after `key`.
+  virtual bool Seek(const LevelDbKey& key) = 0;
+  // Valid until the part moves.
+  virtual const LevelDbKey& key() const = 0;
+  virtual std::string_view value() = 0;
+};
+
+}  // namespace crema

@@ -1,0 +1,174 @@
+// LevelDB, read: a folder of sorted tables, a manifest that lists them, and a log of late changes.
+//
+// The leveldb library repairs what it opens: it turns the log into tables, drops what it cannot
+// read, and removes what it does not need. A data set that is only read must stay as it is, so the
+// files are read here, and each block, size and order is checked.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crema/base/error.h"
+#include "data/backends.h"
+#include "data/leveldb_late.h"
+#include "data/leveldb_level.h"
+#include "data/leveldb_table.h"
+#include "data/leveldb_version.h"
+
+namespace crema {
+namespace {
+
+// A database as its files tell.
+struct Database {
+  Database(const std::string& folder, const std::string& database_title)
+      : title(database_title),
+        version(ReadLevelDbVersion(folder, title)),
+        late(folder, version.logs, title),
+        tables(folder, title) {}
+
+  const std::string title;
+  const LevelDbVersion version;
+  const LevelDbLateChanges late;
+  LevelDbTables tables;
+};
+
+// The parts of a database, merged. Of each key only the latest change counts.
+class LevelDbCursor : public RecordCursor {
+ public:
+  // The database outlives the cursor.
+  explicit LevelDbCursor(Database* database) : title_(database->title) {
+    const auto add = [&](const LevelDbTableFile* files, size_t count) {
+      parts_.push_back(std::make_unique<LevelDbLevel>(&database->tables, files, count));
+    };
+    parts_.push_back(std::make_unique<LevelDbLatePart>(&database->late));
+    for (const LevelDbTableFile& file : database->version.levels[0]) add(&file, 1);
+    for (size_t level = 1; level < LevelDbVersion::kLevels; ++level) {
+      const auto& files = database->version.levels[level];
+      if (!files.empty()) add(files.data(), files.size());
+    }
+  }
+
+  bool First() override {
+    return Start([](LevelDbPart* part) { return part->First(); });
+  }
+  bool Next() override {
+    if (waiting_.empty()) return false;
+    Advance();
+    return Settle();
+  }
+  bool Find(std::string_view key) override {
+    const LevelDbKey wanted = {key, LevelDbKey::kMostSequence, LevelDbKey::kStored};
+    return Start([&](LevelDbPart* part) { return part->Seek(wanted); }) && this->key() == key;
+  }
+  std::string_view key() const override { return top()->key().user; }
+  std::string_view value() const override { return top()->value(); }
+
+ private:
+  LevelDbPart* top() const { return waiting_.front(); }
+  // For a heap that has the first key on top.
+  static bool IsLater(const LevelDbPart* a, const LevelDbPart* b) {
+    return Compare(a->key(), b->key()) > 0;
+  }
+
+  template <class Move>
+  bool Start(const Move& move) {
+    waiting_.clear();
+    has_last_ = false;
+    for (const auto& part : parts_) {
+      if (move(part.get())) waiting_.push_back(part.get());
+    }
+    std::make_heap(waiting_.begin(), waiting_.end(), IsLater);
+    return Settle();
+  }
+
+  // Over one change.
+  void Advance() {
+    const LevelDbKey& last = top()->key();
+    last_user_ = last.user;
+    last_ = {last_user_, last.sequence, last.kind};
+    has_last_ = true;
+    std::pop_heap(waiting_.begin(), waiting_.end(), IsLater);
+    if (!waiting_.back()->Next()) {
+      waiting_.pop_back();
+      return;
+    }
+    // Each change is there once. Blocks that are listed twice would give their records twice.
+    if (Compare(waiting_.back()->key(), last_) <= 0) FailOrder();
+    std::push_heap(waiting_.begin(), waiting_.end(), IsLater);
+  }
+
+  // Over changes that do not count: older ones of the key that was last, and deleted keys.
+  bool Settle() {
+    while (!waiting_.empty()) {
+      const LevelDbKey& next = top()->key();
+      const bool is_old = has_last_ && next.user == last_.user;
+      if (!is_old && next.kind == LevelDbKey::kStored) return true;
+      Advance();
+    }
+    return false;
+  }
+
+  [[noreturn]] void FailOrder() const {
+    FailDatabase(title_, "read",
+                 "it is damaged: its keys are not in order; copy it again or recreate it");
+  }
+
+  const std::string& title_;
+  std::vector<std::unique_ptr<LevelDbPart>> parts_;
+  std::vector<LevelDbPart*> waiting_;  // a heap of the parts that have not ended
+  std::string last_user_;
+  LevelDbKey last_;  // the last change that was passed over; shows last_user_
+  bool has_last_ = false;
+};
+
+// Whether a process has opened the folder with the leveldb library. Only asks: takes no lock.
+bool IsHeld(const std::string& folder) {
+  const int file =
+      open((folder + "/LOCK").c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+  if (file < 0) return false;
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  const bool held = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  // If this process holds it, closing any descriptor of the file would give the lock up.
+  if (!held || lock.l_pid != getpid()) close(file);
+  return held;
+}
+
+class LevelDbSource : public RecordSource {
+ public:
+  explicit LevelDbSource(const std::string& path) : RecordSource(Backend::kLevelDb, path) {
+    if (IsHeld(path)) {
+      FailDatabase(title(), "opened",
+                   "another process is using it, and may be changing it: stop that process, copy "
+                   "the folder, or convert to LMDB");
+    }
+    database_ = std::make_unique<Database>(path, title());
+  }
+
+  std::unique_ptr<RecordCursor> NewCursor() override {
+    return std::make_unique<LevelDbCursor>(database_.get());
+  }
+
+  uint64_t bytes() const override {
+    uint64_t bytes = database_->late.bytes();
+    for (const auto& level : database_->version.levels) {
+      for (const LevelDbTableFile& file : level) bytes += file.size;
+    }
+    return bytes;
+  }
+
+ private:
+  std::unique_ptr<Database> database_;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordSource> OpenLevelDb(const std::string& path) {
+  return std::make_unique<LevelDbSource>(path);
+}
+
+}  // namespace crema

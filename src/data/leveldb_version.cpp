@@ -1,0 +1,179 @@
+// The manifest is a log of edits, each of which makes the next version from the one before. An edit
+// is a row of fields, each with its number before it.
+#include "data/leveldb_version.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include "crema/base/error.h"
+#include "data/leveldb_format.h"
+#include "data/leveldb_log.h"
+#include "data/record_source.h"
+
+namespace crema {
+namespace {
+
+namespace fs = std::filesystem;
+
+enum Field : uint64_t {
+  kComparator = 1,
+  kLogNumber = 2,
+  kNextFile = 3,
+  kLastSequence = 4,
+  kCompactPointer = 5,
+  kDeletedFile = 6,
+  kNewFile = 7,
+  kPreviousLog = 9
+};
+
+// What the edits add up to.
+struct Edits {
+  std::map<uint64_t, LevelDbTableFile> levels[LevelDbVersion::kLevels];
+  uint64_t log = 0, previous_log = 0;
+  std::string comparator;
+};
+
+bool ReadLevel(LevelDbParser* parser, uint64_t* level) {
+  return parser->Varint32(level) && *level < LevelDbVersion::kLevels;
+}
+
+bool ReadTableKey(LevelDbParser* parser, std::string* key) {
+  std::string_view text;
+  LevelDbKey parsed;
+  if (!parser->Text(&text) || !parsed.Parse(text)) return false;
+  *key = text;
+  return true;
+}
+
+bool AddFile(LevelDbParser* parser, Edits* edits) {
+  uint64_t level;
+  LevelDbTableFile file;
+  if (!ReadLevel(parser, &level) || !parser->Varint(&file.number) || !parser->Varint(&file.size) ||
+      !ReadTableKey(parser, &file.smallest) || !ReadTableKey(parser, &file.largest)) {
+    return false;
+  }
+  edits->levels[level][file.number] = std::move(file);
+  return true;
+}
+
+bool ReadField(LevelDbParser* parser, Edits* edits) {
+  uint64_t field, level, number;
+  std::string_view text;
+  if (!parser->Varint32(&field)) return false;
+  switch (field) {
+    case kComparator:
+      if (!parser->Text(&text)) return false;
+      edits->comparator = text;
+      return true;
+    case kLogNumber: return parser->Varint(&edits->log);
+    case kPreviousLog: return parser->Varint(&edits->previous_log);
+    case kNextFile:
+    case kLastSequence: return parser->Varint(&number);
+    case kCompactPointer: return ReadLevel(parser, &level) && parser->Text(&text);
+    case kDeletedFile:
+      if (!ReadLevel(parser, &level) || !parser->Varint(&number)) return false;
+      edits->levels[level].erase(number);
+      return true;
+    case kNewFile: return AddFile(parser, edits);
+    default: return false;
+  }
+}
+
+Edits ReadManifest(const DataFile& file) {
+  Edits edits;
+  LevelDbLog log(&file);
+  std::string record;
+  while (log.Next(&record)) {
+    LevelDbParser parser(record);
+    while (!parser.rest().empty()) {
+      if (!ReadField(&parser, &edits)) {
+        file.Damaged(Concat("the edit at byte ", log.Place(0), " is invalid"));
+      }
+    }
+  }
+  const std::string expected = "leveldb.BytewiseComparator";
+  if (edits.comparator != expected) {
+    FailDatabase(file.title(), "opened",
+                 Concat("its keys are ordered by '", edits.comparator, "', expected '", expected,
+                        "', as in Caffe's databases; convert it"));
+  }
+  return edits;
+}
+
+bool IsDigits(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+// The manifest's name, which must be that of a file in the same folder.
+std::string ReadCurrent(const std::string& folder, const std::string& title) {
+  const DataFile file(folder + "/CURRENT", title);
+  std::string text(std::min<uint64_t>(file.size(), 100), '\0');
+  file.Read(0, text.size(), text.data());
+  const std::string prefix = "MANIFEST-";
+  if (text.compare(0, prefix.size(), prefix) != 0 || text.back() != '\n' ||
+      !IsDigits(text.substr(prefix.size(), text.size() - prefix.size() - 1))) {
+    file.Damaged("it does not name a manifest");
+  }
+  text.pop_back();
+  return text;
+}
+
+// The numbers of the logs in the folder, in order.
+std::vector<uint64_t> ListLogs(const std::string& folder, const std::string& title) {
+  std::vector<uint64_t> numbers;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() != ".log") continue;
+    const std::string stem = it->path().stem().string();
+    uint64_t number = 0;
+    const char* const stem_end = stem.data() + stem.size();
+    const auto parsed = std::from_chars(stem.data(), stem_end, number);
+    if (parsed.ec == std::errc() && parsed.ptr == stem_end) numbers.push_back(number);
+  }
+  if (error) FailDatabase(title, "opened", error.message());
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+}  // namespace
+
+LevelDbVersion ReadLevelDbVersion(const std::string& folder, const std::string& title) {
+  const DataFile manifest(folder + "/" + ReadCurrent(folder, title), title);
+  const Edits edits = ReadManifest(manifest);
+  LevelDbVersion version;
+  for (size_t level = 0; level < LevelDbVersion::kLevels; ++level) {
+    std::vector<LevelDbTableFile>& files = version.levels[level];
+    for (const auto& numbered : edits.levels[level]) files.push_back(numbered.second);
+    if (level == 0) continue;
+    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
+      LevelDbKey left, right;
+      left.Parse(a.smallest);
+      right.Parse(b.smallest);
+      return Compare(left, right) < 0;
+    });
+  }
+  for (const uint64_t number : ListLogs(folder, title)) {
+    const bool previous = edits.previous_log != 0 && number == edits.previous_log;
+    if (number >= edits.log || previous) version.logs.push_back(number);
+  }
+  if (edits.log != 0 &&
+      std::find(version.logs.begin(), version.logs.end(), edits.log) == version.logs.end()) {
+    LOG(WARNING) << title << ": " << LevelDbFileName(edits.log, "log")
+                 << " is missing; records that were written last may be lost";
+  }
+  return version;
+}
+
+std::string LevelDbFileName(uint64_t number, const char* type) {
+  char name[40];
+  std::snprintf(name, sizeof name, "%06llu.%s", static_cast<unsigned long long>(number), type);
+  return name;
+}
+
+}  // namespace crema

@@ -1,0 +1,44 @@
+// The folder in which a database grows until it is complete.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace crema {
+
+// PATH.partial, used by this process alone. A file in it says that crema made it. Only what crema
+// writes there is ever removed, and never by way of a symbolic link: a folder with that name may be
+// somebody else's. All functions but the destructor throw Error, which names the database by
+// `title`.
+class PartialFolder {
+ public:
+  // Makes it, or takes over and empties what a crema that was killed has left.
+  PartialFolder(const std::string& path, const std::string& title);
+  // Removes it, unless it has been published.
+  ~PartialFolder();
+  PartialFolder(const PartialFolder&) = delete;
+  PartialFolder& operator=(const PartialFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+
+  // Gives the folder the name PATH, and brings that to the disk.
+  void Publish();
+
+  // The name of the file that says so.
+  static constexpr char kMark[] = "CREMA_UNFINISHED";
+
+ private:
+  void Open(bool is_new);
+  void Lock();
+  void CheckSame();
+  void TakeOver();
+  void Mark();
+  [[noreturn]] void FailCreate(const std::string& why) const;
+
+  const std::string final_path_, path_, title_;
+  int folder_ = -1;  // open, with a lock
+};
+
+}  // namespace crema

@@ -1,0 +1,128 @@
+#include "output.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <streambuf>
+#include <system_error>
+
+#include "base/printable.h"
+
+namespace crema {
+namespace {
+
+// Passes lines on when they are complete.
+class PrintableBuffer : public std::streambuf {
+ public:
+  explicit PrintableBuffer(std::streambuf* to) : to_(to) {}
+
+  // The code of the first error; 0 if there was none.
+  int error() const { return error_; }
+
+ protected:
+  int_type overflow(int_type c) override {
+    if (traits_type::eq_int_type(c, traits_type::eof())) return traits_type::not_eof(c);
+    const char letter = traits_type::to_char_type(c);
+    return xsputn(&letter, 1) == 1 ? c : traits_type::eof();
+  }
+  std::streamsize xsputn(const char* text, std::streamsize size) override {
+    pending_.append(text, static_cast<size_t>(size));
+    const size_t end = pending_.rfind('\n');
+    return end == std::string::npos || PassOn(end + 1) ? size : 0;
+  }
+  int sync() override { return PassOn(pending_.size()) && Note(to_->pubsync() == 0) ? 0 : -1; }
+
+ private:
+  bool PassOn(size_t size) {
+    const std::string shown = PrintableLines(std::string_view(pending_).substr(0, size));
+    pending_.erase(0, size);
+    const auto length = static_cast<std::streamsize>(shown.size());
+    return Note(to_->sputn(shown.data(), length) == length);
+  }
+  bool Note(bool done) {
+    if (!done && error_ == 0) error_ = errno;
+    return done;
+  }
+
+  std::streambuf* to_;
+  std::string pending_;
+  int error_ = 0;
+};
+
+// Of std::cout. Never destroyed: what is written at the exit goes through it.
+PrintableBuffer& TheBuffer() {
+  static auto* const buffer = new PrintableBuffer(std::cout.rdbuf());
+  return *buffer;
+}
+
+ssize_t WriteShown(void*, const char* data, size_t size) {
+  return WriteToTerminal(STDERR_FILENO, ShownText({data, size})) ? static_cast<ssize_t>(size) : 0;
+}
+
+void FilterStderr() {
+  cookie_io_functions_t functions = {};
+  functions.write = WriteShown;
+  FILE* const stream = fopencookie(nullptr, "w", functions);
+  if (stream == nullptr) return;
+  std::setvbuf(stream, nullptr, _IONBF, 0);
+  stderr = stream;  // never closed
+}
+
+bool HasNoReader(int fd) {
+  pollfd end = {fd, POLLOUT, 0};
+  return poll(&end, 1, 0) == 1 && (end.revents & POLLERR) != 0;
+}
+
+// ESC [ numbers m.
+bool IsColor(std::string_view text) {
+  return text.size() >= 3 && text.substr(0, 2) == "\x1b[" && text.back() == 'm' &&
+         text.find_first_not_of("0123456789;", 2) == text.size() - 1;
+}
+
+}  // namespace
+
+void SetUpOutput() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::cout.rdbuf(&TheBuffer());
+  FilterStderr();
+}
+
+void PrintError(std::string message) {
+  while (!message.empty() && message.back() == '\n') message.pop_back();
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::cerr << "crema: " << Printable(message, kWholeText) << std::endl;
+}
+
+int FinishOutput(int status) {
+  std::cout.flush();
+  if (std::cout || status != 0) return status;
+  if (HasNoReader(STDOUT_FILENO)) {
+    std::signal(SIGPIPE, SIG_DFL);
+    std::raise(SIGPIPE);
+    return 128 + SIGPIPE;
+  }
+  PrintError("cannot write to standard output: " +
+             std::generic_category().message(TheBuffer().error()));
+  return 1;
+}
+
+std::string ShownText(std::string_view text) {
+  return IsColor(text) ? std::string(text) : PrintableLines(text);
+}
+
+bool WriteToTerminal(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace crema
