@@ -19,3 +19,20 @@ endif()
 
 # Kernels: without these two a ReLU is 12 times slower (g++ keeps errno and traps otherwise).
 set(CREMA_KERNEL_OPTIONS -fno-math-errno -fno-trapping-math)
+
+# The schema's header is large, and parsing it takes half of the time of most files. -fpch-preprocess
+# lets ccache see through.
+function(crema_precompile_headers target)
+  target_precompile_headers(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:<algorithm$<ANGLE-R>>
+    $<$<COMPILE_LANGUAGE:CXX>:<functional$<ANGLE-R>>
+    $<$<COMPILE_LANGUAGE:CXX>:<map$<ANGLE-R>>
+    $<$<COMPILE_LANGUAGE:CXX>:<memory$<ANGLE-R>>
+    $<$<COMPILE_LANGUAGE:CXX>:<string$<ANGLE-R>>
+    $<$<COMPILE_LANGUAGE:CXX>:<vector$<ANGLE-R>>
+    $<$<COMPILE_LANGUAGE:CXX>:<crema.pb.h$<ANGLE-R>>
+    ${ARGN})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+  endif()
+endfunction()

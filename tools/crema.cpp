@@ -19,6 +19,7 @@
 #include "crema/base/brief_waits.h"
 #include "crema/base/error.h"
 #include "crema/layer/registry.h"
+#include "early_signals.h"
 #include "flag_parser.h"
 #include "output.h"
 #include "wrap.h"
@@ -213,7 +214,9 @@ bool AsksHelp(const std::vector<std::string>& words) {
                {"--help", "-help", "-h", "--helpshort", "-helpshort", "--helpfull", "-helpfull"});
 }
 
+// Signals wait until train has said what they do; all other commands they end.
 int RunCommand(const Command& command, const std::vector<std::string>& words, const char* program) {
+  if (command.run != RunTrain) ReleaseSignals();
   FlagParser flags(command.name, command.flags, FlagsOfAllCommands());
   flags.Parse(words);
   gflags::HandleCommandLineHelpFlags();  // --helpxml and the like, for programs; ends if given
@@ -270,6 +273,7 @@ int RunAndReport(int argc, char** argv) {
 }  // namespace crema
 
 int main(int argc, char** argv) {
+  crema::HoldSignals();
   crema::OpenStandardStreams();
   crema::WaitBrieflyWithoutBlasThreads(argv, environ);  // if early_start.cpp could not
   crema::SetUpOutput();

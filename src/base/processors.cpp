@@ -8,6 +8,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/control_groups.h"
 #include "base/numbers.h"
 
 namespace crema {
@@ -37,25 +38,6 @@ double QuotaOfFolder(const std::string& folder) {
 
 double Least(double a, double b) { return a > 0 && b > 0 ? std::min(a, b) : std::max(a, b); }
 
-// The least quota from the folder of `group` up to the mount.
-double QuotaOfPath(const std::string& mount, std::string group) {
-  double quota = 0;
-  while (!group.empty() && group != "/") {
-    quota = Least(quota, QuotaOfFolder(mount + group));
-    group.resize(group.rfind('/'));
-  }
-  return Least(quota, QuotaOfFolder(mount));
-}
-
-// Whether `list`, as in "cpu,cpuacct", has `name`.
-bool HasController(const std::string& list, const std::string& name) {
-  std::istringstream controllers(list);
-  for (std::string one; std::getline(controllers, one, ',');) {
-    if (one == name) return true;
-  }
-  return false;
-}
-
 int ProcessorsByAffinity() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -67,20 +49,8 @@ int ProcessorsByAffinity() {
 
 double ProcessorQuota(const std::string& groups, const std::string& mount) {
   double quota = 0;
-  std::istringstream lines(groups);
-  for (std::string line; std::getline(lines, line);) {  // "ID:CONTROLLERS:/PATH"
-    const size_t first = line.find(':');
-    const size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos || line[second + 1] != '/') continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string group = line.substr(second + 1);
-    if (controllers.empty()) {
-      quota = Least(quota, QuotaOfPath(mount, group));
-      quota = Least(quota, QuotaOfPath(mount + "/unified", group));
-    } else if (HasController(controllers, "cpu")) {
-      quota = Least(quota, QuotaOfPath(mount + "/" + controllers, group));
-      quota = Least(quota, QuotaOfPath(mount + "/cpu", group));
-    }
+  for (const std::string& folder : ControlGroupFolders(groups, mount, "cpu")) {
+    quota = Least(quota, QuotaOfFolder(folder));
   }
   return quota;
 }

@@ -12,15 +12,15 @@
 namespace crema {
 namespace {
 
-// Writes `count` records of the shape in `datum`; `make` fills in values and label of each.
+// Writes `count` records of the shape in `datum`; `make` appends the values and sets the label of
+// each.
 template <class Make>
 uint64_t WriteRecords(Backend backend, const std::string& database, uint32_t count,
                       proto::Datum datum, const StopRequest& stop, Make make) {
   RecordWriter writer(backend, database);
-  const int64_t values = int64_t{datum.channels()} * datum.height() * datum.width();
-  datum.mutable_data()->resize(static_cast<size_t>(values));
   for (uint32_t i = 0; i < count; ++i) {
     StopIfAsked(stop, i, count);
+    datum.mutable_data()->clear();
     make(i, &datum);
     char key[16];
     std::snprintf(key, sizeof key, "%08u", i);
@@ -48,7 +48,7 @@ uint64_t ConvertMnist(const std::string& images, const std::string& labels,
   return WriteRecords(backend, database, files.count(), DatumFor(files, 1), stop,
                       [&](uint32_t, proto::Datum* datum) {
                         int label;
-                        files.Read(&(*datum->mutable_data())[0], &label);
+                        files.Read(datum->mutable_data(), &label);
                         datum->set_label(label);
                       });
 }
@@ -59,18 +59,19 @@ uint64_t ConvertMnistPairs(const std::string& images, const std::string& labels,
   MnistFiles files(images, labels);
   const uint64_t bytes = files.image_bytes();
   std::string pixels;
-  std::vector<int> label(files.count());
+  std::vector<uint8_t> classes;
   for (uint32_t i = 0; i < files.count(); ++i) {
-    pixels.resize((i + 1) * bytes);  // as much as the file has really held so far
-    files.Read(&pixels[i * bytes], &label[i]);
+    int label;
+    files.Read(&pixels, &label);
+    classes.push_back(static_cast<uint8_t>(label));
   }
   return WriteRecords(backend, database, files.count(), DatumFor(files, 2), stop,
                       [&](uint32_t i, proto::Datum* datum) {
                         const uint32_t a = RandomBelow(seed, 0, 2 * uint64_t{i}, files.count());
                         const uint32_t b = RandomBelow(seed, 0, 2 * uint64_t{i} + 1, files.count());
-                        datum->mutable_data()->replace(0, bytes, pixels, a * bytes, bytes);
-                        datum->mutable_data()->replace(bytes, bytes, pixels, b * bytes, bytes);
-                        datum->set_label(label[a] == label[b] ? 1 : 0);
+                        datum->mutable_data()->append(pixels, a * bytes, bytes);
+                        datum->mutable_data()->append(pixels, b * bytes, bytes);
+                        datum->set_label(classes[a] == classes[b] ? 1 : 0);
                       });
 }
 

@@ -16,11 +16,8 @@ std::string NotDecoded(std::string_view file, const std::string& reason) {
 }
 
 cv::Mat DecodeByOpenCv(std::string_view file, int flag, DecodeReport* report) {
-  cv::Mat image;
-  if (!file.empty()) {
-    const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8UC1, const_cast<char*>(file.data()));
-    image = LoadImageCodecs().decode(bytes, flag);
-  }
+  const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8UC1, const_cast<char*>(file.data()));
+  const cv::Mat image = LoadImageCodecs().decode(bytes, flag);
   if (image.empty()) report->problem = NotDecoded(file, "");
   return image;
 }
@@ -29,6 +26,8 @@ cv::Mat DecodeByOpenCv(std::string_view file, int flag, DecodeReport* report) {
 
 cv::Mat DecodeImage(std::string_view file, int flag, DecodeReport* report) {
   *report = {};
+  report->problem = UnreadKind(file);
+  if (!report->problem.empty()) return {};
   report->problem = ImplausibleSize(file);
   if (!report->problem.empty()) {
     report->problem += "; the image file is damaged";

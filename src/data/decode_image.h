@@ -25,8 +25,9 @@ struct DecodeReport {
 };
 
 // `flag` is one of OpenCV's: cv::IMREAD_COLOR, IMREAD_GRAYSCALE or IMREAD_UNCHANGED. JPEG files
-// are decoded by libjpeg, others by OpenCV. A header that states more pixels than the bytes can
-// hold is refused before memory is taken. Returns an empty image where the file cannot be decoded.
+// are decoded by libjpeg, others by OpenCV. What image_header.h does not know, and a header that
+// states more pixels than the bytes can hold, is refused before memory is taken. Returns an empty
+// image where the file cannot be decoded.
 //
 // Truncated JPEGs give what there is, and grey for what is missing, as Caffe has it; truncated
 // files of other kinds cannot be decoded.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <optional>
 
 #include "crema/base/error.h"
@@ -16,21 +17,25 @@ struct Claim {
   double most_pixels = 0;
 };
 
+// The claim of a header in which decoders may find another size than is found here.
+constexpr Claim kUnclear = {0, 0, -1};
+
 // Where a form has no bound of its own: what nobody needs to store a picture in, beyond 16
 // million pixels.
 double LooseBound(const ByteReader& in) { return 16e6 + 8192 * in.size(); }
 
 // Deflate makes 1032 bytes of one at best.
+constexpr double kDeflate = 1032;
+
 std::optional<Claim> Png(const ByteReader& in) {
-  if (!in.Has(0, "\x89PNG\r\n\x1a\n") || !in.Has(12, "IHDR")) return std::nullopt;
+  if (!in.Has(12, "IHDR")) return std::nullopt;
   constexpr int kChannels[] = {1, 1, 3, 1, 2, 1, 4, 1};
   const double bits = std::max(1u, in.Byte(24)) * kChannels[in.Byte(25) & 7];
-  return Claim{1.0 * in.Big32(16), 1.0 * in.Big32(20), 1032 * in.size() * 8 / bits};
+  return Claim{1.0 * in.Big32(16), 1.0 * in.Big32(20), kDeflate * in.size() * 8 / bits};
 }
 
 // Each block of 8 x 8 pixels takes one bit at least; less than 1/16 with arithmetic coding.
 std::optional<Claim> Jpeg(const ByteReader& in) {
-  if (!in.Has(0, "\xff\xd8")) return std::nullopt;
   for (size_t at = 2; at + 9 < in.file().size();) {
     const uint32_t marker = in.Byte(at + 1);
     if (in.Byte(at) != 0xFF || marker == 0xFF || marker == 0) {
@@ -50,7 +55,6 @@ std::optional<Claim> Jpeg(const ByteReader& in) {
 }
 
 std::optional<Claim> Bmp(const ByteReader& in) {
-  if (!in.Has(0, "BM")) return std::nullopt;
   if (in.Little32(14) == 12) {  // the oldest header
     const double bits = std::max(1u, in.Little16(24));
     return Claim{1.0 * in.Little16(18), 1.0 * in.Little16(20), 8 * in.size() / bits};
@@ -64,44 +68,36 @@ std::optional<Claim> Bmp(const ByteReader& in) {
   return Claim{signed_size(18), signed_size(22), runs ? LooseBound(in) : 8 * in.size() / bits};
 }
 
-// "P6 640 480 255", with comments in between.
+bool IsBlank(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// "P6 640 480 255", with comments in between, which end with the line.
 std::optional<Claim> Pnm(const ByteReader& in) {
   const std::string_view file = in.file();
-  if (file.size() < 3 || file[0] != 'P' || file[1] < '1' || file[1] > '6') return std::nullopt;
   double numbers[2] = {};
   size_t at = 2;
   for (double& number : numbers) {
     for (bool comment = false; at < file.size(); ++at) {
-      comment = file[at] == '#' || (comment && file[at] != '\n');
-      if (!comment && std::isdigit(static_cast<unsigned char>(file[at])) != 0) break;
+      const char c = file[at];
+      comment = c == '#' || (comment && c != '\n' && c != '\r');
+      if (!comment && !IsBlank(c)) break;
     }
-    for (; at < file.size() && std::isdigit(static_cast<unsigned char>(file[at])) != 0; ++at) {
-      number = number * 10 + (file[at] - '0');
-    }
+    if (at < file.size() && !IsDigit(file[at])) return kUnclear;
+    for (; at < file.size() && IsDigit(file[at]); ++at) number = number * 10 + (file[at] - '0');
+    if (at < file.size() && !IsBlank(file[at])) return kUnclear;
   }
   return Claim{numbers[0], numbers[1], 8 * in.size()};
 }
 
-// The first directory's ImageWidth (256) and ImageLength (257).
-std::optional<Claim> Tiff(const ByteReader& in) {
-  const bool little = in.Has(0, std::string_view("II*\0", 4));
-  if (!little && !in.Has(0, std::string_view("MM\0*", 4))) return std::nullopt;
-  const auto get16 = [&](size_t at) { return little ? in.Little16(at) : in.Big16(at); };
-  const auto get32 = [&](size_t at) { return little ? in.Little32(at) : in.Big32(at); };
-  const size_t directory = get32(4);
-  Claim claim{0, 0, LooseBound(in)};
-  for (uint32_t i = 0; i < get16(directory); ++i) {
-    const size_t entry = directory + 2 + size_t{12} * i;
-    const uint32_t tag = get16(entry);
-    const double value = get16(entry + 2) == 3 ? get16(entry + 8) : get32(entry + 8);
-    if (tag == 256) claim.width = value;
-    if (tag == 257) claim.height = value;
-  }
-  return claim;
+// Magic, width, height, bits of a pixel, length, form. Runs take three bytes for 256.
+std::optional<Claim> SunRaster(const ByteReader& in) {
+  constexpr uint32_t kRuns = 2;
+  const double bits = std::max(1u, in.Big32(12));
+  const double ratio = in.Big32(20) == kRuns ? 256.0 / 3 : 1;
+  return Claim{1.0 * in.Big32(4), 1.0 * in.Big32(8), ratio * 8 * in.size() / bits};
 }
 
 std::optional<Claim> WebP(const ByteReader& in) {
-  if (!in.Has(0, "RIFF") || !in.Has(8, "WEBP")) return std::nullopt;
   const double bound = LooseBound(in);
   if (in.Has(12, "VP8X")) {
     return Claim{1.0 + (in.Little32(24) & 0xFFFFFF), 1.0 + (in.Little32(27) & 0xFFFFFF), bound};
@@ -110,21 +106,185 @@ std::optional<Claim> WebP(const ByteReader& in) {
     const uint32_t bits = in.Little32(21);
     return Claim{1.0 + (bits & 0x3FFF), 1.0 + (bits >> 14 & 0x3FFF), bound};
   }
+  if (!in.Has(12, "VP8 ")) return kUnclear;  // decoders take the frame that begins here
   return Claim{1.0 * (in.Little16(26) & 0x3FFF), 1.0 * (in.Little16(28) & 0x3FFF), bound};
+}
+
+// The first directory of a TIFF.
+class TiffDirectory {
+ public:
+  explicit TiffDirectory(const ByteReader& in) : in_(in), little_(in.Has(0, "II")) {}
+
+  Claim Read();
+
+ private:
+  // The numbers of tags that are looked at; the others are passed over.
+  enum Tag {
+    kWidth = 256,
+    kHeight = 257,
+    kBits = 258,
+    kCompression = 259,
+    kSamples = 277,
+    kRowsPerStrip = 278,
+    kTileWidth = 322,
+    kTileHeight = 323,
+  };
+
+  uint32_t Get16(size_t at) const { return little_ ? in_.Little16(at) : in_.Big16(at); }
+  uint32_t Get32(size_t at) const { return little_ ? in_.Little32(at) : in_.Big32(at); }
+  void ReadEntry(size_t at);
+  double Ratio() const;
+  // How many pixels may lie in a file of this length, and how many in the memory for it.
+  double MostStored() const { return Ratio() * 8 * in_.size() / (samples_ * bits_); }
+  double MostDecoded() const {
+    return 3 * LooseBound(in_) / std::max(3.0, samples_ * std::max(1.0, bits_ / 8));
+  }
+
+  const ByteReader& in_;
+  bool little_, unclear_ = false;
+  double width_ = 0, height_ = 0, bits_ = 1, samples_ = 1;
+  double rows_per_strip_ = 0, tile_width_ = 0, tile_height_ = 0;
+  uint32_t compression_ = 1;
+};
+
+// Of two entries with one tag the larger counts, as decoders differ.
+void TiffDirectory::ReadEntry(size_t at) {
+  constexpr uint32_t kShort = 3, kLong = 4;
+  const uint32_t tag = Get16(at), type = Get16(at + 2), count = Get32(at + 4);
+  double* const numbers[] = {&width_,          &height_,     &bits_,       &samples_,
+                             &rows_per_strip_, &tile_width_, &tile_height_};
+  constexpr Tag kTags[] = {kWidth, kHeight, kBits, kSamples, kRowsPerStrip, kTileWidth, kTileHeight};
+  const auto found = std::find(std::begin(kTags), std::end(kTags), tag);
+  if (found == std::end(kTags) && tag != kCompression) return;
+  // Only bits are one for each sample; what does not fit into the entry lies elsewhere.
+  const bool lies_elsewhere = tag == kBits && count > (type == kShort ? 2u : 1u);
+  if ((type != kShort && type != kLong) || (tag != kBits && count != 1)) unclear_ = true;
+  const size_t place = lies_elsewhere ? Get32(at + 8) : at + 8;
+  const uint32_t value = type == kShort ? Get16(place) : Get32(place);
+  if (tag == kCompression) {
+    compression_ = value;
+  } else {
+    double& number = *numbers[found - std::begin(kTags)];
+    number = std::max(number, 1.0 * value);
+  }
+}
+
+// How many bytes the compression makes of one at best; 0 where it has no bound, or none is known.
+double TiffDirectory::Ratio() const {
+  constexpr double kFewColors = 3;          // they may be stored for several pixels together
+  constexpr double kLzw = 2560;             // codes of 12 bits for up to 3840 bytes
+  constexpr double kJpegSamples = 512 * 3;  // see above
+  switch (compression_) {
+    case 1: return kFewColors;
+    case 5: return kLzw;
+    case 7: return kJpegSamples;
+    case 8:
+    case 32946: return kDeflate;
+    case 32773: return 64;  // runs of 128 in two bytes
+    default: return 0;
+  }
+}
+
+// Decoders take memory for a whole tile, or strip, too.
+Claim TiffDirectory::Read() {
+  const size_t directory = Get32(4);
+  for (uint32_t i = 0; i < Get16(directory); ++i) ReadEntry(directory + 2 + size_t{12} * i);
+  if (unclear_) return kUnclear;
+  const Claim tile{tile_width_, tile_height_, MostDecoded()};
+  if (tile.width * tile.height > tile.most_pixels) return tile;
+  constexpr double kAllRows = 4294967295;
+  const Claim strip{width_, rows_per_strip_ == kAllRows ? 0 : rows_per_strip_, MostDecoded()};
+  if (strip.width * strip.height > strip.most_pixels) return strip;
+  return {width_, height_, Ratio() > 0 ? MostStored() : MostDecoded()};
+}
+
+std::optional<Claim> Tiff(const ByteReader& in) { return TiffDirectory(in).Read(); }
+
+bool IsPnm(const ByteReader& in) {
+  const std::string_view file = in.file();
+  return file.size() > 2 && file[0] == 'P' && file[1] >= '1' && file[1] <= '6' && IsBlank(file[2]);
+}
+
+using Reader = std::optional<Claim> (*)(const ByteReader&);
+
+// The kinds that are read, but for those of IsPnm.
+struct Kind {
+  std::string_view begin;
+  Reader read;
+};
+constexpr Kind kKinds[] = {
+    {"\xff\xd8\xff", Jpeg},
+    {"\x89PNG\r\n\x1a\n", Png},
+    {"BM", Bmp},
+    {{"II*\0", 4}, Tiff},
+    {{"MM\0*", 4}, Tiff},
+    {"RIFF", WebP},
+    {"\x59\xa6\x6a\x95", SunRaster},
+};
+
+// Others that are known. Some OpenCV reads most of them; a few of their bytes may stand for
+// gigabytes.
+struct Unread {
+  size_t at;
+  std::string_view text;
+  const char* name;
+};
+constexpr Unread kUnread[] = {
+    {4, "ftyp", "an AVIF or HEIF image or a video"},
+    {4, "jP  \r\n\x87\n", "a JPEG 2000 image"},
+    {0, "\xff\x4f\xff\x51", "a JPEG 2000 image"},
+    {4, "JXL \r\n\x87\n", "a JPEG XL image"},
+    {0, "\xff\x0a", "a JPEG XL image"},
+    {0, "GIF8", "a GIF image"},
+    {0, "\x76\x2f\x31\x01", "an OpenEXR image"},
+    {0, "#?RADIANCE", "a Radiance (HDR) image"},
+    {0, "#?RGBE", "a Radiance (HDR) image"},
+    {0, "P7\n", "a PAM image"},
+    {0, "PF\n", "a PFM image"},
+    {0, "Pf\n", "a PFM image"},
+    {0, {"II+\0", 4}, "a BigTIFF image"},
+    {0, {"MM\0+", 4}, "a BigTIFF image"},
+    {0, "NITF", "a NITF image"},
+    {0, "8BPS", "a Photoshop image"},
+    {128, "DICM", "a DICOM image"},
+};
+
+bool Is(const ByteReader& in, const Kind& kind) {
+  return in.Has(0, kind.begin) && (kind.read != WebP || in.Has(8, "WEBP"));
+}
+
+// Null where the file is of no kind that is read.
+Reader ReaderOf(const ByteReader& in) {
+  for (const Kind& kind : kKinds) {
+    if (Is(in, kind)) return kind.read;
+  }
+  return IsPnm(in) ? Pnm : nullptr;
 }
 
 }  // namespace
 
+std::string UnreadKind(std::string_view file) {
+  const ByteReader in(file);
+  const bool is_read = ReaderOf(in) != nullptr;
+  for (const Unread& kind : kUnread) {
+    // A decoder may look for the marks that stand further back before it looks for others.
+    if (!in.Has(kind.at, kind.text) || (is_read && kind.at != 4)) continue;
+    return Concat("it is ", kind.name, ", which is not read; convert it to PNG");
+  }
+  if (is_read) return "";
+  return Concat("its ", file.size(), " bytes could not be decoded; they do not begin as those of a ",
+                kImageKinds, " image do, so it is damaged, or must be converted to PNG");
+}
+
 std::string ImplausibleSize(std::string_view file) {
   const ByteReader in(file);
-  for (const auto read : {Png, Jpeg, Bmp, Pnm, Tiff, WebP}) {
-    const std::optional<Claim> claim = read(in);
-    if (!claim.has_value()) continue;
-    if (claim->width * claim->height <= claim->most_pixels) return "";
-    return Concat("its header claims ", claim->width, " x ", claim->height,
-                  " pixels, far more than ", file.size(), " bytes can hold");
-  }
-  return "";
+  const Reader read = ReaderOf(in);
+  const std::optional<Claim> claim = read == nullptr ? std::nullopt : read(in);
+  if (!claim.has_value()) return "";
+  if (claim->most_pixels < 0) return "its header is not clear about its size";
+  if (claim->width * claim->height <= claim->most_pixels) return "";
+  return Concat("its header claims ", claim->width, " x ", claim->height,
+                " pixels, far more than ", file.size(), " bytes can hold");
 }
 
 }  // namespace crema

@@ -1,5 +1,4 @@
-// Finds compressed images whose header states a size that their bytes cannot hold, before a
-// library takes memory for it.
+// What image files say of themselves, looked at before a library takes memory for them.
 #pragma once
 
 #include <string>
@@ -7,10 +6,17 @@
 
 namespace crema {
 
-// Returns "" where the size is credible, where the file is of a kind that this does not know (it
-// knows JPEG, PNG, BMP, PNM, TIFF and WebP), or where its header is cut off, which decoders notice.
-// Otherwise what is wrong, as in "its header says 60000 x 60000 pixels, far more than its 200 bytes
-// can hold".
+// The kinds of image file that are read, as in "JPEG, PNG ... or WebP": those whose headers say how
+// many pixels they have, so that a small file cannot claim gigabytes.
+constexpr char kImageKinds[] = "JPEG, PNG, BMP, TIFF, WebP, PBM, PGM, PPM or Sun raster";
+
+// Returns "" where the file begins as one of these kinds does. Otherwise what it is and what to do,
+// as in "it is a GIF image, which is not read; convert it to PNG".
+std::string UnreadKind(std::string_view file);
+
+// For files of these kinds. Returns "" where the size is credible, or where the header is cut off,
+// which decoders notice. Otherwise what is wrong, as in "its header claims 60000 x 60000 pixels, far
+// more than 200 bytes can hold".
 std::string ImplausibleSize(std::string_view file);
 
 }  // namespace crema

@@ -19,6 +19,9 @@ namespace crema {
 namespace {
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
+// Encoders make about ten. Each takes as long as the whole image does, however few its bytes are.
+constexpr int kMostScans = 100;
+
 // As OpenCV has it.
 int64_t MostPixels() {
   constexpr int64_t kMost = int64_t{1} << 30;
@@ -36,6 +39,7 @@ struct Messages {
   bool ended;                   // the file ended before its end marker
   bool lacks_pixels;            // the data of the pixels ended early, or cannot be read
   unsigned row;                 // then: where in its scan
+  bool has_too_many_scans;      // the error
 };
 
 Messages& MessagesOf(j_common_ptr info) { return *reinterpret_cast<Messages*>(info->err); }
@@ -63,6 +67,13 @@ void OnMessage(j_common_ptr info, int level) {
 
 void Discard(j_common_ptr) {}
 
+void OnProgress(j_common_ptr info) {
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= kMostScans) return;
+  Messages& messages = MessagesOf(info);
+  messages.has_too_many_scans = true;
+  std::longjmp(messages.escape, 1);
+}
+
 // One file. The functions that return false have met an error, which `messages` tells.
 class Decoder {
  public:
@@ -71,6 +82,7 @@ class Decoder {
     messages_.base.error_exit = OnError;
     messages_.base.emit_message = OnMessage;
     messages_.base.output_message = Discard;
+    progress_.progress_monitor = OnProgress;
   }
   ~Decoder() { jpeg_destroy_decompress(&info_); }
   Decoder(const Decoder&) = delete;
@@ -94,6 +106,7 @@ class Decoder {
   std::string_view file_;
   jpeg_decompress_struct info_ = {};
   Messages messages_ = {};
+  jpeg_progress_mgr progress_ = {};
   bool gray_ = false;
   bool rows_are_read_ = false;
   int orientation_ = 1;
@@ -104,6 +117,7 @@ class Decoder {
 bool Decoder::ReadHeader(int flag) {
   if (setjmp(messages_.escape) != 0) return false;
   jpeg_create_decompress(&info_);
+  info_.progress = &progress_;
   jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(file_.data()), file_.size());
   jpeg_save_markers(&info_, kExifMarker, 0xFFFF);
   jpeg_read_header(&info_, TRUE);
@@ -181,6 +195,13 @@ void Turn(int orientation, cv::Mat* image) {
   if (flip != kNone) cv::flip(*image, *image, flip);
 }
 
+std::string Problem(const Messages& messages) {
+  if (messages.has_too_many_scans) {
+    return Concat("it has more than ", kMostScans, " scans; the image file is damaged");
+  }
+  return Concat("libjpeg says \"", messages.first, "\"; the image file is truncated or damaged");
+}
+
 std::string Flaw(const Decoder& decoder) {
   const Messages& messages = decoder.messages();
   if (messages.base.num_warnings == 0) return "";
@@ -213,8 +234,7 @@ cv::Mat DecodeJpeg(std::string_view file, int flag, DecodeReport* report) {
     read = decoder.ReadRows(&image);
   }
   if (!read) {
-    report->problem = Concat("libjpeg says \"", decoder.messages().first,
-                             "\"; the image file is truncated or damaged");
+    report->problem = Problem(decoder.messages());
     return {};
   }
   report->flaw = Flaw(decoder);

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -56,6 +57,19 @@ class IdxFile {
     Fail(path_, ": is truncated; copy or download it again");
   }
 
+  // Appends to `to`. A compressed file may have far less than it claims: memory is taken only as
+  // far as it really gives bytes.
+  void Append(uint64_t bytes, std::string* to) {
+    constexpr uint64_t kBlock = 1 << 20;
+    while (bytes > 0) {
+      const uint64_t part = std::min(bytes, kBlock);
+      const size_t before = to->size();
+      to->resize(before + part);
+      Read(&(*to)[before], part);
+      bytes -= part;
+    }
+  }
+
   // Throws where the file cannot hold what its header says, or holds more. To be called when the
   // header has been read.
   void CheckSize(uint64_t header_bytes, uint64_t items, uint64_t item_bytes) {
@@ -93,6 +107,7 @@ MnistFiles::MnistFiles(const std::string& images_path, const std::string& labels
     Fail(images_path, " has ", count_, " images, but ", labels_path, " has ", label_count,
          " labels; use files that belong together");
   }
+  if (count_ == 0) Fail(images_path, ": contains no images");
   if (rows == 0 || columns == 0 || rows * columns > kMaxImageBytes) {
     Fail(images_path, ": its header claims ", rows, " rows and ", columns,
          " columns; the file is damaged");
@@ -107,9 +122,9 @@ MnistFiles::MnistFiles(const std::string& images_path, const std::string& labels
 
 MnistFiles::~MnistFiles() = default;
 
-void MnistFiles::Read(char* pixels, int* label) {
+void MnistFiles::Read(std::string* pixels, int* label) {
   unsigned char byte;
-  images_->Read(pixels, image_bytes());
+  images_->Append(image_bytes(), pixels);
   labels_->Read(&byte, 1);
   *label = byte;
   if (++read_ < count_) return;

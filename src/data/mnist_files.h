@@ -15,7 +15,7 @@ class IdxFile;
 class MnistFiles {
  public:
   // Throws Error where a file cannot be read, is not of its kind, cannot hold as much as its
-  // header says, or the two do not belong together.
+  // header says, has no images, or the two do not belong together.
   MnistFiles(const std::string& images_path, const std::string& labels_path);
   ~MnistFiles();
 
@@ -24,9 +24,9 @@ class MnistFiles {
   int columns() const { return columns_; }
   uint64_t image_bytes() const { return uint64_t(rows_) * columns_; }
 
-  // The next image, row by row into `pixels` (image_bytes of them), and its label. After the last
-  // one the files must be at their ends.
-  void Read(char* pixels, int* label);
+  // Appends the next image to `pixels`, row by row, image_bytes of them, and gives its label. After
+  // the last one the files must be at their ends.
+  void Read(std::string* pixels, int* label);
 
  private:
   std::unique_ptr<IdxFile> images_, labels_;

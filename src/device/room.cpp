@@ -6,6 +6,7 @@
 #include <limits>
 #include <sstream>
 
+#include "base/control_groups.h"
 #include "base/numbers.h"
 #include "device/open.h"
 
@@ -27,7 +28,7 @@ uint64_t Total(const std::string& root) {
   return kNoLimit;
 }
 
-// A file with one number, or with "max".
+// A file with one number, or with "max"; no limit if there is no file.
 uint64_t Limit(const std::string& path) {
   std::ifstream file(path);
   UsePlainNumbers(file);
@@ -35,32 +36,15 @@ uint64_t Limit(const std::string& path) {
   return file >> bytes ? bytes : kNoLimit;
 }
 
-// The least limit of a group and of those that it is in. In a container the group's own path may be
-// one of the host's, which is not to be seen there; the topmost then has the container's limit.
-uint64_t LimitOfGroup(const std::string& mount, std::string group, const std::string& file) {
-  uint64_t least = kNoLimit;
-  while (true) {
-    least = std::min(least, Limit(mount + group + "/" + file));
-    if (group.empty()) return least;
-    group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
-  }
-}
-
-// Lines of the forms "0::/group" (version 2) and "4:memory:/group" (version 1).
 uint64_t LimitOfGroups(const std::string& root) {
   std::ifstream file(root + "/proc/self/cgroup");
+  std::ostringstream groups;
+  groups << file.rdbuf();
   uint64_t least = kNoLimit;
-  for (std::string line; std::getline(file, line);) {
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string group = line.substr(second + 1);
-    if (controllers.empty()) {
-      least = std::min(least, LimitOfGroup(root + "/sys/fs/cgroup", group, "memory.max"));
-    } else if (("," + controllers + ",").find(",memory,") != std::string::npos) {
-      least = std::min(
-          least, LimitOfGroup(root + "/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
-    }
+  for (const std::string& folder :
+       ControlGroupFolders(groups.str(), root + "/sys/fs/cgroup", "memory")) {
+    least = std::min({least, Limit(folder + "/memory.max"),
+                      Limit(folder + "/memory.limit_in_bytes")});
   }
   return least;
 }

@@ -11,7 +11,7 @@ namespace crema {
 // In bytes, for all processes together; 0 where it is not known.
 size_t MemoryOfDevice(const Device& device);
 
-// The host's memory, or less where a control group (a container, a job of a cluster) has a limit.
+// The host's memory, or less if a control group (a container, a job of a cluster) has a limit.
 // `root` is where /proc and /sys are, for tests.
 size_t MemoryOfHost(const std::string& root = "/");
 

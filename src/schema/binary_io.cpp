@@ -13,7 +13,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
@@ -22,6 +21,7 @@
 #include "base/files.h"
 #include "crema/base/error.h"
 #include "schema/file_kind.h"
+#include "schema/message_size.h"
 
 namespace crema {
 namespace {
@@ -130,10 +130,10 @@ void CheckReplaceable(const std::string& path) {
 
 constexpr char kTemporary[] = ".tmp.";
 
-// Opens a new file beside `target`. A run that was killed may have left one of the same name: in a
-// container every run has the same process number.
+// Opens a new file beside `target`, which no link leads away. A run that was killed may have left
+// one of the same name: in a container every run has the same process number.
 int OpenTemporary(const std::string& target, std::string* temporary) {
-  static std::atomic<uint64_t> count{0};
+  uint64_t count = 0;
   int fd;
   do {
     *temporary = Concat(target, kTemporary, getpid(), ".", count++);
@@ -142,14 +142,27 @@ int OpenTemporary(const std::string& target, std::string* temporary) {
   return fd;
 }
 
+// The same, and throws Error if that fails; `target` is where `path` leads.
+int OpenTemporaryOf(const std::string& path, const std::string& target, std::string* temporary) {
+  CheckReplaceable(target);
+  const int fd = OpenTemporary(target, temporary);
+  if (fd >= 0) return fd;
+  Fail(path, ": cannot be written: ", ErrorText(errno), " (in the folder ", FolderOf(target), ")");
+}
+
+bool IsNumber(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 // Whether `name` is one that OpenTemporary gives, for a target that `is_target` knows.
 bool IsTemporary(const std::string& name,
                  const std::function<bool(const std::string&)>& is_target) {
   const size_t at = name.rfind(kTemporary);
   if (at == std::string::npos) return false;
   const std::string numbers = name.substr(at + sizeof kTemporary - 1);
-  const bool fits =
-      !numbers.empty() && numbers.find_first_not_of("0123456789.") == std::string::npos;
+  const size_t dot = numbers.find('.');
+  const bool fits = dot != std::string::npos && IsNumber(numbers.substr(0, dot)) &&
+                    IsNumber(numbers.substr(dot + 1));
   return fits && is_target(name.substr(0, at));
 }
 
@@ -189,6 +202,11 @@ void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
   if (bytes.empty()) Fail(name_for_errors, ": is empty, not ", what);
   if (bytes.size() > kLargestFile) FailTooLarge(name_for_errors);
   if (IsHdf5(bytes)) Fail(name_for_errors, ": is an HDF5 file, not ", what);
+  if (!IsInProportion(bytes, *out)) {
+    Fail(name_for_errors, ": has so many empty parts that its ", bytes.size(),
+         " bytes would take ", SizeInMemory(bytes, *out) >> 20,
+         " MB of memory; it is damaged, or is not ", what);
+  }
   CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
                       static_cast<int>(bytes.size()));
   in.SetTotalBytesLimit(INT_MAX);
@@ -213,14 +231,15 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
   return bytes;
 }
 
+void CheckWritable(const std::string& path) {
+  std::string temporary;
+  const Descriptor file(OpenTemporaryOf(path, FollowLinks(path), &temporary));
+  unlink(temporary.c_str());
+}
+
 PendingFile::PendingFile(const std::string& path, const std::string& bytes)
     : path_(path), target_(FollowLinks(path)) {
-  CheckReplaceable(target_);
-  fd_ = OpenTemporary(target_, &temporary_);
-  if (fd_ < 0) {
-    Fail(path, ": cannot be written: ", ErrorText(errno), " (in the folder ", FolderOf(target_),
-         ")");
-  }
+  fd_ = OpenTemporaryOf(path, target_, &temporary_);
   flock(fd_, LOCK_SH | LOCK_NB);  // tells RemoveStaleTemporaries that somebody is at work
   int code = WriteAll(fd_, bytes);
   if (code == 0) code = SyncToDisk(fd_);
@@ -278,7 +297,9 @@ std::vector<std::string> RemoveStaleTemporaries(
     if (!IsTemporary(name, is_target)) continue;
     const std::string path = folder + "/" + name;
     const Descriptor file(OpenRetrying(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-    if (file.get() < 0 || flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    struct stat info;
+    const bool is_file = file.get() >= 0 && fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode);
+    if (!is_file || flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
     if (unlink(path.c_str()) == 0) removed.push_back(path);
   }
   return removed;
@@ -297,17 +318,37 @@ std::vector<std::string> FileNames(const std::string& folder) {
   return names;
 }
 
-FileSum SumOfFile(const std::string& path) {
+FileSum SumOfFile(const std::string& path, uint64_t most) {
   const Descriptor file = OpenForReading(path);
   std::vector<char> block(1 << 20);
   FileSum sum;
   while (true) {
-    const ssize_t count = ReadRetrying(file.get(), block.data(), block.size());
+    const auto wanted = static_cast<size_t>(std::min<uint64_t>(block.size(), most - sum.bytes));
+    const ssize_t count = ReadRetrying(file.get(), block.data(), wanted);
     if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
     if (count == 0) return sum;
     sum.bytes += static_cast<uint64_t>(count);
     sum.checksum = ChecksumOf(block.data(), static_cast<size_t>(count), sum.checksum);
   }
+}
+
+std::string LastBytesOf(const std::string& path, size_t count) {
+  const Descriptor file = OpenForReading(path);
+  struct stat info;
+  if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+  const auto size = static_cast<uint64_t>(std::max<off_t>(info.st_size, 0));
+  std::string bytes(static_cast<size_t>(std::min<uint64_t>(size, count)), '\0');
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const auto at = static_cast<off_t>(size - bytes.size() + done);
+    const ssize_t read = pread(file.get(), &bytes[done], bytes.size() - done, at);
+    if (read < 0 && errno == EINTR) continue;
+    if (read < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+    if (read == 0) break;
+    done += static_cast<size_t>(read);
+  }
+  bytes.resize(done);
+  return bytes;
 }
 
 uint32_t ChecksumOf(const void* data, size_t bytes, uint32_t before) {

@@ -24,7 +24,8 @@ std::string ReadFileBytes(const std::string& path, Accept accept = Accept::kFile
 
 // Reads a file of at most 2 GiB into `out`, whose old content is dropped. `what` says what the
 // file should be, as in "a weights file". Tells truncated files, empty files, and files of another
-// kind apart. After an Error `out` is in an unspecified state.
+// kind apart, and refuses those that would take memory out of all proportion to their size. After an
+// Error `out` is in an unspecified state.
 //
 // Fields that `out` does not know are kept or dropped as protobuf does; a missing `required` field
 // is accepted.
@@ -43,10 +44,11 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
 // path holds either all of the old content or all of the new. When it returns, the new content is
 // on the disk.
 //
-// Writes a temporary file beside the old one, named PATH.tmp.PID.N, and renames it. A symbolic
-// link is followed. Refuses to replace what is not a regular file. Whatever fails, the temporary
-// file is removed and what stood at the path is left as it was; only a failure to write the
-// folder's entry to disk, the last step, is reported with the new content in place.
+// Writes a temporary file beside the old one, named PATH.tmp.PID.N, and renames it. N is the first
+// number that is free, so the name hardly varies in length. A symbolic link is followed. Refuses to
+// replace what is not a regular file. Whatever fails, the temporary file is removed and what stood
+// at the path is left as it was; only a failure to write the folder's entry to disk, the last step,
+// is reported with the new content in place.
 void WriteFileAtomically(const std::string& path, const std::string& bytes);
 
 // The same; but what is neither a file nor a folder, such as a pipe that is being read or a
@@ -72,12 +74,16 @@ class PendingFile {
   int fd_ = -1;  // kept open for its lock
 };
 
+// Throws Error if WriteFileAtomically could not even begin: makes its temporary file, and removes
+// it.
+void CheckWritable(const std::string& path);
+
 // Removes a file, for good when it returns. That it is not there is no error.
 void RemoveFile(const std::string& path);
 
 // Removes the temporary files that killed processes have left in a folder, for the targets (names
-// without the folder) that `is_target` knows; files that a living process is writing stay. Returns
-// the paths removed.
+// without the folder) that `is_target` knows; files that a living process is writing stay, and so
+// does all that is not named exactly as PendingFile names it. Returns the paths removed.
 std::vector<std::string> RemoveStaleTemporaries(
     const std::string& folder, const std::function<bool(const std::string&)>& is_target);
 
@@ -88,12 +94,15 @@ std::vector<std::string> FileNames(const std::string& folder);
 // "a/b" of "a/b/c", "." of "c".
 std::string FolderOf(const std::string& path);
 
-// Size and CRC-32 of a file of any size.
+// Size and CRC-32 of a file of any size, or of its first `most` bytes.
 struct FileSum {
   uint64_t bytes = 0;
   uint32_t checksum = 0;
 };
-FileSum SumOfFile(const std::string& path);
+FileSum SumOfFile(const std::string& path, uint64_t most = UINT64_MAX);
+
+// The last `count` bytes of a file; fewer if it has no more.
+std::string LastBytesOf(const std::string& path, size_t count);
 
 // CRC-32 of some bytes, going on from that of what stands before them.
 uint32_t ChecksumOf(const void* data, size_t bytes, uint32_t before = 0);

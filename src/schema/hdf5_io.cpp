@@ -9,11 +9,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "base/child_process.h"
 #include "base/files.h"
 #include "crema/base/error.h"
+#include "schema/binary_io.h"
 
 namespace crema {
 namespace {
@@ -23,6 +25,12 @@ constexpr uint64_t kMostCompression = 1100;
 // Chunks up to this many bytes are no reason to doubt a file, however little is in them.
 constexpr uint64_t kSmallChunk = uint64_t{1} << 24;
 constexpr size_t kLargestNumber = 16;  // bytes
+// A member of a group takes no fewer bytes of the file.
+constexpr uint64_t kLeastMember = 8;
+// How often all of a file's bytes are read: many names for the same values would multiply them.
+constexpr double kMostReadings = 16;
+// Views of views of a dataset.
+constexpr int kDeepestView = 2;
 // Rows that Append's chunks hold, in bytes.
 constexpr int64_t kChunkBytes = 1 << 16;
 
@@ -73,6 +81,48 @@ class Handle {
   herr_t (*close_)(hid_t);
 };
 
+// How names are looked up: links must stay within the file. A file from somebody else could
+// otherwise show what is in any other.
+class Lookup {
+ public:
+  // `kind`: H5P_DATASET_ACCESS, H5P_GROUP_ACCESS or H5P_LINK_ACCESS.
+  explicit Lookup(hid_t kind) : list_(H5Pcreate(kind), H5Pclose) {
+    const bool done = H5Pset_elink_cb(list_, Refuse, &outside_) >= 0;
+    CREMA_CHECK(done, "external links cannot be refused");
+  }
+  operator hid_t() const { return list_; }
+  // Throws Error if a link on the way to `name` led into another file.
+  void CheckStayedIn(const std::string& path, const std::string& name) const {
+    if (outside_.empty()) return;
+    Fail(path, ": '", name, "' is a link into the file '", outside_,
+         "', and links into other files are not followed; copy what it leads to into this file");
+  }
+
+ private:
+  static herr_t Refuse(const char*, const char*, const char* file, const char*, unsigned*, hid_t,
+                       void* outside) {
+    *static_cast<std::string*>(outside) = file;
+    return -1;
+  }
+
+  Handle list_;
+  std::string outside_;
+};
+
+// The name that `get` gives into a buffer of a size, as the library's functions do.
+template <class Get>
+std::string NameFrom(Get get) {
+  const ssize_t size = get(nullptr, 0);
+  std::vector<char> name(size > 0 ? static_cast<size_t>(size) + 1 : 1);
+  get(name.data(), name.size());
+  return name.data();
+}
+
+bool IsRegularFile(const std::string& path) {
+  struct stat info = {};
+  return lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
 std::vector<hsize_t> Extents(const std::vector<int64_t>& shape) {
   return std::vector<hsize_t>(shape.begin(), shape.end());
 }
@@ -85,18 +135,24 @@ unsigned SecondsFor(const std::string& path) {
 }
 
 // The library does not say why it cannot write a file, and waits for the reader of a pipe.
-void CheckWritable(const std::string& path) {
+void CheckCanBeWritten(const std::string& path) {
   if (IsStream(path)) Fail(path, ": cannot be written: it is not a regular file");
   const Descriptor probe(OpenRetrying(path.c_str(), O_WRONLY | O_CREAT | O_NONBLOCK, 0666));
   if (!probe.ok()) Fail(path, ": cannot be written: ", ErrorText(errno));
 }
 
-herr_t AddName(hid_t group, const char* name, const H5L_info_t*, void* names) {
+// The members of a group, as they are found.
+struct Listing {
+  const Lookup* lookup;
+  std::vector<std::string> names;
+};
+
+herr_t AddName(hid_t group, const char* name, const H5L_info_t*, void* to) {
+  auto* const listing = static_cast<Listing*>(to);
   H5O_info_t info;
   const bool is_group =
-      H5Oget_info_by_name(group, name, &info, H5P_DEFAULT) >= 0 && info.type == H5O_TYPE_GROUP;
-  static_cast<std::vector<std::string>*>(names)->push_back(std::string(name) +
-                                                           (is_group ? "/" : ""));
+      H5Oget_info_by_name(group, name, &info, *listing->lookup) >= 0 && info.type == H5O_TYPE_GROUP;
+  listing->names.push_back(std::string(name) + (is_group ? "/" : ""));
   return 0;
 }
 
@@ -106,6 +162,7 @@ struct Hdf5File::State {
   std::string path;
   hid_t file = -1;
   bool on_disk = false;  // and written
+  mutable double readings = 0;  // of all of the file's bytes
 
   ~State() {
     const Lock lock;
@@ -128,9 +185,16 @@ struct Hdf5File::State {
   }
 
   hid_t OpenDataset(const std::string& dataset) const {
-    const hid_t id = H5Dopen2(file, dataset.c_str(), H5P_DEFAULT);
+    const Lookup lookup(H5P_DATASET_ACCESS);
+    const hid_t id = H5Dopen2(file, dataset.c_str(), lookup);
+    lookup.CheckStayedIn(path, dataset);
     if (id < 0) Fail(path, ": has no dataset '", dataset, "'");
     return id;
+  }
+
+  uint64_t FileBytes() const {
+    hsize_t bytes = 0;
+    return H5Fget_filesize(file, &bytes) >= 0 ? bytes : 0;
   }
 
   std::vector<int64_t> ShapeOf(hid_t dataset, const std::string& name) const {
@@ -147,12 +211,60 @@ struct Hdf5File::State {
     return H5Tget_class(type);
   }
 
-  // The bytes in which a dataset's values lie. What the file says of them may be a lie; that they
-  // are in the file is not.
-  uint64_t StoredBytes(hid_t dataset) const {
-    hsize_t file_bytes = 0;
-    if (H5Fget_filesize(file, &file_bytes) < 0) file_bytes = 0;
-    return std::min<uint64_t>(H5Dget_storage_size(dataset), file_bytes);
+  // The bytes in which a dataset's values lie, and the size of the files that hold them. What a file
+  // says of the former may be a lie; that they are in the file is not.
+  struct Storage {
+    uint64_t bytes = 0, file_bytes = 0;
+  };
+
+  // Throws Error where values lie in other files, but for views of datasets in the same folder.
+  // `depth`: how many views led here.
+  Storage StorageOf(hid_t dataset, const std::string& name, int depth = 0) const {
+    const Handle plan(H5Dget_create_plist(dataset), H5Pclose);
+    if (H5Pget_external_count(plan) != 0) {
+      FailAt(name, "keeps its values in another file, which is not read; copy them into this one");
+    }
+    if (H5Pget_layout(plan) == H5D_VIRTUAL) return StorageOfView(plan, name, depth);
+    const uint64_t all = FileBytes();
+    return {std::min<uint64_t>(H5Dget_storage_size(dataset), all), all};
+  }
+
+  // The sum of the datasets that a virtual one shows.
+  Storage StorageOfView(hid_t plan, const std::string& name, int depth) const {
+    if (depth == kDeepestView) FailAt(name, "is a view of views of views, which are not read");
+    size_t count = 0;
+    if (H5Pget_virtual_count(plan, &count) < 0) FailAt(name, "cannot be read");
+    std::set<std::pair<std::string, std::string>> sources;
+    for (size_t i = 0; i < count; ++i) {
+      sources.emplace(
+          NameFrom([&](char* to, size_t size) { return H5Pget_virtual_filename(plan, i, to, size); }),
+          NameFrom([&](char* to, size_t size) { return H5Pget_virtual_dsetname(plan, i, to, size); }));
+    }
+    Storage sum;
+    for (const auto& [source, dataset] : sources) {
+      const Storage part = source == "." ? StorageOfSource(dataset, depth + 1)
+                                         : OpenBeside(source, name).state_->StorageOfSource(
+                                               dataset, depth + 1);
+      sum.bytes += part.bytes;
+      sum.file_bytes += part.file_bytes;
+    }
+    return sum;
+  }
+
+  Storage StorageOfSource(const std::string& name, int depth) const {
+    const Handle dataset(OpenDataset(name), H5Dclose);
+    CheckedCount(dataset, name, depth);
+    return StorageOf(dataset, name, depth);
+  }
+
+  // The file of a view's source. A percent sign stands for several files.
+  Hdf5File OpenBeside(const std::string& source, const std::string& view) const {
+    const std::string beside = FolderOf(path) + "/" + source;
+    const bool is_name = source.find_first_of("/%") == std::string::npos;
+    if (is_name && IsRegularFile(beside)) return Open(beside);
+    FailAt(view, Concat("is a view of values in the file '", source, "', which ",
+                        is_name ? "is not there" : "may be elsewhere",
+                        "; views are read of files in the same folder"));
   }
 
   // The library takes memory for a whole chunk, whatever is in it.
@@ -190,14 +302,14 @@ struct Hdf5File::State {
   }
 
   // How many values there are, once it is sure that the file can hold so many.
-  size_t CheckedCount(hid_t dataset, const std::string& name) const {
+  size_t CheckedCount(hid_t dataset, const std::string& name, int depth = 0) const {
     const H5T_class_t kind = ClassOf(dataset);
     if (kind != H5T_FLOAT && kind != H5T_INTEGER) FailAt(name, "does not hold numbers");
     const Handle type(H5Dget_type(dataset), H5Tclose);
     const size_t size = H5Tget_size(type);
     if (size == 0 || size > kLargestNumber) FailAt(name, "holds numbers of an unsupported type");
     CheckFilters(dataset, name);
-    const uint64_t stored = StoredBytes(dataset);
+    const uint64_t stored = StorageOf(dataset, name, depth).bytes;
     const uint64_t most = stored / size * kMostCompression;
     CheckChunk(dataset, name, std::max(kSmallChunk, stored * kMostCompression), size);
     uint64_t count = 1;
@@ -212,11 +324,22 @@ struct Hdf5File::State {
     return static_cast<size_t>(count);
   }
 
+  // Links can give the same values many names.
+  void CountReading(const Storage& storage) const {
+    if (storage.file_bytes == 0) return;
+    readings += static_cast<double>(storage.bytes) / static_cast<double>(storage.file_bytes);
+    if (readings > kMostReadings) {
+      Fail(path, ": has more values by name than it can hold; the file is damaged");
+    }
+  }
+
   template <class T>
   std::vector<T> Read(const std::string& name, hid_t type) const {
     const Lock lock;
     const Handle dataset(OpenDataset(name), H5Dclose);
-    std::vector<T> values(CheckedCount(dataset, name));
+    const size_t count = CheckedCount(dataset, name);
+    CountReading(StorageOf(dataset, name));
+    std::vector<T> values(count);
     if (values.empty()) return values;
     if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
       FailAt(name, "cannot be read; the file is truncated or damaged");
@@ -235,9 +358,10 @@ struct Hdf5File::State {
         H5Sclose);
     const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     H5Pset_create_intermediate_group(links, 1);
-    const Handle dataset(
-        H5Dcreate2(file, name.c_str(), file_type, space, links, H5P_DEFAULT, H5P_DEFAULT),
-        H5Dclose);
+    const Handle plan(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_obj_track_times(plan, false);  // or no two files of the same values were equal
+    const Handle dataset(H5Dcreate2(file, name.c_str(), file_type, space, links, plan, H5P_DEFAULT),
+                         H5Dclose);
     const bool written =
         dataset.ok() && H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
     if (!written) FailAt(name, "cannot be written");
@@ -262,7 +386,7 @@ Hdf5File Hdf5File::Open(const std::string& path) {
 }
 
 Hdf5File Hdf5File::Create(const std::string& path) {
-  CheckWritable(path);
+  CheckCanBeWritten(path);
   const Lock lock;
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fapl_sec2(access);  // whatever HDF5_DRIVER says
@@ -287,17 +411,32 @@ Hdf5File Hdf5File::CreateInMemory(const std::string& name) {
 
 std::vector<std::string> Hdf5File::Names(const std::string& group) const {
   const Lock lock;
-  std::vector<std::string> names;
-  const Handle id(H5Gopen2(state_->file, group.empty() ? "/" : group.c_str(), H5P_DEFAULT),
-                  H5Gclose);
+  const Lookup lookup(H5P_GROUP_ACCESS);
+  const Handle id(H5Gopen2(state_->file, group.empty() ? "/" : group.c_str(), lookup), H5Gclose);
+  lookup.CheckStayedIn(path(), group);
   if (!id.ok()) Fail(path(), ": has no group '", group, "'");
-  H5Literate(id, H5_INDEX_NAME, H5_ITER_INC, nullptr, AddName, &names);
-  return names;
+  H5G_info_t info;
+  if (H5Gget_info(id, &info) < 0 || info.nlinks > state_->FileBytes() / kLeastMember) {
+    Fail(path(), ": the group '", group, "' claims more members than the file can hold; the file ",
+         "is damaged");
+  }
+  const Lookup within(H5P_LINK_ACCESS);
+  Listing listing{&within, {}};
+  H5Literate(id, H5_INDEX_NAME, H5_ITER_INC, nullptr, AddName, &listing);
+  within.CheckStayedIn(path(), group.empty() ? "a member" : "a member of " + group);
+  return std::move(listing.names);
+}
+
+uint64_t Hdf5File::FileBytes() const {
+  const Lock lock;
+  return state_->FileBytes();
 }
 
 bool Hdf5File::Has(const std::string& dataset) const {
   const Lock lock;
-  const Handle id(H5Dopen2(state_->file, dataset.c_str(), H5P_DEFAULT), H5Dclose);
+  const Lookup lookup(H5P_DATASET_ACCESS);
+  const Handle id(H5Dopen2(state_->file, dataset.c_str(), lookup), H5Dclose);
+  lookup.CheckStayedIn(path(), dataset);
   return id.ok();
 }
 
@@ -340,7 +479,8 @@ std::string Hdf5File::ReadText(const std::string& dataset) const {
   const size_t size = H5Tget_size(type);
   const Handle space(H5Dget_space(id), H5Sclose);
   const bool plain = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
-                     H5Sget_simple_extent_npoints(space) == 1 && size <= state_->StoredBytes(id);
+                     H5Sget_simple_extent_npoints(space) == 1 &&
+                     size <= state_->StorageOf(id, dataset).bytes;
   std::string text(plain ? size : 0, '\0');
   if (!plain || H5Dread(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text[0]) < 0) {
     state_->FailAt(dataset, "is not a string");

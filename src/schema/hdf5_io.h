@@ -12,6 +12,10 @@ namespace crema {
 // All members throw Error with one sentence that names the file and the dataset. A size that a file
 // states makes them take memory only as far as the file could hold that many values. Files may be
 // used by several threads, which wait for each other.
+//
+// Only what is in the file is read: links into other files and values kept in other files are
+// refused; soft and hard links within the file are followed, and virtual datasets show those of
+// files in the same folder.
 class Hdf5File {
  public:
   // For reading.
@@ -25,6 +29,7 @@ class Hdf5File {
   Hdf5File& operator=(Hdf5File&&) noexcept;
 
   const std::string& path() const;
+  uint64_t FileBytes() const;
 
   // The names in a group, in the order of their names; "" is the root. Those that end with "/" are
   // groups.

@@ -17,6 +17,8 @@ namespace crema {
 namespace {
 
 constexpr int kMostBlobs = 10000;
+// Blobs of a whole file that are missing.
+constexpr size_t kMostMissing = 1000;
 // Groups may hold themselves, so both are limited.
 constexpr int kDeepestGroup = 32, kMostGroups = 100000;
 // Before a group of data/: where the layer's name is, if the group has another one.
@@ -43,15 +45,20 @@ SavedBlob ReadBlob(const Hdf5File& file, const std::string& dataset) {
 // it, or with nothing.
 class LayerReader {
  public:
-  explicit LayerReader(const Hdf5File& file) : file_(file) {}
+  LayerReader(const Hdf5File& file, bool with_gradients)
+      : file_(file), with_gradients_(with_gradients) {}
   std::vector<SavedLayer> ReadAll();
 
  private:
   void Read(const std::string& group, const std::string& name, int depth);
+  SavedBlob ReadBlobOf(const std::string& group, int index);
 
   const Hdf5File& file_;
+  bool with_gradients_;
   std::vector<SavedLayer> layers_;
   int groups_ = 0;
+  size_t missing_ = 0;
+  uint64_t letters_ = 0;  // of all names
 };
 
 std::vector<SavedLayer> LayerReader::ReadAll() {
@@ -68,6 +75,10 @@ void LayerReader::Read(const std::string& group, const std::string& name, int de
   if (depth > kDeepestGroup || ++groups_ > kMostGroups) {
     Fail(file_.path(), ": its groups are nested too deeply; the file is damaged");
   }
+  letters_ += name.size();
+  if (letters_ > (1 << 20) + 8 * file_.FileBytes()) {
+    Fail(file_.path(), ": its groups have more names than it can hold; the file is damaged");
+  }
   const std::vector<std::string> names = file_.Names(group);
   int blobs = 0;
   for (const std::string& entry : names) {
@@ -80,12 +91,24 @@ void LayerReader::Read(const std::string& group, const std::string& name, int de
   }
   if (blobs == 0 && !names.empty()) return;
   if (blobs > kMostBlobs) Fail(file_.path(), ": layer '", name, "' has too many blobs");
-  SavedLayer layer{name, "", {}};
-  for (int i = 0; i < blobs; ++i) {
-    const std::string dataset = Concat(group, "/", i);
-    layer.blobs.push_back(file_.Has(dataset) ? ReadBlob(file_, dataset) : SavedBlob{});
+  layers_.push_back({name, "", {}});
+  for (int i = 0; i < blobs; ++i) layers_.back().blobs.push_back(ReadBlobOf(group, i));
+}
+
+// `group` begins with "data/".
+SavedBlob LayerReader::ReadBlobOf(const std::string& group, int index) {
+  const std::string dataset = Concat(group, "/", index);
+  const std::string gradient = "diff" + dataset.substr(dataset.find('/'));
+  const bool is_there = file_.Has(dataset);
+  if (!is_there && ++missing_ > kMostMissing) {
+    Fail(file_.path(), ": more than ", kMostMissing, " blobs are missing; the file is damaged");
   }
-  layers_.push_back(layer);
+  SavedBlob blob = is_there ? ReadBlob(file_, dataset) : SavedBlob{};
+  if (!with_gradients_ || !file_.Has(gradient)) return blob;
+  SavedBlob read = ReadBlob(file_, gradient);
+  blob.diff = std::move(read.data);
+  blob.double_diff = std::move(read.double_data);
+  return blob;
 }
 
 // Whether the library takes a name for the same groups in groups as the reader above.
@@ -164,7 +187,7 @@ void WriteGradient(const proto::BlobProto& blob, const std::string& dataset, Hdf
   }
 }
 
-std::vector<SavedLayer> ReadLayers(const std::string& path) {
+std::vector<SavedLayer> ReadLayers(const std::string& path, bool with_gradients) {
   const Hdf5File file = Hdf5File::Open(path);
   const std::vector<std::string> names = file.Names("");
   if (std::find(names.begin(), names.end(), "data/") == names.end()) {
@@ -172,7 +195,7 @@ std::vector<SavedLayer> ReadLayers(const std::string& path) {
     Fail(path, is_state ? ": is a solver state, not weights; pass it with --snapshot"
                         : ": is an HDF5 file without weights: it has no group 'data'");
   }
-  return LayerReader(file).ReadAll();
+  return LayerReader(file, with_gradients).ReadAll();
 }
 
 void ReadState(const std::string& path, proto::SolverState* state) {
@@ -200,9 +223,9 @@ void ReadState(const std::string& path, proto::SolverState* state) {
 
 }  // namespace
 
-std::vector<SavedLayer> ReadHdf5Weights(const std::string& path) {
+std::vector<SavedLayer> ReadHdf5Weights(const std::string& path, bool with_gradients) {
   std::vector<SavedLayer> layers;
-  TryAndRead(path, [&] { layers = ReadLayers(path); });
+  TryAndRead(path, [&] { layers = ReadLayers(path, with_gradients); });
   return layers;
 }
 

@@ -16,8 +16,9 @@ class SolverState;
 // All throw Error. Files are put together in memory; `path` is for errors.
 
 // Layers of `.caffemodel.h5`: dataset data/LAYER/I is blob I. Their types are unknown. A blob that
-// shares another layer's memory may be missing: it has no values and no extents.
-std::vector<SavedLayer> ReadHdf5Weights(const std::string& path);
+// shares another layer's memory may be missing: it has no values and no extents. Gradients are read
+// if they are asked for and the file has them.
+std::vector<SavedLayer> ReadHdf5Weights(const std::string& path, bool with_gradients = false);
 // Gradients, if the blobs have them, go to diff/LAYER/I. A name that HDF5 would not give back, such
 // as "a//b", has a group of another name, G; crema_names/G holds the layer's name, as bytes.
 std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& path);

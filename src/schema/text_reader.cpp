@@ -26,6 +26,9 @@ using google::protobuf::TextFormat;
 // protobuf counts positions in 32 bits.
 constexpr uint64_t kLargestText = 1u << 30;
 
+// A group takes a thousand bytes of memory, even if it is empty. Real nets have one for 30 letters.
+constexpr size_t kFewGroups = 20000, kLettersPerGroup = 16;
+
 // Texts have fewer control characters, even damaged ones.
 constexpr size_t kLettersPerControl = 20;
 
@@ -66,6 +69,17 @@ void CheckIsText(const std::string& text, const std::string& name) {
   const auto code = static_cast<unsigned>(static_cast<unsigned char>(*first));
   Fail(name, ":", PlaceOf(text, at), ": the text contains a control character (byte ", code,
        "); remove it, or replace the file with an undamaged copy");
+}
+
+// Fails if there are so many groups, perhaps empty ones, that they would take far more memory than
+// the text.
+void CheckGroups(const std::string& text, const std::string& name) {
+  const auto groups = static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return c == '{' || c == '<'; }));
+  if (groups <= kFewGroups + text.size() / kLettersPerGroup) return;
+  CheckIsText(text, name);
+  Fail(name, ": opens ", groups, " groups with { or < in only ", text.size(),
+       " letters, far more than a net needs; remove those that are empty");
 }
 
 // Ends of lines as Macs once had them, which protobuf takes for spaces; a comment would then have
@@ -161,6 +175,7 @@ std::vector<std::string> ReadLines(const std::string& text, const std::string& n
 std::vector<std::string> ReadText(const std::string& text, const std::string& name_for_errors,
                                   Message* out) {
   if (text.size() > kLargestText) Fail(name_for_errors, ": is larger than 1 GiB");
+  CheckGroups(text, name_for_errors);
   if (text.rfind(kByteOrderMark, 0) == 0) {
     return ReadText(text.substr(sizeof(kByteOrderMark) - 1), name_for_errors, out);
   }

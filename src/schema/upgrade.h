@@ -12,7 +12,7 @@ class SolverParameter;
 }  // namespace proto
 
 // Each returns what it changed, as sentences without an end for the log, such as "layers in the
-// oldest format (V0) were converted"; an empty list where all was up to date. Throws Error,
+// oldest format (V0) were converted"; an empty list if all was up to date. Throws Error,
 // beginning with `name_for_errors`, for what cannot be converted; the message is then in an
 // unspecified state. Any thread may call these.
 
@@ -31,14 +31,7 @@ std::vector<std::string> ReadNetText(const std::string& text, const std::string&
                                      proto::NetParameter* net);
 
 // The same for a solver. Also settles `snapshot_prefix` as Caffe does: the solver's path without
-// its extension where there is none, and PREFIX/NAME where it names a folder.
+// its extension if there is none, and PREFIX/NAME if it names a folder.
 std::vector<std::string> ReadSolverFile(const std::string& path, proto::SolverParameter* solver);
-
-// Returns the present name of a layer type of the format V1, such as "Convolution" for 4; "" for
-// NONE and for numbers that only forks use.
-std::string NameOfV1Type(int type);
-
-// The same for a type of the format V0, such as "conv"; "" for "padding" and for unknown names.
-std::string NameOfV0Type(const std::string& type);
 
 }  // namespace crema

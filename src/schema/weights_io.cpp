@@ -9,7 +9,8 @@
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"
 #include "schema/hdf5_weights.h"
-#include "schema/upgrade.h"
+#include "schema/message_size.h"
+#include "schema/old_formats.h"
 #include "weights.pb.h"
 
 namespace crema {
@@ -189,7 +190,8 @@ SavedLayer TakeV1Layer(const std::string& path, weights::V1Layer* layer) {
 void CheckIsNoState(const std::string& path, const std::string& bytes) {
   constexpr char kFieldOneIsNumber = 0x08;
   weights::State state;
-  const bool read = bytes[0] == kFieldOneIsNumber && state.ParsePartialFromString(bytes);
+  const bool read = bytes[0] == kFieldOneIsNumber && IsInProportion(bytes, state) &&
+                    state.ParsePartialFromString(bytes);
   if (!read || !state.has_iter()) return;
   const bool is_state = state.has_learned_net() || state.history_size() > 0;
   if (!is_state) return;

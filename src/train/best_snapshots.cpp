@@ -1,14 +1,14 @@
 // Which snapshots stay: snapshot_keep and snapshot_best.
 #include <glog/logging.h>
 
-#include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/train/trainer.h"
-#include "schema/binary_io.h"
+#include "train/kept_snapshots.h"
 #include "train/report.h"
 #include "train/snapshot_files.h"
 
@@ -53,75 +53,30 @@ void Trainer::NoteBest(int test_net, const std::vector<double>& means) {
   if (test_net != best_net_ || iteration_ == 0) return;
   const double value = means[best_element_];
   if (!std::isfinite(value)) return;
-  if (best_value_.has_value() &&
-      (best_is_lowest_ ? value >= *best_value_ : value <= *best_value_)) {
-    return;
-  }
-  best_value_ = value;
-  best_iteration_ = iteration_;
+  const std::optional<double>& best = findings_.best_value;
+  if (best.has_value() && (best_is_lowest_ ? value >= *best : value <= *best)) return;
+  // One that could not be saved is not to cost the one before.
+  if (last_snapshot_ != iteration_) TrySnapshot();
+  if (last_snapshot_ != iteration_) return;
+  findings_.best_value = value;
+  findings_.best_iteration = iteration_;
   LOG(INFO) << Concat("Best ", solver_->snapshot_best(), " so far: ", FormatNumber(value),
                       "; the snapshot of iteration ", iteration_, " is kept");
-  if (last_snapshot_ == iteration_) {
-    AddBestToState();
-    RemoveOldSnapshots();
-  } else {
-    TrySnapshot();
-  }
+  kept_->RemoveOld(findings_.best_iteration);
 }
 
-// The last snapshot is older than the test: only what is known of the best is new.
-void Trainer::AddBestToState() {
-  const std::string path = PathsOf(solver_->snapshot_prefix(), iteration_, InHdf5()).state;
-  try {
-    proto::SolverState state;
-    ReadSolverState(path, &state);
-    AddBookkeeping(state.mutable_progress());
-    WriteFileAtomically(path, StateBytes(path, &state));
-  } catch (const std::exception& error) {
-    LOG(WARNING) << "A resumed run will test this iteration again: " << error.what();
-  }
-}
-
-void Trainer::RemoveOldSnapshots() {
-  const auto keep = static_cast<size_t>(solver_->snapshot_keep());
-  if (keep == 0) return;
-  const size_t old = kept_.size() > keep ? kept_.size() - keep : 0;
-  std::vector<int64_t> left;
-  for (size_t i = 0; i < kept_.size(); ++i) {
-    bool stays = i >= old || kept_[i] == best_iteration_;
-    try {
-      if (!stays) RemoveSnapshot(solver_->snapshot_prefix(), kept_[i]);
-    } catch (const Error& error) {
-      LOG(WARNING) << error.what();
-      stays = true;  // until the next time
-    }
-    if (stays) left.push_back(kept_[i]);
-  }
-  kept_ = left;
-}
-
-void Trainer::AddBookkeeping(proto::SolverProgress* progress) const {
-  progress->clear_kept_snapshot();
-  for (int64_t iteration : kept_) progress->add_kept_snapshot(iteration);
-  const bool keeps_this =
-      solver_->snapshot_keep() > 0 && (kept_.empty() || kept_.back() != iteration_);
-  if (keeps_this) progress->add_kept_snapshot(iteration_);
-  if (!best_value_.has_value()) return;
-  progress->set_best_value(*best_value_);
-  progress->set_best_iteration(best_iteration_);
-}
-
-// Only what belongs to this run is ever removed: iterations that its own states name.
 void Trainer::RestoreBookkeeping(const proto::SolverProgress& progress) {
-  for (int64_t iteration : progress.kept_snapshot()) {
-    if (iteration >= 0 && iteration <= iteration_) kept_.push_back(iteration);
-  }
-  std::sort(kept_.begin(), kept_.end());
   if (best_net_ >= 0 && progress.has_best_value()) {
-    best_value_ = progress.best_value();
-    best_iteration_ = progress.best_iteration();
+    findings_.best_value = progress.best_value();
+    findings_.best_iteration = progress.best_iteration();
   }
-  RemoveOldSnapshots();  // the run may have ended in the middle of it
+  kept_->Restore(progress, options_.resume_from);
+  kept_->RemoveOld(findings_.best_iteration);  // the run may have ended in the middle of it
+  const std::string own = PathsOf(solver_->snapshot_prefix(), iteration_, InHdf5()).state;
+  std::error_code failed;
+  const bool is_there = std::filesystem::equivalent(options_.resume_from, own, failed);
+  // A run that was done already has nothing to save under another name either.
+  if (is_there || iteration_ >= solver_->max_iter()) last_snapshot_ = iteration_;
 }
 
 }  // namespace crema

@@ -4,6 +4,8 @@
 
 #include <glog/logging.h>
 
+#include <utility>
+
 #include "crema.pb.h"
 #include "crema/math/host_tasks.h"
 #include "crema/train/trainer.h"
@@ -13,7 +15,10 @@ namespace crema {
 
 void Trainer::PrepareTakingBack() {
   if (options_.interrupt && CanTakeBack(*net_)) {
-    before_iteration_ = std::make_unique<PassState>(net_.get(), std::vector<Tensor>{loss_window_});
+    std::vector<Tensor> gradients;  // a snapshot has those of the iteration before
+    const bool learns = !net_->flat_gradients().empty();
+    if (solver_->snapshot_diff() && learns) gradients = {net_->flat_gradients()};
+    before_iteration_ = std::make_unique<PassState>(net_.get(), gradients);
   }
   std::vector<Tensor> averages;
   if (!average_.empty()) averages = StatisticsIn(*net_, average_);
@@ -56,10 +61,13 @@ bool Trainer::RunOrTakeBack(const std::function<void()>& passes) {
   }
 }
 
+// Further tests of an iteration (a program's) change nothing about how it was before them.
 void Trainer::BeginTests() {
+  in_tests_ = true;
+  if (tested_ == iteration_) return;
   for (const auto& state : before_tests_) state->Note();
   tests_done_before_ = tests_done_;
-  in_tests_ = true;
+  findings_before_ = findings_;
 }
 
 // What a test that fails has moved does not count.
@@ -87,19 +95,24 @@ void Trainer::TakeTestsBack() {
   before_tests_[0]->Exchange();  // no test reads the training data
   for (size_t i = 1; i < before_tests_.size(); ++i) before_tests_[i]->TakeBack();
   tests_done_ = tests_done_before_;
+  findings_ = findings_before_;
 }
 
 Trainer::BeforeTests::BeforeTests(Trainer* trainer)
-    : trainer_(*trainer), in_tests_(trainer->in_tests_), shown_(trainer->shows_average_) {
-  if (!in_tests_) return;
+    : trainer_(*trainer),
+      tested_(trainer->in_tests_ || trainer->tested_ == trainer->iteration_),
+      shown_(trainer->shows_average_) {
+  if (!tested_) return;
   const PlansForThreads threads(trainer_.options_.threads);
+  std::swap(trainer_.findings_, trainer_.findings_before_);
   trainer_.ShowAverage(false);
   for (const auto& state : trainer_.before_tests_) state->Exchange();
 }
 
 Trainer::BeforeTests::~BeforeTests() {
-  if (!in_tests_) return;
+  if (!tested_) return;
   const PlansForThreads threads(trainer_.options_.threads);
+  std::swap(trainer_.findings_, trainer_.findings_before_);
   try {
     for (const auto& state : trainer_.before_tests_) state->Exchange();
     trainer_.ShowAverage(shown_);

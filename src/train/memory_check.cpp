@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "base/rounding.h"
 #include "base/strings.h"
@@ -41,7 +42,8 @@ Need NeedOf(const TrainingPlan& plan) {
   const NetMemory train = MemoryOf(Compile(plan, *plan.train, true));
   size_t arena = train.arena;  // which the nets use in turn
   need.train = static_cast<double>(train.Total());
-  need.solver = static_cast<double>(train.params) * plan.histories;
+  need.solver = static_cast<double>(train.params) * plan.histories +
+                static_cast<double>(SizeOf(plan.dtype)) * plan.losses;
   for (const proto::NetParameter* test : plan.tests) {
     const NetMemory memory = MemoryOf(Compile(plan, *test, false));
     const size_t larger = std::max(arena, memory.arena);
@@ -83,9 +85,8 @@ int64_t ScaleBatch(double factor, proto::LayerParameter* layer) {
   return found;
 }
 
-// The train net's batch size; 0 where no layer tells.
-int64_t BatchOf(const TrainingPlan& plan) {
-  const Graph graph = Compile(plan, *plan.train, true);
+// The batch size of a net; 0 where no layer tells.
+int64_t BatchOf(const Graph& graph) {
   for (const LayerNode& node : graph.layers) {
     proto::LayerParameter config = node.layer->config();
     const int64_t batch = node.bottoms.empty() ? ScaleBatch(1, &config) : 0;
@@ -94,28 +95,32 @@ int64_t BatchOf(const TrainingPlan& plan) {
   return 0;
 }
 
-bool Fits(TrainingPlan plan, double factor, size_t room) {
-  proto::NetParameter train = *plan.train;
-  for (proto::LayerParameter& layer : *train.mutable_layer()) ScaleBatch(factor, &layer);
-  plan.train = &train;
-  return NeedOf(plan).Total() <= static_cast<double>(room);
+proto::NetParameter WithBatch(double factor, proto::NetParameter net) {
+  for (proto::LayerParameter& layer : *net.mutable_layer()) ScaleBatch(factor, &layer);
+  return net;
 }
 
-// The largest batch of the train net that fits; 0: none.
-int64_t LargestBatch(const TrainingPlan& plan, int64_t batch, size_t room) {
+// The largest batch below `batch` that fits; 0: none. `need` tells the bytes that the net would
+// take with so many times its batch.
+int64_t LargestBatch(int64_t batch, size_t room, const std::function<double(double factor)>& need) {
   int64_t fits = 0, too_large = batch;
   while (too_large - fits > 1) {
     const int64_t middle = fits + (too_large - fits) / 2;
-    const bool fit = Fits(plan, static_cast<double>(middle) / static_cast<double>(batch), room);
-    (fit ? fits : too_large) = middle;
+    const double bytes = need(static_cast<double>(middle) / static_cast<double>(batch));
+    (bytes <= static_cast<double>(room) ? fits : too_large) = middle;
   }
   return fits;
 }
 
 std::string Advice(const TrainingPlan& plan, size_t room) {
   try {
-    const int64_t batch = BatchOf(plan);
-    const int64_t largest = LargestBatch(plan, batch, room);
+    const int64_t batch = BatchOf(Compile(plan, *plan.train, true));
+    const int64_t largest = LargestBatch(batch, room, [&](double factor) {
+      TrainingPlan scaled = plan;
+      const proto::NetParameter train = WithBatch(factor, *plan.train);
+      scaled.train = &train;
+      return NeedOf(scaled).Total();
+    });
     if (largest > 0) {
       return Concat("batch_size ", largest, " instead of ", batch,
                     " in the training net would fit (raise iter_size to compensate)");
@@ -123,6 +128,23 @@ std::string Advice(const TrainingPlan& plan, size_t room) {
   } catch (const Error&) {  // a net that takes one batch size only
   }
   return "no batch size of the training net would fit; use smaller test batches or a smaller net";
+}
+
+double NeedToRun(const proto::NetParameter& net, DeviceKind device, const CompileOptions& options) {
+  return static_cast<double>(MemoryOf(CompileNet(net, device, options)).Total());
+}
+
+std::string AdviceToRun(const proto::NetParameter& net, DeviceKind device,
+                        const CompileOptions& options, size_t room) {
+  try {
+    const int64_t batch = BatchOf(CompileNet(net, device, options));
+    const int64_t largest = LargestBatch(batch, room, [&](double factor) {
+      return NeedToRun(WithBatch(factor, net), device, options);
+    });
+    if (largest > 0) return Concat("batch_size ", largest, " instead of ", batch, " would fit");
+  } catch (const Error&) {  // a net that takes one batch size only
+  }
+  return "no batch size would fit; use a smaller net";
 }
 
 }  // namespace
@@ -158,6 +180,15 @@ void CheckMemory(const TrainingPlan& plan, size_t room) {
   if (room == 0 || need.Total() <= static_cast<double>(room)) return;
   Fail("training needs ", parts, " of memory, but only ", Text(static_cast<double>(room)),
        " is available; ", Advice(plan, room));
+}
+
+void CheckMemoryToRun(const proto::NetParameter& net, DeviceKind device,
+                      const CompileOptions& options, size_t room) {
+  if (room == 0) return;
+  const double need = NeedToRun(net, device, options);
+  if (need <= static_cast<double>(room)) return;
+  Fail("the net '", net.name(), "' needs ", Text(need), " of memory, but only ",
+       Text(static_cast<double>(room)), " is available; ", AdviceToRun(net, device, options, room));
 }
 
 }  // namespace crema

@@ -1,4 +1,4 @@
-// Whether a training fits into memory, before any is taken.
+// Whether a training, or a net that only runs, fits into memory, before any is taken.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@ struct TrainingPlan {
   DType dtype = DType::kFloat32;
   DeviceKind device = DeviceKind::kCpu;
   int histories = 0;                     // copies of the parameters that the solver keeps
+  int losses = 0;                        // of the last iterations that it keeps
   bool fuse = true, keep_blobs = false;  // see CompileOptions
   int threads = 0;
   size_t train_limit = 0;  // see CompileOptions::memory_limit
@@ -30,5 +31,9 @@ size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit);
 // Logs what the plan takes. Throws Error where that is more than `room` bytes (0: not known), and
 // says which batch size would fit.
 void CheckMemory(const TrainingPlan& plan, size_t room);
+
+// The same for a net that runs by itself, forward only or as `options` say.
+void CheckMemoryToRun(const proto::NetParameter& net, DeviceKind device,
+                      const CompileOptions& options, size_t room);
 
 }  // namespace crema

@@ -49,6 +49,8 @@ bool CanTakeBack(const Net& net) {
   });
 }
 
+bool NotesAll(const Net& net) { return !ShapesDependOnData(net) || net.CarriedStates().empty(); }
+
 PassState::PassState(Net* net, std::vector<Tensor> more) : net_(*net), more_(std::move(more)) {}
 
 // Looked up each time: a net that grows moves its states.

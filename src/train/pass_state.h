@@ -36,6 +36,10 @@ class PassState {
 // (HDF5Output adds to its file).
 bool CanTakeBack(const Net& net);
 
+// Whether a PassState notes all that passes change and a snapshot holds: not if carried states may
+// change their shapes.
+bool NotesAll(const Net& net);
+
 // The statistics that layers of the net keep, as views of `flat`, which is arranged as
 // flat_params() is. Neighbours are one view, with what little may lie between them.
 std::vector<Tensor> StatisticsIn(const Net& net, const Tensor& flat);

@@ -21,6 +21,7 @@
 #include "solvers/plateau.h"
 #include "solvers/update_rule.h"
 #include "train/detection.h"
+#include "train/kept_snapshots.h"
 #include "train/memory_check.h"
 #include "train/pass_state.h"
 #include "train/report.h"
@@ -120,7 +121,10 @@ Trainer::Trainer(const proto::SolverParameter& solver, const TrainOptions& optio
   MakeParamTable();
   MakeSchedule();
   MakeAverage();
-  loss_window_ = Tensor(options_.device, options_.dtype, Shape{solver_->average_loss()});
+  kept_ = std::make_unique<KeptSnapshots>(solver_->snapshot_prefix(), solver_->snapshot_keep());
+  constexpr int kFirstLosses = 1024;  // the window grows with them
+  const int losses = std::min(solver_->average_loss(), kFirstLosses);
+  loss_window_ = Tensor(options_.device, options_.dtype, Shape{losses + 1});
   non_finite_ = Tensor(options_.device, DType::kFloat64, Shape{1});
   non_finite_.FromHost(std::vector<double>{-1});
   gradient_factor_ = Tensor(options_.device, options_.dtype, Shape{1});
@@ -177,7 +181,9 @@ void Trainer::CheckRoom() {
   plan.dtype = options_.dtype;
   plan.device = options_.device->kind();
   plan.threads = options_.threads;
-  plan.histories = rule_->history_count() + (solver_->ema_decay() > 0 ? 1 : 0);
+  const bool keeps_gradients = solver_->snapshot_diff() && options_.interrupt;
+  plan.histories = rule_->history_count() + (solver_->ema_decay() > 0) + keeps_gradients;
+  plan.losses = std::min(solver_->average_loss(), solver_->max_iter());
   plan.fuse = options_.fuse && !solver_->debug_info();
   plan.keep_blobs = solver_->debug_info();
   if (solver_->memory_limit() > 0) {
@@ -286,7 +292,13 @@ void Trainer::BuildTestNets() {
 void Trainer::LoadWeights() {
   if (!options_.resume_from.empty()) return;
   for (const std::string& list : solver_->weights()) {
-    for (const std::string& path : SplitList(list)) {
+    const std::vector<std::string> paths = SplitList(list);
+    const auto commas = static_cast<size_t>(std::count(list.begin(), list.end(), ','));
+    if (paths.size() != commas + 1) {
+      Fail("solver: weights is '", list,
+           "', where a file's name is missing; give one, or no weights");
+    }
+    for (const std::string& path : paths) {
       LOG(INFO) << "Finetuning from " << path;
       const WeightsReport report = net_->LoadWeights(path);
       CheckSomeMatched(report, path, net_->name());

@@ -1,10 +1,7 @@
 // Snapshots: writing them, and going on from one.
-#include <fcntl.h>
 #include <glog/logging.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 
 #include "crema.pb.h"
 #include "crema/train/trainer.h"
@@ -15,22 +12,10 @@
 #include "solvers/update_rule.h"
 #include "train/average_shown.h"
 #include "train/carried_state.h"
+#include "train/kept_snapshots.h"
 #include "train/snapshot_files.h"
 
 namespace crema {
-namespace {
-
-// Whether the file has the weights that a state with this progress belongs to.
-bool HasWeights(const std::string& path, const proto::SolverProgress& progress) {
-  try {
-    const FileSum sum = SumOfFile(path);
-    return sum.bytes == progress.weights_bytes() && sum.checksum == progress.weights_checksum();
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-}  // namespace
 
 // Both files are on the disk, but have no names yet. Without a commit they vanish.
 struct PendingSnapshot {
@@ -42,25 +27,21 @@ struct PendingSnapshot {
 bool Trainer::InHdf5() const { return solver_->snapshot_format() == proto::SolverParameter::HDF5; }
 
 void Trainer::CheckSnapshotFolder() const {
-  const bool on_the_way = solver_->snapshot() > 0 || !solver_->snapshot_best().empty();
-  if (!on_the_way && !solver_->snapshot_after_train()) return;
+  if (!SavesSnapshots(*solver_)) return;
   if (solver_->snapshot_prefix().empty()) {
     Fail(
         "solver: snapshot_prefix is missing; set it, or turn snapshots off with "
         "snapshot_after_train: false and without snapshot");
   }
   RemoveStaleSnapshotFiles(solver_->snapshot_prefix());
-  // Only making a file shows it for certain, for a superuser and for network folders too.
-  const std::string probe = Concat(solver_->snapshot_prefix(), "_iter_0.tmp.", getpid());
-  const int fd = open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    const std::string reason = std::strerror(errno);
-    Fail("solver: snapshots cannot be written to the folder ", FolderOf(solver_->snapshot_prefix()),
-         "/ (snapshot_prefix: '", solver_->snapshot_prefix(), "'): ", reason,
-         "; create the folder or change snapshot_prefix");
+  // Only making a file shows it for certain, for a superuser and for network folders too: the one
+  // of the longest name, as it will be made then.
+  try {
+    CheckWritable(PathsOf(solver_->snapshot_prefix(), solver_->max_iter(), InHdf5()).state);
+  } catch (const Error& error) {
+    Fail("solver: no snapshot can be saved under the snapshot_prefix '", solver_->snapshot_prefix(),
+         "': ", error.what(), "; create the folder or change snapshot_prefix");
   }
-  close(fd);
-  unlink(probe.c_str());
   if (options_.resume_from.empty()) WarnOfOldSnapshots(solver_->snapshot_prefix());
 }
 
@@ -76,13 +57,12 @@ std::shared_ptr<PendingSnapshot> Trainer::PrepareSnapshot() {
 // An older state of the same name goes first where its weights are about to: a state must never be
 // seen with weights that are not its own.
 void Trainer::CommitSnapshot(PendingSnapshot* snapshot) {
-  if (!HasWeights(snapshot->paths.weights, snapshot->progress)) RemoveFile(snapshot->paths.state);
+  if (!IsWeightsOf(snapshot->progress, snapshot->paths.weights)) RemoveFile(snapshot->paths.state);
   snapshot->weights->Commit();
   snapshot->state->Commit();
   last_snapshot_ = iteration_;
-  if (solver_->snapshot_keep() == 0) return;
-  if (kept_.empty() || kept_.back() != iteration_) kept_.push_back(iteration_);
-  RemoveOldSnapshots();
+  kept_->Add({iteration_, InHdf5(), snapshot->progress.weights_checksum()});
+  kept_->RemoveOld(findings_.best_iteration);
 }
 
 // What is wrong with the weights ends the training; that they cannot be written now does not.
@@ -122,7 +102,8 @@ std::shared_ptr<PendingSnapshot> Trainer::WriteSnapshot() {
   proto::SolverProgress* progress = state.mutable_progress();
   progress->set_weights_bytes(weights_bytes.size());
   progress->set_weights_checksum(ChecksumOf(weights_bytes.data(), weights_bytes.size()));
-  snapshot->state = std::make_unique<PendingFile>(paths.state, StateBytes(paths.state, &state));
+  kept_->Save({iteration_, InHdf5(), progress->weights_checksum()}, progress);
+  snapshot->state = std::make_unique<PendingFile>(paths.state, StateBytes(paths.state, state));
   snapshot->progress.set_weights_bytes(progress->weights_bytes());
   snapshot->progress.set_weights_checksum(progress->weights_checksum());
   return snapshot;
@@ -166,7 +147,6 @@ proto::SolverState Trainer::State() const {
   for (int i = 0; i < test_nets(); ++i) {
     SaveCarried(*test_nets_[i], Concat(test_numbers_[i], "/"), progress);
   }
-  AddBookkeeping(progress);
   return state;
 }
 
@@ -197,7 +177,8 @@ void Trainer::Restore(const proto::SolverState& state) {
   }
   if (static_cast<int>(histories.size()) != state.history_size()) {
     Fail(path, ": has ", state.history_size(), " history blobs, but this net and solver have ",
-         histories.size(), "; resume with the same net and solver type");
+         histories.size(), "; resume with the same net and solver type",
+         state.has_progress() ? "" : ", or check that the file was copied completely");
   }
   for (size_t i = 0; i < histories.size(); ++i) {
     const SavedBlob blob = FromProto(state.history(static_cast<int>(i)), path);
@@ -213,7 +194,30 @@ void Trainer::Restore(const proto::SolverState& state) {
   }
   RestoreUpdateState(state);
   RestoreProgress(state);
+  RestoreGradients(weights);
   RestoreBookkeeping(state.progress());
+}
+
+// A snapshot of this iteration has the gradients of the one before.
+void Trainer::RestoreGradients(const std::string& weights) {
+  if (!solver_->snapshot_diff()) return;
+  const std::vector<SavedLayer> layers =
+      IsHdf5File(weights) ? ReadHdf5Weights(weights, true) : ReadWeightsFile(weights);
+  for (const LayerNode& node : net_->graph().layers) {
+    const auto saved = std::find_if(layers.begin(), layers.end(), [&](const SavedLayer& layer) {
+      return layer.name == node.layer->name() && layer.blobs.size() == node.params.size();
+    });
+    for (size_t i = 0; i < node.params.size() && saved != layers.end(); ++i) {
+      const Blob& param = net_->param(node.params[i]);
+      const SavedBlob& blob = saved->blobs[i];
+      if (!param.has_diff() || static_cast<int64_t>(blob.diff.size()) != param.count()) continue;
+      if (blob.double_diff.empty()) {
+        param.diff_tensor().FromHost(blob.diff);
+      } else {
+        param.diff_tensor().FromHost(blob.double_diff);
+      }
+    }
+  }
 }
 
 void Trainer::RestoreProgress(const proto::SolverState& state) {
@@ -242,13 +246,13 @@ void Trainer::RestoreProgress(const proto::SolverState& state) {
     RestoreCarried(progress, Concat(test_numbers_[i], "/"), options_.resume_from, *test_nets_[i],
                    &next);
   }
-  const int window = solver_->average_loss();
   const int saved = progress.recent_losses_size();
-  const int kept = std::min(window, saved);
-  std::vector<double> ring(window, 0);
-  for (int i = 0; i < kept; ++i) ring[i] = progress.recent_losses(saved - kept + i);
+  losses_ = std::min(solver_->average_loss(), saved);
+  std::vector<double> ring(progress.recent_losses().end() - losses_,
+                           progress.recent_losses().end());
+  ring.resize(static_cast<size_t>(std::max(loss_window_.count(), losses_ + 1)));
+  loss_window_ = Tensor(options_.device, options_.dtype, Shape{static_cast<int64_t>(ring.size())});
   loss_window_.FromHost(ring);
-  losses_ = kept;
 }
 
 }  // namespace crema

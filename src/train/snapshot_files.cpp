@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "schema/binary_io.h"
 #include "schema/hdf5_weights.h"
 #include "schema/weights_io.h"
+#include "train/state_seal.h"
 
 namespace crema {
 namespace {
@@ -28,9 +30,25 @@ bool EndsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// How the names of a prefix's files begin, without the folder.
-std::string NameStart(const std::string& prefix) {
-  return prefix.substr(prefix.rfind('/') + 1) + "_iter_";
+// Without the folder.
+std::string NameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// How the names of a prefix's files begin.
+std::string NameStart(const std::string& prefix) { return NameOf(prefix) + "_iter_"; }
+
+// The iteration and the ending of a snapshot's file, by its name; -1: it is of another prefix, or
+// no snapshot's.
+std::pair<int64_t, std::string> SplitName(const std::string& name, const std::string& prefix) {
+  constexpr size_t kMostDigits = 10;
+  const std::string start = NameStart(prefix);
+  if (name.compare(0, start.size(), start) != 0) return {-1, ""};
+  const std::string rest = name.substr(start.size());
+  const size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  if (digits == 0 || digits > kMostDigits) return {-1, ""};
+  const std::string ending = rest.substr(digits), kind = ending.substr(0, ending.find(kHdf5));
+  const bool fits = kind == kWeights || kind == kState;
+  if (!fits || (ending != kind && ending != kind + kHdf5)) return {-1, ""};
+  return {std::stoll(rest.substr(0, digits)), ending};
 }
 
 template <class T>
@@ -41,19 +59,12 @@ uint32_t Add(const T* values, int64_t count, uint32_t before) {
 // By iteration: the states, none where there are weights alone.
 std::map<int64_t, std::vector<std::string>, std::greater<>> Snapshots(const std::string& prefix) {
   std::map<int64_t, std::vector<std::string>, std::greater<>> found;
-  const std::string start = NameStart(prefix);
   const std::string folder = prefix.substr(0, prefix.rfind('/') + 1);
   for (const std::string& name : FileNames(FolderOf(prefix))) {
-    if (name.compare(0, start.size(), start) != 0) continue;
-    const std::string rest = name.substr(start.size());
-    const size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-    const std::string ending = rest.substr(digits);
-    if (digits == 0 || digits > 10) continue;
-    const int64_t iteration = std::stoll(rest.substr(0, digits));
-    const bool is_state = ending == kState || ending == std::string(kState) + kHdf5;
-    const bool is_weights = ending == kWeights || ending == std::string(kWeights) + kHdf5;
-    if (is_state) found[iteration].push_back(folder + name);
-    if (is_weights) found[iteration];
+    const auto [iteration, ending] = SplitName(name, prefix);
+    if (iteration < 0) continue;
+    std::vector<std::string>& states = found[iteration];
+    if (ending.compare(0, sizeof kState - 1, kState) == 0) states.push_back(folder + name);
   }
   return found;
 }
@@ -66,7 +77,39 @@ void CheckSnapshot(const std::string& path) {
   if (!state.progress().has_weights_checksum()) ReadWeightsFile(weights);
 }
 
+// States of before there were seals. Nobody has added fields to those since.
+void CheckUnsealed(const std::string& path, const proto::SolverState& state) {
+  const proto::SolverProgress& progress = state.progress();
+  const bool known = state.unknown_fields().empty() && progress.unknown_fields().empty();
+  const bool right =
+      !progress.has_state_checksum() || StateChecksum(state) == progress.state_checksum();
+  if (known && right) return;
+  Fail(path, ": is damaged: its checksum is wrong; resume from another snapshot");
+}
+
+// See FindWeights.
+std::vector<std::string> PlacesOfWeights(const proto::SolverState& state,
+                                         const std::string& state_path) {
+  const std::string& named = state.learned_net();
+  const size_t name = state_path.rfind('/') + 1;
+  std::vector<std::string> places = {state_path.substr(0, name) + NameOf(named)};
+  const size_t ending = state_path.rfind(kState);
+  if (ending != std::string::npos && ending >= name && state.progress().has_weights_checksum()) {
+    const bool hdf5 = EndsWith(named, kHdf5);
+    places.push_back(state_path.substr(0, ending) + kWeights + (hdf5 ? kHdf5 : ""));
+  }
+  places.push_back(named);
+  std::error_code failed;
+  if (std::filesystem::equivalent(places[0], named, failed)) places[0] = named;
+  places.erase(std::unique(places.begin(), places.end()), places.end());
+  return places;
+}
+
 }  // namespace
+
+bool SavesSnapshots(const proto::SolverParameter& solver) {
+  return solver.snapshot() > 0 || !solver.snapshot_best().empty() || solver.snapshot_after_train();
+}
 
 SnapshotPaths PathsOf(const std::string& prefix, int64_t iteration, bool hdf5) {
   const std::string start = Concat(prefix, "_iter_", iteration);
@@ -81,46 +124,60 @@ void ReadSolverState(const std::string& path, proto::SolverState* state) {
          "use --weights=",
          path);
   }
+  bool sealed;
   if (IsHdf5File(path)) {
+    sealed = CheckHdf5Seal(path);
     ReadHdf5State(path, state);
   } else {
-    ReadBinaryFile(path, "a solver state", state);
+    const std::string bytes = ReadFileBytes(path);
+    sealed = CheckSeal(bytes, path);
+    ReadBinary(bytes, path, "a solver state", state);
     if (!state->has_iter() || state->learned_net().empty() || state->iter() < 0) {
       Fail(path, ": is damaged or not a solver state: it has no iteration or no weights file");
     }
   }
-  // A newer version may have written fields that are not known here.
-  const proto::SolverProgress& progress = state->progress();
-  if (!progress.has_state_checksum() || !progress.unknown_fields().empty()) return;
-  if (StateChecksum(*state) != progress.state_checksum()) {
-    Fail(path, ": is damaged: its checksum is wrong; resume from another snapshot");
+  if (!sealed && state->has_progress()) CheckUnsealed(path, *state);
+}
+
+bool IsWeightsOf(const proto::SolverProgress& progress, const std::string& path) {
+  try {
+    const FileSum sum = SumOfFile(path);
+    return sum.bytes == progress.weights_bytes() && sum.checksum == progress.weights_checksum();
+  } catch (const Error&) {
+    return false;
   }
 }
 
 std::string FindWeights(const proto::SolverState& state, const std::string& state_path) {
-  std::string path = state.learned_net();
-  if (!FileExists(path)) {
-    path = FolderOf(state_path) + "/" + path.substr(path.rfind('/') + 1);
-    if (!FileExists(path)) {
-      Fail(state_path, ": its weights file is missing: there is neither ", state.learned_net(),
-           " nor ", path, "; put it beside the state");
-    }
-  }
   const proto::SolverProgress& progress = state.progress();
-  if (!progress.has_weights_checksum()) return path;
-  const FileSum sum = SumOfFile(path);
-  const bool same_size = sum.bytes == progress.weights_bytes();
-  if (same_size && sum.checksum == progress.weights_checksum()) return path;
-  const std::string found = same_size
+  std::string other;
+  for (const std::string& path : PlacesOfWeights(state, state_path)) {
+    if (!FileExists(path)) continue;
+    if (!progress.has_weights_checksum() || IsWeightsOf(progress, path)) return path;
+    if (other.empty()) other = path;
+  }
+  if (other.empty()) {
+    Fail(state_path, ": its weights file is missing: there is neither ", state.learned_net(),
+         " nor ", FolderOf(state_path), "/", NameOf(state.learned_net()),
+         "; put it beside the state");
+  }
+  const FileSum sum = SumOfFile(other);
+  const std::string found = sum.bytes == progress.weights_bytes()
                                 ? "wrong checksum"
                                 : Concat(sum.bytes, " bytes, expected ", progress.weights_bytes());
-  Fail(path, ": is damaged or not the file that was written with ", state_path, " (", found,
-       "); resume from another snapshot, or start from these weights with --weights=", path);
+  Fail(other, ": is damaged or not the file that was written with ", state_path, " (", found,
+       "); resume from another snapshot, or start from these weights with --weights=", other);
 }
 
-std::string StateBytes(const std::string& path, proto::SolverState* state) {
-  state->mutable_progress()->set_state_checksum(StateChecksum(*state));
-  return EndsWith(path, kHdf5) ? Hdf5StateBytes(*state, path) : SerializeToBytes(*state, path);
+std::string StateBytes(const std::string& path, const proto::SolverState& state) {
+  return Sealed(EndsWith(path, kHdf5) ? Hdf5StateBytes(state, path) : SerializeToBytes(state, path),
+                state.progress().weights_checksum());
+}
+
+bool IsOfPrefix(const std::string& state_path, const std::string& prefix) {
+  std::error_code failed;
+  return NameOf(state_path).compare(0, NameStart(prefix).size(), NameStart(prefix)) == 0 &&
+         std::filesystem::equivalent(FolderOf(state_path), FolderOf(prefix), failed);
 }
 
 uint32_t StateChecksum(const proto::SolverState& state) {
@@ -167,20 +224,25 @@ void WarnOfOldSnapshots(const std::string& prefix) {
                          "--resume=auto; to keep the runs apart, change ", "snapshot_prefix");
 }
 
-// The states first: one without weights must never be seen.
-void RemoveSnapshot(const std::string& prefix, int64_t iteration) {
-  const SnapshotPaths binary = PathsOf(prefix, iteration, false);
-  const SnapshotPaths hdf5 = PathsOf(prefix, iteration, true);
-  for (const std::string& path : {binary.state, hdf5.state, binary.weights, hdf5.weights}) {
-    RemoveFile(path);
+// The state first: one without weights must never be seen.
+void RemoveSnapshot(const std::string& prefix, const WrittenSnapshot& snapshot) {
+  const SnapshotPaths paths = PathsOf(prefix, snapshot.iteration, snapshot.hdf5);
+  const bool has_state = FileExists(paths.state), has_weights = FileExists(paths.weights);
+  const bool others_state = has_state && WeightsOfSealed(paths.state) != snapshot.weights_checksum;
+  const bool others_weights =
+      has_weights && SumOfFile(paths.weights).checksum != snapshot.weights_checksum;
+  if (others_state || others_weights) {
+    LOG(INFO) << Concat("The snapshot of iteration ", snapshot.iteration, " of ", prefix,
+                        " is not the one that this run wrote any more, so it stays");
+    return;
   }
+  RemoveFile(paths.state);
+  RemoveFile(paths.weights);
 }
 
 void RemoveStaleSnapshotFiles(const std::string& prefix) {
-  const std::string start = NameStart(prefix);
   const auto is_target = [&](const std::string& name) {
-    return name.size() > start.size() && name.compare(0, start.size(), start) == 0 &&
-           name.find_first_of("0123456789", start.size()) == start.size();
+    return SplitName(name, prefix).first >= 0;
   };
   for (const std::string& path : RemoveStaleTemporaries(FolderOf(prefix), is_target)) {
     LOG(INFO) << "Removed " << path << ", left by a run that was killed";

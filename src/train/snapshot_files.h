@@ -7,8 +7,13 @@
 namespace crema {
 
 namespace proto {
+class SolverParameter;
+class SolverProgress;
 class SolverState;
-}
+}  // namespace proto
+
+// Whether a run with this solver means to save snapshots. (A signal may ask others for one, too.)
+bool SavesSnapshots(const proto::SolverParameter& solver);
 
 // PREFIX_iter_N.caffemodel and PREFIX_iter_N.solverstate, or both with ".h5".
 struct SnapshotPaths {
@@ -20,16 +25,23 @@ SnapshotPaths PathsOf(const std::string& prefix, int64_t iteration, bool hdf5);
 // to do instead.
 void ReadSolverState(const std::string& path, proto::SolverState* state);
 
-// The weights file of a state: the one it names or, where that is gone, the one of that name beside
-// the state. Throws Error where there is none, or where it is not the one that was written with the
-// state. (Caffe's states do not tell: theirs may be any.)
+// The weights file of a state, by its checksum: first beside the state, under the name that the
+// state gives and under the state's own, since snapshots are copied and renamed; then where the
+// state says. Throws Error if there is none, or if none is the one that was written with the state.
+// (Caffe's states do not tell: theirs is the first that is there.)
 std::string FindWeights(const proto::SolverState& state, const std::string& state_path);
 
-// The file that holds the state, in the format that the path's ending tells; sets its checksum.
-std::string StateBytes(const std::string& path, proto::SolverState* state);
+// Whether the file has the weights that a state with this progress belongs to.
+bool IsWeightsOf(const proto::SolverProgress& progress, const std::string& path);
 
-// What the state's own checksum should be; it does not cover the name of the weights file.
+// The file that holds the state, in the format that the path's ending tells, with its seal.
+std::string StateBytes(const std::string& path, const proto::SolverState& state);
+
+// The field `state_checksum`, by which states were checked before they had a seal.
 uint32_t StateChecksum(const proto::SolverState& state);
+
+// Whether a state's file has a name of this prefix, in its folder.
+bool IsOfPrefix(const std::string& state_path, const std::string& prefix);
 
 // The state file of the newest snapshot of a prefix that is whole, together with its weights; "" if
 // there is none. Logs a warning for each newer one that is not.
@@ -38,8 +50,16 @@ std::string FindNewestSnapshot(const std::string& prefix);
 // One warning where the prefix has snapshots already, for a run that does not go on from them.
 void WarnOfOldSnapshots(const std::string& prefix);
 
-// Removes a snapshot, in either format; it need not be there.
-void RemoveSnapshot(const std::string& prefix, int64_t iteration);
+// What tells a snapshot of a prefix from all others of the same name.
+struct WrittenSnapshot {
+  int64_t iteration = 0;
+  bool hdf5 = false;
+  uint32_t weights_checksum = 0;
+};
+
+// Removes a snapshot, unless a file of it is missing or is another one by now: what is left is then
+// only removed if it is this snapshot's.
+void RemoveSnapshot(const std::string& prefix, const WrittenSnapshot& snapshot);
 
 // Removes what killed runs of this prefix have left half-written, and logs it.
 void RemoveStaleSnapshotFiles(const std::string& prefix);

@@ -15,6 +15,8 @@
 #include "solvers/update_rule.h"
 #include "train/average_shown.h"
 #include "train/interrupt.h"
+#include "train/kept_snapshots.h"
+#include "train/pass_state.h"
 #include "train/report.h"
 #include "train/test_totals.h"
 
@@ -38,9 +40,12 @@ bool Trainer::Train() {
   CheckHealth();
   std::shared_ptr<PendingSnapshot> snapshot;
   if (WantsLastSnapshot(iteration_ > began)) snapshot = PrepareSnapshot();
-  const bool looked = !stop_ && HasLastPass() && RunLastPass(snapshot.get());
+  std::optional<TrainPoint> last;
+  if (!stop_ && HasLastPass()) last = LookAtTrainedNet(snapshot.get());
   if (snapshot != nullptr) CommitSnapshot(snapshot.get());
-  if (looked) DisplayLastPass();
+  if (last.has_value()) {
+    for (auto& observer : observers_) observer->OnDisplay(*last);
+  }
   if (!stop_ && IsTestIteration()) TestAll();
   if (stop_) {  // a resumed run looks once more
     LOG(INFO) << "Optimization stopped early.";
@@ -102,6 +107,7 @@ bool Trainer::RunIteration(bool display) {
 
 // Forward and backward for iter_size batches.
 void Trainer::RunPasses(bool display) {
+  MakeRoomForLoss();
   net_->ClearGradients();
   const int passes = solver_->iter_size();
   last_passes_ = static_cast<uint64_t>(passes);
@@ -114,6 +120,17 @@ void Trainer::RunPasses(bool display) {
     AddToLossSlot(1.0 / passes);
     Backward();
   }
+}
+
+// The ring grows as it fills, up to one slot more than the window has losses: so the loss of a pass
+// takes the place of none that still counts, and need not be taken back.
+void Trainer::MakeRoomForLoss() {
+  const int64_t most = int64_t{solver_->average_loss()} + 1, count = loss_window_.count();
+  if (losses_ < count || count >= most) return;
+  std::vector<double> ring = loss_window_.ToHost<double>();
+  ring.resize(static_cast<size_t>(std::min(most, 2 * count)));
+  loss_window_ = Tensor(options_.device, options_.dtype, Shape{static_cast<int64_t>(ring.size())});
+  loss_window_.FromHost(ring);
 }
 
 Tensor Trainer::LossSlot() const {
@@ -131,7 +148,7 @@ std::vector<double> Trainer::RecentLosses() const {
   const std::vector<double> ring = loss_window_.ToHost<double>();
   const auto size = static_cast<int64_t>(ring.size());
   std::vector<double> recent;
-  for (int64_t i = std::max<int64_t>(0, losses_ - size); i < losses_; ++i) {
+  for (int64_t i = std::max<int64_t>(0, losses_ - solver_->average_loss()); i < losses_; ++i) {
     recent.push_back(ring[i % size]);
   }
   return recent;
@@ -168,7 +185,28 @@ std::optional<double> Trainer::WaitedShare(double seconds) {
 
 // A last look at the trained net: the loop shows each iteration's state before its update.
 bool Trainer::HasLastPass() const {
-  return solver_->display() > 0 && iteration_ % solver_->display() == 0;
+  return solver_->display() > 0 && iteration_ % solver_->display() == 0 && NotesAll(*net_);
+}
+
+// None if it was interrupted. The pass moves statistics, carried states and the position in the
+// data, which a later snapshot of this iteration must not have: all of that is taken back.
+std::optional<TrainPoint> Trainer::LookAtTrainedNet(PendingSnapshot* snapshot) {
+  PassState before(net_.get());
+  before.Note();
+  std::optional<TrainPoint> point;
+  if (RunLastPass(snapshot)) {
+    ++losses_;
+    point.emplace();
+    point->iteration = iteration_;
+    point->loss = SmoothedLoss();
+    point->outputs = ReadOutputs(*net_);
+    point->last = true;
+    --losses_;
+  }
+  const PlansForThreads threads(options_.threads);
+  before.TakeBack();
+  waited_before_ = net_->WaitedSeconds().value_or(0);
+  return point;
 }
 
 // A snapshot of weights with a loss that is not finite is not worth its place. Whatever else goes
@@ -177,8 +215,12 @@ bool Trainer::RunLastPass(PendingSnapshot* snapshot) {
   last_passes_ = 1;
   last_step_ = static_cast<uint64_t>(iteration_ * solver_->iter_size());
   try {
-    if (!RunOrTakeBack([&] { Forward(net_.get(), last_step_); })) return false;
+    MakeRoomForLoss();
+    Forward(net_.get(), last_step_);
     net_->CheckAfterForward();
+  } catch (const PassInterrupted&) {
+    stop_ = true;
+    return false;
   } catch (const std::exception&) {
     if (snapshot != nullptr) CommitSnapshot(snapshot);
     throw;
@@ -188,18 +230,8 @@ bool Trainer::RunLastPass(PendingSnapshot* snapshot) {
   ops.Fill(ctx, LossSlot(), 0);
   AddToLossSlot(1);
   ops.NoteNonFinite(ctx, LossSlot(), static_cast<double>(iteration_), non_finite_);
-  ++losses_;
   CheckFinite();
   return true;
-}
-
-void Trainer::DisplayLastPass() {
-  TrainPoint point;
-  point.iteration = iteration_;
-  point.loss = SmoothedLoss();
-  point.outputs = ReadOutputs(*net_);
-  point.last = true;
-  for (auto& observer : observers_) observer->OnDisplay(point);
 }
 
 void Trainer::ShowParameters() {
@@ -259,7 +291,7 @@ std::vector<double> Trainer::OneTest(int i) {
   for (auto& observer : observers_) observer->OnTest(point);
   std::vector<double> values;
   for (const OutputElement& output : point.outputs) values.push_back(output.value);
-  if (i == plateau_net_) plateau_value_ = values[plateau_element_];
+  if (i == plateau_net_) findings_.plateau_value = values[plateau_element_];
   return values;
 }
 

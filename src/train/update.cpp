@@ -90,8 +90,8 @@ void Trainer::FindRate() {
 }
 
 void Trainer::ObservePlateau() {
-  if (plateau_net_ >= 0 && !plateau_value_.has_value()) return;  // no test so far
-  const double metric = plateau_net_ >= 0 ? *plateau_value_ : SmoothedLoss();
+  if (plateau_net_ >= 0 && !findings_.plateau_value.has_value()) return;  // no test so far
+  const double metric = plateau_net_ >= 0 ? *findings_.plateau_value : SmoothedLoss();
   if (!plateau_->Observe(metric, plateau_takes_least_, iteration_)) return;
   LOG(INFO) << Concat("Plateau Status: Iteration ", iteration_, ", step = ", plateau_->steps());
 }
@@ -166,7 +166,13 @@ Tensor ViewOf(const Tensor& flat, const ParamSegment& segment) {
 void Trainer::SaveUpdateState(proto::SolverState* state) const {
   if (plateau_ != nullptr) plateau_->Save(state);
   proto::SolverProgress* progress = state->mutable_progress();
-  if (plateau_value_.has_value()) progress->set_plateau_value(*plateau_value_);
+  if (findings_.plateau_value.has_value()) {
+    progress->set_plateau_value(*findings_.plateau_value);
+  }
+  if (findings_.best_value.has_value()) {
+    progress->set_best_value(*findings_.best_value);
+    progress->set_best_iteration(findings_.best_iteration);
+  }
   if (local_rates_ != nullptr && solver_->larc_turbo()) {
     for (double c : local_rates_->correlations()) progress->add_larc_correlation(c);
   }
@@ -188,7 +194,7 @@ void Trainer::RestoreUpdateState(const proto::SolverState& state) {
   const proto::SolverProgress& progress = state.progress();
   const std::vector<ParamSegment>& segments = table_->segments();
   if (plateau_ != nullptr) plateau_->Restore(state);
-  if (progress.has_plateau_value()) plateau_value_ = progress.plateau_value();
+  if (progress.has_plateau_value()) findings_.plateau_value = progress.plateau_value();
   const auto check_count = [&](int count, const char* what) {
     if (count == 0 || count == static_cast<int>(segments.size())) return;
     Fail(path, ": has ", what, " of ", count, " parameters, but the net has ", segments.size(),

@@ -128,7 +128,8 @@ TEST_P(ConvertMnistTest, RefusesBadFiles) {
   Refuses(images.substr(0, images.size() - 1), labels, {"images", "12 items of 12", "160", "159"});
   Refuses(images + "x", labels, {"images", "161"});
   Refuses(images, labels + "x", {"labels", "21"});
-  Refuses(Header({2051, 0, 3, 4}), Header({2049, 0}), {"no records"});
+  Refuses(Header({2051, 0, 3, 4}), Header({2049, 0}), {"contains no images"});
+  Refuses(Header({2051, 0, 16384, 16384}), Header({2049, 0}), {"contains no images"});
   ExpectError([&] { ConvertMnist(temp_ / "none", temp_ / "labels", temp_ / "db", backend()); },
               {"none", "No such file"});
 }

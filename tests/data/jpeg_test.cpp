@@ -200,5 +200,48 @@ TEST(JpegTest, SaysWhatIsDamaged) {
   EXPECT_THAT(report.problem, HasSubstr("libjpeg says \""));
 }
 
+// A progressive file in as many scans as there are bits: `per_coefficient` scans for each.
+std::string ManyScans(int coefficients, int per_coefficient) {
+  jpeg_compress_struct info = {};
+  jpeg_error_mgr errors;
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* bytes = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &bytes, &size);
+  info.image_height = info.image_width = 16;
+  info.input_components = 1;
+  info.in_color_space = JCS_GRAYSCALE;
+  jpeg_set_defaults(&info);
+  std::vector<jpeg_scan_info> scans = {{1, {0}, 0, 0, 0, 0}};
+  for (int c = 1; c <= coefficients; ++c) {
+    for (int bit = per_coefficient - 1; bit >= 0; --bit) {
+      scans.push_back({1, {0}, c, c, bit == per_coefficient - 1 ? 0 : bit + 1, bit});
+    }
+  }
+  info.scan_info = scans.data();
+  info.num_scans = static_cast<int>(scans.size());
+  jpeg_start_compress(&info, TRUE);
+  const cv::Mat grey = Picture(16, 16, CV_8UC1);
+  for (int y = 0; y < 16; ++y) {
+    JSAMPROW row = const_cast<uint8_t*>(grey.ptr<uint8_t>(y));
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  const std::string file(reinterpret_cast<char*>(bytes), size);
+  std::free(bytes);
+  return file;
+}
+
+// A few bytes a scan, each of which takes as long as the whole image.
+TEST(JpegTest, RefusesEndlessScans) {
+  DecodeReport report;
+  EXPECT_FALSE(DecodeJpeg(ManyScans(63, 1), cv::IMREAD_COLOR, &report).empty());
+  EXPECT_EQ(report.problem, "");
+  EXPECT_TRUE(DecodeJpeg(ManyScans(63, 4), cv::IMREAD_COLOR, &report).empty());
+  EXPECT_EQ(report.problem, "it has more than 100 scans; the image file is damaged");
+}
+
 }  // namespace
 }  // namespace crema::test

@@ -144,18 +144,32 @@ TEST(WriteFileAtomically, LeavesTheOldFileWhereTheDiskIsFull) {
 TEST(WriteFileAtomically, PassesByTheTemporaryFilesOfOthers) {
   const auto folder = TestFolder();
   const std::string path = (folder / "file").string();
-  std::string last;
+  const std::string first = path + ".tmp." + std::to_string(getpid()) + ".0";
   {
     const PendingFile pending(path, "x");
-    for (const auto& entry : fs::directory_iterator(folder)) last = entry.path().string();
+    EXPECT_TRUE(fs::exists(first));
   }
-  const size_t dot = last.rfind('.');
-  const std::string next =
-      last.substr(0, dot + 1) + std::to_string(std::stoi(last.substr(dot + 1)) + 1);
-  WriteTestFile(next, "of another");
+  WriteTestFile(first, "of another");
+  fs::create_symlink("victim", first.substr(0, first.size() - 1) + "1");
+  CheckWritable(path);
   WriteFileAtomically(path, "new");
   EXPECT_EQ(ReadTestFile(path), "new");
-  EXPECT_EQ(ReadTestFile(next), "of another");
+  EXPECT_EQ(ReadTestFile(first), "of another");
+  EXPECT_FALSE(fs::exists(folder / "victim"));
+  EXPECT_EQ(FileCount(folder), 3u);
+}
+
+// However many files a process writes, their names do not get longer.
+TEST(WriteFileAtomically, WritesWhateverCanBeBegun) {
+  const auto folder = TestFolder();
+  std::string name(255, 'x');  // the longest that there is
+  while (!ErrorOf([&] { CheckWritable((folder / name).string()); }).empty()) {
+    ASSERT_GT(name.size(), 200u);
+    name.pop_back();
+  }
+  EXPECT_LT(name.size(), 255u);
+  for (int i = 0; i < 12; ++i) WriteFileAtomically((folder / name).string(), "x");
+  EXPECT_EQ(FileCount(folder), 1u);
 }
 
 TEST(PendingFile, AppearsWithCommitOnly) {
@@ -182,6 +196,10 @@ TEST(BinaryIo, Checksums) {
   WriteTestFile(path, large);
   EXPECT_EQ(SumOfFile(path).bytes, large.size());
   EXPECT_EQ(SumOfFile(path).checksum, ChecksumOf(large.data(), large.size()));
+  EXPECT_EQ(SumOfFile(path, 2000000).bytes, 2000000u);
+  EXPECT_EQ(SumOfFile(path, 2000000).checksum, ChecksumOf(large.data(), 2000000));
+  EXPECT_EQ(LastBytesOf(WriteTestFile(path, digits), 3), "789");
+  EXPECT_EQ(LastBytesOf(path, 30), digits);
   EXPECT_NE(ErrorOf([&] { SumOfFile(path + ".none"); }), "");
 }
 

@@ -62,5 +62,23 @@ TEST_F(Hdf5ErrorsTest, AlsoAfterBrokenFiles) {
   EXPECT_EQ(calls_, 0);
 }
 
+// Files of the same values are the same, whenever they were made.
+TEST(Hdf5Io, FilesHoldNoTimes) {
+  const std::string path = (TestFolder() / "a.h5").string();
+  Hdf5File file = Hdf5File::CreateInMemory(path);
+  const float value = 1;
+  file.Write("data/a/0", {1}, &value);
+  WriteTestFile(path, file.Bytes());
+  const hid_t opened = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  ASSERT_GE(opened, 0);
+  for (const char* name : {"data", "data/a", "data/a/0"}) {
+    H5O_info_t info;
+    ASSERT_GE(H5Oget_info_by_name(opened, name, &info, H5P_DEFAULT), 0);
+    EXPECT_EQ(info.mtime, 0) << name;
+    EXPECT_EQ(info.ctime, 0) << name;
+  }
+  H5Fclose(opened);
+}
+
 }  // namespace
 }  // namespace crema

@@ -418,5 +418,22 @@ TEST(TextReader, ReadsPublishedFiles) {
   EXPECT_GT(read, 40);
 }
 
+// Each would take a hundred times the room that it has in the text.
+TEST(ReadText, LimitsGroups) {
+  std::string text, spaced;
+  for (int i = 0; i < 40000; ++i) {
+    text += i % 2 == 0 ? "layer{}" : "layer<>";
+    spaced += "layer { name: 'a' type: 'b' }\n";
+  }
+  proto::NetParameter net;
+  EXPECT_EQ(ErrorOf([&] { ReadText(text, "f", &net); }),
+            "f: opens 40000 groups with { or < in only 280000 letters, far more than a net needs; "
+            "remove those that are empty");
+  ReadText(spaced, "f", &net);
+  EXPECT_EQ(net.layer_size(), 40000);
+  EXPECT_EQ(ErrorOf([&] { ReadText(std::string(1000000, '{') + std::string(200000, '\1'), "f", &net); }),
+            "f: is a binary file, not text (.prototxt)");
+}
+
 }  // namespace
 }  // namespace crema

@@ -1,3 +1,4 @@
+#include "schema/old_formats.h"
 #include "schema/upgrade.h"
 
 #include <google/protobuf/text_format.h>

@@ -330,5 +330,33 @@ TEST_F(ToolTest, WithoutAGpu) {
   EXPECT_TRUE(Has("small_iter_10.caffemodel"));
 }
 
+// --- lists of names --------------------------------------------------------------------------
+
+// Without the weights that were meant there would be numbers all the same.
+TEST_F(ToolTest, ListsWithoutNames) {
+  for (const std::string list : {",", ",,,", "a,", ",a", "a,,b", " , "}) {
+    const std::string flag = "--weights=" + list;
+    ExpectUsageError({"test", "--model=net.prototxt", flag}, {flag, "a name is missing"});
+    ExpectUsageError({"train", "--solver=solver.prototxt", flag}, {flag, "a name is missing"});
+  }
+  ExpectUsageError({"test", "--model=net.prototxt", "--weights=a", "--stage=,"}, {"--stage=,"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "--stage=a,,b"}, {"--stage=a,,b"});
+  Write("solver.prototxt", std::string(kSolver) + "weights: ',,'\n");
+  ExpectError({"train", "--solver=solver.prototxt"}, {"solver: weights is ',,'", "missing"});
+  Write("solver.prototxt", kSolver);
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt", "--metrics=curves"}).status, 0);
+  ExpectUsageError({"plot", "curves", "--metric=loss,"}, {"--metric=loss,"});
+}
+
+TEST_F(ToolTest, NetsThatAreTooLarge) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  Write("net.prototxt", With(With(kNet, "dim: 4 dim: 3", "dim: 2000000000000 dim: 3"),
+                             "shape { dim: 4 }", "shape { dim: 2000000000000 }"));
+  const Words parts = {"the net 'small' needs ", " is available; batch_size "};
+  ExpectError({"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"}, parts);
+  ExpectError({"time", "--model=net.prototxt", "--phase=TEST"}, parts);
+  ExpectError({"time", "--model=net.prototxt"}, {"training needs ", " is available; batch_size "});
+}
+
 }  // namespace
 }  // namespace crema

@@ -413,5 +413,74 @@ TEST_F(PlotTest, TakesAFileWhoseLastLineIsCutOff) {
   EXPECT_EQ(Plot({"m.json"}).status, 0);
 }
 
+std::string MetricsLine(int iteration, const std::string& outputs) {
+  return Concat("{\"event\":\"test\",\"iteration\":", iteration, ",\"time\":", 1000 + iteration,
+                ",\"net\":0,\"outputs\":{", outputs, "}}\n");
+}
+
+// Two bytes of a file make a panel, which takes half a million pixels.
+TEST_F(PlotTest, ShowsAsManyPanelsAsAPictureHolds) {
+  std::string elements = "\"a\":[1";
+  for (int i = 1; i < 1000; ++i) elements += ",1";
+  Write("wide.jsonl", MetricsLine(0, elements + "]") + MetricsLine(1, elements + "]"));
+  const std::string svg = Svg({"wide.jsonl"});
+  EXPECT_THAT(Texts(svg), testing::Contains("test/a"));
+  EXPECT_THAT(Texts(svg), testing::Contains("test/a[39]"));
+  EXPECT_THAT(Texts(svg), Not(testing::Contains("test/a[40]")));
+  EXPECT_THAT(Texts(svg),
+              testing::Contains("dashed: test; 960 more curves are not shown: choose with --metric"));
+  EXPECT_THAT(Texts(Svg({"wide.jsonl", "--metric=test/a[999]"})),
+              testing::Contains("test/a[999]"));
+  std::string all = "--metric=a";
+  for (int i = 1; i <= 40; ++i) all += Concat(",a[", i, "]");
+  EXPECT_THAT(Plot({"wide.jsonl", all}).err, HasSubstr("--metric names 41 curves"));
+  EXPECT_THAT(Plot({"wide.jsonl", "--metric=b"}).err, HasSubstr("test/a[29] and 970 more"));
+  EXPECT_THAT(Plot(std::vector<std::string>(101, "wide.jsonl")).err, HasSubstr("at most 100"));
+}
+
+// The legend of a long name is no wider than a picture.
+TEST_F(PlotTest, ShortensNames) {
+  const std::string name(200, 'n');
+  Write(name + ".jsonl", MetricsLine(0, "\"a\":1"));
+  EXPECT_THAT(Texts(Svg({name + ".jsonl"})),
+              testing::Contains(name.substr(0, 60) + "..." + name.substr(0, 60)));
+}
+
+// Neither numbers without room between them nor infinite distances are drawn for ever.
+TEST_F(PlotTest, NumbersThatCannotBeAreLeftOut) {
+  const auto point = [](const std::string& iteration, const std::string& value) {
+    return "{\"event\":\"train\",\"iteration\":" + iteration + ",\"time\":1e300,\"loss\":" + value +
+           "}\n";
+  };
+  Write("odd.jsonl", point("-5", "1") + point("3", "1e20") + point("4", "100000000000000016384") +
+                         point("5", "-1e308") + point("6", "1e999") + point("1e17", "2") +
+                         point("100000000000000016", "3") + point("1e300", "4"));
+  const std::string svg = Svg({"odd.jsonl"});
+  const auto curves = CurvesOf(svg);
+  ASSERT_EQ(curves.size(), 1u);
+  EXPECT_EQ(curves[0].size(), 2u);  // what is between -1e100 and 1e100
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+  EXPECT_EQ(svg.find("inf"), std::string::npos);
+}
+
+// A reader that looks at each level again for each one within would take hours.
+TEST_F(PlotTest, DeepJsonIsNoMetricsFile) {
+  const std::string deep(1000000, '[');
+  Write("deep.jsonl", "{\"event\":" + deep + "\n");
+  EXPECT_THAT(Plot({"deep.jsonl"}).err, HasSubstr("contains no training log"));
+  Write("log.jsonl", CaffeLog() + "{\"event\":" + deep + "\n");
+  EXPECT_THAT(Texts(Svg({"log.jsonl"})), testing::Contains("loss"));
+}
+
+// Each of a million letters could be where a time begins.
+TEST_F(PlotTest, LooksForTimesNearCaffesWords) {
+  std::string letters;
+  for (int i = 0; i < 500000; ++i) letters += " I";
+  Write("long.log", letters + LogLine(1, "Iteration 1, loss = 2") + LogLine(3, "Iteration 2, loss = 1"));
+  const auto curves = CurvesOf(Svg({"long.log", "--x=time"}));
+  ASSERT_EQ(curves.size(), 1u);
+  EXPECT_EQ(curves[0].size(), 2u);
+}
+
 }  // namespace
 }  // namespace crema

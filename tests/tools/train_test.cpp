@@ -1,4 +1,8 @@
 // The command-line tool: snapshots, resuming, and signals while it trains.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <csignal>
 
 #include "tools/tool_test.h"
@@ -193,6 +197,58 @@ TEST_F(SignalTest, KillLeavesWholeSnapshots) {
   Write("solver.prototxt", kSolver);
   EXPECT_EQ(
       Run({"train", "--solver=solver.prototxt", "--snapshot=small_iter_2.solverstate"}).status, 0);
+}
+
+// One that comes before the options are known waits until they are: it is the run's.
+TEST_F(SignalTest, ASignalBeforeEverythingIsTheRuns) {
+  const std::string fifo = (folder_ / "flags").string();
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  Write("solver.prototxt", kSolver);
+  for (const int signal : {SIGHUP, SIGINT, SIGTERM}) {
+    ToolProcess train({"train", "--flagfile=flags"}, Here());
+    const int flags = open(fifo.c_str(), O_WRONLY);  // waits for the tool
+    ASSERT_GE(flags, 0);
+    train.Signal(signal);
+    const std::string words = "--solver=solver.prototxt\n--sigint_effect=snapshot\n";
+    ASSERT_EQ(write(flags, words.data(), words.size()), static_cast<ssize_t>(words.size()));
+    close(flags);
+    const ToolResult result = train.Finish();
+    if (signal == SIGTERM) {  // nothing to be saved so far
+      EXPECT_EQ(result.status, -SIGTERM);
+      continue;
+    }
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("small_iter_0.solverstate"));  // in the first test
+  }
+}
+
+// Other commands are ended by the same signals, as ever.
+TEST_F(SignalTest, SignalsEndOtherCommands) {
+  ToolProcess time({"time", "--model=net.prototxt", "--iterations=1000000000"}, Here());
+  ASSERT_TRUE(time.WaitFor("Benchmark begins"));
+  time.Signal(SIGTERM);
+  EXPECT_EQ(time.Finish().status, -SIGTERM);
+}
+
+TEST_F(SignalTest, OneRunAtATimeHasAPrefix) {
+  ToolProcess first({"train", "--solver=solver.prototxt"}, Here());
+  ASSERT_TRUE(first.WaitFor("Iteration 3 "));
+  const auto before = FilesIn(folder_);
+  for (const Words& more : {Words{}, Words{"--resume=auto"}}) {
+    Words words = {"train", "--solver=solver.prototxt"};
+    words.insert(words.end(), more.begin(), more.end());
+    ExpectError(words, {"another run (process ", "'small'", "change snapshot_prefix"});
+  }
+  // Whoever saves nothing there is not concerned.
+  Write("quiet.prototxt", std::string(kSolver) + "snapshot_after_train: false\n");
+  EXPECT_EQ(Run({"train", "--solver=quiet.prototxt"}).status, 0);
+  EXPECT_EQ(Run({"time", "--model=net.prototxt", "--iterations=1"}).status, 0);
+  EXPECT_EQ(FilesIn(folder_).size(), before.size() + 1);
+  first.Signal(SIGKILL);
+  EXPECT_EQ(first.Finish().status, -SIGKILL);
+  Write("solver.prototxt", kSolver);
+  EXPECT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);  // what is left is in no way
+  EXPECT_FALSE(Has("small.lock"));
 }
 
 }  // namespace

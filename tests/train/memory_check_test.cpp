@@ -5,6 +5,7 @@
 #include <regex>
 
 #include "train/train_test_util.h"
+#include "util/limited_device.h"
 
 namespace crema {
 namespace {
@@ -138,6 +139,77 @@ TEST_F(MemoryCheckTest, TellsThePlanBeforeTraining) {
   MakeTrainer(ParseSolver(TinySolver(folder_)))->Train();
   ASSERT_EQ(log.With("Memory planned: ").size(), 1u);
   EXPECT_TRUE(Contains(log.With("Memory planned: ")[0], "training net ")) << log.lines()[0];
+}
+
+// A window may be larger than any run: it takes memory for the losses that there are.
+TEST_F(MemoryCheckTest, LossesTakeRoomAsTheyCome) {
+  const auto device = std::make_shared<LimitedDevice>();
+  TrainOptions options;
+  options.device = device;
+  device->set_limit(1 << 20);
+  Trainer trainer(ParseSolver(TinySolver(folder_), "average_loss: 1000000000"), options);
+  EXPECT_TRUE(trainer.Train());
+  const std::string error = Error(Net(4), 1 << 30, "average_loss: 1000000000 max_iter: 2000000000");
+  EXPECT_TRUE(Contains(error, "solver 4.00")) << error;
+}
+
+// The window grows on the way, and counts as if it had been there from the start.
+TEST_F(MemoryCheckTest, TheWindowGrows) {
+  class Losses : public TrainObserver {
+   public:
+    void OnDisplay(const TrainPoint& point) override { all.push_back(point.outputs[0].value); }
+    std::vector<double> all;
+  };
+  const auto losses = std::make_shared<Losses>();
+  const proto::SolverParameter solver =
+      ParseSolver(TinySolver(folder_), "average_loss: 2500 display: 1 max_iter: 2700");
+  const auto trainer = MakeTrainer(solver);
+  trainer->AddObserver(losses);
+  const auto expect_last = [&](int64_t iterations, size_t count) {
+    trainer->Step(iterations);
+    trainer->Snapshot();
+    const std::string path =
+        (folder_ / Concat("tiny_iter_", trainer->iteration(), ".solverstate")).string();
+    const proto::SolverProgress progress = ReadState(path).progress();
+    ASSERT_EQ(static_cast<size_t>(progress.recent_losses_size()), count);
+    const size_t first = losses->all.size() - count;
+    for (size_t i = 0; i < count; ++i) {
+      EXPECT_EQ(progress.recent_losses(static_cast<int>(i)), losses->all[first + i]) << i;
+    }
+    const auto resumed = MakeTrainer(solver, path);
+    resumed->Step(1);
+    resumed->Snapshot();
+  };
+  expect_last(1024, 1024);
+  expect_last(1, 1025);
+  expect_last(1375, 2400);
+  expect_last(300, 2500);
+}
+
+// What only runs forward is checked as well, with its own words.
+TEST_F(MemoryCheckTest, ChecksANetThatOnlyRuns) {
+  const auto net = [](int batch) {
+    proto::NetParameter config = ParseSolver(Net(batch)).net_param();
+    config.mutable_state()->set_phase(proto::TEST);
+    config.set_name("large");
+    return config;
+  };
+  CompileOptions options;
+  options.backward = false;
+  const auto error = [&](int batch, size_t room) {
+    return ErrorOf([&] { CheckMemoryToRun(net(batch), DeviceKind::kCpu, options, room); });
+  };
+  EXPECT_EQ(error(64, 20 << 20), "");
+  EXPECT_EQ(error(64, 0), "");
+  constexpr size_t kRoom = 4300000;  // the parameters take 4.004 MB
+  const std::string refused = error(64, kRoom);
+  EXPECT_TRUE(Contains(refused, "the net 'large' needs ")) << refused;
+  EXPECT_TRUE(Contains(refused, "but only 4.3 MB is available")) << refused;
+  const int largest = LargestIn(refused);
+  ASSERT_GT(largest, 2) << refused;
+  EXPECT_EQ(error(largest, kRoom), "");
+  EXPECT_NE(error(largest + 1, kRoom), "");
+  EXPECT_TRUE(Contains(error(64, 1 << 20), "no batch size would fit"));
 }
 
 }  // namespace

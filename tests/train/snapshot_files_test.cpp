@@ -5,8 +5,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "schema/binary_io.h"
 #include "train/train_test_util.h"
+#include "util/file_size_limit.h"
 
 namespace crema {
 namespace {
@@ -74,7 +78,7 @@ TEST_F(SnapshotFilesTest, PassesOverWhatIsNotWhole) {
   using Spoil = std::function<void()>;
   const std::string state = "tiny_iter_10.solverstate", weights = "tiny_iter_10.caffemodel";
   const std::pair<Spoil, const char*> cases[] = {
-      {[&] { Cut(state); }, "ends in the middle"},
+      {[&] { Cut(state); }, "ends in the middle of its data, after "},
       {[&] { Cut(weights); }, "is damaged or not the file that was written with"},
       {[&] { WriteTestFile(Path(state), ""); }, "is empty"},
       {[&] { std::filesystem::remove(Path(weights)); }, "its weights file is missing"},
@@ -172,22 +176,167 @@ TEST_F(SnapshotFilesTest, AStateNeverHasTheWeightsOfAnother) {
 
 // Those of living processes, and whatever has another name, stay.
 TEST_F(SnapshotFilesTest, CleansUpAfterKilledRuns) {
-  for (const char* name :
-       {"tiny_iter_4.caffemodel.tmp.12.0", "tiny_iter_4.solverstate.h5.tmp.1.77",
-        "tiny_iter_0.tmp.99", "tiny_iter_6.caffemodel.tmp.13.0", "tiny_iter_4.caffemodel.tmp.mine",
-        "tiny_iter_4.tmp.12.x", "other_iter_4.caffemodel.tmp.12.0", "tiny_iter_best.tmp.12.0"}) {
-    WriteTestFile(Path(name), "x");
-  }
+  Names users = {"other_iter_4.caffemodel.tmp.12.0",    "tiny_iter_0.tmp.99",
+                 "tiny_iter_4.caffemodel.old.tmp.12.0", "tiny_iter_4.caffemodel.tmp.",
+                 "tiny_iter_4.caffemodel.tmp..",        "tiny_iter_4.caffemodel.tmp.1.2.3",
+                 "tiny_iter_4.caffemodel.tmp.12",       "tiny_iter_4.caffemodel.tmp.12.",
+                 "tiny_iter_4.caffemodel.tmp.mine",     "tiny_iter_4.tmp.12.0",
+                 "tiny_iter_5_my_notes.tmp.2",          "tiny_iter_5_my_notes.tmp.2.0",
+                 "tiny_iter_6.caffemodel.tmp.13.0",     "tiny_iter_best.tmp.12.0"};
+  Names all = users;
+  all.insert(all.end(), {"tiny_iter_4.caffemodel.tmp.12.0", "tiny_iter_4.solverstate.h5.tmp.1.77"});
+  for (const std::string& name : all) WriteTestFile(Path(name), "x");
   const int living = open(Path("tiny_iter_6.caffemodel.tmp.13.0").c_str(), O_RDONLY);
   ASSERT_EQ(flock(living, LOCK_SH), 0);
   LogCapture log;
   MakeTrainer(Solver());
-  EXPECT_EQ(FilesIn(folder_),
-            (Names{"other_iter_4.caffemodel.tmp.12.0", "tiny_iter_4.caffemodel.tmp.mine",
-                   "tiny_iter_4.tmp.12.x", "tiny_iter_6.caffemodel.tmp.13.0",
-                   "tiny_iter_best.tmp.12.0"}));
-  EXPECT_EQ(log.With("left by a run that was killed").size(), 3u);
+  EXPECT_EQ(FilesIn(folder_), users);
+  EXPECT_EQ(log.With("left by a run that was killed").size(), 2u);
   close(living);
+}
+
+// Names that somebody can foresee lead nowhere.
+TEST_F(SnapshotFilesTest, TheProbeFollowsNoLinks) {
+  const Names links = {Concat("tiny_iter_0.tmp.", getpid()),
+                       Concat("tiny_iter_10.solverstate.tmp.", getpid(), ".0")};
+  for (const std::string& name : links) std::filesystem::create_symlink("victim", Path(name));
+  MakeTrainer(Solver());
+  EXPECT_EQ(FilesIn(folder_), links);
+}
+
+// A prefix is refused at the beginning if any of its files would have too long a name.
+TEST_F(SnapshotFilesTest, TheProbeHasTheLongestName) {
+  int fitting = 0, refused = 0;
+  for (size_t length = 200; length < 240; ++length) {
+    const std::string more = "max_iter: 12 snapshot: 4 snapshot_format: HDF5 snapshot_prefix: '" +
+                             Path(std::string(length, 'x')) + "'";
+    std::unique_ptr<Trainer> trainer;
+    const std::string error = ErrorOf([&] { trainer = MakeTrainer(Solver(more)); });
+    ++(error.empty() ? fitting : refused);
+    if (error.empty()) {
+      LogCapture log;
+      EXPECT_TRUE(trainer->Train()) << length;
+      EXPECT_EQ(log.warnings(), Names{});
+    } else {
+      EXPECT_TRUE(Contains(error, "File name too long")) << error;
+      EXPECT_TRUE(Contains(error, "change snapshot_prefix")) << error;
+    }
+  }
+  EXPECT_GT(fitting, 5);
+  EXPECT_GT(refused, 5);
+}
+
+// --- snapshot_keep removes what the run has written, and nothing else -------------------------
+
+class KeepTest : public SnapshotFilesTest {
+ protected:
+  static constexpr char kKeep[] = "snapshot: 2 snapshot_keep: 1 ";
+  // Trains as other runs would: other weights under the same names.
+  void TrainAnother(const std::string& more) const {
+    ASSERT_TRUE(MakeTrainer(Solver("random_seed: 99 snapshot: 2 " + more))->Train());
+  }
+  // States and weights of these iterations.
+  static Names FilesOf(const std::string& prefix, const std::vector<int>& iterations,
+                       const std::string& end = "") {
+    Names names;
+    for (const int iteration : iterations) {
+      names.push_back(Concat(prefix, "_iter_", iteration, ".caffemodel", end));
+      names.push_back(Concat(prefix, "_iter_", iteration, ".solverstate", end));
+    }
+    return names;
+  }
+  void ExpectFiles(Names expected) const {
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(FilesIn(folder_), expected);
+  }
+};
+
+TEST_F(KeepTest, LeavesTheOtherFormat) {
+  TrainAnother("snapshot_format: HDF5");
+  ASSERT_TRUE(MakeTrainer(Solver(kKeep))->Train());
+  Names expected = FilesOf("tiny", {2, 4, 6, 8, 10}, ".h5");
+  for (const std::string& name : FilesOf("tiny", {10})) expected.push_back(name);
+  ExpectFiles(expected);
+}
+
+// Gone on from another run's snapshot, there are none of its own so far.
+TEST_F(KeepTest, LeavesOtherPrefixes) {
+  TrainAnother("max_iter: 6");
+  const std::string other = "snapshot_prefix: '" + Path("other") + "' ";
+  ASSERT_TRUE(MakeTrainer(Solver(kKeep + other + "max_iter: 6"))->Train());
+  ExpectFiles([&] {
+    Names names = FilesOf("tiny", {2, 4, 6});
+    for (const std::string& name : FilesOf("other", {6})) names.push_back(name);
+    return names;
+  }());
+  ASSERT_TRUE(MakeTrainer(Solver(kKeep), Path("other_iter_6.solverstate"))->Train());
+  ExpectFiles([&] {
+    Names names = FilesOf("tiny", {2, 4, 6, 10});
+    for (const std::string& name : FilesOf("other", {6})) names.push_back(name);
+    return names;
+  }());
+}
+
+// Its own, of the lives before, go.
+TEST_F(KeepTest, GoesOnAfterAResume) {
+  const std::string keep = "snapshot: 2 snapshot_keep: 2 ";
+  for (const char* format : {"BINARYPROTO", "HDF5"}) {
+    SetUp();
+    const std::string more = keep + "snapshot_format: " + format + " ";
+    const std::string end = std::string(format) == "HDF5" ? ".h5" : "";
+    ASSERT_TRUE(MakeTrainer(Solver(more + "max_iter: 6"))->Train());
+    ExpectFiles(FilesOf("tiny", {4, 6}, end));
+    ASSERT_TRUE(MakeTrainer(Solver(more), Path("tiny_iter_6.solverstate" + end))->Train());
+    ExpectFiles(FilesOf("tiny", {8, 10}, end));
+  }
+}
+
+// By then the file of that name is another run's, or the user's.
+TEST_F(KeepTest, LeavesWhatAnotherRunHasPutThere) {
+  ASSERT_TRUE(MakeTrainer(Solver("snapshot: 2 snapshot_keep: 3 max_iter: 6"))->Train());
+  const Names own = FilesOf("tiny", {6});
+  std::filesystem::create_directory(folder_ / "aside");
+  for (const std::string& name : own) {
+    std::filesystem::rename(folder_ / name, folder_ / "aside" / name);
+  }
+  TrainAnother("max_iter: 6");
+  for (const std::string& name : own) {
+    std::filesystem::rename(folder_ / "aside" / name, folder_ / name);
+  }
+  std::filesystem::remove(folder_ / "aside");
+  ASSERT_TRUE(MakeTrainer(Solver(kKeep), Path("tiny_iter_6.solverstate"))->Train());
+  ExpectFiles(FilesOf("tiny", {2, 4, 10}));
+}
+
+TEST_F(KeepTest, LeavesWhatWasChanged) {
+  const auto trainer = MakeTrainer(Solver(kKeep));
+  trainer->Step(2);
+  WriteTestFile(Path("tiny_iter_2.caffemodel"), "my own");
+  trainer->Step(2);
+  WriteTestFile(Path("tiny_iter_4.solverstate"), "my own");
+  trainer->Step(2);
+  ExpectFiles(FilesOf("tiny", {2, 4, 6}));
+  std::filesystem::remove(Path("tiny_iter_6.caffemodel"));  // what is left of a pair may go
+  trainer->Step(2);
+  ExpectFiles(FilesOf("tiny", {2, 4, 8}));
+}
+
+// A better net that cannot be saved does not cost the best one that is.
+TEST_F(KeepTest, TheBestStaysUntilABetterOneIsSaved) {
+  Trainer* running = nullptr;
+  std::optional<FileSizeLimit> limit;
+  const auto trainer = MakeTrainer(
+      Solver("snapshot_keep: 1 snapshot_best: 'loss' test_iter: 1 test_interval: 2 snapshot: 5"),
+      "", [&] {
+        limit.reset();
+        if (running->iteration() == 4) limit.emplace(16);  // of no use for a snapshot
+        return Action::kNone;
+      });
+  running = trainer.get();
+  LogCapture log;
+  trainer->Step(6);
+  ASSERT_EQ(log.With("The snapshot of iteration 4 could not be saved").size(), 1u);
+  ExpectFiles(FilesOf("tiny", {2, 5}));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Snapshot files: what is written, that nothing is lost when writing fails, and what is read back.
 #include "crema/base/error.h"
 #include "schema/weights_io.h"
+#include "train/snapshot_files.h"
 #include "train/train_test_util.h"
 #include "util/file_size_limit.h"
 
@@ -196,6 +197,41 @@ TEST_F(SnapshotTest, FindsTheWeightsBesideTheState) {
   EXPECT_TRUE(Contains(error, Path("moved/tiny_iter_5.caffemodel"))) << error;
 }
 
+// The folder that the state names still has a file of that name: another one by now.
+TEST_F(SnapshotTest, TakesACopyAsItIs) {
+  ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5"))->Train());
+  std::filesystem::create_directory(folder_ / "copy");
+  for (const std::string name : {"tiny_iter_5.caffemodel", "tiny_iter_5.solverstate"}) {
+    std::filesystem::copy_file(folder_ / name, folder_ / "copy" / name);
+  }
+  const std::vector<double> weights =
+      WeightsOf(*MakeTrainer(Solver(), Path("tiny_iter_5.solverstate")));
+  ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5 random_seed: 6"))->Train());
+  LogCapture log;
+  EXPECT_EQ(WeightsOf(*MakeTrainer(Solver(), Path("copy/tiny_iter_5.solverstate"))), weights);
+  EXPECT_EQ(log.With("weights from " + Path("copy/tiny_iter_5.caffemodel")).size(), 1u);
+  // Renamed together, and copied without the weights.
+  for (const std::string kind : {".caffemodel", ".solverstate"}) {
+    std::filesystem::rename(Path("copy/tiny_iter_5" + kind), Path("copy/best" + kind));
+  }
+  EXPECT_EQ(WeightsOf(*MakeTrainer(Solver(), Path("copy/best.solverstate"))), weights);
+  std::filesystem::rename(Path("copy/best.caffemodel"), Path("tiny_iter_5.caffemodel"));
+  EXPECT_EQ(WeightsOf(*MakeTrainer(Solver(), Path("copy/best.solverstate"))), weights);
+}
+
+// Theirs have no checksums; beside the state is still the better guess.
+TEST_F(SnapshotTest, TakesACopyOfCaffesFiles) {
+  ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5"))->Train());
+  proto::SolverState state = ReadState(Path("tiny_iter_5.solverstate"));
+  state.clear_progress();
+  std::filesystem::create_directory(folder_ / "copy");
+  WriteState(Path("copy/tiny_iter_5.solverstate"), state);
+  std::filesystem::copy_file(Path("tiny_iter_5.caffemodel"), Path("copy/tiny_iter_5.caffemodel"));
+  LogCapture log;
+  MakeTrainer(Solver(), Path("copy/tiny_iter_5.solverstate"));
+  EXPECT_EQ(log.With("weights from " + Path("copy/tiny_iter_5.caffemodel")).size(), 1u);
+}
+
 // Names that HDF5 takes for paths, or for nothing at all.
 TEST_F(SnapshotTest, ResumesWhateverTheLayersAreNamed) {
   for (const char* format : {"HDF5", "BINARYPROTO"}) {
@@ -243,9 +279,6 @@ TEST_F(SnapshotTest, ExplainsStatesThatAreNone) {
   WriteTestFile(folder_ / "renamed.solverstate", ReadTestFile(Path("tiny_iter_5.caffemodel")));
   const std::string renamed = ResumeError(Path("renamed.solverstate"));
   EXPECT_TRUE(Contains(renamed, "not a solver state")) << renamed;
-  WriteTestFile(folder_ / "short.solverstate", bytes.substr(0, bytes.size() / 2));
-  const std::string cut = ResumeError(Path("short.solverstate"));
-  EXPECT_TRUE(Contains(cut, "ends in the middle of its data")) << cut;
   WriteTestFile(folder_ / "empty.solverstate", "");
   EXPECT_TRUE(Contains(ResumeError(Path("empty.solverstate")), "is empty"));
   WriteTestFile(folder_ / "h5.solverstate", "\x89HDF\r\n\x1a\n" + std::string(100, '\0'));
@@ -253,19 +286,83 @@ TEST_F(SnapshotTest, ExplainsStatesThatAreNone) {
   EXPECT_NE(ResumeError(folder_.string()), "");
 }
 
-// Whatever byte is cut off or changed, the answer is an Error or a training that can go on.
-TEST_F(SnapshotTest, SurvivesDamagedStates) {
+// What reading the bytes as a state's file says.
+std::string ReadStateError(const std::string& path, const std::string& bytes) {
+  WriteTestFile(path, bytes);
+  return ErrorOf([&] {
+    proto::SolverState state;
+    ReadSolverState(path, &state);
+  });
+}
+
+// Also where a field ends, which no reader of fields could tell.
+TEST_F(SnapshotTest, ExplainsStatesThatAreCut) {
   ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5"))->Train());
   const std::string bytes = ReadTestFile(Path("tiny_iter_5.solverstate"));
-  const std::string damaged = Path("damaged.solverstate");
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    WriteTestFile(damaged, bytes.substr(0, i));
-    ResumeError(damaged);
-    std::string changed = bytes;
-    changed[i] = static_cast<char>(changed[i] ^ 0x55);
-    WriteTestFile(damaged, changed);
-    ResumeError(damaged);
+  constexpr size_t kHead = 9;  // the iteration and the size of the file
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    const std::string error = ReadStateError(Path("cut.solverstate"), bytes.substr(0, size));
+    const std::string expected =
+        Concat("ends in the middle of its data, after ", size, " of ", bytes.size(), " bytes");
+    EXPECT_NE(error, "") << size;
+    if (size >= kHead) EXPECT_TRUE(Contains(error, expected)) << error;
   }
+  EXPECT_NE(ReadStateError(Path("longer.solverstate"), bytes + '\0'), "");
+}
+
+// Not one goes unnoticed, whatever it makes of the fields.
+TEST_F(SnapshotTest, NoticesEachFlippedBit) {
+  ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5"))->Train());
+  std::string bytes = ReadTestFile(Path("tiny_iter_5.solverstate"));
+  for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    const char before = bytes[bit / 8];
+    bytes[bit / 8] = static_cast<char>(before ^ 1 << bit % 8);
+    EXPECT_NE(ReadStateError(Path("damaged.solverstate"), bytes), "") << bit;
+    bytes[bit / 8] = before;
+  }
+  EXPECT_EQ(ReadStateError(Path("damaged.solverstate"), bytes), "");
+}
+
+// In HDF5 the seal stands apart: if it cannot be seen as one any more, the rest is as it was.
+TEST_F(SnapshotTest, NoticesFlippedBitsInHdf5) {
+  ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5 snapshot_format: HDF5"))->Train());
+  std::string bytes = ReadTestFile(Path("tiny_iter_5.solverstate.h5"));
+  constexpr size_t kSeal = 24, kMark = 8, kStride = 37;
+  const size_t sealed = bytes.size() - kSeal, number_of_bits = 8 * bytes.size();
+  for (size_t bit = 0; bit < number_of_bits; bit += bit / 8 < sealed ? kStride : 1) {
+    const char before = bytes[bit / 8];
+    bytes[bit / 8] = static_cast<char>(before ^ 1 << bit % 8);
+    const std::string error = ReadStateError(Path("damaged.solverstate.h5"), bytes);
+    const bool in_mark = bit / 8 >= sealed && bit / 8 < sealed + kMark;
+    EXPECT_EQ(error.empty(), in_mark) << bit << ": " << error;
+    bytes[bit / 8] = before;
+  }
+  for (const size_t size : {sealed / 2, sealed - 1}) {
+    EXPECT_NE(ReadStateError(Path("cut.solverstate.h5"), bytes.substr(0, size)), "");
+  }
+}
+
+// As they were written before there were seals: what they hold is checked, and nobody has added
+// fields to them.
+TEST_F(SnapshotTest, ChecksStatesWithoutASeal) {
+  ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5"))->Train());
+  const std::string path = Path("tiny_iter_5.solverstate");
+  proto::SolverState state = ReadState(path);
+  state.mutable_progress()->set_state_checksum(StateChecksum(state));
+  EXPECT_EQ(ReadStateError(path, state.SerializeAsString()), "");
+  proto::SolverState changed = state;
+  changed.set_iter(6);
+  EXPECT_TRUE(Contains(ReadStateError(path, changed.SerializeAsString()), "checksum is wrong"));
+  // A bit of the first field of the progress, and of the progress itself: both become unknown.
+  const std::string seed = state.progress().SerializeAsString();
+  const std::string whole = state.SerializeAsString();
+  for (const size_t at : {whole.find(seed), whole.find(seed) + 1}) {
+    std::string flipped = whole;
+    flipped[at] = static_cast<char>(flipped[at] ^ 0x80);
+    EXPECT_NE(ReadStateError(path, flipped), "") << at;
+  }
+  state.mutable_progress()->mutable_unknown_fields()->AddVarint(99, 1);
+  EXPECT_TRUE(Contains(ReadStateError(path, state.SerializeAsString()), "checksum is wrong"));
 }
 
 TEST_F(SnapshotTest, HistoriesMustFit) {
@@ -309,6 +406,40 @@ TEST_F(SnapshotTest, WeightsMustFit) {
   renamed.mutable_net_param()->mutable_layer(1)->set_name("other");
   const std::string name = ErrorOf([&] { MakeTrainer(renamed, state); });
   EXPECT_TRUE(Contains(name, "has no weights for layer other")) << name;
+}
+
+// Nothing is left to do, so nothing is written: not even the same once more, without gradients.
+TEST_F(SnapshotTest, ResumingAtTheEndWritesNothing) {
+  const std::string tests = "test_iter: 1 test_interval: 5 snapshot_best: 'loss' display: 5 ";
+  for (const std::string more :
+       {"snapshot_diff: true", "snapshot_format: HDF5", "snapshot: 5 snapshot_keep: 1"}) {
+    SetUp();
+    ASSERT_TRUE(MakeTrainer(Solver(tests + more))->Train());
+    const Names names = FilesIn(folder_);
+    std::vector<std::string> files;
+    for (const std::string& name : names) files.push_back(ReadTestFile(folder_ / name));
+    LogCapture log;
+    const std::string state = FindNewestSnapshot(Path("tiny"));
+    EXPECT_TRUE(MakeTrainer(Solver(tests + more), state)->Train());
+    EXPECT_TRUE(MakeTrainer(Solver(tests + more + " snapshot_prefix: '" + Path("x") + "'"), state)
+                    ->Train());
+    EXPECT_TRUE(log.With("Snapshotting").empty());
+    EXPECT_EQ(FilesIn(folder_), names);
+    for (size_t i = 0; i < names.size(); ++i) {
+      EXPECT_TRUE(ReadTestFile(folder_ / names[i]) == files[i]) << names[i];
+    }
+  }
+}
+
+// One that is stopped before it gets any further has its snapshot, too.
+TEST_F(SnapshotTest, StoppedWhereItWasResumedItWritesNothing) {
+  ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5"))->Train());
+  TrainOptions options;
+  options.resume_from = Path("tiny_iter_5.solverstate");
+  options.interrupt = [] { return true; };
+  LogCapture log;
+  EXPECT_FALSE(Trainer(Solver(), options).Train());
+  EXPECT_TRUE(log.With("Snapshotting").empty());
 }
 
 TEST_F(SnapshotTest, ResumingAtTheEndTrainsNoMore) {

@@ -56,8 +56,9 @@ std::unique_ptr<Trainer> MakeTrainer(const proto::SolverParameter& solver,
 
 // Bit-exact copies of all parameters.
 std::vector<double> WeightsOf(const Trainer& trainer);
+// Without its seal.
 proto::SolverState ReadState(const std::string& path);
-// Gives it the checksum that fits.
+// Gives it a seal that fits, unless it is as Caffe's.
 void WriteState(const std::string& path, const proto::SolverState& state);
 
 // The names in a folder, sorted.

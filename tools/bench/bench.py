@@ -28,6 +28,8 @@ def parse_flags(arguments=None):
     add = flags.add_argument
     add('--crema', default=str(nets.ROOT / 'build/release/bin/crema'), help='the crema program')
     add('--crema-flags', default='', help='more flags for crema time')
+    add('--before', default='',
+        help='another crema program, such as an earlier build, that is compared with this one')
     add('--caffe', default='caffe', help="BVLC Caffe's program")
     add('--python', default=str(VENV) if VENV.exists() else sys.executable,
         help='the Python of the other programs; the one that setup.sh makes if it is there')
@@ -40,6 +42,8 @@ def parse_flags(arguments=None):
     add('--torch-variants', default=','.join(peers.Torch.variants))
     add('--rounds', type=int, default=3, help='runs of each program on the quiet machine')
     add('--loaded-rounds', type=int, default=10, help='runs of each program under a load')
+    add('--loaded-peer-rounds', type=int, default=10,
+        help='runs of the other programs under a load, if they are to be fewer')
     add('--seconds', type=float, default=1.5, help='about how long a run measures')
     add('--timeout', type=float, default=600, help='of a run, in seconds')
     add('--threads', type=int, default=2)
@@ -81,7 +85,8 @@ def find_peers(flags):
     for peer, is_here in wanted:
         if not is_here:
             print(f'{peer.name} is left out; it needs {peer.needs}', file=sys.stderr)
-    return [peer for peer, is_here in wanted if is_here]
+    earlier = [peers.Crema(flags.before, name='before')] if flags.before else []
+    return [peer for peer, is_here in wanted if is_here] + earlier
 
 
 def cases_of(flags):
@@ -171,6 +176,8 @@ def prepare(flags):
     if not shutil.which(flags.crema):
         sys.exit(f'{flags.crema} is not a program: build it with cmake --preset release && '
                  'cmake --build build/release, or name it by --crema')
+    if flags.before and not shutil.which(flags.before):
+        sys.exit(f'--before: {flags.before} is not a program')
     flags.crema = str(pathlib.Path(shutil.which(flags.crema)).resolve())
     flags.folder = str(pathlib.Path(flags.folder).resolve())
     pathlib.Path(flags.folder).mkdir(parents=True, exist_ok=True)

@@ -100,8 +100,10 @@ class Bench:
     def measure_loaded(self, name, case, iterations):
         inference = self.crema.endless_inference(case, folder_of(case, self.flags) / 'load')
         with loads.running(name, inference, environment(self.flags)) as load:
-            for _ in range(self.flags.loaded_rounds):
-                for peer in self.peers_for(case):
+            for i in range(self.flags.loaded_rounds):
+                all_run = i < self.flags.loaded_peer_rounds
+                peers_now = self.peers_for(case) if all_run else [self.crema]
+                for peer in peers_now:
                     for variant in variants_now(peer, case, self.quiet_results(), self.chosen):
                         self.attempt(name, case, key(peer, variant), peer, variant, iterations,
                                      load)

@@ -63,10 +63,10 @@ def average_times(log):
 
 
 class Crema(Peer):
-    name = 'crema'
+    """This build, or under another name an earlier one."""
 
-    def __init__(self, program, flags=()):
-        self.program = program
+    def __init__(self, program, flags=(), name='crema'):
+        self.program, self.name = program, name
         self.flags = list(flags)
         usage = subprocess.run([program, 'time', '--help'], capture_output=True, text=True).stdout
         self.has_json = '--json' in usage
@@ -78,7 +78,7 @@ class Crema(Peer):
                      '--model=' + net_file(case, folder, use_input=case.mode == 'infer'),
                      f'--iterations={iterations}', '--phase=' + phase] + self.flags
         if self.has_json:
-            arguments.append('--json=' + str(folder / 'crema.json'))
+            arguments.append(f'--json={folder / self.name}.json')
         return arguments
 
     def milliseconds(self, output, folder, mean=False):
@@ -86,7 +86,7 @@ class Crema(Peer):
             averages, data = average_times(output)
             part = 'Forward-Backward' if self.mode == 'train' else 'Forward pass'
             return averages[part] - data
-        times = json.loads((folder / 'crema.json').read_text())
+        times = json.loads((folder / f'{self.name}.json').read_text())
         data = sum(layer['forward_ms'] for layer in times['layers'] if layer['name'] == 'data')
         if mean and 'iteration_mean_ms' in times:
             return times['iteration_mean_ms'] - data

@@ -70,6 +70,9 @@ proto::NetParameter NetFromFlags(Phase phase);
 Phase PhaseFromFlags(Phase otherwise);
 // The words of --stage.
 std::vector<std::string> StagesFromFlags();
+// The names between the commas of `value`, which is that of a flag; none if it is empty. Throws
+// UsageError if there is nothing between two commas: it was to be a name, and is missed.
+std::vector<std::string> NamesFromFlag(const std::string& flag, const std::string& value);
 // --threads, as CompileOptions::threads takes it.
 int ThreadsFromFlags();
 // --engine, or else the variable CREMA_ENGINE; "": neither.

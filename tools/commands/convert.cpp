@@ -169,6 +169,7 @@ const char* ConvertDetails() {
          "OUT_DB must not exist yet. It is created as OUT_DB.partial and renamed when it is "
          "complete. OUT_DB.partial is removed if the conversion fails or is stopped by Ctrl-C or "
          "SIGTERM.\n\n"
+         "Images may be JPEG, PNG, BMP, TIFF, WebP, PBM, PGM, PPM or Sun raster files.\n\n"
          "--encoded stores a file unchanged if decoding it gives the requested channels and size; "
          "other images are compressed again. A truncated JPEG is stored with a warning, and with "
          "grey for the missing part.\n\n"

@@ -13,7 +13,7 @@ namespace {
 
 bool IsWanted(const CudaDeviceInfo& gpu) {
   if (FLAGS_gpu.empty() || FLAGS_gpu == "all") return true;
-  const std::vector<std::string> ids = SplitList(FLAGS_gpu);
+  const std::vector<std::string> ids = NamesFromFlag("gpu", FLAGS_gpu);
   return std::find(ids.begin(), ids.end(), std::to_string(gpu.index)) != ids.end();
 }
 

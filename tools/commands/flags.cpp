@@ -3,6 +3,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/strings.h"
@@ -86,7 +87,14 @@ std::string EngineFromFlags() {
   return variable == nullptr ? "" : variable;
 }
 
-std::vector<std::string> StagesFromFlags() { return SplitList(FLAGS_stage); }
+std::vector<std::string> NamesFromFlag(const std::string& flag, const std::string& value) {
+  const std::vector<std::string> names = SplitList(value);
+  const auto commas = static_cast<size_t>(std::count(value.begin(), value.end(), ','));
+  if (value.empty() || names.size() == commas + 1) return names;
+  throw UsageError("--" + flag + "=" + value + ": a name is missing beside a comma");
+}
+
+std::vector<std::string> StagesFromFlags() { return NamesFromFlag("stage", FLAGS_stage); }
 
 proto::NetParameter NetFromFlags(Phase phase) {
   if (FLAGS_model.empty()) throw UsageError("--model=FILE is missing");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <set>
 
 #include "base/strings.h"
 #include "commands/command.h"
@@ -25,6 +26,9 @@ bool EndsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
+// What a picture can show; more panels, or names in the legend, would take gigabytes.
+constexpr size_t kMostPanels = 40, kMostRuns = 100;
+
 // Names of the curves that are drawn in one panel.
 struct PanelNames {
   std::string title, first, second;
@@ -33,11 +37,10 @@ struct PanelNames {
 // All names of curves of all runs, in the order in which they appear.
 std::vector<std::string> NamesOf(const std::vector<Run>& runs) {
   std::vector<std::string> names;
+  std::set<std::string> known;
   for (const Run& run : runs) {
     for (const Curve& curve : run.curves) {
-      if (std::find(names.begin(), names.end(), curve.name) == names.end()) {
-        names.push_back(curve.name);
-      }
+      if (known.insert(curve.name).second) names.push_back(curve.name);
     }
   }
   return names;
@@ -74,11 +77,19 @@ std::vector<PanelNames> ChoosePanels(const std::vector<Run>& runs) {
   return panels;
 }
 
+// For an error.
+std::string Listed(std::vector<std::string> names) {
+  constexpr size_t kMost = 30;
+  const size_t more = names.size() - std::min(names.size(), kMost);
+  if (more > 0) names.resize(kMost);
+  return Join(names, ", ") + (more > 0 ? Concat(" and ", more, " more") : "");
+}
+
 // Those of --metric: a curve's name, or that of an output in tests and training.
 std::vector<PanelNames> PanelsFromFlag(const std::vector<Run>& runs) {
   const std::vector<std::string> names = NamesOf(runs);
   std::vector<PanelNames> panels;
-  for (const std::string& wanted : SplitList(FLAGS_metric)) {
+  for (const std::string& wanted : NamesFromFlag("metric", FLAGS_metric)) {
     const std::string test = "test/" + wanted, train = "train/" + wanted;
     if (wanted == "loss" && Has(names, "loss")) {
       panels.push_back({"loss", "loss", Has(names, test) ? test : ""});
@@ -89,8 +100,11 @@ std::vector<PanelNames> PanelsFromFlag(const std::vector<Run>& runs) {
     } else if (Has(names, test)) {
       panels.push_back({test, test, ""});
     } else {
-      Fail("--metric=", wanted, ": no such curve; the curves are ", Join(names, ", "));
+      Fail("--metric=", wanted, ": no such curve; the curves are ", Listed(names));
     }
+  }
+  if (panels.size() > kMostPanels) {
+    Fail("--metric names ", panels.size(), " curves, but a picture shows at most ", kMostPanels);
   }
   return panels;
 }
@@ -125,20 +139,27 @@ std::vector<std::string> LegendOf(const std::vector<Run>& runs) {
   return unique ? names : paths;
 }
 
-std::string NoteOf(const Figure& figure) {
+// `left_out`: how many panels are not shown.
+std::string NoteOf(const Figure& figure, size_t left_out) {
   bool solid = false, dashed = false;
   for (const Panel& panel : figure.panels) {
     for (const Series& series : panel.series) (series.dashed ? dashed : solid) = true;
   }
-  if (!dashed) return "";
-  return solid ? "solid: training; dashed: test" : "dashed: test";
+  std::string note = !dashed ? "" : solid ? "solid: training; dashed: test" : "dashed: test";
+  if (left_out == 0) return note;
+  note += note.empty() ? "" : "; ";
+  return note + Concat(left_out, " more curves are not shown: choose with --metric");
 }
 
 Figure MakeFigure(const std::vector<Run>& runs) {
   Figure figure;
   figure.x_unit = FLAGS_x == "time" ? XUnit::kTime : XUnit::kIterations;
   figure.runs = LegendOf(runs);
-  for (const PanelNames& names : FLAGS_metric.empty() ? ChoosePanels(runs) : PanelsFromFlag(runs)) {
+  std::vector<PanelNames> chosen =
+      FLAGS_metric.empty() ? ChoosePanels(runs) : PanelsFromFlag(runs);
+  const size_t left_out = chosen.size() - std::min(chosen.size(), kMostPanels);
+  chosen.resize(chosen.size() - left_out);
+  for (const PanelNames& names : chosen) {
     Panel panel;
     panel.title = names.title;
     for (size_t r = 0; r < runs.size(); ++r) {
@@ -154,7 +175,7 @@ Figure MakeFigure(const std::vector<Run>& runs) {
   const std::vector<std::string> names = figure.runs;
   JoinIdentical(&figure);
   for (Panel& panel : figure.panels) TellIdentical(names, &panel);
-  figure.note = NoteOf(figure);
+  figure.note = NoteOf(figure, left_out);
   return figure;
 }
 
@@ -170,6 +191,9 @@ int RunPlot(const std::vector<std::string>& arguments) {
     throw UsageError("--x=" + FLAGS_x + ": must be iteration or time");
   }
   if (FLAGS_smooth < 1) throw UsageError("--smooth must be at least 1");
+  if (arguments.size() > kMostRuns) {
+    Fail("plot was given ", arguments.size(), " files, but a picture shows at most ", kMostRuns);
+  }
   std::vector<Run> runs;
   for (const std::string& path : arguments) {
     runs.push_back(ReadRun(path));

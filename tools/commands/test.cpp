@@ -5,14 +5,15 @@
 #include <map>
 #include <utility>
 
-#include "base/strings.h"
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/net/net.h"
+#include "device/room.h"
 #include "one_pass.h"
 #include "progress.h"
+#include "train/memory_check.h"
 #include "train/report.h"
 
 namespace crema {
@@ -70,7 +71,7 @@ NetOptions OptionsFromFlags() {
 }
 
 void LoadWeights(Net* net) {
-  for (const std::string& path : SplitList(FLAGS_weights)) {
+  for (const std::string& path : NamesFromFlag("weights", FLAGS_weights)) {
     const WeightsReport report = net->LoadWeights(path);
     CheckSomeMatched(report, path, net->name());
     LOG(INFO) << report.ToString();
@@ -134,10 +135,13 @@ void MakeBatchesEven(proto::NetParameter* config, OnePass* pass, std::unique_ptr
 int RunTest(const std::vector<std::string>& arguments) {
   TakesNoArguments(arguments);
   if (FLAGS_weights.empty()) throw UsageError("--weights=FILE is missing");
+  NamesFromFlag("weights", FLAGS_weights);
   if (FLAGS_iterations < 1) throw UsageError("--iterations must be 1 or more");
   const bool asks_number = !gflags::GetCommandLineFlagInfoOrDie("iterations").is_default;
   proto::NetParameter config = NetFromFlags(Phase::kTest);
-  auto net = std::make_unique<Net>(config, DeviceFromFlags(), OptionsFromFlags());
+  const std::shared_ptr<Device> device = DeviceFromFlags();
+  CheckMemoryToRun(config, device->kind(), OptionsFromFlags(), MemoryOfDevice(*device));
+  auto net = std::make_unique<Net>(config, device, OptionsFromFlags());
   CheckNoOpenInputs(*net,
                     "test reads its data from layers such as Data or ImageData, so use a net that "
                     "has one (usually called train_val.prototxt)");

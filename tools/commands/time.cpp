@@ -15,8 +15,10 @@
 #include "crema.pb.h"
 #include "crema/layer/filler.h"
 #include "crema/train/trainer.h"
+#include "device/room.h"
 #include "progress.h"
 #include "schema/text_reader.h"
+#include "train/memory_check.h"
 #include "train/report.h"
 
 DEFINE_string(json, "", "Also write the measurements to this file");
@@ -88,6 +90,7 @@ class Subject {
     options.threads = ThreadsFromFlags();
     options.fuse = !FLAGS_no_fuse;
     if (FLAGS_no_slices) options.slice_bytes = 0;
+    CheckMemoryToRun(config, device->kind(), options, MemoryOfDevice(*device));
     net_ = std::make_unique<Net>(config, device, options);
     FillImages();
   }

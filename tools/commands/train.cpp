@@ -2,16 +2,19 @@
 #include <glog/logging.h>
 
 #include <csignal>
+#include <optional>
 
 #include "base/strings.h"
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
 #include "crema/train/trainer.h"
+#include "early_signals.h"
 #include "progress.h"
 #include "schema/upgrade.h"
 #include "train/event_file.h"
 #include "train/metrics_file.h"
+#include "train/prefix_lock.h"
 #include "train/report.h"
 #include "train/signals.h"
 #include "train/snapshot_files.h"
@@ -81,11 +84,9 @@ void CheckInputs(Trainer& trainer) {
   for (int i = 0; i < trainer.test_nets(); ++i) CheckNoOpenInputs(trainer.test_net(i), advice);
 }
 
-}  // namespace
-
-int RunTrain(const std::vector<std::string>& arguments) {
-  TakesNoArguments(arguments);
+void CheckFlags() {
   if (FLAGS_solver.empty()) throw UsageError("--solver=FILE is missing");
+  NamesFromFlag("weights", FLAGS_weights);
   if (!FLAGS_snapshot.empty() && !FLAGS_weights.empty()) {
     throw UsageError("use --snapshot to resume training or --weights to fine-tune, not both");
   }
@@ -100,10 +101,9 @@ int RunTrain(const std::vector<std::string>& arguments) {
   if (!FLAGS_resume.empty() && !FLAGS_snapshot.empty()) {
     throw UsageError("use --resume or --snapshot, not both");
   }
-  SignalWatcher signals(ToAction("sigint_effect", FLAGS_sigint_effect),
-                        ToAction("sighup_effect", FLAGS_sighup_effect),
-                        ToAction("sigterm_effect", FLAGS_sigterm_effect));
-  signals.SetStopEndsProcess(true);  // while the nets are built
+}
+
+proto::SolverParameter SolverFromFlags() {
   proto::SolverParameter solver;
   for (const std::string& change : ReadSolverFile(FLAGS_solver, &solver)) {
     LOG(INFO) << FLAGS_solver << ": " << change;
@@ -115,6 +115,25 @@ int RunTrain(const std::vector<std::string>& arguments) {
   if (!FLAGS_weights.empty()) {
     solver.clear_weights();
     solver.add_weights(FLAGS_weights);
+  }
+  return solver;
+}
+
+}  // namespace
+
+int RunTrain(const std::vector<std::string>& arguments) {
+  SignalWatcher signals(ToAction("sigint_effect", FLAGS_sigint_effect),
+                        ToAction("sighup_effect", FLAGS_sighup_effect),
+                        ToAction("sigterm_effect", FLAGS_sigterm_effect));
+  signals.SetStopEndsProcess(true);  // while the nets are built
+  ReleaseSignals();
+  TakesNoArguments(arguments);
+  CheckFlags();
+  const proto::SolverParameter solver = SolverFromFlags();
+  // Before the newest snapshot is looked for, which another run might be about to replace.
+  std::optional<PrefixLock> lock;
+  if (SavesSnapshots(solver) && !solver.snapshot_prefix().empty()) {
+    lock.emplace(solver.snapshot_prefix());
   }
   TrainOptions options;
   options.verbose = FLAGS_verbose;

@@ -215,21 +215,32 @@ class PanelDrawer {
   Axis x_, y_;
 };
 
+// A legend must not make the picture as wide as a name is long.
+std::string Shortened(const std::string& name) {
+  constexpr size_t kMost = 120, kEnd = 60;
+  if (name.size() <= kMost) return name;
+  const auto is_inside_letter = [&](size_t at) { return (name[at] & 0xC0) == 0x80; };
+  size_t cut = kMost - kEnd, go_on = name.size() - kEnd;
+  while (cut > 0 && is_inside_letter(cut)) --cut;
+  while (go_on < name.size() && is_inside_letter(go_on)) ++go_on;
+  return name.substr(0, cut) + "..." + name.substr(go_on);
+}
+
 // Adds the names of the runs from `top` on, as many to a line as fit. Returns where they end.
 double DrawLegend(const Figure& figure, double top, Drawing* out) {
   constexpr double kSample = 26, kGap = 24;
   double x = kMargin, y = top;
   for (size_t i = 0; i < figure.runs.size(); ++i) {
     if (figure.runs[i].empty()) continue;
-    const double width = kSample + 8 + TextWidth(figure.runs[i], kTextHeight) + kGap;
+    const std::string name = Shortened(figure.runs[i]);
+    const double width = kSample + 8 + TextWidth(name, kTextHeight) + kGap;
     if (x > kMargin && x + width > out->width) {
       x = kMargin;
       y += kLegendLine;
     }
     const Color color = ColorOf({static_cast<int>(i), false, false, {}});
     out->lines.push_back({{{x, y + 11}, {x + kSample, y + 11}}, {color, 3, false}});
-    out->texts.push_back(
-        {x + kSample + 8, y + 16, figure.runs[i], kTextHeight, Anchor::kLeft, kBlack});
+    out->texts.push_back({x + kSample + 8, y + 16, name, kTextHeight, Anchor::kLeft, kBlack});
     x += width;
   }
   y += figure.runs.empty() ? 0 : kLegendLine;
@@ -241,7 +252,7 @@ double DrawLegend(const Figure& figure, double top, Drawing* out) {
 double WidestLegend(const Figure& figure) {
   double width = TextWidth(figure.note, kTextHeight);
   for (const std::string& run : figure.runs)
-    width = std::max(width, 34 + TextWidth(run, kTextHeight));
+    width = std::max(width, 34 + TextWidth(Shortened(run), kTextHeight));
   return width + 2 * kMargin;
 }
 
@@ -287,8 +298,12 @@ std::vector<double> LinearTicks(double low, double high, int count) {
     if (step < rough) step = power * factor;
   }
   std::vector<double> ticks;
-  for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) {
-    ticks.push_back(i == 0 ? 0 : i * step);
+  if (!(step > 0)) return ticks;
+  const double first = std::ceil(low / step - 1e-9);
+  // If the numbers are too close to each other, neighbours round to the same one.
+  for (int i = 0; i <= 2 * count && (first + i) * step <= high + step * 1e-9; ++i) {
+    const double tick = first + i == 0 ? 0 : (first + i) * step;
+    if (ticks.empty() || tick > ticks.back()) ticks.push_back(tick);
   }
   return ticks;
 }

@@ -1,7 +1,5 @@
 #include "plot/curves.h"
 
-#include <google/protobuf/struct.pb.h>
-#include <google/protobuf/util/json_util.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -14,18 +12,41 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <unordered_map>
 
 #include "crema/base/error.h"
+#include "plot/json.h"
 #include "plot/log_lines.h"
 #include "schema/binary_io.h"
 
 namespace crema {
 namespace {
 
-// Puts points into curves, and keeps the clock of the training.
+// What no training reaches. Larger numbers would leave axes without room between their ticks.
+constexpr double kMostIterations = 1e15, kLatestTime = 1e12, kMostValue = 1e100;
+
+// The curves of a run by their names.
+class CurveTable {
+ public:
+  explicit CurveTable(Run* run) : run_(run) {}
+  void SayHasTimes() { run_->has_times = true; }
+  // Makes it where it is not there.
+  Curve& At(const std::string& name) {
+    const auto place = places_.emplace(name, run_->curves.size());
+    if (place.second) run_->curves.push_back({name, false, {}});
+    return run_->curves[place.first->second];
+  }
+
+ private:
+  Run* run_;
+  std::unordered_map<std::string, size_t> places_;
+};
+
+// Puts points into curves, and keeps the clock of the training. Numbers that cannot be are left
+// out; values that are too large to be drawn are taken for infinite.
 class Collector {
  public:
-  explicit Collector(Run* run) : run_(run) {}
+  explicit Collector(CurveTable* curves) : curves_(curves) {}
 
   // A training begins or goes on. The clock goes on where it stood.
   void Begin() {
@@ -33,23 +54,23 @@ class Collector {
     started_.reset();
   }
   void SetClock(double time) {
-    run_->has_times = true;
+    if (!(std::fabs(time) <= kLatestTime)) return;
+    curves_->SayHasTimes();
     if (!started_.has_value()) started_ = time;
     seconds_ = std::max(seconds_, base_ + time - *started_);
   }
   void Add(const std::string& name, bool is_loss, double iteration, double value);
 
  private:
-  Run* run_;
+  CurveTable* curves_;
   double seconds_ = 0, base_ = 0;
   std::optional<double> started_;
 };
 
 void Collector::Add(const std::string& name, bool is_loss, double iteration, double value) {
-  auto& curves = run_->curves;
-  const auto found = std::find_if(curves.begin(), curves.end(),
-                                  [&](const Curve& curve) { return curve.name == name; });
-  Curve& curve = found == curves.end() ? *curves.insert(found, Curve{name, false, {}}) : *found;
+  if (!(iteration >= 0 && iteration <= kMostIterations)) return;
+  if (std::fabs(value) > kMostValue) value = std::copysign(HUGE_VAL, value);
+  Curve& curve = curves_->At(name);
   curve.is_loss = curve.is_loss || is_loss;
   while (!curve.points.empty() && curve.points.back().iteration >= iteration) {
     curve.points.pop_back();
@@ -76,7 +97,7 @@ class ElementNames {
 // whatever stands before them, or in place of glog's prefix.
 class LogReader {
  public:
-  LogReader(Run* run, int year) : out_(run), year_(year) {}
+  LogReader(CurveTable* curves, int year) : out_(curves), year_(year) {}
   // Returns whether the line is one of Caffe's.
   bool ReadLine(const std::string& line);
 
@@ -126,13 +147,16 @@ std::optional<double> IsoClock(const char* text) {
   return ToSeconds(year, month, day, hour, minute, second);
 }
 
-// The time that the first `end` letters of a line tell: glog's, or else one in ISO's form.
+// The time that the letters before `end` tell, as far as lines have any: glog's, or else one in
+// ISO's form.
 std::optional<double> FindClock(const std::string& line, size_t end, int year) {
+  constexpr size_t kMostLetters = 1000, kLongestClock = 64;
   std::optional<double> iso;
-  for (size_t i = 0; i < end; ++i) {
+  for (size_t i = end - std::min(end, kMostLetters); i < end; ++i) {
     if (i > 0 && IsLetterOrDigit(line[i - 1])) continue;
-    if (const auto glog = GlogClock(line.c_str() + i, year)) return glog;
-    if (!iso.has_value()) iso = IsoClock(line.c_str() + i);
+    const std::string here = line.substr(i, kLongestClock);  // sscanf looks for the end first
+    if (const auto glog = GlogClock(here.c_str(), year)) return glog;
+    if (!iso.has_value()) iso = IsoClock(here.c_str());
   }
   return iso;
 }
@@ -222,26 +246,24 @@ int YearOf(const std::string& path) {
 
 // ---- metrics files ----
 
-using Json = google::protobuf::Value;
-
 std::optional<double> ToNumber(const Json& json) {
-  if (json.kind_case() == Json::kNumberValue) return json.number_value();
-  if (json.string_value() == "nan") return std::numeric_limits<double>::quiet_NaN();
-  if (json.string_value() == "inf") return std::numeric_limits<double>::infinity();
-  if (json.string_value() == "-inf") return -std::numeric_limits<double>::infinity();
+  if (json.kind == Json::kNumber) return json.number;
+  if (json.text == "nan") return std::numeric_limits<double>::quiet_NaN();
+  if (json.text == "inf") return std::numeric_limits<double>::infinity();
+  if (json.text == "-inf") return -std::numeric_limits<double>::infinity();
   return std::nullopt;
 }
 
 class MetricsReader {
  public:
-  explicit MetricsReader(Run* run) : out_(run) {}
+  explicit MetricsReader(CurveTable* curves) : out_(curves) {}
   // Returns whether the line is an object.
   bool ReadLine(const std::string& line);
 
  private:
   std::optional<double> Number(const char* name) const {
-    const auto found = object_.fields().find(name);
-    return found == object_.fields().end() ? std::nullopt : ToNumber(found->second);
+    const Json* const found = object_.Find(name);
+    return found == nullptr ? std::nullopt : ToNumber(*found);
   }
   void Add(const std::string& curve, bool is_loss, std::optional<double> value) {
     if (value.has_value()) out_.Add(curve, is_loss, iteration_, *value);
@@ -249,32 +271,36 @@ class MetricsReader {
   void ReadOutputs(const std::string& group);
 
   Collector out_;
-  google::protobuf::Struct object_;
+  Json object_;
   double iteration_ = 0;
 };
 
+// In the order of their names: a file's lines may have them in several.
 void MetricsReader::ReadOutputs(const std::string& group) {
-  const auto outputs = object_.fields().find("outputs");
-  if (outputs == object_.fields().end()) return;
-  // The map has no order; curves should.
-  const auto& fields = outputs->second.struct_value().fields();
-  for (const auto& [blob, json] : std::map<std::string, Json>(fields.begin(), fields.end())) {
+  const Json* const outputs = object_.Find("outputs");
+  if (outputs == nullptr || outputs->kind != Json::kObject) return;
+  std::map<std::string, const Json*> blobs;
+  for (size_t i = 0; i < outputs->names.size(); ++i) blobs[outputs->names[i]] = &outputs->values[i];
+  for (const auto& [blob, json] : blobs) {
     ElementNames names;
-    if (json.kind_case() != Json::kListValue) {
-      Add(group + "/" + names.Next(blob), false, ToNumber(json));
-    }
-    for (const Json& element : json.list_value().values()) {
+    const auto add = [&](const Json& element) {
       Add(group + "/" + names.Next(blob), false, ToNumber(element));
+    };
+    if (json->kind == Json::kList) {
+      std::for_each(json->values.begin(), json->values.end(), add);
+    } else {
+      add(*json);
     }
   }
 }
 
 bool MetricsReader::ReadLine(const std::string& line) {
-  object_.Clear();
-  if (!google::protobuf::util::JsonStringToMessage(line, &object_).ok()) return false;
-  const auto event = object_.fields().find("event");
-  if (event == object_.fields().end()) return false;
-  const std::string& kind = event->second.string_value();
+  std::optional<Json> json = ParseJson(line);
+  if (!json.has_value()) return false;
+  object_ = std::move(*json);
+  const Json* const event = object_.Find("event");
+  if (event == nullptr) return false;
+  const std::string& kind = event->text;
   iteration_ = Number("iteration").value_or(0);
   if (kind == "start") out_.Begin();
   if (const auto time = Number("time")) out_.SetClock(*time);
@@ -308,24 +334,25 @@ const Curve* Run::Find(const std::string& name) const {
 Run ReadRun(const std::string& path) {
   Run run;
   run.path = path;
-  MetricsReader metrics(&run);
-  LogReader log(&run, YearOf(path));
-  const std::vector<std::string> lines = LinesOf(ReadFileBytes(path));
+  CurveTable curves(&run);
+  MetricsReader metrics(&curves);
+  LogReader log(&curves, YearOf(path));
+  LogLines lines(ReadFileBytes(path));
   bool shows_test = false, is_metrics = false;
-  size_t odd = lines.size();  // the first line in braces that is none of a metrics file
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const std::string& line = lines[i];
+  size_t number = 0, odd = 0;  // odd: the first line in braces that is none of a metrics file
+  for (std::string line; lines.Next(&line);) {
+    ++number;
     const bool in_braces = !line.empty() && line[0] == '{';
     if (in_braces && metrics.ReadLine(line)) {
       is_metrics = true;
     } else if (!log.ReadLine(line)) {
       shows_test = shows_test || line.find("Batch 0, ") != std::string::npos;
-      if (in_braces) odd = std::min(odd, i);
+      if (in_braces && odd == 0) odd = number;
     }
   }
   // The last line may be cut off. A log in which every line is in braces is another program's.
-  if (is_metrics && odd + 1 < lines.size()) {
-    Fail(path, ":", odd + 1, ": this line is not from a metrics file");
+  if (is_metrics && odd > 0 && odd < number) {
+    Fail(path, ":", odd, ": this line is not from a metrics file");
   }
   if (!run.curves.empty()) return run;
   Fail(path, ": contains no training log: it has ", shows_test ? "the results of a test, but " : "",

@@ -50,23 +50,25 @@ size_t SkipEscape(const std::string& text, size_t at) {
 
 }  // namespace
 
-std::vector<std::string> LinesOf(const std::string& bytes) {
-  const std::string text = ToUtf8(bytes);
-  std::vector<std::string> lines = {""};
-  for (size_t i = 0; i < text.size();) {
-    if (text[i] == '\x1B') {
-      i = SkipEscape(text, i);
+LogLines::LogLines(const std::string& bytes) : text_(ToUtf8(bytes)) {}
+
+bool LogLines::Next(std::string* line) {
+  line->clear();
+  if (ended_) return false;
+  while (at_ < text_.size()) {
+    if (text_[at_] == '\x1B') {
+      at_ = SkipEscape(text_, at_);
       continue;
     }
-    const bool pair = text.compare(i, 2, "\r\n") == 0;
-    if (pair || text[i] == '\n' || text[i] == '\r') {
-      lines.emplace_back();
-      i += pair ? 2 : 1;
-    } else {
-      lines.back() += text[i++];
+    const bool pair = text_.compare(at_, 2, "\r\n") == 0;
+    if (pair || text_[at_] == '\n' || text_[at_] == '\r') {
+      at_ += pair ? 2 : 1;
+      return true;
     }
+    *line += text_[at_++];
   }
-  return lines;
+  ended_ = true;
+  return true;
 }
 
 }  // namespace crema

@@ -20,6 +20,7 @@ class SolverProgress;
 class SolverState;
 }  // namespace proto
 
+class KeptSnapshots;
 class LocalRates;
 class PassState;
 class ParamTable;
@@ -44,8 +45,7 @@ struct TrainOptions {
   size_t room = 0;
   bool verbose = false;  // whether the log tells everything about each layer
   // Asked after every iteration and before every test batch. It may give the same answer again and
-  // again: in a test the second snapshot of an iteration would be the first once more, and is left
-  // out.
+  // again: a snapshot that is there already is not written once more.
   std::function<Action()> poll;
   // Asked before every layer, so it should be quick. Once it says true, the iteration or the test
   // under way is taken back, as if it had not begun, and training stops as for kStop. (Iterations
@@ -63,11 +63,11 @@ class Trainer {
   ~Trainer();
 
   // Trains up to max_iter, with the tests and snapshots on the way, and the last of both at the
-  // end. Returns false if it was asked to stop before. A snapshot on the way that cannot be
-  // written is a warning; that the last one cannot is an Error. Throws Error at the first loss (a
-  // test's, too) or gradient that is not finite (unless stop_at_non_finite is false), and for bad
-  // labels: on the CPU in the iteration itself, on a GPU at the next display, test or snapshot, or
-  // at the end.
+  // end. A run that is resumed where it ended looks and tests once more, but writes nothing.
+  // Returns false if it was asked to stop before. A snapshot on the way that cannot be written is a
+  // warning; that the last one cannot is an Error. Throws Error at the first loss (a test's, too)
+  // or gradient that is not finite (unless stop_at_non_finite is false), and for bad labels: on the
+  // CPU in the iteration itself, on a GPU at the next display, test or snapshot, or at the end.
   bool Train();
 
   // Only the iterations, tests and snapshots of the next `iterations` steps. Returns false where
@@ -78,8 +78,10 @@ class Trainer {
   // that the net holds, at the rate of this iteration.
   void ApplyUpdate();
 
-  // Writes PREFIX_iter_N.caffemodel and .solverstate, both whole or neither. Throws Error where
-  // that fails, or where a weight is not finite; what was there before is left as it was.
+  // Writes PREFIX_iter_N.caffemodel and .solverstate, both whole or neither. What is in them
+  // depends on the iteration alone, not on when or how often this is called: tests of this
+  // iteration, for example, have not been made yet. Throws Error where that fails, or where a
+  // weight is not finite; what was there before is left as it was.
   void Snapshot();
 
   // Tells `observer` of all that follows; the log comes first.
@@ -127,7 +129,7 @@ class Trainer {
   void Forward(Net* net, uint64_t step) const;
   void Backward() const;
   bool RunOrTakeBack(const std::function<void()>& passes);
-  // While one lives, in a test, all is as it was before the tests of this iteration.
+  // While one lives, all is as it was before the tests of this iteration.
   class BeforeTests {
    public:
     explicit BeforeTests(Trainer* trainer);
@@ -137,7 +139,7 @@ class Trainer {
 
    private:
     Trainer& trainer_;
-    bool in_tests_, shown_;
+    bool tested_, shown_;
   };
   void RunTests(const std::function<void()>& tests);
   void BeginTests();
@@ -157,8 +159,9 @@ class Trainer {
   void SaveUpdateState(proto::SolverState* state) const;
   void RestoreUpdateState(const proto::SolverState& state);
   bool HasLastPass() const;
+  std::optional<TrainPoint> LookAtTrainedNet(PendingSnapshot* snapshot);
   bool RunLastPass(PendingSnapshot* snapshot);
-  void DisplayLastPass();
+  void MakeRoomForLoss();
   Tensor LossSlot() const;
   void AddToLossSlot(double weight);
   double SmoothedLoss() const;
@@ -167,12 +170,10 @@ class Trainer {
   bool InHdf5() const;  // snapshots
   void TrySnapshot();
   bool WantsLastSnapshot(bool stepped) const;
-  void RemoveOldSnapshots();
   void FindBestOutput();
   void NoteBest(int test_net, const std::vector<double>& means);
-  void AddBestToState();
-  void AddBookkeeping(proto::SolverProgress* progress) const;
   void RestoreBookkeeping(const proto::SolverProgress& progress);
+  void RestoreGradients(const std::string& weights);
   std::shared_ptr<PendingSnapshot> PrepareSnapshot();
   void CommitSnapshot(PendingSnapshot* snapshot);
   std::shared_ptr<PendingSnapshot> WriteSnapshot();
@@ -199,14 +200,13 @@ class Trainer {
   // Where plateau_metric is: the test net, and the element of its results; -1: the training loss.
   int plateau_net_ = -1, plateau_element_ = -1;
   bool plateau_takes_least_ = true;
-  std::optional<double> plateau_value_;  // at the last test
   // With ema_decay: the average, or while the nets show that, the trained weights.
   Tensor average_;
   bool shows_average_ = false;
   std::vector<Tensor> flat_history_;          // one a history of the rule
   std::vector<std::vector<Tensor>> history_;  // views of it, by parameter
   Tensor gradient_factor_;                    // see UpdateStep
-  Tensor loss_window_;                        // the last average_loss losses, a ring
+  Tensor loss_window_;                        // the last losses, a ring
   int64_t losses_ = 0;                        // written to the ring so far
   int64_t iteration_ = 0;
   double rate_ = 0;                                        // of the update to come, or the last one
@@ -218,10 +218,15 @@ class Trainer {
   // Where snapshot_best is: the test net, and the element of its outputs; none: -1.
   int best_net_ = -1, best_element_ = -1;
   bool best_is_lowest_ = false;
-  std::optional<double> best_value_;
-  int64_t best_iteration_ = -1;
-  std::vector<int64_t> kept_;   // iterations of snapshots that snapshot_keep may remove
-  int64_t last_snapshot_ = -1;  // the iteration of the last one that was written
+  // What the tests have found so far.
+  struct Findings {
+    std::optional<double> plateau_value;  // at the last test
+    std::optional<double> best_value;
+    int64_t best_iteration = -1;
+  };
+  Findings findings_, findings_before_;  // also as they were before the tests of this iteration
+  std::unique_ptr<KeptSnapshots> kept_;
+  int64_t last_snapshot_ = -1;  // the iteration of the last one that is there
   Tensor non_finite_;           // the first iteration with such a loss or gradient, or -1
   bool told_of_non_finite_ = false, told_of_test_ = false;
   uint64_t last_step_ = 0, last_passes_ = 0;  // of the training net's last passes

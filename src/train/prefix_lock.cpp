@@ -1,0 +1,118 @@
+#include "train/prefix_lock.h"
+
+#include <fcntl.h>
+#include <glog/logging.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/files.h"
+#include "crema/base/error.h"
+
+namespace crema {
+namespace {
+
+// How the file begins that a run has made; its process number follows.
+constexpr char kSignature[] = "crema train, process ";
+
+std::string ContentOf(int fd) {
+  char text[64];
+  const ssize_t size = pread(fd, text, sizeof text, 0);
+  return std::string(text, size > 0 ? static_cast<size_t>(size) : 0);
+}
+
+bool IsSigned(const std::string& content) { return content.rfind(kSignature, 0) == 0; }
+
+// " (process 123)", as far as the file tells.
+std::string HolderIn(const std::string& content) {
+  if (!IsSigned(content)) return "";
+  const std::string number = content.substr(sizeof kSignature - 1);
+  return " (process " + number.substr(0, number.find_first_not_of("0123456789")) + ")";
+}
+
+}  // namespace
+
+PrefixLock::PrefixLock(const std::string& prefix) : prefix_(prefix), path_(prefix + ".lock") {
+  while (Open()) {
+    if (!Lock()) return;
+    if (IsAtPath()) {
+      Sign();
+      return;
+    }
+    Close();  // removed by the run before, which has just ended
+  }
+}
+
+PrefixLock::~PrefixLock() {
+  if (is_ours_) unlink(path_.c_str());  // while nobody else can have the lock
+  Close();
+}
+
+void PrefixLock::Close() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+// Returns false if there is no file to lock.
+bool PrefixLock::Open() {
+  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0666);
+  is_ours_ = fd_ >= 0;
+  if (fd_ < 0 && errno == EEXIST) fd_ = open(path_.c_str(), O_RDWR | kFlags);
+  if (fd_ < 0 && errno == EACCES) fd_ = open(path_.c_str(), O_RDONLY | kFlags);
+  if (fd_ < 0 && errno == ENOENT) {  // or removed just now
+    fd_ = open(path_.c_str(), O_RDWR | O_CREAT | kFlags, 0666);
+  }
+  struct stat info;
+  const bool is_file = fd_ >= 0 && fstat(fd_, &info) == 0 && S_ISREG(info.st_mode);
+  if (is_file) return true;
+  const int code = errno;
+  const bool exists = lstat(path_.c_str(), &info) == 0;
+  if (exists && !S_ISREG(info.st_mode)) {
+    Close();
+    Fail(path_, ": is not a regular file, so it cannot be the lock of snapshot_prefix; remove it");
+  }
+  if (exists)
+    LOG(WARNING) << path_ << ": cannot be opened: " << ErrorText(code)
+                 << "; make sure that no other run uses this snapshot_prefix";
+  return false;
+}
+
+// Returns false if the file system has no locks.
+bool PrefixLock::Lock() {
+  int code;
+  do {
+    code = flock(fd_, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+  } while (code == EINTR);
+  if (code == 0) return true;
+  if (code == EWOULDBLOCK) {
+    const std::string holder = HolderIn(ContentOf(fd_));
+    is_ours_ = false;
+    Close();
+    Fail("solver: another run", holder, " is saving snapshots under the snapshot_prefix '", prefix_,
+         "'; wait for its end, or change snapshot_prefix");
+  }
+  LOG(WARNING) << path_ << ": cannot be locked: " << ErrorText(code)
+               << "; make sure that no other run uses this snapshot_prefix";
+  return false;
+}
+
+bool PrefixLock::IsAtPath() const {
+  struct stat mine, there;
+  return fstat(fd_, &mine) == 0 && lstat(path_.c_str(), &there) == 0 &&
+         mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+}
+
+// A file that somebody else has put there is locked, but neither written nor removed.
+void PrefixLock::Sign() {
+  is_ours_ = is_ours_ || IsSigned(ContentOf(fd_));
+  if (!is_ours_) return;
+  const std::string text = Concat(kSignature, getpid(), "\n");
+  const bool written = ftruncate(fd_, 0) == 0 && pwrite(fd_, text.data(), text.size(), 0) ==
+                                                     static_cast<ssize_t>(text.size());
+  (void)written;  // a full disk: then a second run cannot tell who is the first
+}
+
+}  // namespace crema
