@@ -22,6 +22,7 @@
 #include "early_signals.h"
 #include "flag_parser.h"
 #include "output.h"
+#include "schema/hdf5_io.h"
 #include "wrap.h"
 
 namespace crema {
@@ -277,6 +278,7 @@ int main(int argc, char** argv) {
   crema::OpenStandardStreams();
   crema::WaitBrieflyWithoutBlasThreads(argv, environ);  // if early_start.cpp could not
   crema::SetUpOutput();
+  crema::LeaveHdf5FilesOpenAtExit();
   FLAGS_alsologtostderr = true;
   FLAGS_logtostderr = true;          // files only if --log_dir or GLOG_log_dir asks for them
   FLAGS_log_year_in_prefix = false;  // as the glog of Caffe's time wrote it

@@ -14,6 +14,7 @@
 #include <ctime>
 #include <optional>
 
+#include "base/sanitizers.h"
 #include "base/standard_streams.h"
 
 namespace crema {
@@ -23,14 +24,6 @@ constexpr int kTries = 3;
 // Of all children together, in seconds for each second of work: others may use the processors, too.
 constexpr unsigned kPatience = 5;
 constexpr int kCrashSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kHasSanitizer = true;
-#elif defined(__has_feature)
-constexpr bool kHasSanitizer = __has_feature(address_sanitizer);
-#else
-constexpr bool kHasSanitizer = false;
-#endif
 
 template <class Resource>
 void Limit(Resource resource, rlim_t soft, rlim_t hard) {

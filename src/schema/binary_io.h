@@ -22,10 +22,13 @@ namespace crema {
 // devices, pipes that nobody has written to, and more than 2 GiB.
 std::string ReadFileBytes(const std::string& path, Accept accept = Accept::kFileOrPipe);
 
+// The same for a file that is open for reading; `path` is for errors.
+std::string ReadFileBytes(const Descriptor& file, const std::string& path);
+
 // Reads a file of at most 2 GiB into `out`, whose old content is dropped. `what` says what the
 // file should be, as in "a weights file". Tells truncated files, empty files, and files of another
-// kind apart, and refuses those that would take memory out of all proportion to their size. After an
-// Error `out` is in an unspecified state.
+// kind apart, and refuses those that would take memory out of all proportion to their size. After
+// an Error `out` is in an unspecified state.
 //
 // Fields that `out` does not know are kept or dropped as protobuf does; a missing `required` field
 // is accepted.
@@ -53,8 +56,10 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
 // is reported with the new content in place.
 void WriteFileAtomically(const std::string& path, const std::string& bytes);
 
-// The same; but what is neither a file nor a folder, such as a pipe that is being read or a
-// terminal, is written to.
+// The same; but what is open already (/dev/stdout, /dev/fd/N), and what is neither a file nor a
+// folder, such as a pipe that is being read or a terminal, is written to. A file that may be
+// written but not replaced, because its folder may not be changed or something is mounted on it, is
+// written in place; it is then incomplete if that fails.
 void WriteFileOrStream(const std::string& path, const std::string& bytes);
 
 // The two halves of WriteFileAtomically, for files that have to appear together: the constructor
