@@ -1,0 +1,66 @@
+"""Keeps findings, each in a folder with all that repeats it."""
+import collections
+import pathlib
+import shutil
+
+import verdict
+
+class Findings:
+    """`folder` is made when there is something to keep; `command` repeats a case; `most` findings of
+    one kind are new."""
+
+    def __init__(self, folder, command, most):
+        self.folder, self._command, self._most = pathlib.Path(folder), command, most
+        self.kinds = collections.Counter()
+        self._first = {}
+
+    def count(self, group, seed, sentences):
+        """Returns those of a kind that was not seen before, or seldom."""
+        new = []
+        for sentence in sentences:
+            kind = f'{group}: {verdict.signature(sentence)}'
+            self.kinds[kind] += 1
+            self._first.setdefault(kind, (seed, sentence))
+            if self.kinds[kind] <= self._most:
+                new.append(sentence)
+        return new
+
+    def keep(self, group, seed, sentences, campaign, left):
+        """Moves `left`, the folder of the case as it was left, here."""
+        place = self.folder / f'{group}-{seed}'
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        move(left, place / 'after')
+        plan = campaign.prepare(group, seed, left)
+        move(left, place / 'inputs')
+        told = [f'{name}: {value}' for name, value in plan.items()]
+        repeat = f'{self._command} --only={group}:{seed}'
+        (place / 'finding.txt').write_text('\n'.join([*sentences, '', 'repeat: ' + repeat, '', *told]) +
+                                           '\n', errors='backslashreplace')
+
+    def lines(self):
+        """One for each kind of finding, the commonest first."""
+        for kind, count in self.kinds.most_common():
+            seed, sentence = self._first[kind]
+            group = kind.split(':')[0]
+            yield f'{count:6}  --only={group}:{seed}  {printable(sentence)[:400]}'
+
+
+def printable(text):
+    return text.encode('ascii', 'backslashreplace').decode()
+
+
+def move(source, target):
+    """Moves a folder, holes, pipes and links as they are."""
+    try:
+        source.rename(target)
+    except OSError:
+        shutil.copytree(source, target, symlinks=True, ignore=unfit)
+        shutil.rmtree(source)
+
+
+def unfit(folder, names):
+    """What cannot be copied to another file system: pipes, sockets and files with large holes."""
+    paths = {name: pathlib.Path(folder, name) for name in names}
+    return [name for name, path in paths.items() if not path.is_symlink() and not path.is_dir() and
+            not (path.is_file() and path.stat().st_size < 1 << 28)]

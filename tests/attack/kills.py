@@ -1,0 +1,139 @@
+"""The group "kills": trainings that are ended, by signals, at any system call or moment.
+
+`--resume=auto` must end bit for bit where an undisturbed run ends, and nothing that was saved may be
+lost on the way.
+"""
+import signal
+
+import calls
+import folders
+import lives
+import verdict
+from runner import Bounds
+from verdict import Allowance
+
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT,
+           signal.SIGHUP)
+# How a run may end, besides well: Ctrl-C ends it well.
+ENDS = {signal.SIGKILL: (-9,), signal.SIGTERM: (143,), signal.SIGINT: (), signal.SIGHUP: ()}
+MOST_CALLS, MOST_VISIBLE, MOST_EVENTS = 6000, 1500, 400
+BOUNDS = Bounds(stop=60, kill=90)
+ALLOWED = Allowance(memory=400 << 20, seconds=60)
+
+
+class Kills:
+    name = 'kills'
+    weight = 0.13
+
+    def __init__(self, campaign):
+        self.stock, self.undisturbed = campaign.stock, campaign.undisturbed
+
+    def prepare(self, rng, folder):
+        life = lives.random_life(rng)
+        life.write(self.stock.folder, folder)
+        return {'life': life, 'kills': [self._kill(rng) for _ in range(rng.choice((1, 1, 2, 3)))]}
+
+    @staticmethod
+    def _kill(rng):
+        """How one life ends: at a share of its calls, or of its time."""
+        how = rng.choice(('call', 'call', 'visible call', 'visible call', 'event', 'time'))
+        return {'how': how, 'share': rng.random(), 'signal': rng.choice(SIGNALS),
+                'after': rng.random() < 0.5}
+
+    def attack(self, plan, folder, runner):
+        life = plan['life']
+        expected, names, wrong = self.undisturbed.of(life)
+        if wrong:
+            return [f'{life.name}: an undisturbed run fails: {wrong}'], 'failed'
+        before = folders.look(folder)
+        killed = Killed(life, folder, runner)
+        for kill in plan['kills']:
+            killed.die(kill)
+        killed.finish(expected, names)
+        after = folders.look(folder)
+        known = {path: held for path, held in after.items() if path in before}
+        killed.found += folders.differences(before, known, lambda path: path.endswith('lock.mdb'))
+        return [f'{life.name}: {sentence}' for sentence in killed.found], 'killed'
+
+
+class Killed:
+    """A run and its lives."""
+
+    def __init__(self, life, folder, runner):
+        self.life, self.folder, self.runner = life, folder, runner
+        self.found, self._newest = [], 0
+
+    def die(self, kill):
+        result, what = self._end_at(kill)
+        ends = (0, *ENDS[kill['signal']])
+        early = result.status == -kill['signal'] and is_early(self.runner, self.folder, kill)
+        if result.status not in ends and not early:
+            self.found.append(f'{what}: ended with status {result.status}: {verdict.last_line(result)}')
+        newest, broken = lives.newest_whole(self.folder)
+        if newest < self._newest and result.status != 0:
+            self.found.append(f'{what}: the newest whole snapshot was {self._newest}, is {newest}')
+        for name in broken:
+            self.found.append(f"{what}: '{name}' has not its own weights")
+        self._newest = max(newest, self._newest)
+
+    def _end_at(self, kill):
+        """Runs until the kill. Returns the result, and what was done in words."""
+        words = self.life.command()
+        if kill['how'] == 'event' and self.runner.helpers.faults:
+            at = 1 + int(kill['share'] * MOST_EVENTS)
+            kill['signal'] = signal.SIGKILL
+            return self.runner.crema(self.folder, *words, faults={'CREMA_KILL_AT': str(at)},
+                                     bounds=BOUNDS), f'SIGKILL at event {at}'
+        if kill['how'] == 'time' or self.runner.helpers.tracer is None:
+            seconds = kill['share'] * kill['share'] * 0.5
+            ends_at_once = kill['signal'] == signal.SIGKILL
+            if not ends_at_once:
+                kill['signal'] = signal.SIGTERM
+            result = self.runner.start(self.folder, [self.runner.program, *words],
+                                       bounds=Bounds(seconds, seconds if ends_at_once else 60))
+            return result, f'{signal.Signals(kill["signal"]).name} after {seconds:.3f} s'
+        return self._end_at_call(kill, words)
+
+    def _end_at_call(self, kill, words):
+        visible = kill['how'] == 'visible call'
+        most = MOST_VISIBLE if visible else MOST_CALLS
+        at = 1 + int(kill['share'] ** 1.5 * most)
+        options = [f'--at={at}', f'--kill={int(kill["signal"])}']
+        options += ['--after'] * kill['after'] + [calls.flag(calls.VISIBLE)] * visible
+        result = self.runner.start(self.folder, [self.runner.helpers.tracer, *options, '--',
+                                                 self.runner.program, *words], bounds=BOUNDS)
+        when = 'after' if kill['after'] else 'before'
+        return result, f'{signal.Signals(kill["signal"]).name} {when} {kill["how"]} {at}'
+
+    def finish(self, expected, names):
+        result = self.runner.crema(self.folder, *self.life.command(), bounds=BOUNDS)
+        for complaint in verdict.complaints(result, ALLOWED.of(self.runner)):
+            self.found.append(f'resuming: {complaint}')
+        if result.status != 0:
+            self.found.append(f'resuming fails: {verdict.last_line(result)}')
+            return
+        if lives.end_of(self.folder) != expected:
+            self.found.append('resuming ends with other weights or another state than an '
+                              'undisturbed run')
+        left = sorted(p.name for p in self.folder.iterdir() if '.tmp.' in p.name)
+        for name in left:
+            self.found.append(f"left '{name}' behind")
+        for name in names:
+            is_old = '_iter_' in name and f'_iter_{lives.ITERATIONS}.' not in name  # may be gone
+            if not is_old and not (self.folder / name).exists():
+                self.found.append(f"an undisturbed run leaves '{name}', this one does not")
+
+
+def is_early(runner, folder, kill):
+    """Whether the signal came before main() could have taken care of it; a run that only reads its
+    command line tells how many calls that are."""
+    if kill['signal'] == signal.SIGKILL or kill['how'] == 'time':
+        return True
+    counted = folder / 'counted'
+    options = [calls.flag(calls.VISIBLE)] if kill['how'] == 'visible call' else []
+    runner.start(folder, [runner.helpers.tracer, *options, f'--log={counted}', '--', runner.program,
+                          'train'], bounds=BOUNDS)
+    most = MOST_VISIBLE if options else MOST_CALLS
+    early = 1 + int(kill['share'] ** 1.5 * most) <= int(counted.read_text())
+    counted.unlink()
+    return early
