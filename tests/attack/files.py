@@ -17,8 +17,8 @@ from verdict import Allowance
 
 QUICK = Bounds(stop=6, kill=20)
 PATIENT = Bounds(stop=45, kill=70)  # HDF5 files are tried in a process of their own, with bounds
-ALLOWED = Allowance(memory=220 << 20, seconds=5)
-OF_HDF5 = Allowance(memory=300 << 20, seconds=25)
+ALLOWED = Allowance(memory=150 << 20, seconds=5)
+OF_HDF5 = Allowance(memory=250 << 20, seconds=25)
 RECORDS = stock.IMAGES_PER_CLASS * len(stock.CLASSES)
 SOLVER = stock.solver(2, 'snapshot_after_train: false')
 ENDING = stock.solver(4, stock.RUN_OPTIONS).replace('"run"', '"out"')  # resumes a run, and saves its end elsewhere
@@ -33,16 +33,16 @@ class Kind:
     name; `commands`: what reads them; `may_change`: a pattern of paths that a command may write."""
 
     def __init__(self, name, needs, victims, commands, texts=None, is_text=False, bounds=QUICK,
-                 allowed=ALLOWED, may_change='out.*', weight=1):
+                 allowed=ALLOWED, may_change='out.*', weight=1, images=False):
         self.name, self.needs, self.victims, self.commands = name, needs, victims, commands
         self.texts, self.is_text, self.bounds, self.allowed = texts or {}, is_text, bounds, allowed
-        self.may_change, self.weight = may_change, weight
+        self.may_change, self.weight, self.images = may_change, weight, images
 
 
 def reading(source, options=''):
     """A net that reads data, and its solver."""
-    return {'net.prototxt': stock.net(source, options=options, middle='', ).replace('"pool"', '"data"'),
-            'solver.prototxt': SOLVER}
+    net = stock.net(source, options=options, middle='').replace('"pool"', '"data"')
+    return {'net.prototxt': net, 'solver.prototxt': SOLVER}
 
 
 def with_option(text, old, new):
@@ -62,15 +62,15 @@ def list_kinds():
     images = ['convert', 'imageset', 'images', 'list.txt', 'out']
     encoded = [*images, '--encoded', '--skip_bad']
     yield Kind('list', ['images', 'list.txt'], ['list.txt'], [images, encoded, TRAIN],
-               reading('images'), is_text=True)
+               reading('images'), is_text=True, images=True)
     yield Kind('windows', ['images', 'windows.txt'], ['windows.txt'], [TRAIN],
-               reading('windows'), is_text=True)
+               reading('windows'), is_text=True, images=True)
     yield Kind('h5 list', ['data.h5', 'h5.txt'], ['h5.txt'], [TRAIN], reading('hdf5'), is_text=True,
                bounds=PATIENT, allowed=OF_HDF5)
     yield Kind('image', ['images', 'list.txt'], ['images/cat/0.png', 'images/dog/0.png'],
-               [images, encoded, TRAIN], reading('images'))
+               [images, encoded, TRAIN], reading('images'), images=True)
     yield Kind('window image', ['images', 'windows.txt'], ['images/cat/0.png'], [TRAIN],
-               reading('windows', 'cache_images: true'))
+               reading('windows', 'cache_images: true'), images=True)
 
 
 def image_kinds(codecs):
@@ -82,7 +82,7 @@ def image_kinds(codecs):
         texts['net.prototxt'] = texts['net.prototxt'].replace('"images/"', '""')
         make = ['convert', 'imageset', '.', 'list.txt', 'out']
         yield Kind(f'image ({codec})', [name], [name],
-                   [make, [*make, '--encoded'], [*make, '--gray'], TRAIN], texts, weight=1)
+                   [make, [*make, '--encoded'], [*make, '--gray'], TRAIN], texts, images=True)
 
 
 def net_kinds():
@@ -166,7 +166,7 @@ class Files:
         damage = self._damage(rng, victim, kind)
         self._add_bystanders(rng, folder)
         return {'kind': kind.name, 'command': rng.choice(kind.commands), 'bounds': kind.bounds,
-                'allowed': kind.allowed, 'may_change': kind.may_change, 'folder': folder,
+                'allowed': kind.allowed, 'may_change': kind.may_change, 'images': kind.images,
                 'victim': str(victim.relative_to(folder)), 'damage': damage}
 
     def _write_net(self, rng, folder):
@@ -198,7 +198,7 @@ class Files:
 
     def attack(self, plan, folder, runner):
         before = folders.look(folder)
-        result = runner.crema(folder, *plan['command'], bounds=plan['bounds'])
+        result = runner.crema(folder, *plan['command'], bounds=plan['bounds'], images=plan['images'])
         size = sum(int(held.split()[0]) for held in before.values() if held[0].isdigit())
         allowed = plan['allowed']
         allowed = Allowance(allowed.memory + 1000 * min(size, 1 << 17), allowed.seconds)

@@ -83,7 +83,7 @@ class Killed:
             at = 1 + int(kill['share'] * MOST_EVENTS)
             kill['signal'] = signal.SIGKILL
             return self.runner.crema(self.folder, *words, faults={'CREMA_KILL_AT': str(at)},
-                                     bounds=BOUNDS), f'SIGKILL at event {at}'
+                                     bounds=BOUNDS, images=self.life.images), f'SIGKILL at event {at}'
         if kill['how'] == 'time' or self.runner.helpers.tracer is None:
             seconds = kill['share'] * kill['share'] * 0.5
             ends_at_once = kill['signal'] == signal.SIGKILL
@@ -106,7 +106,8 @@ class Killed:
         return result, f'{signal.Signals(kill["signal"]).name} {when} {kill["how"]} {at}'
 
     def finish(self, expected, names):
-        result = self.runner.crema(self.folder, *self.life.command(), bounds=BOUNDS)
+        result = self.runner.crema(self.folder, *self.life.command(), bounds=BOUNDS,
+                                   images=self.life.images)
         for complaint in verdict.complaints(result, ALLOWED.of(self.runner)):
             self.found.append(f'resuming: {complaint}')
         if result.status != 0:

@@ -50,8 +50,9 @@ class Life:
             text = text.replace('net: "net.prototxt"', 'train_net: "net.prototxt"', 1)
         (folder / 'solver.prototxt').write_text(text)
 
-    def inputs(self):
-        return [*NEEDS[self.reader], 'net.prototxt', 'solver.prototxt']
+    @property
+    def images(self):
+        return 'images' in NEEDS[self.reader]
 
     def command(self, resume=True):
         threads = [] if '--threads=2' in self.flags else ['--threads=1']
@@ -125,7 +126,7 @@ class Undisturbed:
             folder = self._folder / f'life{len(self._known)}'
             folder.mkdir(parents=True)
             life.write(self._source, folder)
-            result = self._runner.crema(folder, *life.command(resume=False))
+            result = self._runner.crema(folder, *life.command(resume=False), images=life.images)
             wrong = '' if result.status == 0 else f'status {result.status}: {result.err[-500:]}'
             names = {path.name for path in folder.iterdir()}
             self._known[life.name] = end_of(folder), names, wrong

@@ -68,9 +68,10 @@ class Nets:
         engines = rng.sample(list(TOLERANCES), 3)
         return {'sensible': sensible, 'solver': solver, 'engines': engines,
                 'kill_at': rng.randint(1, 90), 'checks': rng.sample(('threads', 'killed', 'seen'), 2),
-                'inputs': sorted(names) + ['net.prototxt']}
+                'images': 'images' in names}
 
-    def attack(self, plan, folder, runner):
+    @staticmethod
+    def attack(plan, folder, runner):
         """Returns what went wrong, as sentences, and what to count."""
         before = folders.look(folder)
         session = Session(plan, folder, runner)
@@ -135,7 +136,8 @@ class Session:
         flags = [engine] if engine.startswith('--') else [f'--engine={engine}']
         result = self.runner.crema(
             self.folder, 'train', f'--solver={name}.prototxt', f'--threads={threads}', *flags, *more,
-            bounds=BOUNDS if self.plan['sensible'] else SHORT, poison=poison, faults=faults)
+            bounds=BOUNDS if self.plan['sensible'] else SHORT, poison=poison, faults=faults,
+            images=self.plan['images'])
         statuses = (0, 1, -9) if faults else (0, 1)
         self._judge(f'train ({name})', result,
                     Allowance(TRAINED.memory, TRAINED.seconds, statuses) if not faults else

@@ -73,6 +73,8 @@ class Runner:
         self.helpers, self.folder = helpers, pathlib.Path(folder)
         self.sanitized = b'__asan_init' in pathlib.Path(program).read_bytes()
         self.plain = plain or self.sanitized or helpers.start_once is None
+        libraries = pathlib.Path(self.program).parent.parent
+        self._codecs = [str(path) for path in libraries.glob('lib*/libcrema_image_codecs.so')]
         self._servers = {}
         self.runs = 0
 
@@ -86,8 +88,10 @@ class Runner:
                                    'verify_asan_link_order=0'
         return {**base, **kept, **(more or {})}
 
-    def crema(self, folder, *arguments, env=None, bounds=Bounds(), poison=None, faults=None):
-        """`poison`: what fresh memory is filled with. `faults`: for tests/tools/preload/faults.cpp."""
+    def crema(self, folder, *arguments, env=None, bounds=Bounds(), poison=None, faults=None,
+              images=False):
+        """`poison`: what fresh memory is filled with. `faults`: for tests/tools/preload/faults.cpp.
+        `images`: it may read image files, whose libraries take long to load."""
         self.runs += 1
         arguments = [str(a) for a in arguments]
         fixed = {'MALLOC_PERTURB_': str(poison)} if poison is not None else {}
@@ -96,15 +100,14 @@ class Runner:
             if faults:
                 fixed.update({'LD_PRELOAD': self.helpers.faults, **faults})
             return self.start(folder, [self.program, *arguments], env=fixed, bounds=bounds)
+        preload = [self.helpers.start_once] + [self.helpers.faults] * bool(faults)
+        preload += self._codecs if images else []
         return self._serve(folder, arguments, fixed, {**(env or {}), **(faults or {})},
-                           bool(faults), bounds)
+                           ':'.join(preload), bounds)
 
-    def _serve(self, folder, arguments, fixed, env, has_faults, bounds):
-        key = (tuple(fixed.items()), has_faults)
+    def _serve(self, folder, arguments, fixed, env, preload, bounds):
+        key = (tuple(fixed.items()), preload)
         if key not in self._servers:
-            preload = self.helpers.start_once
-            if has_faults:
-                preload += ':' + self.helpers.faults
             self._servers[key] = Server(self.program, self.environment(fixed), preload)
         out, err = self.folder / 'stdout', self.folder / 'stderr'
         variables = [f'{name}={value}' for name, value in env.items()]
