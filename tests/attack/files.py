@@ -14,11 +14,13 @@ import verdict
 from random_net import random_net
 from runner import Bounds
 from verdict import Allowance
+from weights_files import comparable
 
 QUICK = Bounds(stop=6, kill=20)
 PATIENT = Bounds(stop=45, kill=70)  # HDF5 files are tried in a process of their own, with bounds
 ALLOWED = Allowance(memory=150 << 20, seconds=5)
 OF_HDF5 = Allowance(memory=250 << 20, seconds=25)
+OF_FLAGS = Allowance(memory=150 << 20, seconds=5, statuses=(0, 1, 2))  # a part of the command line
 RECORDS = stock.IMAGES_PER_CLASS * len(stock.CLASSES)
 SOLVER = stock.solver(2, 'snapshot_after_train: false')
 ENDING = stock.solver(4, stock.RUN_OPTIONS).replace('"run"', '"out"')  # resumes a run, and saves its end elsewhere
@@ -95,7 +97,7 @@ def net_kinds():
                              'snapshot: 1').replace('"run"', '"out"')}, is_text=True, weight=2)
     yield Kind('flags', ['lmdb'], ['flags.txt'], [['train', '--flagfile=flags.txt']],
                {**reading('lmdb'), 'flags.txt': '--solver=solver.prototxt\n--threads=1\n--verbose\n'},
-               is_text=True)
+               is_text=True, allowed=OF_FLAGS)
 
 
 def snapshot_kinds():
@@ -201,7 +203,8 @@ class Files:
         result = runner.crema(folder, *plan['command'], bounds=plan['bounds'], images=plan['images'])
         size = sum(int(held.split()[0]) for held in before.values() if held[0].isdigit())
         allowed = plan['allowed']
-        allowed = Allowance(allowed.memory + 1000 * min(size, 1 << 17), allowed.seconds)
+        allowed = Allowance(allowed.memory + 1000 * min(size, 1 << 17), allowed.seconds,
+                            allowed.statuses)
         found = verdict.complaints(result, allowed.of(runner))
         found += self._of_stopping(plan, result)
         may_change = re.compile(plan['may_change'] + r'|.*lock\.mdb')
@@ -209,8 +212,9 @@ class Files:
         if result.status == 0 and not result.stopped:
             found += self._of_success(plan, folder, result)
         where = f"{plan['kind']}, {plan['victim']} ({plan['damage']}), {plan['command'][0]}"
-        return [f'{where}: {sentence}' for sentence in found], \
-            'accepted' if result.status == 0 else 'refused'
+        kind = f"{plan['kind']}, {plan['command'][0]}"
+        outcome = 'accepted' if result.status == 0 else 'refused'
+        return [verdict.finding(where, complaint, kind) for complaint in found], outcome
 
     @staticmethod
     def _exempt(plan, may_change):
@@ -246,8 +250,8 @@ class Files:
 
     def _compare(self, folder, made, good, end):
         path = folder / made
-        expected = (self.stock.folder / f'{good}.caffemodel{end}').read_bytes()
+        expected = comparable(self.stock.folder / f'{good}.caffemodel{end}')
         if not path.is_file():
             yield f"ended well without '{made}'"
-        elif path.read_bytes() != expected:
+        elif comparable(path) != expected:
             yield 'ended well, but with other weights than an undisturbed run'

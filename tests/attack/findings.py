@@ -3,8 +3,6 @@ import collections
 import pathlib
 import shutil
 
-import verdict
-
 class Findings:
     """`folder` is made when there is something to keep; `command` repeats a case; `most` findings of
     one kind are new."""
@@ -14,18 +12,18 @@ class Findings:
         self.kinds = collections.Counter()
         self._first = {}
 
-    def count(self, group, seed, sentences):
+    def count(self, group, seed, found):
         """Returns those of a kind that was not seen before, or seldom."""
         new = []
-        for sentence in sentences:
-            kind = f'{group}: {verdict.signature(sentence)}'
+        for finding in found:
+            kind = f'{group}: {finding.kind}'
             self.kinds[kind] += 1
-            self._first.setdefault(kind, (seed, sentence))
+            self._first.setdefault(kind, (seed, finding.text))
             if self.kinds[kind] <= self._most:
-                new.append(sentence)
+                new.append(finding)
         return new
 
-    def keep(self, group, seed, sentences, campaign, left):
+    def keep(self, group, seed, found, campaign, left):
         """Moves `left`, the folder of the case as it was left, here."""
         place = self.folder / f'{group}-{seed}'
         shutil.rmtree(place, ignore_errors=True)
@@ -35,15 +33,16 @@ class Findings:
         move(left, place / 'inputs')
         told = [f'{name}: {value}' for name, value in plan.items()]
         repeat = f'{self._command} --only={group}:{seed}'
-        (place / 'finding.txt').write_text('\n'.join([*sentences, '', 'repeat: ' + repeat, '', *told]) +
-                                           '\n', errors='backslashreplace')
+        texts = [finding.text for finding in found] or ['nothing was found']
+        (place / 'finding.txt').write_text('\n'.join([*texts, '', 'repeat: ' + repeat, '', *told]) + '\n',
+                                           errors='backslashreplace')
 
     def lines(self):
         """One for each kind of finding, the commonest first."""
         for kind, count in self.kinds.most_common():
-            seed, sentence = self._first[kind]
+            seed, text = self._first[kind]
             group = kind.split(':')[0]
-            yield f'{count:6}  --only={group}:{seed}  {printable(sentence)[:400]}'
+            yield f'{count:6}  --only={group}:{seed}  {printable(text)[:400]}'
 
 
 def printable(text):

@@ -40,7 +40,8 @@ def differences(before, after, may_appear=lambda path: False):
         elif path not in before:
             yield f"left '{path}' behind"
         else:
-            yield f"changed the input '{path}' from {before[path]} to {after[path]}"
+            was, now = before[path].split(', ')[0], after[path].split(', ')[0]
+            yield f"changed the input '{path}' ({was}, now {now})"
 
 
 def copy(source, names, folder):

@@ -37,5 +37,6 @@ class Helpers:
         done = subprocess.run([*command, '-ldl'], capture_output=True, text=True)
         if done.returncode == 0:
             return str(path)
-        self.missing.append(f'{name}: {done.stderr.strip().splitlines()[-1]}')
+        reasons = [line for line in done.stderr.splitlines() if 'error' in line]
+        self.missing.append(f'{name}: {(reasons or ["it cannot be compiled"])[0]}')
         return None

@@ -44,7 +44,7 @@ class Kills:
         life = plan['life']
         expected, names, wrong = self.undisturbed.of(life)
         if wrong:
-            return [f'{life.name}: an undisturbed run fails: {wrong}'], 'failed'
+            return [verdict.finding(life.name, f'an undisturbed run fails: {wrong}')], 'failed'
         before = folders.look(folder)
         killed = Killed(life, folder, runner)
         for kill in plan['kills']:
@@ -53,7 +53,7 @@ class Kills:
         after = folders.look(folder)
         known = {path: held for path, held in after.items() if path in before}
         killed.found += folders.differences(before, known, lambda path: path.endswith('lock.mdb'))
-        return [f'{life.name}: {sentence}' for sentence in killed.found], 'killed'
+        return [verdict.finding(life.name, complaint) for complaint in killed.found], 'killed'
 
 
 class Killed:
@@ -66,7 +66,8 @@ class Killed:
     def die(self, kill):
         result, what = self._end_at(kill)
         ends = (0, *ENDS[kill['signal']])
-        early = result.status == -kill['signal'] and is_early(self.runner, self.folder, kill)
+        early = result.status == -kill['signal'] and (
+            has_nothing_to_save(result, kill) or is_early(self.runner, self.folder, kill))
         if result.status not in ends and not early:
             self.found.append(f'{what}: ended with status {result.status}: {verdict.last_line(result)}')
         newest, broken = lives.newest_whole(self.folder)
@@ -125,10 +126,15 @@ class Killed:
                 self.found.append(f"an undisturbed run leaves '{name}', this one does not")
 
 
+def has_nothing_to_save(result, kill):
+    """While the nets are built, a stop ends the process at once."""
+    return kill['signal'] != signal.SIGHUP and 'Starting Optimization' not in result.err
+
+
 def is_early(runner, folder, kill):
     """Whether the signal came before main() could have taken care of it; a run that only reads its
     command line tells how many calls that are."""
-    if kill['signal'] == signal.SIGKILL or kill['how'] == 'time':
+    if kill['how'] == 'time' or runner.helpers.tracer is None:
         return True
     counted = folder / 'counted'
     options = [calls.flag(calls.VISIBLE)] if kill['how'] == 'visible call' else []

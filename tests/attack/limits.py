@@ -145,8 +145,9 @@ class Limits:
             found += self._go_on(words, result, folder, runner, expected)
         elif result.status == 0:
             found += self._compare(command, folder, result, runner, hardship)
-        return [f'{where}: {sentence}' for sentence in found], \
-            'done' if result.status == 0 else 'refused'
+        kind = f'{command}, {hardship.how}'
+        outcome = 'done' if result.status == 0 else 'refused'
+        return [verdict.finding(where, complaint, kind) for complaint in found], outcome
 
     @staticmethod
     def _go_on(words, result, folder, runner, expected):

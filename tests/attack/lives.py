@@ -5,6 +5,7 @@ import zlib
 import folders
 import stock
 import wire
+from weights_files import comparable
 
 ITERATIONS = 6
 READERS = ('lmdb', 'leveldb', 'encoded', 'images', 'windows', 'hdf5', 'dummy')
@@ -72,7 +73,7 @@ def end_of(folder, iteration=ITERATIONS):
         weights = folder / f'run_iter_{iteration}.caffemodel{end}'
         state = folder / f'run_iter_{iteration}.solverstate{end}'
         if weights.exists() and state.exists():
-            return weights.read_bytes(), b'' if end else state_core(state.read_bytes())
+            return comparable(weights), b'' if end else state_core(state.read_bytes())
     return None
 
 

@@ -14,6 +14,7 @@ import wire
 from random_net import random_net
 from runner import Bounds
 from verdict import Allowance
+from weights_files import comparable
 
 ITERATIONS = 3
 POISONS = 128, 85  # glibc fills fresh memory with the complement, 3.4e38 or -3e-13 as floats
@@ -79,7 +80,8 @@ class Nets:
         after = folders.look(folder)
         changed = {path: held for path, held in after.items() if path in before}
         session.found += folders.differences(before, changed, is_lock)
-        return session.found, outcome
+        where = 'a net that makes sense' if plan['sensible'] else 'a net with mistakes'
+        return [verdict.finding(where, complaint) for complaint in session.found], outcome
 
 
 def is_lock(path):
@@ -148,7 +150,7 @@ class Session:
         """The bytes of the last weights; None if there are none."""
         for path in (f'{name}_iter_{ITERATIONS}.caffemodel', f'{name}_iter_{ITERATIONS}.caffemodel.h5'):
             if (self.folder / path).exists():
-                return (self.folder / path).read_bytes()
+                return comparable(self.folder / path)
         return None
 
     def _train_the_same(self, what, name, **how):

@@ -175,8 +175,8 @@ class Attack:
             print(f'{group}:{seed}: the attack itself failed:\n{outcome}', flush=True)
             return
         self.counts[group].add(time.monotonic() - began, found, outcome, runs)
-        for sentence in self.findings.count(group, seed, found):
-            print(f'{group}:{seed}: {printable(sentence)[:600]}', flush=True)
+        for finding in self.findings.count(group, seed, found):
+            print(f'{group}:{seed}: {printable(finding.text)[:600]}', flush=True)
 
 
 def repeat(flags, ground):
@@ -185,10 +185,10 @@ def repeat(flags, ground):
     campaign = Campaign(ground, 0, flags.plain)
     place = pathlib.Path(flags.findings) / f'{group}-{seed}'
     found, outcome, folder = campaign.run(group, int(seed))
-    findings_of(flags, 1).keep(group, int(seed), found or ['nothing was found'], campaign, folder)
+    findings_of(flags, 1).keep(group, int(seed), found, campaign, folder)
     campaign.close()
-    for sentence in found:
-        print(printable(sentence))
+    for finding in found:
+        print(printable(finding.text))
     print(f'{outcome}; the files are in {place}')
     return 1 if found else 0
 

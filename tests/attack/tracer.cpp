@@ -12,7 +12,6 @@
 //   --log=FILE        write the number of calls that were counted
 // Ends as the program does: with its status, or by its signal.
 #include <errno.h>
-#include <linux/ptrace.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -119,8 +118,8 @@ class Tracer {
   }
 
   void OnCall(pid_t thread) {
-    ptrace_syscall_info info = {};
-    ptrace(static_cast<__ptrace_request>(PTRACE_GET_SYSCALL_INFO), thread,
+    __ptrace_syscall_info info = {};
+    ptrace(PTRACE_GET_SYSCALL_INFO, thread,
            reinterpret_cast<void*>(sizeof info), &info);
     if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
       const auto number = static_cast<long>(info.entry.nr);

@@ -1,5 +1,6 @@
 """What every run of crema promises, whatever it is given."""
 import re
+import typing
 
 LOG_LINE = re.compile(r'^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [\w.]+:\d+\] ')
 SANITIZER = re.compile(r'(ERROR: \w+Sanitizer[^\n]*|runtime error:[^\n]*)')
@@ -30,7 +31,8 @@ def complaints(result, allowance):
                      f'{allowance.memory >> 20} MiB')
     if result.left_behind:
         found.append('left a process behind')
-    if control := re.search(r'[\x00-\x08\x0b-\x1f\x7f]', result.err + result.out):
+    control = re.search(r'[\x00-\x08\x0b-\x1f\x7f]', result.err + result.out)
+    if control:
         found.append(f'wrote the control character {ord(control.group()):#04x}')
     return found
 
@@ -77,6 +79,16 @@ def of_the_sentence(result):
 def last_line(result):
     lines = result.err.strip().split('\n')
     return lines[-1][:300]
+
+
+class Finding(typing.NamedTuple):
+    """A complaint with where it was; `kind` is the same for those that are likely one fault."""
+    text: str
+    kind: str
+
+
+def finding(where, complaint, kind=''):
+    return Finding(f'{where}: {complaint}', f'{kind}: {signature(complaint)}')
 
 
 def signature(complaint):
