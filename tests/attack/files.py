@@ -25,6 +25,9 @@ RECORDS = stock.IMAGES_PER_CLASS * len(stock.CLASSES)
 SOLVER = stock.solver(2, 'snapshot_after_train: false')
 ENDING = stock.solver(4, stock.RUN_OPTIONS).replace('"run"', '"out"')  # resumes a run, and saves its end elsewhere
 TRAIN = ['train', '--solver=solver.prototxt', '--threads=1']
+# What may come through a pipe, as in --model=<(sed ...), and is waited for.
+OF_PIPES = ('net', 'solver', 'flags', 'log', 'metrics', 'list', 'windows', 'h5 list', 'weights', 'state',
+            'mean', 'matrix')
 # What a user may keep in a folder under names that are like ours.
 BYSTANDERS = ('run_iter_5_my_notes.tmp.2', 'out_iter_1.caffemodel.tmp.notes', 'other_iter_2.caffemodel',
               'mine.txt', 'out.tmp')
@@ -229,6 +232,8 @@ class Files:
     def _of_stopping(plan, result):
         """Only training may go on for long, and it must be at work."""
         if not result.stopped or result.killed:
+            return
+        if plan['damage'] == 'pipe' and plan['kind'] in OF_PIPES:
             return
         if result.seconds < 0.3 * result.clock:
             yield f'waited for {result.clock:.0f} s'

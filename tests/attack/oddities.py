@@ -55,6 +55,7 @@ def link_to_itself(path, _):
 def device(name):
     def put(path, _):
         path.symlink_to(f'/dev/{name}')
+    put.__name__ = f'link to /dev/{name}'
     return put
 
 

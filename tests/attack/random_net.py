@@ -130,6 +130,8 @@ def unary_options(rng, kind, blob):
 def add_unary(net, rng):
     kind = rng.choice(SMOOTH)
     blob = net.pick(lambda b: b.rank >= 0)
+    if blob is None:
+        return
     if kind in ('Scale', 'Bias'):
         return add_scale(net, rng, kind, blob)
     options = unary_options(rng, kind, blob)
@@ -229,7 +231,7 @@ def add_convolution(net, rng):
     if rng.random() < 0.1:
         options['force_nd_im2col'] = True
     net.add(kind, [blob], [[blob.shape[0], options['num_output'], *out]],
-            {'convolution_param': options}, **params(rng, 2))
+            {'convolution_param': options}, **params(rng, 1 + options['bias_term']))
 
 
 def pooled(extent, kernel, stride, pad, ceil):
@@ -290,7 +292,7 @@ def add_inner_product(net, rng):
                'bias_term': rng.random() < 0.7, 'weight_filler': filler(rng),
                **engine(rng, 'CAFFE', 'DEFAULT')}
     net.add('InnerProduct', [blob], [[*blob.shape[:axis], outputs]],
-            {'inner_product_param': options}, **params(rng, 2))
+            {'inner_product_param': options}, **params(rng, 1 + options['bias_term']))
 
 
 def add_shape_change(net, rng):

@@ -51,7 +51,7 @@ def parse_flags():
 
 
 class Worker:
-    """A process that runs cases; `busy` is the group of its case, with the time it began."""
+    """A process that runs cases; `busy` is the group and seed of its case."""
 
     def __init__(self, ground, number, flags):
         self.pipe, theirs = FORK.Pipe()
@@ -61,7 +61,7 @@ class Worker:
         theirs.close()
 
     def give(self, group, seed):
-        self.busy = group, seed, time.monotonic()
+        self.busy = group, seed
         self.pipe.send((group, seed))
 
     def close(self):
@@ -87,23 +87,26 @@ def findings_of(flags, most):
 
 
 def run_case(campaign, findings, group, seed):
-    """(what was found, the outcome), or a traceback: then this program is at fault."""
+    """(what was found, the outcome, the runs, the seconds of the processor); or None and a
+    traceback: then this program is at fault."""
     try:
-        began = campaign.runner.runs
+        runner = campaign.runner
+        runs, seconds = runner.runs, runner.seconds + time.process_time()
         found, outcome, folder = campaign.run(group, seed)
         if findings.count(group, seed, found):
             findings.keep(group, seed, found, campaign, folder)
         shutil.rmtree(folder, ignore_errors=True)
-        return found, outcome, campaign.runner.runs - began
+        spent = runner.seconds + time.process_time() - seconds
+        return found, outcome, runner.runs - runs, spent
     except Exception:  # pylint: disable=broad-except
-        return None, traceback.format_exc(), 0
+        return None, traceback.format_exc(), 0, 0
 
 
 class Count:
     """Of one group."""
 
     def __init__(self):
-        self.seconds = self.cases = self.runs = self.found = 0
+        self.seconds = self.cases = self.runs = self.found = 0  # seconds of the processor
         self.outcomes = {}
 
     def add(self, seconds, found, outcome, runs):
@@ -117,7 +120,7 @@ class Count:
         rate = 60 * self.cases / self.seconds if self.seconds else 0
         outcomes = ', '.join(f'{count} {name}' for name, count in sorted(self.outcomes.items()))
         return (f'{group}: {self.cases} cases ({outcomes}), {self.runs} runs, '
-                f'{rate:.0f} cases a minute of one worker, {self.found} with findings')
+                f'{rate:.0f} cases a minute of processor time, {self.found} with findings')
 
 
 class Attack:
@@ -143,8 +146,8 @@ class Attack:
         return min(open_groups, default=None, key=lambda g: self._spent(g) / GROUPS[g].weight)
 
     def _spent(self, group):
-        under_way = sum(time.monotonic() - w.busy[2] for w in self._workers if w.busy and w.busy[0] == group)
-        return self.counts[group].seconds + under_way
+        under_way = sum(w.busy is not None and w.busy[0] == group for w in self._workers)
+        return self.counts[group].seconds + under_way * 0.1
 
     def _give(self, worker):
         group = self._next_group()
@@ -168,13 +171,13 @@ class Attack:
             print('stopped')
 
     def _take(self, worker, answer):
-        group, seed, began = worker.busy
-        found, outcome, runs = answer
+        group, seed = worker.busy
+        found, outcome, runs, seconds = answer
         if found is None:
             self.broken += 1
             print(f'{group}:{seed}: the attack itself failed:\n{outcome}', flush=True)
             return
-        self.counts[group].add(time.monotonic() - began, found, outcome, runs)
+        self.counts[group].add(seconds, found, outcome, runs)
         for finding in self.findings.count(group, seed, found):
             print(f'{group}:{seed}: {printable(finding.text)[:600]}', flush=True)
 

@@ -76,7 +76,7 @@ class Runner:
         libraries = pathlib.Path(self.program).parent.parent
         self._codecs = [str(path) for path in libraries.glob('lib*/libcrema_image_codecs.so')]
         self._servers = {}
-        self.runs = 0
+        self.runs, self.seconds = 0, 0.0  # of the processor, in all
 
     def environment(self, more=None):
         """What runs see: little, and the same everywhere."""
@@ -123,6 +123,7 @@ class Runner:
                         clock / 1e6, read_some(out), read_some(err))
         result.stopped, result.killed = bool(flags & 1), bool(flags & 2)
         result.left_behind = bool(flags & 4)
+        self.seconds += result.seconds
         return result
 
     def start(self, folder, command, env=None, bounds=Bounds(), closed=(), limits=None, user=None,
@@ -148,6 +149,7 @@ class Runner:
         result = Result(shown, status, used.ru_maxrss * 1024, used.ru_utime + used.ru_stime,
                         time.monotonic() - began, read_some(out), read_some(err))
         result.stopped, result.killed, result.left_behind = stopped, killed, end_group(pid)
+        self.seconds += result.seconds
         return result
 
     def close(self):

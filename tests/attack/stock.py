@@ -187,7 +187,8 @@ class Stock:
         self._write('net.prototxt', net())
         text = solver(4, f'snapshot: 2 {RUN_OPTIONS} {more}').replace('"run"', f'"{prefix}"')
         self._write('solver.prototxt', text)
-        result = self._crema('train', '--solver=solver.prototxt', f'--metrics={prefix}.jsonl',
+        result = self._crema('train', '--solver=solver.prototxt', '--threads=1',
+                             f'--metrics={prefix}.jsonl',
                              f'--tensorboard={prefix}_events')
         metrics = self.folder / f'{prefix}.jsonl'
         metrics.write_text(without_times(metrics.read_text()))
