@@ -15,3 +15,13 @@ VISIBLE = {**WRITES, **NAMES, **CLOSE, **LOCKS}
 
 def flag(calls):
     return '--calls=' + ','.join(str(number) for number in calls.values())
+
+
+def before_main(runner, calls=None):
+    """How many of these calls (or of all) a run makes until main() can take care of anything: those
+    of one that only reads its command line."""
+    counted = runner.folder / 'counted'
+    options = [flag(calls)] if calls else []
+    runner.start(runner.folder, [runner.helpers.tracer, *options, f'--log={counted}', '--',
+                                 runner.program, 'train'])
+    return int(counted.read_text())

@@ -67,7 +67,7 @@ class Killed:
         result, what = self._end_at(kill)
         ends = (0, *ENDS[kill['signal']])
         early = result.status == -kill['signal'] and (
-            has_nothing_to_save(result, kill) or is_early(self.runner, self.folder, kill))
+            has_nothing_to_save(result, kill) or is_early(self.runner, kill))
         if result.status not in ends and not early:
             self.found.append(f'{what}: ended with status {result.status}: {verdict.last_line(result)}')
         newest, broken = lives.newest_whole(self.folder)
@@ -131,16 +131,10 @@ def has_nothing_to_save(result, kill):
     return kill['signal'] != signal.SIGHUP and 'Starting Optimization' not in result.err
 
 
-def is_early(runner, folder, kill):
-    """Whether the signal came before main() could have taken care of it; a run that only reads its
-    command line tells how many calls that are."""
+def is_early(runner, kill):
+    """Whether the signal came before main() could have taken care of it."""
     if kill['how'] == 'time' or runner.helpers.tracer is None:
         return True
-    counted = folder / 'counted'
-    options = [calls.flag(calls.VISIBLE)] if kill['how'] == 'visible call' else []
-    runner.start(folder, [runner.helpers.tracer, *options, f'--log={counted}', '--', runner.program,
-                          'train'], bounds=BOUNDS)
-    most = MOST_VISIBLE if options else MOST_CALLS
-    early = 1 + int(kill['share'] ** 1.5 * most) <= int(counted.read_text())
-    counted.unlink()
-    return early
+    visible = kill['how'] == 'visible call'
+    most = MOST_VISIBLE if visible else MOST_CALLS
+    return 1 + int(kill['share'] ** 1.5 * most) <= calls.before_main(runner, visible and calls.VISIBLE)

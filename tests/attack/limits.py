@@ -242,6 +242,9 @@ class Hardship:
 
     def _error(self, command):
         kind, error, at, last = self.what
+        if self.runner.helpers.tracer and kind == 'memory':  # the loader crashes without it
+            before = calls.before_main(self.runner, calls.MEMORY)
+            at, last = at + before, last + before
         return self._trace([calls.flag(FAILING[kind]), f'--at={at}', f'--last={last}',
                             f'--error={ERRORS[error]}'], command)
 
