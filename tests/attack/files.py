@@ -61,6 +61,10 @@ def database_kinds():
         commands = [['mean', name, *backend], ['mean', name, 'out.binaryproto', *backend], TRAIN, show]
         for options in ('', 'shuffle: true'):
             yield Kind(name, [name], [name + '/*'], commands, reading(name, options), weight=2)
+    yield Kind('tables', ['tables'], ['tables/*.ldb', 'tables/*.ldb', 'tables/MANIFEST*'],
+               [['mean', 'tables', '--backend=leveldb'], TRAIN],
+               {**reading('leveldb'), 'net.prototxt': reading('leveldb')['net.prototxt'].replace(
+                   '"leveldb"', '"tables"')})
 
 
 def list_kinds():
@@ -113,6 +117,9 @@ def snapshot_kinds():
                    [score, [*TRAIN, f'--weights={weights}']], net, bounds=bounds, allowed=allowed, weight=2)
         yield Kind('state' + end, ['lmdb', weights, state], [state, state, weights],
                    [[*TRAIN, f'--snapshot={state}']], ending, bounds=bounds, allowed=allowed, weight=2)
+        if not end:
+            yield Kind('moved state', ['lmdb', weights, state], [weights],
+                       [[*TRAIN, f'--snapshot=copy/{state}']], ending)
         later = [f'{name}_iter_4.caffemodel{end}', f'{name}_iter_4.solverstate{end}']
         form = 'snapshot_format: HDF5' if end else ''
         auto = stock.solver(4, f'snapshot: 2 {stock.RUN_OPTIONS} {form}')
@@ -167,6 +174,9 @@ class Files:
             (folder / name).write_text(text)
         if kind.name == 'net':
             self._write_net(rng, folder)
+        if kind.name == 'moved state':  # what is damaged is not the copy's
+            (folder / 'copy').mkdir()
+            folders.copy(folder, kind.needs[1:], folder / 'copy')
         victim = rng.choice(sorted(p for v in [rng.choice(kind.victims)] for p in folder.glob(v)))
         damage = self._damage(rng, victim, kind)
         self._add_bystanders(rng, folder)
@@ -214,6 +224,8 @@ class Files:
         found += folders.differences(before, folders.look(folder), self._exempt(plan, may_change))
         if result.status == 0 and not result.stopped:
             found += self._of_success(plan, folder, result)
+        elif plan['kind'] == 'moved state':
+            found.append(f'refused a good snapshot: {verdict.last_line(result)}')
         where = f"{plan['kind']}, {plan['victim']} ({plan['damage']}), {plan['command'][0]}"
         kind = f"{plan['kind']}, {plan['command'][0]}"
         outcome = 'accepted' if result.status == 0 else 'refused'
@@ -250,7 +262,7 @@ class Files:
         name = 'hrun' if end else 'run'
         if kind.startswith('snapshots'):
             yield from self._compare(folder, f'{name}_iter_4.caffemodel{end}', f'{name}_iter_4', end)
-        elif kind.startswith('state') and command[0] == 'train':
+        elif kind.startswith(('state', 'moved state')) and command[0] == 'train':
             yield from self._compare(folder, 'out_iter_4.caffemodel', 'run_iter_4', '')
 
     def _compare(self, folder, made, good, end):

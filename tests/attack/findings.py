@@ -10,6 +10,7 @@ class Findings:
     def __init__(self, folder, command, most):
         self.folder, self._command, self._most = pathlib.Path(folder), command, most
         self.kinds = collections.Counter()
+        self.suffix = ''  # of the names of folders
         self._first = {}
 
     def count(self, group, seed, found):
@@ -24,8 +25,8 @@ class Findings:
         return new
 
     def keep(self, group, seed, found, campaign, left):
-        """Moves `left`, the folder of the case as it was left, here."""
-        place = self.folder / f'{group}-{seed}'
+        """Moves `left`, the folder of the case as it was left, here. Returns the folder."""
+        place = self.folder / f'{group}-{seed}{self.suffix}'
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         move(left, place / 'after')
@@ -36,6 +37,7 @@ class Findings:
         texts = [finding.text for finding in found] or ['nothing was found']
         (place / 'finding.txt').write_text('\n'.join([*texts, '', 'repeat: ' + repeat, '', *told]) + '\n',
                                            errors='backslashreplace')
+        return place
 
     def lines(self):
         """One for each kind of finding, the commonest first."""

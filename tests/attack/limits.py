@@ -16,6 +16,7 @@ import stock
 import verdict
 from runner import Bounds
 from verdict import Allowance
+from weights_files import comparable
 
 BOUNDS = Bounds(stop=25, kill=40)
 ALLOWED = Allowance(memory=400 << 20, seconds=20)
@@ -52,6 +53,7 @@ COMMANDS = {
     'show': (['show', '--model=net.prototxt', '--engines'], None),
     'plot': (['plot', 'run.jsonl', 'run.log', '--out=out.svg'], 'out.svg'),
     'plot png': (['plot', 'run.jsonl', '--out=out.png'], 'out.png'),
+    'write hdf5': (['train', '--solver=output_solver.prototxt', '--threads=1'], 'made.h5'),
     'help': (['help', 'Convolution'], None),
 }
 NEEDED = ['lmdb', 'leveldb', 'encoded', 'images', 'list.txt', 'windows.txt', 'images.idx.gz',
@@ -100,6 +102,9 @@ def random_limit(rng):
 
 def write_inputs(source, life, folder):
     life.write(source, folder)
+    (folder / 'output_solver.prototxt').write_text(
+        stock.solver(3, 'snapshot_after_train: false').replace('"net.', '"output.'))
+    (folder / 'output.prototxt').write_text(stock.output_net('made.h5'))
     folders.copy(source, [name for name in NEEDED if not (folder / name).exists()], folder)
 
 
@@ -172,7 +177,7 @@ class Limits:
             result = runner.crema(folder, *words, bounds=BOUNDS)
             if result.status != 0:
                 raise RuntimeError(f'crema {" ".join(words)}: {result.err}')
-            self._expected[command] = result.out, (folder / made).read_bytes() if made else None
+            self._expected[command] = result.out, comparable(folder / made) if made else None
         return self._expected[command]
 
     def _compare(self, command, folder, result, runner, hardship):
@@ -184,7 +189,7 @@ class Limits:
             return
         if not (folder / made).is_file():
             yield f"ends well without '{made}'"
-        elif (folder / made).read_bytes() != data:
+        elif comparable(folder / made) != data:
             yield f"ends well with another '{made}'"
 
 
@@ -221,7 +226,7 @@ class Hardship:
         return getattr(self, '_' + self.how)([self.runner.program, *words])
 
     def _start(self, command, **how):
-        return self.runner.start(self.folder, command, bounds=BOUNDS, **how)
+        return self.runner.start(self.folder, command, bounds=BOUNDS, natural=True, **how)
 
     def _closed(self, command):
         return self._start(command, closed=self.what)
@@ -275,7 +280,7 @@ class Hardship:
             (disk / 'filling').write_bytes(bytes(1 << 16))
             if read_only:
                 disks.make_read_only(disk, size + (1 << 16))
-            result = self.runner.start(disk, command, bounds=BOUNDS)
+            result = self.runner.start(disk, command, bounds=BOUNDS, natural=True)
             self.broken = [f"'{name}' on the small disk has not its own weights"
                            for name in lives.newest_whole(disk)[1]]
         disk.rmdir()

@@ -2,6 +2,7 @@
 import pathlib
 import zlib
 
+import calls
 import folders
 import stock
 import wire
@@ -50,6 +51,9 @@ class Life:
         if self.setting == 'two tests':
             text = text.replace('net: "net.prototxt"', 'train_net: "net.prototxt"', 1)
         (folder / 'solver.prototxt').write_text(text)
+
+    def __repr__(self):
+        return self.name
 
     @property
     def images(self):
@@ -119,7 +123,19 @@ class Undisturbed:
 
     def __init__(self, source, folder, runner):
         self._source, self._folder, self._runner = source, pathlib.Path(folder), runner
-        self._known = {}
+        self._known, self._calls = {}, {}
+
+    def calls(self, life):
+        """{which: how many} system calls such a life makes, about; counted for each reader."""
+        if life.reader not in self._calls:
+            folder = self._folder / f'counted {life.reader}'
+            folder.mkdir(parents=True)
+            life.write(self._source, folder)
+            words = life.command(resume=False)
+            self._calls[life.reader] = {
+                'call': calls.count(self._runner, folder, words),
+                'visible call': calls.count(self._runner, folder, words, calls.VISIBLE)}
+        return self._calls[life.reader]
 
     def of(self, life):
         """(the end, the files there, what went wrong or "")"""

@@ -100,7 +100,7 @@ def change_wiring(rng, layers):
     elif what == 2 and names:
         names[rng.randrange(len(names))] = rng.choice(other.get('top') or ['nothing'])
     elif what == 3:
-        layer[end] = names * rng.choice((2, 40))
+        layer[end] = names * rng.choice((2, 40, 3000))
     else:
         rng.shuffle(names)
 

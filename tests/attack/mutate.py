@@ -8,7 +8,7 @@ NUMBERS = (b'0', b'-1', b'1', b'2147483647', b'-2147483648', b'4294967295', b'99
 
 
 def place(rng, data):
-    """Somewhere in it; the start and the end, where headers are, more often than the middle."""
+    """Somewhere in it; more often at the start and the end, where headers are."""
     size = len(data)
     window = min(size, 64)
     where = rng.random()
@@ -136,4 +136,4 @@ def damage(rng, data, is_text):
     """Once, or several times."""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         data = rng.choice(TEXT if is_text else BINARY)(rng, data)
-    return data[:1 << 20]
+    return data[:8 << 20]

@@ -207,8 +207,13 @@ def conv_options(rng, spatial):
 
 def add_convolution(net, rng):
     kind = rng.choice(('Convolution', 'Convolution', 'Convolution', 'Deconvolution', 'Im2col'))
-    blob = net.pick(lambda b: 3 <= b.rank <= 5 and b.count > 0)
+    blob = net.pick(lambda b: 2 <= b.rank <= 5 and b.count > 0)
     if blob is None:
+        return
+    if blob.rank == 2:  # there is nothing to slide over
+        if rng.random() < 0.1:
+            net.add(kind, [blob], [blob.shape], {'convolution_param': {
+                'kernel_size': 1, **({} if kind == 'Im2col' else {'num_output': blob.shape[1]})}})
         return
     channels, spatial = blob.shape[1], blob.shape[2:]
     options, axes = conv_options(rng, spatial)

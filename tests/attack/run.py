@@ -183,12 +183,13 @@ class Attack:
 
 
 def repeat(flags, ground):
-    """One case; its folder stays."""
+    """One case; its folder stays, beside that of the finding."""
     group, seed = flags.only.split(':')
     campaign = Campaign(ground, 0, flags.plain)
-    place = pathlib.Path(flags.findings) / f'{group}-{seed}'
+    findings = findings_of(flags, 1)
+    findings.suffix = '-again'
     found, outcome, folder = campaign.run(group, int(seed))
-    findings_of(flags, 1).keep(group, int(seed), found, campaign, folder)
+    place = findings.keep(group, int(seed), found, campaign, folder)
     campaign.close()
     for finding in found:
         print(printable(finding.text))

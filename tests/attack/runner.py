@@ -78,11 +78,13 @@ class Runner:
         self._servers = {}
         self.runs, self.seconds = 0, 0.0  # of the processor, in all
 
-    def environment(self, more=None):
-        """What runs see: little, and the same everywhere."""
+    def environment(self, more=None, natural=False):
+        """What runs see: little, and the same everywhere. `natural`: without the variables that save
+        the program from starting itself anew and its libraries from starting threads."""
         kept = {name: value for name, value in os.environ.items() if name.endswith('SAN_OPTIONS')}
-        base = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C',
-                'OMP_WAIT_POLICY': 'passive', 'OPENBLAS_NUM_THREADS': '1'}
+        base = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C'}
+        if not natural:
+            base.update({'OMP_WAIT_POLICY': 'passive', 'OPENBLAS_NUM_THREADS': '1'})
         if self.sanitized:  # leaks cannot be looked for under a tracer
             base['ASAN_OPTIONS'] = 'detect_leaks=0:allocator_may_return_null=1:' \
                                    'verify_asan_link_order=0'
@@ -127,12 +129,12 @@ class Runner:
         return result
 
     def start(self, folder, command, env=None, bounds=Bounds(), closed=(), limits=None, user=None,
-              bare_env=None, streams=None):
+              bare_env=None, streams=None, natural=False):
         """Starts a whole process. `closed`: descriptors that it lacks; `limits`: {RLIMIT_: bytes};
         `user`: a number to run as; `streams`: {descriptor: path} instead of files of our own."""
         self.runs += 1
         out, err = self.folder / 'stdout', self.folder / 'stderr'
-        environment = self.environment(env) if bare_env is None else bare_env
+        environment = self.environment(env, natural) if bare_env is None else bare_env
         paths = {0: '/dev/null', 1: str(out), 2: str(err), **(streams or {})}
         all_limits = {resource.RLIMIT_CORE: 0, **(limits or {})}
         if not self.sanitized:

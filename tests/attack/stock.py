@@ -78,6 +78,14 @@ def net(train='lmdb', test=None, middle=MIDDLE, options=''):
             data_layer(test or train, TEST, batch=5) + middle + END)
 
 
+def output_net(name):
+    """Writes what it reads to an HDF5 file."""
+    return (data_layer('lmdb', batch=5) +
+            'layer { name: "out" type: "HDF5Output" bottom: "data" bottom: "label" '
+            f'hdf5_output_param {{ file_name: "{name}" }} }}\n'
+            'layer { name: "l" type: "Reduction" bottom: "data" top: "l" loss_weight: 1 }\n')
+
+
 def solver(iterations=4, more=''):
     return (f'net: "net.prototxt" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" random_seed: 3 '
             f'display: 1 max_iter: {iterations} snapshot_prefix: "run" solver_mode: CPU {more}\n')
@@ -147,6 +155,9 @@ class Stock:
         self._crema('convert', 'imageset', 'images', 'list.txt', 'leveldb', '--backend=leveldb')
         self._crema('convert', 'imageset', 'images', 'list.txt', 'encoded', '--encode_type=jpg')
         self._crema('mean', 'lmdb', 'mean.binaryproto')
+        # Large enough for LevelDB to begin tables besides its log.
+        self._crema('convert', 'imageset', 'images', 'list.txt', 'tables', '--backend=leveldb',
+                    '--resize_height=400', '--resize_width=400')
 
     def _codecs(self):
         """One image of each type; most are taken out of a database of compressed images."""
@@ -169,10 +180,7 @@ class Stock:
         return found
 
     def _hdf5(self):
-        self._write('net.prototxt', data_layer('lmdb', batch=5) +
-                    'layer { name: "out" type: "HDF5Output" bottom: "data" bottom: "label" '
-                    'hdf5_output_param { file_name: "data.h5" } }\n'
-                    'layer { name: "l" type: "Reduction" bottom: "data" top: "l" loss_weight: 1 }')
+        self._write('net.prototxt', output_net('data.h5'))
         self._write('solver.prototxt', solver(3, 'snapshot_after_train: false'))
         self._crema('train', '--solver=solver.prototxt')
         self._write('h5.txt', 'data.h5\n')
