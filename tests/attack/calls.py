@@ -17,18 +17,18 @@ def flag(calls):
     return '--calls=' + ','.join(str(number) for number in calls.values())
 
 
-def count(runner, folder, words, calls=None):
+def count(runner, folder, words, calls=None, natural=False):
     """How many of these calls, or of all, a run of crema makes; 0 if there is no tracer."""
     if runner.helpers.tracer is None:
         return 0
     counted = runner.folder / 'counted'
     options = [flag(calls)] if calls else []
     runner.start(folder, [runner.helpers.tracer, *options, f'--log={counted}', '--', runner.program,
-                          *words])
+                          *words], natural=natural)
     return int(counted.read_text())
 
 
-def before_main(runner, calls=None):
+def before_main(runner, calls=None, natural=False):
     """Those that a run makes until main() can take care of anything, and some more: those of a run
     that only reads its command line."""
-    return count(runner, runner.folder, ['train'], calls)
+    return count(runner, runner.folder, ['train'], calls, natural)

@@ -61,10 +61,10 @@ def database_kinds():
         commands = [['mean', name, *backend], ['mean', name, 'out.binaryproto', *backend], TRAIN, show]
         for options in ('', 'shuffle: true'):
             yield Kind(name, [name], [name + '/*'], commands, reading(name, options), weight=2)
-    yield Kind('tables', ['tables'], ['tables/*.ldb', 'tables/*.ldb', 'tables/MANIFEST*'],
+    yield Kind('tables', ['tables'], ['tables/*.ldb', 'tables/*.ldb', 'tables/*'],
                [['mean', 'tables', '--backend=leveldb'], TRAIN],
                {**reading('leveldb'), 'net.prototxt': reading('leveldb')['net.prototxt'].replace(
-                   '"leveldb"', '"tables"')})
+                   '"leveldb"', '"tables"')}, weight=3)
 
 
 def list_kinds():

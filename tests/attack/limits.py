@@ -95,7 +95,7 @@ def random_limit(rng):
     amounts = {'RLIMIT_NOFILE': (3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 40),
                'RLIMIT_AS': [m << 20 for m in (60, 100, 150, 200, 250, 300, 400, 600, 1000)],
                'RLIMIT_FSIZE': (0, 1, 100, 1000, 4096, 5000, 8192, 20000, 100000),
-               'RLIMIT_STACK': (1 << 16, 1 << 18, 1 << 20), 'RLIMIT_MEMLOCK': (0, ),
+               'RLIMIT_STACK': (1 << 19, 1 << 20), 'RLIMIT_MEMLOCK': (0, ),
                'RLIMIT_DATA': [m << 20 for m in (5, 20, 50, 100, 300)]}[name]
     return name, rng.choice(amounts)
 
@@ -248,7 +248,7 @@ class Hardship:
     def _error(self, command):
         kind, error, at, last = self.what
         if self.runner.helpers.tracer and kind == 'memory':  # the loader crashes without it
-            before = calls.before_main(self.runner, calls.MEMORY)
+            before = calls.before_main(self.runner, calls.MEMORY, natural=True)
             at, last = at + before, last + before
         return self._trace([calls.flag(FAILING[kind]), f'--at={at}', f'--last={last}',
                             f'--error={ERRORS[error]}'], command)

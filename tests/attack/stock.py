@@ -7,6 +7,7 @@ import struct
 import zlib
 
 import handmade
+import leveldb
 import wire
 
 CLASSES = ('cat', 'dog', 'owl')
@@ -155,9 +156,9 @@ class Stock:
         self._crema('convert', 'imageset', 'images', 'list.txt', 'leveldb', '--backend=leveldb')
         self._crema('convert', 'imageset', 'images', 'list.txt', 'encoded', '--encode_type=jpg')
         self._crema('mean', 'lmdb', 'mean.binaryproto')
-        # Large enough for LevelDB to begin tables besides its log.
-        self._crema('convert', 'imageset', 'images', 'list.txt', 'tables', '--backend=leveldb',
-                    '--resize_height=400', '--resize_width=400')
+        leveldb.write(self.folder / 'tables', [
+            leveldb.datum(3, HEIGHT, WIDTH, self._random.randbytes(3 * HEIGHT * WIDTH), i % 3)
+            for i in range(IMAGES_PER_CLASS * len(CLASSES))])
 
     def _codecs(self):
         """One image of each type; most are taken out of a database of compressed images."""
