@@ -23,19 +23,20 @@ OF_HDF5 = Allowance(memory=250 << 20, seconds=25)
 OF_FLAGS = Allowance(memory=150 << 20, seconds=5, statuses=(0, 1, 2))  # a part of the command line
 RECORDS = stock.IMAGES_PER_CLASS * len(stock.CLASSES)
 SOLVER = stock.solver(2, 'snapshot_after_train: false')
-ENDING = stock.solver(4, stock.RUN_OPTIONS).replace('"run"', '"out"')  # resumes a run, and saves its end elsewhere
+# Resumes a run, and saves its end elsewhere.
+ENDING = stock.solver(4, stock.RUN_OPTIONS).replace('"run"', '"out"')
 TRAIN = ['train', '--solver=solver.prototxt', '--threads=1']
 # What may come through a pipe, as in --model=<(sed ...), and is waited for.
-OF_PIPES = ('net', 'solver', 'flags', 'log', 'metrics', 'list', 'windows', 'h5 list', 'weights', 'state',
-            'mean', 'matrix')
+OF_PIPES = ('net', 'solver', 'flags', 'log', 'metrics', 'list', 'windows', 'h5 list', 'weights',
+            'state', 'mean', 'matrix')
 # What a user may keep in a folder under names that are like ours.
-BYSTANDERS = ('run_iter_5_my_notes.tmp.2', 'out_iter_1.caffemodel.tmp.notes', 'other_iter_2.caffemodel',
-              'mine.txt', 'out.tmp')
+BYSTANDERS = ('run_iter_5_my_notes.tmp.2', 'out_iter_1.caffemodel.tmp.notes',
+              'other_iter_2.caffemodel', 'mine.txt', 'out.tmp')
 
 
 class Kind:
-    """`needs`: files of the stock; `victims`: those to be damaged; `texts`: files to write first, by
-    name; `commands`: what reads them; `may_change`: a pattern of paths that a command may write."""
+    """`needs`: files of the stock; `victims`: those to be damaged; `texts`: files to write first,
+    by name; `commands`: what reads them; `may_change`: a pattern of paths that they may write."""
 
     def __init__(self, name, needs, victims, commands, texts=None, is_text=False, bounds=QUICK,
                  allowed=ALLOWED, may_change='out.*', weight=1, images=False):
@@ -58,7 +59,8 @@ def database_kinds():
     show = ['show', '--model=net.prototxt']
     for name in ('lmdb', 'leveldb', 'encoded'):
         backend = ['--backend=leveldb'] if name == 'leveldb' else []
-        commands = [['mean', name, *backend], ['mean', name, 'out.binaryproto', *backend], TRAIN, show]
+        commands = [['mean', name, *backend], ['mean', name, 'out.binaryproto', *backend], TRAIN,
+                    show]
         for options in ('', 'shuffle: true'):
             yield Kind(name, [name], [name + '/*'], commands, reading(name, options), weight=2)
     yield Kind('tables', ['tables'], ['tables/*.ldb', 'tables/*.ldb', 'tables/*'],
@@ -102,21 +104,25 @@ def net_kinds():
                {'net.prototxt': stock.net(), 'solver.prototxt':
                 stock.solver(2, 'test_iter: 1 test_interval: 1 type: "Adam" stepsize: 3 gamma: 0.5 '
                              'snapshot: 1').replace('"run"', '"out"')}, is_text=True, weight=2)
-    yield Kind('flags', ['lmdb'], ['flags.txt'], [['train', '--flagfile=flags.txt']],
-               {**reading('lmdb'), 'flags.txt': '--solver=solver.prototxt\n--threads=1\n--verbose\n'},
-               is_text=True, allowed=OF_FLAGS)
+    yield Kind(
+        'flags', ['lmdb'], ['flags.txt'], [['train', '--flagfile=flags.txt']],
+        {**reading('lmdb'), 'flags.txt': '--solver=solver.prototxt\n--threads=1\n--verbose\n'},
+        is_text=True, allowed=OF_FLAGS)
 
 
 def snapshot_kinds():
     net = {'net.prototxt': stock.net(), 'solver.prototxt': SOLVER}
     ending = {**net, 'solver.prototxt': ENDING}
-    for name, end, bounds, allowed in (('run', '', QUICK, ALLOWED), ('hrun', '.h5', PATIENT, OF_HDF5)):
+    for name, end, bounds, allowed in (('run', '', QUICK, ALLOWED),
+                                       ('hrun', '.h5', PATIENT, OF_HDF5)):
         weights, state = f'{name}_iter_2.caffemodel{end}', f'{name}_iter_2.solverstate{end}'
         score = ['test', '--model=net.prototxt', f'--weights={weights}', '--threads=1']
         yield Kind('weights' + end, ['lmdb', weights], [weights],
-                   [score, [*TRAIN, f'--weights={weights}']], net, bounds=bounds, allowed=allowed, weight=2)
+                   [score, [*TRAIN, f'--weights={weights}']], net, bounds=bounds, allowed=allowed,
+                   weight=2)
         yield Kind('state' + end, ['lmdb', weights, state], [state, state, weights],
-                   [[*TRAIN, f'--snapshot={state}']], ending, bounds=bounds, allowed=allowed, weight=2)
+                   [[*TRAIN, f'--snapshot={state}']], ending, bounds=bounds, allowed=allowed,
+                   weight=2)
         if not end:
             yield Kind('moved state', ['lmdb', weights, state], [weights],
                        [[*TRAIN, f'--snapshot=copy/{state}']], ending)
@@ -144,12 +150,14 @@ def other_kinds():
     yield Kind('metrics', ['lmdb', 'run.jsonl'], ['run.jsonl'],
                [['plot', 'run.jsonl', '--out=out.svg'], ['plot', 'run.jsonl', '--out=out.png']],
                is_text=True)
-    yield Kind('old metrics', ['lmdb', 'run.jsonl'], ['run.jsonl'], [[*TRAIN, '--metrics=run.jsonl']],
+    yield Kind('old metrics',
+               ['lmdb', 'run.jsonl'], ['run.jsonl'], [[*TRAIN, '--metrics=run.jsonl']],
                reading('lmdb'), is_text=True, may_change='run.jsonl')
     yield Kind('log', ['run.log'], ['run.log'],
-               [['plot', 'run.log', '--out=out.svg'], ['plot', 'run.log', '--out=out.png', '--x=time',
-                                                       '--smooth=3']], is_text=True)
-    yield Kind('events', ['lmdb', 'run_events'], ['run_events/*'], [[*TRAIN, '--tensorboard=run_events']],
+               [['plot', 'run.log', '--out=out.svg'],
+                ['plot', 'run.log', '--out=out.png', '--x=time', '--smooth=3']], is_text=True)
+    yield Kind('events',
+               ['lmdb', 'run_events'], ['run_events/*'], [[*TRAIN, '--tensorboard=run_events']],
                reading('lmdb'), may_change='run_events/events.*')
 
 
@@ -213,7 +221,8 @@ class Files:
 
     def attack(self, plan, folder, runner):
         before = folders.look(folder)
-        result = runner.crema(folder, *plan['command'], bounds=plan['bounds'], images=plan['images'])
+        result = runner.crema(folder, *plan['command'], bounds=plan['bounds'],
+                              images=plan['images'])
         size = sum(int(held.split()[0]) for held in before.values() if held[0].isdigit())
         allowed = plan['allowed']
         allowed = Allowance(allowed.memory + 1000 * min(size, 1 << 17), allowed.seconds,
@@ -261,7 +270,8 @@ class Files:
         end = '.h5' if kind.endswith('.h5') else ''
         name = 'hrun' if end else 'run'
         if kind.startswith('snapshots'):
-            yield from self._compare(folder, f'{name}_iter_4.caffemodel{end}', f'{name}_iter_4', end)
+            yield from self._compare(folder, f'{name}_iter_4.caffemodel{end}', f'{name}_iter_4',
+                                     end)
         elif kind.startswith(('state', 'moved state')) and command[0] == 'train':
             yield from self._compare(folder, 'out_iter_4.caffemodel', 'run_iter_4', '')
 

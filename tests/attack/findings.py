@@ -4,8 +4,8 @@ import pathlib
 import shutil
 
 class Findings:
-    """`folder` is made when there is something to keep; `command` repeats a case; `most` findings of
-    one kind are new."""
+    """`folder` is made when there is something to keep; `command` repeats a case; `most` findings
+    of one kind are new."""
 
     def __init__(self, folder, command, most):
         self.folder, self._command, self._most = pathlib.Path(folder), command, most
@@ -35,8 +35,9 @@ class Findings:
         told = [f'{name}: {value}' for name, value in plan.items()]
         repeat = f'{self._command} --only={group}:{seed}'
         texts = [finding.text for finding in found] or ['nothing was found']
-        (place / 'finding.txt').write_text('\n'.join([*texts, '', 'repeat: ' + repeat, '', *told]) + '\n',
-                                           errors='backslashreplace')
+        (place / 'finding.txt').write_text(
+            '\n'.join([*texts, '', 'repeat: ' + repeat, '', *told]) + '\n',
+            errors='backslashreplace')
         return place
 
     def lines(self):

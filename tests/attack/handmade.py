@@ -13,7 +13,8 @@ def jpeg2000(width, height):
     coding = b'\xff\x52' + struct.pack('>HBBHBBBBBB', 12, 0, 0, 1, 0, 0, 4, 4, 0, 1)
     quantities = b'\xff\x5c' + struct.pack('>HBB', 4, 0x40, 0x40)
     packets = b'\0' * 3
-    tile = b'\xff\x90' + struct.pack('>HHIBB', 10, 0, 14 + len(packets), 0, 1) + b'\xff\x93' + packets
+    tile = b'\xff\x90' + struct.pack('>HHIBB', 10, 0, 14 + len(packets), 0, 1)
+    tile += b'\xff\x93' + packets
     return start + coding + quantities + tile + b'\xff\xd9'
 
 
@@ -43,7 +44,8 @@ def gif(width, height):
         bits |= code << count
         count += 3
     data = bits.to_bytes((count + 7) // 8, 'little')
-    blocks = b''.join(bytes([len(data[i:i + 255])]) + data[i:i + 255] for i in range(0, len(data), 255))
+    blocks = b''.join(
+        bytes([len(data[i:i + 255])]) + data[i:i + 255] for i in range(0, len(data), 255))
     palette = bytes((0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255))
     size = struct.pack('<HH', width, height)
     return (b'GIF89a' + size + b'\x81\0\0' + palette + b',\0\0\0\0' + size + b'\0\x02' + blocks +

@@ -1,7 +1,7 @@
 """The group "kills": trainings that are ended, by signals, at any system call or moment.
 
-`--resume=auto` must end bit for bit where an undisturbed run ends, and nothing that was saved may be
-lost on the way.
+`--resume=auto` must end bit for bit where an undisturbed run ends, and nothing that was saved may
+be lost on the way.
 """
 import signal
 import subprocess
@@ -71,7 +71,8 @@ class Killed:
     def die(self, kill):
         result, what = self._run_twice() if kill['how'] == 'twice' else self._end_at(kill)
         if not self._may_end_so(kill, result):
-            self.found.append(f'{what}: ended with status {result.status}: {verdict.last_line(result)}')
+            self.found.append(f'{what}: ended with status {result.status}: '
+                              f'{verdict.last_line(result)}')
         newest, broken = lives.newest_whole(self.folder)
         if newest < self._newest and result.status != 0:
             self.found.append(f'{what}: the newest whole snapshot was {self._newest}, is {newest}')
@@ -95,8 +96,9 @@ class Killed:
         if kill['how'] == 'event' and self.runner.helpers.faults:
             at = 1 + int(kill['share'] * MOST_EVENTS)
             kill['signal'] = signal.SIGKILL
-            return self.runner.crema(self.folder, *words, faults={'CREMA_KILL_AT': str(at)},
-                                     bounds=BOUNDS, images=self.life.images), f'SIGKILL at event {at}'
+            result = self.runner.crema(self.folder, *words, faults={'CREMA_KILL_AT': str(at)},
+                                       bounds=BOUNDS, images=self.life.images)
+            return result, f'SIGKILL at event {at}'
         if kill['how'] == 'time' or self.runner.helpers.tracer is None:
             seconds = kill['share'] * kill['share'] * 0.5
             ends_at_once = kill['signal'] == signal.SIGKILL

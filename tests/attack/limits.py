@@ -1,8 +1,8 @@
 """The group "limits": commands whose surroundings are hostile.
 
 Descriptors closed, limits set, disks full or read-only, system calls that fail or do less than they
-were asked for, mapped files that shrink, odd environments. A command must do its work, or say in one
-sentence why not; whatever was saved before stays, and the next run goes on from it.
+were asked for, mapped files that shrink, odd environments. A command must do its work, or say in
+one sentence why not; whatever was saved before stays, and the next run goes on from it.
 """
 import os
 import re
@@ -23,9 +23,10 @@ ALLOWED = Allowance(memory=400 << 20, seconds=20)
 NOBODY = 60123  # a user who has no other processes
 FAILING = {'reads': calls.READS, 'writes': calls.WRITES, 'names': calls.NAMES, 'locks': calls.LOCKS,
            'memory': calls.MEMORY, 'threads': calls.THREADS, 'close': calls.CLOSE}
-ERRORS = {'EINTR': 4, 'EIO': 5, 'EAGAIN': 11, 'ENOMEM': 12, 'EACCES': 13, 'EMFILE': 24, 'ENOSPC': 28,
-          'EROFS': 30, 'EDQUOT': 122}
-MOST = {'reads': 120, 'writes': 300, 'names': 300, 'locks': 40, 'memory': 250, 'threads': 8, 'close': 120}
+ERRORS = {'EINTR': 4, 'EIO': 5, 'EAGAIN': 11, 'ENOMEM': 12, 'EACCES': 13, 'EMFILE': 24,
+          'ENOSPC': 28, 'EROFS': 30, 'EDQUOT': 122}
+MOST = {'reads': 120, 'writes': 300, 'names': 300, 'locks': 40, 'memory': 250, 'threads': 8,
+        'close': 120}
 VARIABLES = {
     'LC_ALL': ('de_DE.UTF-8', 'tr_TR.UTF-8', 'POSIX', 'C.UTF-8', 'nonsense', 'a' * 5000, ''),
     'LANG': ('fr_FR.UTF-8', '%s', ''), 'LC_NUMERIC': ('de_DE.UTF-8', 'de_DE'),
@@ -34,8 +35,9 @@ VARIABLES = {
     'TMPDIR': ('/nonexistent', '/dev/null', ''), 'HOME': ('', '/dev/null'), 'PATH': ('', ),
     'TZ': ('nonsense', '/dev/zero', ':/etc/passwd'), 'COLUMNS': ('0', '-5', '1', '99999999', 'x'),
     'TERM': ('dumb', 'xterm', '%n'), 'GLOG_minloglevel': ('2', 'x'), 'GLOG_v': ('9', ),
-    'GLOG_log_dir': ('/nonexistent', ), 'OPENCV_LOG_LEVEL': ('VERBOSE', 'x'), 'HDF5_USE_FILE_LOCKING':
-    ('TRUE', 'x'), 'MALLOC_ARENA_MAX': ('1', ), 'GOMP_SPINCOUNT': ('x', '-1', '99999999999999999999'),
+    'GLOG_log_dir': ('/nonexistent', ), 'OPENCV_LOG_LEVEL': ('VERBOSE', 'x'),
+    'HDF5_USE_FILE_LOCKING': ('TRUE', 'x'), 'MALLOC_ARENA_MAX': ('1', ),
+    'GOMP_SPINCOUNT': ('x', '-1', '99999999999999999999'),
     'LD_BIND_NOW': ('1', ), 'ONEDNN_VERBOSE': ('2', ), 'DNNL_MAX_CPU_ISA': ('SSE41', 'x')}
 
 # What is run: the words, what it makes, and its inputs beside those of a life.
@@ -43,8 +45,8 @@ COMMANDS = {
     'mean': (['mean', 'lmdb', 'out.binaryproto'], 'out.binaryproto'),
     'mean of leveldb': (['mean', 'leveldb', '--backend=leveldb'], None),
     'convert': (['convert', 'imageset', 'images', 'list.txt', 'out'], 'out/data.mdb'),
-    'convert to leveldb': (['convert', 'imageset', 'images', 'list.txt', 'out', '--backend=leveldb'],
-                           None),
+    'convert to leveldb': (
+        ['convert', 'imageset', 'images', 'list.txt', 'out', '--backend=leveldb'], None),
     'convert mnist': (['convert', 'mnist', 'images.idx.gz', 'labels.idx', 'out'], 'out/data.mdb'),
     'test': (['test', '--model=net.prototxt', '--weights=run_iter_2.caffemodel', '--threads=1',
               '--engine=CAFFE'], None),
@@ -57,8 +59,8 @@ COMMANDS = {
     'help': (['help', 'Convolution'], None),
 }
 NEEDED = ['lmdb', 'leveldb', 'encoded', 'images', 'list.txt', 'windows.txt', 'images.idx.gz',
-          'labels.idx', 'run_iter_2.caffemodel', 'run_iter_2.solverstate', 'hrun_iter_2.caffemodel.h5',
-          'run.jsonl', 'run.log', 'data.h5', 'h5.txt']
+          'labels.idx', 'run_iter_2.caffemodel', 'run_iter_2.solverstate',
+          'hrun_iter_2.caffemodel.h5', 'run.jsonl', 'run.log', 'data.h5', 'h5.txt']
 MAPPED = ('lmdb/data.mdb', 'encoded/data.mdb', 'leveldb/*.l*', 'images/cat/0.png', 'list.txt',
           'run_iter_2.caffemodel', 'data.h5')
 
@@ -85,13 +87,14 @@ def random_hardship(rng):
         return how, (rng.choice((0, 1, 2, 3, 4, 6, 10, 20)) * 4096, rng.random() < 0.2)
     if how == 'environment':
         names = rng.sample(list(VARIABLES), rng.choice((1, 2, 4)))
-        return how, {name: rng.choice(VARIABLES[name]) for name in names} if rng.random() < 0.95 else None
+        chosen = {name: rng.choice(VARIABLES[name]) for name in names}
+        return how, chosen if rng.random() < 0.95 else None
     return how, rng.choice(('read-only', 'one process', 'few processes', 'unreadable'))
 
 
 def random_limit(rng):
-    name = rng.choice(('RLIMIT_NOFILE', 'RLIMIT_AS', 'RLIMIT_FSIZE', 'RLIMIT_STACK', 'RLIMIT_MEMLOCK',
-                       'RLIMIT_DATA'))
+    name = rng.choice(('RLIMIT_NOFILE', 'RLIMIT_AS', 'RLIMIT_FSIZE', 'RLIMIT_STACK',
+                       'RLIMIT_MEMLOCK', 'RLIMIT_DATA'))
     amounts = {'RLIMIT_NOFILE': (3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 40),
                'RLIMIT_AS': [m << 20 for m in (60, 100, 150, 200, 250, 300, 400, 600, 1000)],
                'RLIMIT_FSIZE': (0, 1, 100, 1000, 4096, 5000, 8192, 20000, 100000),
@@ -255,7 +258,8 @@ class Hardship:
 
     def _short(self, command):
         most, kind = self.what
-        listed = {n: c for n, c in FAILING[kind].items() if n in ('read', 'pread64', 'write', 'pwrite64')}
+        sized = ('read', 'pread64', 'write', 'pwrite64')
+        listed = {name: number for name, number in FAILING[kind].items() if name in sized}
         return self._trace([calls.flag(listed), '--at=1', '--last=1000000000', f'--short={most}'],
                            command)
 
@@ -300,7 +304,7 @@ class Hardship:
         limits = {}
         if self.what == 'unreadable':
             for path in self.folder.rglob('*'):
-                if path.is_file() and path.name in ('data.mdb', 'list.txt', 'net.prototxt', '0.png'):
+                if path.name in ('data.mdb', 'list.txt', 'net.prototxt', '0.png'):
                     path.chmod(0)
         elif self.what != 'read-only':
             limits = {resource.RLIMIT_NPROC: 1 if self.what == 'one process' else 3}

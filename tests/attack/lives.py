@@ -27,7 +27,8 @@ SETTINGS = {
     'two tests': 'test_net: "net.prototxt" test_net: "net.prototxt" test_iter: 1 test_iter: 2 '
                  'test_interval: 3',
 }
-FLAGS = ([], ['--metrics=metrics.jsonl'], ['--tensorboard=events', '--histograms=2'], ['--threads=2'])
+FLAGS = ([], ['--metrics=metrics.jsonl'], ['--tensorboard=events', '--histograms=2'],
+         ['--threads=2'])
 
 
 class Life:
@@ -66,7 +67,8 @@ class Life:
 
 
 def random_life(rng):
-    return Life(rng.choice(READERS), rng.choice(list(SETTINGS)), rng.choice(FLAGS), rng.choice((1, 2, 3)))
+    return Life(rng.choice(READERS), rng.choice(list(SETTINGS)), rng.choice(FLAGS),
+                rng.choice((1, 2, 3)))
 
 
 def end_of(folder, iteration=ITERATIONS):

@@ -6,10 +6,11 @@ from prototxt import Word
 INTEGERS = (0, 1, -1, 2, 3, 5, 17, 255, 65536, 2147483647, -2147483648, 2147483648, 4294967295,
             9223372036854775807, -9223372036854775808)
 FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e-7, 1e38, -1e38, 3.5e38, 1e300, 'nan', 'inf', '-inf')
-TEXTS = ('', ' ', 'x', 'data', 'label', 'list.txt', 'lmdb', 'mean.binaryproto', 'matrix.binaryproto',
-         'none', '/', '.', '..', '/dev/null', '/dev/zero', 'a' * 300, 'a' * 5000, 'LeNet', 'L2', 'min',
-         'a\nb', '\x1b[31m', '%s%n', '\\', '"', "'", '\udcff', 'ä', '🦉', '(automatic)', 'images/',
-         'gaussian', 'constant', 'xavier', 'SGD', 'Adam', 'step', 'poly', 'CAFFE', 'ONEDNN', 'BF16')
+TEXTS = ('', ' ', 'x', 'data', 'label', 'list.txt', 'lmdb', 'mean.binaryproto',
+         'matrix.binaryproto', 'none', '/', '.', '..', '/dev/null', '/dev/zero', 'a' * 300,
+         'a' * 5000, 'LeNet', 'L2', 'min', 'a\nb', '\x1b[31m', '%s%n', '\\', '"', "'", '\udcff',
+         'ä', '🦉', '(automatic)', 'images/', 'gaussian', 'constant', 'xavier', 'SGD', 'Adam',
+         'step', 'poly', 'CAFFE', 'ONEDNN', 'BF16')
 
 # Fields that name a file to write: nothing outside of the folder, and none of the inputs.
 WRITTEN = ('snapshot_prefix', 'file_name')

@@ -79,7 +79,8 @@ def extreme_field(rng, data):
     """A number of 1 to 8 bytes, in either order, at an even place."""
     size = rng.choice((1, 2, 4, 4, 8, 8))
     at = place(rng, data) // size * size
-    number = (rng.choice(EXTREMES) & (1 << 8 * size) - 1).to_bytes(size, rng.choice(('little', 'big')))
+    number = rng.choice(EXTREMES) & (1 << 8 * size) - 1
+    number = number.to_bytes(size, rng.choice(('little', 'big')))
     return data[:at] + number + data[at + size:]
 
 
@@ -120,7 +121,8 @@ def swap_lines(rng, data):
 
 def nest_deeply(rng, data):
     depth = rng.choice((10, 100, 10000))
-    opening, closing = rng.choice(((b'{', b'}'), (b'[', b']'), (b'layer {', b'}'), (b'{"a":', b'}')))
+    brackets = (b'{', b'}'), (b'[', b']'), (b'layer {', b'}'), (b'{"a":', b'}')
+    opening, closing = rng.choice(brackets)
     at = place(rng, data)
     end = closing * depth if rng.random() < 0.5 else b''
     return data[:at] + opening * depth + end + data[at:]

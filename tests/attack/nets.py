@@ -23,13 +23,15 @@ BOUNDS = Bounds(stop=20, kill=40)
 SHORT = Bounds(stop=4, kill=20)  # mistakes may ask for any number of iterations
 SHOWN = Allowance(memory=200 << 20, seconds=5)
 TRAINED = Allowance(memory=400 << 20, seconds=10)
-SOLVERS = ('SGD', 'SGD', 'SGD', 'Nesterov', 'AdaGrad', 'RMSProp', 'AdaDelta', 'Adam', 'AdamW', 'SAG')
+SOLVERS = ('SGD', 'SGD', 'SGD', 'Nesterov', 'AdaGrad', 'RMSProp', 'AdaDelta', 'Adam', 'AdamW',
+           'SAG')
 # The largest difference from CAFFE, as a share of the largest value.
 TOLERANCES = {'DEFAULT': 2e-3, 'ONEDNN': 2e-3, 'WINOGRAD': 1e-2, 'BF16': 0.2, '--no_fuse': 2e-3}
 SOURCES = {'lmdb': ['lmdb'], 'leveldb': ['leveldb'], 'encoded': ['encoded'],
            'images': ['images', 'list.txt'], 'windows': ['images', 'windows.txt'],
            'hdf5': ['data.h5', 'h5.txt'], 'matrix': ['matrix.binaryproto']}
-OPTIONS = ({'momentum': 0.9}, {'weight_decay': 0.01}, {'weight_decay': 0.01, 'regularization_type': 'L1'},
+OPTIONS = ({'momentum': 0.9}, {'weight_decay': 0.01},
+           {'weight_decay': 0.01, 'regularization_type': 'L1'},
            {'iter_size': 2}, {'average_loss': 2}, {'clip_gradients': 0.5}, {'ema_decay': 0.9},
            {'lr_policy': 'poly', 'power': 1.0}, {'lr_policy': 'step', 'stepsize': 1, 'gamma': 0.5},
            {'lr_policy': 'inv', 'gamma': 0.1, 'power': 0.5}, {'warmup_iter': 2}, {'larc': True},
@@ -69,7 +71,8 @@ class Nets:
         (folder / 'net.prototxt').write_text(prototxt.text(message))
         engines = rng.sample(list(TOLERANCES), 3)
         return {'sensible': sensible, 'solver': solver, 'engines': engines,
-                'kill_at': rng.randint(1, 90), 'checks': rng.sample(('threads', 'killed', 'seen'), 2),
+                'kill_at': rng.randint(1, 90),
+                'checks': rng.sample(('threads', 'killed', 'seen'), 2),
                 'images': 'images' in names}
 
     @staticmethod
@@ -139,8 +142,8 @@ class Session:
         self._write_solver(name)
         flags = [engine] if engine.startswith('--') else [f'--engine={engine}']
         result = self.runner.crema(
-            self.folder, 'train', f'--solver={name}.prototxt', f'--threads={threads}', *flags, *more,
-            bounds=BOUNDS if self.plan['sensible'] else SHORT, poison=poison, faults=faults,
+            self.folder, 'train', f'--solver={name}.prototxt', f'--threads={threads}', *flags,
+            *more, bounds=BOUNDS if self.plan['sensible'] else SHORT, poison=poison, faults=faults,
             images=self.plan['images'])
         statuses = (0, 1, -9) if faults else (0, 1)
         self._judge(f'train ({name})', result,
@@ -150,7 +153,8 @@ class Session:
 
     def _weights(self, name):
         """The bytes of the last weights; None if there are none."""
-        for path in (f'{name}_iter_{ITERATIONS}.caffemodel', f'{name}_iter_{ITERATIONS}.caffemodel.h5'):
+        for end in ('', '.h5'):
+            path = f'{name}_iter_{ITERATIONS}.caffemodel{end}'
             if (self.folder / path).exists():
                 return comparable(self.folder / path)
         return None
@@ -195,7 +199,7 @@ class Session:
             self.found.append(f'{engine} differs from CAFFE by {worst:.2g} of the largest value')
 
     def _sensitivity(self, base):
-        """How much the results change if the data change by a hundred-thousandth, or a thousandth."""
+        """How much the results change if the data change by 1e-5, or by 1e-3."""
         path = self.folder / 'net.prototxt'
         text, worst = path.read_text(), 0
         for name, share in (('nudged', 1.00001), ('pushed', 1.001)):

@@ -69,8 +69,8 @@ def wrong_kind(path, others):
 
 
 ODDITIES = (empty, nothing, zeros, sparse, folder, pipe, plug, link_to_nothing, link_to_itself,
-            device('zero'), device('null'), device('full'), device('tty'), link_to_folder, wrong_kind,
-            wrong_kind, wrong_kind)
+            device('zero'), device('null'), device('full'), device('tty'), link_to_folder,
+            wrong_kind, wrong_kind, wrong_kind)
 
 
 def replace(rng, path, stock):

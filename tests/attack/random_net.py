@@ -7,8 +7,8 @@ from stock import CROP
 MOST_ELEMENTS = 6000  # of a blob
 IN_PLACE = ('BatchNorm', 'Bias', 'Dropout', 'ELU', 'Exp', 'Log', 'Power', 'PReLU', 'ReLU', 'Scale',
             'Sigmoid', 'TanH')
-SMOOTH = ('AbsVal', 'BNLL', 'ELU', 'Exp', 'Log', 'Power', 'PReLU', 'ReLU', 'Sigmoid', 'Swish', 'TanH',
-          'Clip', 'Dropout', 'Scale', 'Bias', 'MVN', 'Softmax')
+SMOOTH = ('AbsVal', 'BNLL', 'ELU', 'Exp', 'Log', 'Power', 'PReLU', 'ReLU', 'Sigmoid', 'Swish',
+          'TanH', 'Clip', 'Dropout', 'Scale', 'Bias', 'MVN', 'Softmax')
 
 
 class Blob:
@@ -106,7 +106,8 @@ def unary_options(rng, kind, blob):
         return {f'{kind.lower()}_param': {'base': base, 'scale': 0.1, 'shift': shift}}
     if kind == 'Power':
         power, shift = rng.choice(((1.0, 0.5), (2.0, 0.0), (0.0, 1.0), (3.0, 0.1)))
-        return {'power_param': {'power': power, 'scale': rng.choice((0.5, -1.0, 1.0)), 'shift': shift}}
+        scale = rng.choice((0.5, -1.0, 1.0))
+        return {'power_param': {'power': power, 'scale': scale, 'shift': shift}}
     if kind == 'PReLU':
         shared = rng.random() < 0.3
         return {'prelu_param': {'channel_shared': shared}} if blob.rank >= 2 else None
@@ -123,7 +124,9 @@ def unary_options(rng, kind, blob):
         return {'mvn_param': {'normalize_variance': rng.random() < 0.6, 'eps': 0.1,
                               'across_channels': rng.random() < 0.4}} if blob.rank == 4 else None
     if kind == 'Softmax':
-        return {'softmax_param': {'axis': rng.randrange(-blob.rank, blob.rank)}} if blob.rank > 0 else None
+        if blob.rank == 0:
+            return None
+        return {'softmax_param': {'axis': rng.randrange(-blob.rank, blob.rank)}}
     return {}
 
 
@@ -200,7 +203,8 @@ def conv_options(rng, spatial):
         kernel, stride, pad, _ = axes[0]
         return {'kernel_size': kernel, 'stride': stride, 'pad': pad}, axes
     if rng.random() < 0.3:
-        axes = [(k, s, p, 2 if e + 2 * p >= 2 * k - 1 else 1) for (k, s, p, _), e in zip(axes, spatial)]
+        axes = [(k, s, p, 2 if e + 2 * p >= 2 * k - 1 else 1)
+                for (k, s, p, _), e in zip(axes, spatial)]
     return {'kernel_size': [a[0] for a in axes], 'stride': [a[1] for a in axes],
             'pad': [a[2] for a in axes], 'dilation': [a[3] for a in axes]}, axes
 
@@ -222,7 +226,8 @@ def add_convolution(net, rng):
         return
     if kind == 'Im2col':
         kernel = math.prod(a[0] for a in axes)
-        net.add(kind, [blob], [[blob.shape[0], channels * kernel, *out]], {'convolution_param': options})
+        net.add(kind, [blob], [[blob.shape[0], channels * kernel, *out]],
+                {'convolution_param': options})
         return
     if kind == 'Deconvolution':
         out = [s * (e - 1) + d * (k - 1) + 1 - 2 * p for e, (k, s, p, d) in zip(spatial, axes)]
@@ -309,8 +314,10 @@ def add_shape_change(net, rng):
     if kind == 'Flatten':
         first = rng.randrange(rank)
         last = rng.randrange(first, rank)
-        net.add(kind, [blob], [[*shape[:first], math.prod(shape[first:last + 1]), *shape[last + 1:]]],
-                {'flatten_param': {'axis': first, 'end_axis': last - rank * rng.randrange(2)}})
+        net.add(
+            kind, [blob],
+            [[*shape[:first], math.prod(shape[first:last + 1]), *shape[last + 1:]]],
+            {'flatten_param': {'axis': first, 'end_axis': last - rank * rng.randrange(2)}})
     elif kind == 'Reshape':
         add_reshape(net, rng, blob)
     elif kind == 'Tile':
@@ -399,7 +406,8 @@ def add_choice(net, rng, kind, blob):
     if kind == 'Filter':
         value, shape = {'type': 'constant', 'value': 1.0}, [items]
     else:
-        value, shape = {'type': 'constant', 'value': float(rng.randrange(items))}, [rng.randint(1, 5)]
+        value = {'type': 'constant', 'value': float(rng.randrange(items))}
+        shape = [rng.randint(1, 5)]
     choice, = net.add('DummyData', [], [shape], {'dummy_data_param': {
         'shape': {'dim': shape}, 'data_filler': value}}, learns=False, labels=-1)
     net.add(kind, [blob, choice], [[shape[0], *blob.shape[1:]]])
@@ -476,7 +484,8 @@ def data_layer(rng, source, batch):
 
 def add_data(net, rng):
     """Where the numbers come from."""
-    source = rng.choice((None, None, None, 'lmdb', 'leveldb', 'encoded', 'images', 'hdf5', 'windows'))
+    source = rng.choice(
+        (None, None, None, 'lmdb', 'leveldb', 'encoded', 'images', 'hdf5', 'windows'))
     rank = rng.choice((4, 4, 4, 2, 3, 5, 1))
     shape = [rng.randint(1, 4), *(rng.randint(1, 9) for _ in range(rank - 1))]
     classes, batch = 3, shape[0]
@@ -495,7 +504,8 @@ def add_data(net, rng):
 
 def add_classifier(net, rng, labels):
     """A loss over scores of some classes for each item, and perhaps an accuracy."""
-    blob = net.pick(lambda b: b.learns and b.rank >= 2 and b.shape[0] == labels.shape[0] and b.count > 0)
+    blob = net.pick(
+        lambda b: b.learns and b.rank >= 2 and b.shape[0] == labels.shape[0] and b.count > 0)
     if blob is None:
         return False
     classes = max(labels.labels, 3)
@@ -516,8 +526,8 @@ def add_classifier(net, rng, labels):
                                                                     'NONE')))}}
     net.add(kind, [scores, labels], [[]], options, learns=False)
     if rng.random() < 0.3:
-        net.add('Accuracy', [scores, labels], [[]], {'accuracy_param': {'top_k': rng.randint(1, 2)}},
-                learns=False)
+        net.add('Accuracy', [scores, labels], [[]],
+                {'accuracy_param': {'top_k': rng.randint(1, 2)}}, learns=False)
     return True
 
 

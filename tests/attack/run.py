@@ -200,7 +200,8 @@ def repeat(flags, ground):
 def attack(flags, ground):
     for reason in ground.helpers.missing:
         print(f'not used: {reason}')
-    print(f'seed {flags.seed}: the cases are numbered from {flags.seed * SEEDS_OF_A_RUN}', flush=True)
+    print(f'seed {flags.seed}: the cases are numbered from {flags.seed * SEEDS_OF_A_RUN}',
+          flush=True)
     whole = Attack(flags, ground)
     whole.run()
     print()

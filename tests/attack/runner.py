@@ -38,7 +38,7 @@ def read_some(path):
 
 
 class Server:
-    """A crema that has been loaded once and runs its main() for each request; see start_once.cpp."""
+    """A crema that is loaded once and runs its main() for each request; see start_once.cpp."""
 
     def __init__(self, program, environment, preload):
         ours, theirs = socket.socketpair()
@@ -79,8 +79,8 @@ class Runner:
         self.runs, self.seconds = 0, 0.0  # of the processor, in all
 
     def environment(self, more=None, natural=False):
-        """What runs see: little, and the same everywhere. `natural`: without the variables that save
-        the program from starting itself anew and its libraries from starting threads."""
+        """What runs see: little, and the same everywhere. `natural`: without the variables that
+        save the program from starting itself anew and its libraries from starting threads."""
         kept = {name: value for name, value in os.environ.items() if name.endswith('SAN_OPTIONS')}
         base = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C'}
         if not natural:

@@ -1,13 +1,13 @@
-// Preloaded into crema: starts the program once, up to its main(), then runs main() in a copy of the
-// process for each request. A run of a small net then takes a few milliseconds, since loading the
-// libraries takes most of the time of a whole start.
+// Preloaded into crema: starts the program once, up to its main(), then runs main() in a copy of
+// the process for each request. A run of a small net then takes a few milliseconds, since loading
+// the libraries takes most of the time of a whole start.
 //
 // CREMA_ATTACK_SOCKET is the number of a connected socket. A request is a length of 4 bytes, then
 // strings that end with 0: the folder, the files for standard output and error, the milliseconds
 // until SIGTERM and until SIGKILL, the limit of the address space (bytes; 0: none), the number of
 // environment variables, these, and the arguments. The reply is five numbers of 8 bytes: the wait
-// status, the most memory in KiB, the processor's and the clock's microseconds, and what happened on
-// the way: 1 SIGTERM was sent, 2 SIGKILL was sent, 4 it left other processes behind.
+// status, the most memory in KiB, the processor's and the clock's microseconds, and what happened
+// on the way: 1 SIGTERM was sent, 2 SIGKILL was sent, 4 it left other processes behind.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -44,9 +44,10 @@ def data_layer(source, rules='', batch=4, options=''):
 
 
 def dummy_layer(head, batch):
-    return (f'{head} type: "DummyData" dummy_data_param {{ shape {{ dim: {batch} dim: 3 '
-            f'dim: {CROP} dim: {CROP} }} shape {{ dim: {batch} }} data_filler {{ type: "gaussian" }} '
-            f'data_filler {{ type: "constant" value: 1 }} }} }}\n')
+    return (
+        f'{head} type: "DummyData" dummy_data_param {{ shape {{ dim: {batch} dim: 3 '
+        f'dim: {CROP} dim: {CROP} }} shape {{ dim: {batch} }} data_filler {{ type: "gaussian" }} '
+        f'data_filler {{ type: "constant" value: 1 }} }} }}\n')
 
 
 MIDDLE = '''layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
@@ -95,7 +96,8 @@ def solver(iterations=4, more=''):
 def png(width, height, pixels):
     """8-bit RGB."""
     def chunk(kind, data):
-        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+        return struct.pack('>I', len(data)) + kind + data + struct.pack(
+            '>I', zlib.crc32(kind + data))
     rows = b''.join(b'\0' + pixels[r * width * 3:(r + 1) * width * 3] for r in range(height))
     header = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
     return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(rows)) +
@@ -192,7 +194,7 @@ class Stock:
         self._write('matrix.binaryproto', wire.field(7, shape) + wire.field(5, values))
 
     def _run(self, prefix, more):
-        """A trained net with its snapshots after 2 and 4 iterations, its log, metrics and events."""
+        """A trained net: its snapshots after 2 and 4 iterations, its log, metrics and events."""
         self._write('net.prototxt', net())
         text = solver(4, f'snapshot: 2 {RUN_OPTIONS} {more}').replace('"run"', f'"{prefix}"')
         self._write('solver.prototxt', text)
@@ -207,7 +209,8 @@ class Stock:
 def without_times(text):
     """The same in every run, as far as damage to it goes."""
     text = re.sub(r'"(time|seconds|waited)":[\d.e+-]+', r'"\1":0.125', text)
-    text = re.sub(r'^([IW])\d{4} [\d:.]+ +\d+', r'\g<1>0102 03:04:05.000006   789', text, flags=re.M)
+    text = re.sub(r'^([IW])\d{4} [\d:.]+ +\d+', r'\g<1>0102 03:04:05.000006   789', text,
+                  flags=re.M)
     return re.sub(r'\([\d.e+-]+ iter/s, [\d.e+-]+s', '(8 iter/s, 0.125s', text)
 
 

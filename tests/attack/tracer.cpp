@@ -112,15 +112,14 @@ class Tracer {
       OnCall(thread);
       return Continue(thread, 0);
     }
-    const bool is_event = status >> 16 != 0;             // a new thread or program
+    const bool is_event = status >> 16 != 0;  // a new thread or program
     const bool begins = signal == SIGSTOP && seen_.insert(thread).second;  // of a new thread
     Continue(thread, is_event || begins ? 0 : signal);
   }
 
   void OnCall(pid_t thread) {
     __ptrace_syscall_info info = {};
-    ptrace(PTRACE_GET_SYSCALL_INFO, thread,
-           reinterpret_cast<void*>(sizeof info), &info);
+    ptrace(PTRACE_GET_SYSCALL_INFO, thread, reinterpret_cast<void*>(sizeof info), &info);
     if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
       const auto number = static_cast<long>(info.entry.nr);
       if (!options_.calls.empty() && options_.calls.count(number) == 0) return;
