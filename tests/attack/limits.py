@@ -40,7 +40,8 @@ VARIABLES = {
     'GOMP_SPINCOUNT': ('x', '-1', '99999999999999999999'),
     'LD_BIND_NOW': ('1', ), 'ONEDNN_VERBOSE': ('2', ), 'DNNL_MAX_CPU_ISA': ('SSE41', 'x')}
 
-SHOWN_VARIABLES = {'COLUMNS', 'CREMA_ENGINE', 'ONEDNN_VERBOSE', 'DNNL_MAX_CPU_ISA'}  # change outputs
+# Those that change what is printed.
+SHOWN_VARIABLES = {'COLUMNS', 'CREMA_ENGINE', 'ONEDNN_VERBOSE', 'DNNL_MAX_CPU_ISA'}
 
 # What is run: the words, what it makes, and its inputs beside those of a life.
 COMMANDS = {
