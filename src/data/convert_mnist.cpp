@@ -59,11 +59,11 @@ uint64_t ConvertMnistPairs(const std::string& images, const std::string& labels,
   MnistFiles files(images, labels);
   const uint64_t bytes = files.image_bytes();
   std::string pixels;
-  std::vector<uint8_t> labels;
+  std::vector<uint8_t> digits;
   for (uint32_t i = 0; i < files.count(); ++i) {
     int label;
     files.Read(&pixels, &label);
-    labels.push_back(static_cast<uint8_t>(label));
+    digits.push_back(static_cast<uint8_t>(label));
   }
   return WriteRecords(backend, database, files.count(), DatumFor(files, 2), stop,
                       [&](uint32_t i, proto::Datum* datum) {
@@ -71,7 +71,7 @@ uint64_t ConvertMnistPairs(const std::string& images, const std::string& labels,
                         const uint32_t b = RandomBelow(seed, 0, 2 * uint64_t{i} + 1, files.count());
                         datum->mutable_data()->append(pixels, a * bytes, bytes);
                         datum->mutable_data()->append(pixels, b * bytes, bytes);
-                        datum->set_label(labels[a] == labels[b] ? 1 : 0);
+                        datum->set_label(digits[a] == digits[b] ? 1 : 0);
                       });
 }
 
