@@ -10,6 +10,7 @@
 #include <iomanip>
 #include <iostream>
 #include <new>
+#include <opencv2/core/utility.hpp>
 #include <set>
 
 #include "base/standard_streams.h"
@@ -279,6 +280,7 @@ int main(int argc, char** argv) {
   crema::WaitBrieflyWithoutBlasThreads(argv, environ);  // if early_start.cpp could not
   crema::SetUpOutput();
   crema::LeaveHdf5FilesOpenAtExit();
+  cv::setNumThreads(1);  // images are worked on in parallel, not each of them
   FLAGS_alsologtostderr = true;
   FLAGS_logtostderr = true;          // files only if --log_dir or GLOG_log_dir asks for them
   FLAGS_log_year_in_prefix = false;  // as the glog of Caffe's time wrote it

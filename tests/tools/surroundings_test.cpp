@@ -168,7 +168,7 @@ TEST_F(SurroundingsTest, WithoutThreads) {
                  {"cannot start a thread to prepare data"});
 }
 
-// Images as large as this one are resized on several threads by OpenCV.
+// OpenCV would resize images as large as this one on threads of its own.
 TEST_F(SurroundingsTest, ConvertsWithoutThreads) {
   if (kHasSanitizer) GTEST_SKIP() << "a sanitizer keeps the tool from starting early";
   WriteImages(300);

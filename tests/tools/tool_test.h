@@ -101,7 +101,8 @@ class ToolTest : public testing::Test {
   void UseImages() const {
     MakeImages((folder_ / "images").string(), 11, 1, 3, 5);
     const std::string net = kNet;
-    Write("net.prototxt", "name: 'small'\n" + std::string(kImageLayer) + net.substr(net.find("layer {\n  name: \"fc\"")));
+    Write("net.prototxt", "name: 'small'\n" + std::string(kImageLayer) +
+                              net.substr(net.find("layer {\n  name: \"fc\"")));
   }
 
   // An error of the user's is one line, and nothing else but log lines.

@@ -63,7 +63,8 @@ class UntouchedTest : public ToolTest {
     ExpectUntouched("type: 'Data' data_param { source: 'in/" + name +
                     "' batch_size: 4 backend: " + backend + " shuffle: true }");
     const auto before = Inputs();
-    const ToolResult result = Run({"mean", "--backend=" + backend, "in/" + name, "mean.file"});
+    const std::string option = backend == "LMDB" ? "--backend=lmdb" : "--backend=leveldb";
+    const ToolResult result = Run({"mean", option, "in/" + name, "mean.file"});
     EXPECT_EQ(result.status, 0) << result.err;
     EXPECT_EQ(Inputs(), before);
   }
