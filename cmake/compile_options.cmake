@@ -5,7 +5,8 @@ target_compile_options(crema_options INTERFACE
 target_include_directories(crema_options INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_include_directories(crema_options SYSTEM INTERFACE ${PROJECT_BINARY_DIR}/proto)
-target_compile_definitions(crema_options INTERFACE GLOG_NO_ABBREVIATED_SEVERITIES)
+# HDF5 1.10's functions, which later versions have under other names.
+target_compile_definitions(crema_options INTERFACE GLOG_NO_ABBREVIATED_SEVERITIES H5_USE_110_API)
 
 if(CREMA_SANITIZE)
   target_compile_options(crema_options INTERFACE

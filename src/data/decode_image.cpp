@@ -16,7 +16,9 @@ std::string NotDecoded(std::string_view file, const std::string& reason) {
 }
 
 cv::Mat DecodeByOpenCv(std::string_view file, int flag, DecodeReport* report) {
-  const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8UC1, const_cast<char*>(file.data()));
+  const std::string corrected = WithRowsThatFit(file);
+  const std::string_view read = corrected.empty() ? file : corrected;
+  const cv::Mat bytes(1, static_cast<int>(read.size()), CV_8UC1, const_cast<char*>(read.data()));
   const cv::Mat image = LoadImageCodecs().decode(bytes, flag);
   if (image.empty()) report->problem = NotDecoded(file, "");
   return image;
@@ -29,10 +31,7 @@ cv::Mat DecodeImage(std::string_view file, int flag, DecodeReport* report) {
   report->problem = UnreadKind(file);
   if (!report->problem.empty()) return {};
   report->problem = ImplausibleSize(file);
-  if (!report->problem.empty()) {
-    report->problem += "; the image file is damaged";
-    return {};
-  }
+  if (!report->problem.empty()) return {};
   try {
     return IsJpeg(file) ? DecodeJpeg(file, flag, report) : DecodeByOpenCv(file, flag, report);
   } catch (const cv::Exception& exception) {  // for example absurd sizes in the file's header

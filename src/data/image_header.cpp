@@ -4,6 +4,7 @@
 #include <cctype>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 #include "crema/base/error.h"
 #include "data/byte_reader.h"
@@ -117,6 +118,10 @@ class TiffDirectory {
 
   Claim Read();
 
+  // Where the number of rows of a strip stands, if it is larger than the image, and in its place
+  // the number that it stands for, as it is stored; empty if all is well.
+  std::optional<std::pair<size_t, std::string>> RowsToCorrect();
+
  private:
   // The numbers of tags that are looked at; the others are passed over.
   enum Tag {
@@ -144,6 +149,8 @@ class TiffDirectory {
   bool little_, unclear_ = false;
   double width_ = 0, height_ = 0, bits_ = 1, samples_ = 1;
   double rows_per_strip_ = 0, tile_width_ = 0, tile_height_ = 0;
+  size_t rows_at_ = 0;
+  bool rows_are_short_ = false;
   uint32_t compression_ = 1;
 };
 
@@ -161,6 +168,10 @@ void TiffDirectory::ReadEntry(size_t at) {
   if ((type != kShort && type != kLong) || (tag != kBits && count != 1)) unclear_ = true;
   const size_t place = lies_elsewhere ? Get32(at + 8) : at + 8;
   const uint32_t value = type == kShort ? Get16(place) : Get32(place);
+  if (tag == kRowsPerStrip) {
+    rows_at_ = at + 8;
+    rows_are_short_ = type == kShort;
+  }
   if (tag == kCompression) {
     compression_ = value;
   } else {
@@ -192,10 +203,23 @@ Claim TiffDirectory::Read() {
   if (unclear_) return kUnclear;
   const Claim tile{tile_width_, tile_height_, MostDecoded()};
   if (tile.width * tile.height > tile.most_pixels) return tile;
-  constexpr double kAllRows = 4294967295;
-  const Claim strip{width_, rows_per_strip_ == kAllRows ? 0 : rows_per_strip_, MostDecoded()};
+  const Claim strip{width_, std::min(rows_per_strip_, height_), MostDecoded()};
   if (strip.width * strip.height > strip.most_pixels) return strip;
   return {width_, height_, Ratio() > 0 ? MostStored() : MostDecoded()};
+}
+
+std::optional<std::pair<size_t, std::string>> TiffDirectory::RowsToCorrect() {
+  Read();
+  constexpr double kAllRows = 4294967295;
+  const bool fits = rows_per_strip_ <= height_ || rows_per_strip_ == kAllRows;
+  if (unclear_ || fits || height_ < 1) return std::nullopt;
+  const size_t bytes = rows_are_short_ ? 2 : 4;
+  const auto rows = static_cast<uint32_t>(height_);
+  std::string stored;
+  for (size_t i = 0; i < bytes; ++i) {
+    stored += static_cast<char>(rows >> 8 * (little_ ? i : bytes - 1 - i) & 255);
+  }
+  return std::make_pair(rows_at_, stored);
 }
 
 std::optional<Claim> Tiff(const ByteReader& in) { return TiffDirectory(in).Read(); }
@@ -281,10 +305,23 @@ std::string ImplausibleSize(std::string_view file) {
   const Reader read = ReaderOf(in);
   const std::optional<Claim> claim = read == nullptr ? std::nullopt : read(in);
   if (!claim.has_value()) return "";
-  if (claim->most_pixels < 0) return "its header is not clear about its size";
+  if (claim->most_pixels < 0) {
+    return "its header is not clear about its size; write it anew with another program";
+  }
   if (claim->width * claim->height <= claim->most_pixels) return "";
   return Concat("its header claims ", claim->width, " x ", claim->height,
-                " pixels, far more than ", file.size(), " bytes can hold");
+                " pixels, far more than ", file.size(),
+                " bytes can hold; the image file is damaged");
+}
+
+std::string WithRowsThatFit(std::string_view file) {
+  const ByteReader in(file);
+  if (ReaderOf(in) != Tiff) return "";
+  const auto correction = TiffDirectory(in).RowsToCorrect();
+  if (!correction.has_value()) return "";
+  const auto& [at, stored] = *correction;
+  if (at + stored.size() > file.size()) return "";
+  return std::string(file).replace(at, stored.size(), stored);
 }
 
 }  // namespace crema

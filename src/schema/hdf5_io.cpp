@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -219,7 +220,7 @@ struct Hdf5File::State {
 
   // The sum of the datasets that a virtual one shows.
   Storage StorageOfView(hid_t plan, const std::string& name, int depth) const {
-    if (depth == kDeepestView) FailAt(name, "is a view of views of views, which are not read");
+    if (depth == kDeepestView) FailAt(name, "is a view of views of views, which are not read; copy the values into one file");
     size_t count = 0;
     if (H5Pget_virtual_count(plan, &count) < 0) FailAt(name, "cannot be read");
     std::set<std::pair<std::string, std::string>> sources;
@@ -250,12 +251,21 @@ struct Hdf5File::State {
 
   // The file of a view's source. A percent sign stands for several files.
   Hdf5File OpenBeside(const std::string& source, const std::string& view) const {
-    const std::string beside = FolderOf(path) + "/" + source;
-    const bool is_name = source.find_first_of("/%") == std::string::npos;
+    const std::string name = source.substr(source.rfind('/') + 1);
+    const std::string beside = FolderOf(path) + "/" + name;
+    const bool is_name = IsOwnFolder(source.substr(0, source.size() - name.size())) &&
+                         name.find('%') == std::string::npos;
     if (is_name && IsRegularFile(beside)) return Open(beside);
     FailAt(view, Concat("is a view of values in the file '", source, "', which ",
-                        is_name ? "is not there" : "may be elsewhere",
+                        is_name ? "is not there, or a link" : "may be elsewhere",
                         "; views are read of files in the same folder"));
+  }
+
+  // Whether what stands before a file's name leads to the folder of this file.
+  bool IsOwnFolder(const std::string& folder) const {
+    if (folder.empty() || folder == "./") return true;
+    std::error_code failed;
+    return folder[0] == '/' && std::filesystem::equivalent(folder, FolderOf(path), failed);
   }
 
   // The library takes memory for a whole chunk, whatever is in it.

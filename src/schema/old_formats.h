@@ -1,5 +1,5 @@
-// Caffe's two older formats of layers: V0, whose options are all in one message, and V1, whose types
-// are an enum. Both stand in a net's `layers`.
+// Caffe's two older formats of layers: V0, whose options are all in one message, and V1, whose
+// types are an enum. Both stand in a net's `layers`.
 #pragma once
 
 #include <string>

@@ -101,12 +101,14 @@ void CheckCanBeRead(const std::string& path) {
   }
 }
 
-// States of before there were seals. Nobody has added fields to those since.
+// States of before there were seals: those of crema had two checksums. Nobody has added fields to
+// those since.
 void CheckUnsealed(const std::string& path, const proto::SolverState& state) {
   const proto::SolverProgress& progress = state.progress();
   const bool known = state.unknown_fields().empty() && progress.unknown_fields().empty();
-  const bool right =
-      !progress.has_state_checksum() || StateChecksum(state) == progress.state_checksum();
+  const bool right = progress.has_state_checksum()
+                         ? StateChecksum(state) == progress.state_checksum()
+                         : !progress.has_weights_checksum();
   if (known && right) return;
   Fail(path, ": is damaged, or was changed after it was written: its checksum is wrong; resume ",
        "from another snapshot");

@@ -193,7 +193,6 @@ TEST_F(Hdf5LinksTest, OtherViewsAreRefused) {
     const RawFile file(Path("view.h5"));
     file.AddView("folder", "elsewhere/source.h5", "/values");
     file.AddView("absolute", Path("elsewhere/source.h5"), "/values");
-    file.AddView("several", "source%b.h5", "/values");
     file.AddView("missing", "missing.h5", "/values");
     file.AddView("link", "linked.h5", "/values");
     file.AddView("outside", "beside.h5", "/outside");
@@ -201,10 +200,10 @@ TEST_F(Hdf5LinksTest, OtherViewsAreRefused) {
     file.AddView("itself", ".", "/itself");
   }
   ASSERT_EQ(symlink("elsewhere/source.h5", Path("linked.h5").c_str()), 0);
-  for (const char* name : {"folder", "absolute", "several"}) {
+  for (const char* name : {"folder", "absolute"}) {
     Refuses("view.h5", name, {name, "may be elsewhere", "in the same folder"});
   }
-  for (const char* name : {"missing", "link"}) Refuses("view.h5", name, {name, "is not there"});
+  for (const char* name : {"missing", "link"}) Refuses("view.h5", name, {name, "is not there, or a link"});
   Refuses("view.h5", "outside", {"beside.h5: dataset '/outside'", "in another file"});
   Refuses("view.h5", "link_there", {"beside.h5: '/link' is a link into the file"});
   Refuses("view.h5", "itself", {"view of views of views"});

@@ -60,7 +60,7 @@ TEST(IsInProportion, DoubtsManySmallParts) {
 
 TEST(IsInProportion, BelievesWhatIsStored) {
   proto::NetParameter net;
-  for (int i = 0; i < 10000; ++i) {  // without weights, and with fields that readers of weights skip
+  for (int i = 0; i < 10000; ++i) {  // without weights, but with fields that readers of those skip
     proto::LayerParameter* layer = net.add_layer();
     layer->set_name("relu" + std::to_string(i));
     layer->set_type("ReLU");

@@ -431,7 +431,8 @@ TEST(ReadText, LimitsGroups) {
             "remove those that are empty");
   ReadText(spaced, "f", &net);
   EXPECT_EQ(net.layer_size(), 40000);
-  EXPECT_EQ(ErrorOf([&] { ReadText(std::string(1000000, '{') + std::string(200000, '\1'), "f", &net); }),
+  const std::string binary = std::string(1000000, '{') + std::string(200000, '\1');
+  EXPECT_EQ(ErrorOf([&] { ReadText(binary, "f", &net); }),
             "f: is a binary file, not text (.prototxt)");
 }
 

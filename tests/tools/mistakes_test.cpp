@@ -349,11 +349,22 @@ TEST_F(ToolTest, ListsWithoutNames) {
 }
 
 TEST_F(ToolTest, NetsThatAreTooLarge) {
+  Write("net.prototxt", R"(
+      name: "large"
+      layer { name: "data" type: "Input" top: "data"
+              input_param { shape { dim: 2000000000000 dim: 3 } } }
+      layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+              inner_product_param { num_output: 2 } }
+      layer { name: "sum" type: "Reduction" bottom: "ip" top: "sum" loss_weight: 1 })");
+  Write("small.prototxt", R"(
+      layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }
+      layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+              inner_product_param { num_output: 2 } }
+      layer { name: "sum" type: "Reduction" bottom: "ip" top: "sum" loss_weight: 1 })");
+  Write("solver.prototxt", R"(net: "small.prototxt" base_lr: 0 lr_policy: "fixed" max_iter: 1)");
   ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
-  Write("net.prototxt", With(With(kNet, "dim: 4 dim: 3", "dim: 2000000000000 dim: 3"),
-                             "shape { dim: 4 }", "shape { dim: 2000000000000 }"));
-  const Words parts = {"the net 'small' needs ", " is available; batch_size "};
-  ExpectError({"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"}, parts);
+  const Words parts = {"the net 'large' needs ", " is available; batch_size "};
+  ExpectError({"test", "--model=net.prototxt", "--weights=solver_iter_1.caffemodel"}, parts);
   ExpectError({"time", "--model=net.prototxt", "--phase=TEST"}, parts);
   ExpectError({"time", "--model=net.prototxt"}, {"training needs ", " is available; batch_size "});
 }

@@ -435,7 +435,8 @@ TEST_F(PlotTest, ShowsAsManyPanelsAsAPictureHolds) {
   for (int i = 1; i <= 40; ++i) all += Concat(",a[", i, "]");
   EXPECT_THAT(Plot({"wide.jsonl", all}).err, HasSubstr("--metric names 41 curves"));
   EXPECT_THAT(Plot({"wide.jsonl", "--metric=b"}).err, HasSubstr("test/a[29] and 970 more"));
-  EXPECT_THAT(Plot(std::vector<std::string>(101, "wide.jsonl")).err, HasSubstr("at most 100"));
+  EXPECT_THAT(Plot(std::vector<std::string>(10001, "wide.jsonl")).err,
+              HasSubstr("at most 10000"));
 }
 
 // The legend of a long name is no wider than a picture.
@@ -473,6 +474,18 @@ TEST_F(PlotTest, DeepJsonIsNoMetricsFile) {
 }
 
 // Each of a million letters could be where a time begins.
+TEST_F(PlotTest, NamesAHundredFilesInTheLegend) {
+  std::vector<std::string> files;
+  for (int i = 0; i < 102; ++i) {
+    files.push_back(Concat("run", i, ".jsonl"));
+    Write(files.back(), MetricsLine(0, Concat("\"a\":", i)) + MetricsLine(1, "\"a\":0"));
+  }
+  const std::vector<std::string> texts = Texts(Svg(files));
+  EXPECT_THAT(texts, testing::Contains("run99"));
+  EXPECT_THAT(texts, Not(testing::Contains("run100")));
+  EXPECT_THAT(texts, testing::Contains(HasSubstr("the names of 2 more files are not shown")));
+}
+
 TEST_F(PlotTest, LooksForTimesNearCaffesWords) {
   std::string letters;
   for (int i = 0; i < 500000; ++i) letters += " I";

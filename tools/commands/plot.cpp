@@ -27,7 +27,8 @@ bool EndsWith(const std::string& text, const std::string& end) {
 }
 
 // What a picture can show; more panels, or names in the legend, would take gigabytes.
-constexpr size_t kMostPanels = 40, kMostRuns = 100;
+constexpr size_t kMostPanels = 40, kMostNames = 100;
+constexpr size_t kMostRuns = 10000;
 
 // Names of the curves that are drawn in one panel.
 struct PanelNames {
@@ -139,16 +140,33 @@ std::vector<std::string> LegendOf(const std::vector<Run>& runs) {
   return unique ? names : paths;
 }
 
-// `left_out`: how many panels are not shown.
-std::string NoteOf(const Figure& figure, size_t left_out) {
+// Leaves names out of a legend that would be too long. Returns how many.
+size_t ShortenLegend(std::vector<std::string>* names) {
+  size_t shown = 0, left_out = 0;
+  for (std::string& name : *names) {
+    if (name.empty() || ++shown <= kMostNames) continue;
+    name.clear();
+    ++left_out;
+  }
+  return left_out;
+}
+
+// `left_out`: how many panels are not shown; `nameless`: how many files the legend lacks.
+std::string NoteOf(const Figure& figure, size_t left_out, size_t nameless) {
   bool solid = false, dashed = false;
   for (const Panel& panel : figure.panels) {
     for (const Series& series : panel.series) (series.dashed ? dashed : solid) = true;
   }
   std::string note = !dashed ? "" : solid ? "solid: training; dashed: test" : "dashed: test";
-  if (left_out == 0) return note;
-  note += note.empty() ? "" : "; ";
-  return note + Concat(left_out, " more curves are not shown: choose with --metric");
+  if (left_out > 0) {
+    note += note.empty() ? "" : "; ";
+    note += Concat(left_out, " more curves are not shown: choose with --metric");
+  }
+  if (nameless > 0) {
+    note += note.empty() ? "" : "; ";
+    note += Concat("the names of ", nameless, " more files are not shown");
+  }
+  return note;
 }
 
 Figure MakeFigure(const std::vector<Run>& runs) {
@@ -175,7 +193,8 @@ Figure MakeFigure(const std::vector<Run>& runs) {
   const std::vector<std::string> names = figure.runs;
   JoinIdentical(&figure);
   for (Panel& panel : figure.panels) TellIdentical(names, &panel);
-  figure.note = NoteOf(figure, left_out);
+  const size_t nameless = ShortenLegend(&figure.runs);
+  figure.note = NoteOf(figure, left_out, nameless);
   return figure;
 }
 
@@ -192,7 +211,8 @@ int RunPlot(const std::vector<std::string>& arguments) {
   }
   if (FLAGS_smooth < 1) throw UsageError("--smooth must be at least 1");
   if (arguments.size() > kMostRuns) {
-    Fail("plot was given ", arguments.size(), " files, but a picture shows at most ", kMostRuns);
+    throw UsageError(Concat("plot was given ", arguments.size(),
+                            " files, but a picture shows at most ", kMostRuns));
   }
   std::vector<Run> runs;
   for (const std::string& path : arguments) {

@@ -112,9 +112,9 @@ bool Parser::TakeMembers(char end, int depth, Json* out) {
 bool Parser::TakeNumber(double* out) {
   const size_t begin = at_;
   Take('-');
-  if (!Take('0') && !TakeDigits()) return false;
+  bool is_small = Take('0');  // of numbers that no double can hold
+  if (!is_small && !TakeDigits()) return false;
   if (Take('.') && !TakeDigits()) return false;
-  bool is_small = false;
   if (Take('e') || Take('E')) {
     is_small = Take('-');
     if (!is_small) Take('+');
