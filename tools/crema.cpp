@@ -10,6 +10,7 @@
 #include <iomanip>
 #include <iostream>
 #include <new>
+#include <opencv2/core/utility.hpp>
 #include <set>
 
 #include "base/standard_streams.h"
@@ -22,6 +23,7 @@
 #include "early_signals.h"
 #include "flag_parser.h"
 #include "output.h"
+#include "schema/hdf5_io.h"
 #include "wrap.h"
 
 namespace crema {
@@ -214,9 +216,7 @@ bool AsksHelp(const std::vector<std::string>& words) {
                {"--help", "-help", "-h", "--helpshort", "-helpshort", "--helpfull", "-helpfull"});
 }
 
-// Signals wait until train has said what they do; all other commands they end.
 int RunCommand(const Command& command, const std::vector<std::string>& words, const char* program) {
-  if (command.run != RunTrain) ReleaseSignals();
   FlagParser flags(command.name, command.flags, FlagsOfAllCommands());
   flags.Parse(words);
   gflags::HandleCommandLineHelpFlags();  // --helpxml and the like, for programs; ends if given
@@ -232,6 +232,8 @@ int RunCommand(const Command& command, const std::vector<std::string>& words, co
 int Run(int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const auto first = FindCommandWord(words);
+  // Signals wait until train has said what they do; all else they end.
+  if (first == words.end() || *first != "train") ReleaseSignals();
   const bool asks_help = AsksHelp(words);
   if (AnyOf(words, {"--version", "-version", "-V"})) return RunVersion({});
   if (first == words.end()) {
@@ -277,6 +279,8 @@ int main(int argc, char** argv) {
   crema::OpenStandardStreams();
   crema::WaitBrieflyWithoutBlasThreads(argv, environ);  // if early_start.cpp could not
   crema::SetUpOutput();
+  crema::LeaveHdf5FilesOpenAtExit();
+  cv::setNumThreads(1);  // images are worked on in parallel, not each of them
   FLAGS_alsologtostderr = true;
   FLAGS_logtostderr = true;          // files only if --log_dir or GLOG_log_dir asks for them
   FLAGS_log_year_in_prefix = false;  // as the glog of Caffe's time wrote it

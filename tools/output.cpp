@@ -8,21 +8,26 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <mutex>
 #include <streambuf>
 #include <system_error>
 
+#include "base/files.h"
 #include "base/printable.h"
 
 namespace crema {
 namespace {
 
-// Passes lines on when they are complete.
+// Passes lines on when they are complete. Several threads may write.
 class PrintableBuffer : public std::streambuf {
  public:
   explicit PrintableBuffer(std::streambuf* to) : to_(to) {}
 
   // The code of the first error; 0 if there was none.
-  int error() const { return error_; }
+  int error() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return error_;
+  }
 
  protected:
   int_type overflow(int_type c) override {
@@ -31,27 +36,35 @@ class PrintableBuffer : public std::streambuf {
     return xsputn(&letter, 1) == 1 ? c : traits_type::eof();
   }
   std::streamsize xsputn(const char* text, std::streamsize size) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
     pending_.append(text, static_cast<size_t>(size));
     const size_t end = pending_.rfind('\n');
     return end == std::string::npos || PassOn(end + 1) ? size : 0;
   }
-  int sync() override { return PassOn(pending_.size()) && Note(to_->pubsync() == 0) ? 0 : -1; }
+  int sync() override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return PassOn(pending_.size()) && Note([&] { return to_->pubsync() == 0; }) ? 0 : -1;
+  }
 
  private:
   bool PassOn(size_t size) {
     const std::string shown = PrintableLines(std::string_view(pending_).substr(0, size));
     pending_.erase(0, size);
     const auto length = static_cast<std::streamsize>(shown.size());
-    return Note(to_->sputn(shown.data(), length) == length);
+    return Note([&] { return to_->sputn(shown.data(), length) == length; });
   }
-  bool Note(bool done) {
-    if (!done && error_ == 0) error_ = errno;
+  template <class Action>
+  bool Note(const Action& action) {
+    errno = 0;
+    const bool done = action();
+    if (!done && error_ == 0) error_ = errno != 0 ? errno : EIO;
     return done;
   }
 
   std::streambuf* to_;
   std::string pending_;
   int error_ = 0;
+  mutable std::mutex mutex_;
 };
 
 // Of std::cout. Never destroyed: what is written at the exit goes through it.
@@ -61,7 +74,7 @@ PrintableBuffer& TheBuffer() {
 }
 
 ssize_t WriteShown(void*, const char* data, size_t size) {
-  return WriteToTerminal(STDERR_FILENO, ShownText({data, size})) ? static_cast<ssize_t>(size) : 0;
+  return WriteAll(STDERR_FILENO, ShownText({data, size})) == 0 ? static_cast<ssize_t>(size) : 0;
 }
 
 void FilterStderr() {
@@ -113,16 +126,6 @@ int FinishOutput(int status) {
 
 std::string ShownText(std::string_view text) {
   return IsColor(text) ? std::string(text) : PrintableLines(text);
-}
-
-bool WriteToTerminal(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return true;
 }
 
 }  // namespace crema

@@ -23,7 +23,4 @@ int FinishOutput(int status);
 // of colour alone, as the log makes it, stays.
 std::string ShownText(std::string_view text);
 
-// Returns false if not all of it could be written.
-bool WriteToTerminal(int fd, std::string_view text);
-
 }  // namespace crema

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/files.h"
 #include "crema/base/error.h"
 #include "output.h"
 
@@ -29,7 +30,7 @@ void StatusLine::Show(const std::string& text) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const std::string line = "\r" + text.substr(0, WidthOf(fd_) - 1) + "\x1B[K";
   shown_ = true;
-  WriteToTerminal(fd_, line);  // lost if the terminal is gone: nobody could read it
+  WriteAll(fd_, line);  // lost if the terminal is gone: nobody could read it
 }
 
 void StatusLine::Hide() {
@@ -39,7 +40,7 @@ void StatusLine::Hide() {
 
 void StatusLine::HideLocked() {
   constexpr char kErase[] = "\r\x1B[K";
-  if (shown_) WriteToTerminal(fd_, kErase);
+  if (shown_) WriteAll(fd_, kErase);
   shown_ = false;
 }
 
@@ -47,7 +48,7 @@ ssize_t StatusLine::WriteBehind(void* self, const char* data, size_t size) {
   auto& line = *static_cast<StatusLine*>(self);
   const std::lock_guard<std::mutex> lock(line.mutex_);
   line.HideLocked();
-  return WriteToTerminal(line.fd_, ShownText({data, size})) ? static_cast<ssize_t>(size) : 0;
+  return WriteAll(line.fd_, ShownText({data, size})) == 0 ? static_cast<ssize_t>(size) : 0;
 }
 
 FILE* StatusLine::stream() {

@@ -57,6 +57,11 @@ bool IsOneOf(const std::vector<Variable>& variables, const char* entry) {
   });
 }
 
+bool MayStartAgain(char** environment) {
+  const char* const no = Find(environment, "CREMA_NO_RESTART");
+  return no == nullptr || *no == '\0' || std::strcmp(no, "0") == 0;
+}
+
 // What makes waits brief; nothing if the user has chosen.
 std::vector<Variable> BriefWaits(char** environment) {
   for (const char* chosen : {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}) {
@@ -88,7 +93,7 @@ void StartAgain(const std::vector<Variable>& variables, char** argv, char** envi
 
 void WaitBriefly(char** argv) {
   const std::vector<Variable> variables = BriefWaits(environ);
-  if (!variables.empty()) StartAgain(variables, argv, environ);
+  if (!variables.empty() && MayStartAgain(environ)) StartAgain(variables, argv, environ);
 }
 
 void WaitBrieflyWithoutBlasThreads(char** argv, char** environment) {
@@ -97,7 +102,9 @@ void WaitBrieflyWithoutBlasThreads(char** argv, char** environment) {
   const char* const threads = Find(environment, kBlasThreads);
   if (threads == nullptr || std::strcmp(threads, "1") != 0)
     variables.push_back({kBlasThreads, "1"});
-  if (!variables.empty()) StartAgain(variables, argv, environment);
+  if (!variables.empty() && MayStartAgain(environment)) {
+    StartAgain(variables, argv, environment);
+  }
 }
 
 }  // namespace crema

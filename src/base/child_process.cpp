@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <ctime>
 #include <optional>
 
+#include "base/sanitizers.h"
 #include "base/standard_streams.h"
 
 namespace crema {
@@ -23,21 +25,17 @@ constexpr int kTries = 3;
 constexpr unsigned kPatience = 5;
 constexpr int kCrashSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kHasSanitizer = true;
-#elif defined(__has_feature)
-constexpr bool kHasSanitizer = __has_feature(address_sanitizer);
-#else
-constexpr bool kHasSanitizer = false;
-#endif
-
 template <class Resource>
 void Limit(Resource resource, rlim_t soft, rlim_t hard) {
   const rlimit limit = {soft, hard};
   setrlimit(resource, &limit);
 }
 
-[[noreturn]] void RunAndExit(const std::function<void()>& work, unsigned cpu_seconds) {
+// It does not outlive the parent, whose files and locks it holds.
+[[noreturn]] void RunAndExit(const std::function<void()>& work, unsigned cpu_seconds,
+                             pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(0);
   OpenStandardStreams();  // what a crash says must not go into a file
   // A sanitizer's own handler says where the fault was.
   for (int signal : kCrashSignals) {
@@ -151,8 +149,8 @@ std::optional<std::string> FaultOf(const Outcome& outcome, unsigned cpu_seconds)
 std::optional<std::string> Try(const std::function<void()>& work, const Limits& limits) {
   int ends[2] = {-1, -1};
   if (pipe2(ends, O_CLOEXEC) != 0) ends[0] = ends[1] = -1;
-  const pid_t child = fork();
-  if (child == 0) RunAndExit(work, limits.cpu_seconds);
+  const pid_t parent = getpid(), child = fork();
+  if (child == 0) RunAndExit(work, limits.cpu_seconds, parent);
   if (ends[1] >= 0) close(ends[1]);
   std::optional<std::string> fault = "";
   if (child > 0) fault = FaultOf(Await(child, ends[0], limits), limits.cpu_seconds);

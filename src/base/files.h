@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 
 namespace crema {
 
@@ -33,13 +34,14 @@ ssize_t ReadRetrying(int fd, char* buffer, size_t size);
 // The text of an error code; strerror() may not be called from several threads.
 std::string ErrorText(int code);
 
-// What a reader takes: a regular file, or also a pipe, as in --solver=<(program).
+// What a reader takes: a regular file, or also a pipe, as in --solver=<(program), a terminal, and
+// /dev/null.
 enum class Accept { kFile, kFileOrPipe };
 
 // Opens a file for reading. Fails, rather than waits or reads for ever, where `path` is a folder, a
 // device, a socket, or a pipe that is not accepted. A pipe that nobody writes to is one that has
-// ended. Then the result is not ok(), and *why is the rest of a sentence, as in "cannot be opened:
-// No such file or directory".
+// ended. If it fails, the result is not ok(), and *why is the rest of a sentence, as in "cannot be
+// opened: No such file or directory".
 Descriptor TryOpenForReading(const std::string& path, Accept accept, std::string* why);
 
 // The same; throws Error, "PATH: cannot be opened: No such file or directory".
@@ -55,5 +57,12 @@ Descriptor OpenStreamForWriting(const std::string& path);
 
 // Whether there is something at `path` that is neither a regular file nor a folder.
 bool IsStream(const std::string& path);
+
+// A copy of the descriptor that `path` stands for: /dev/stdout, /dev/stderr, /dev/fd/N or
+// /proc/self/fd/N, whatever it leads to. Not ok() if it stands for none, or for one that is closed.
+Descriptor DescriptorNamed(const std::string& path);
+
+// Writes all of it. Returns 0, or the error code.
+int WriteAll(int fd, std::string_view bytes);
 
 }  // namespace crema

@@ -23,7 +23,8 @@ bool IsHarmless(uint32_t code) {
   };
   const bool control = code < 0x20 || within(0x7F, 0x9F);
   // Ends of lines and marks of direction.
-  const bool unseen = within(0x200E, 0x200F) || within(0x2028, 0x202E) || within(0x2066, 0x2069);
+  const bool unseen =
+      code == 0x061C || within(0x200E, 0x200F) || within(0x2028, 0x202E) || within(0x2066, 0x2069);
   const bool no_character = (code & 0xFFFE) == 0xFFFE;
   return !control && !unseen && !no_character;
 }

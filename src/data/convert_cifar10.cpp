@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <vector>
 
 #include "base/files.h"
@@ -12,6 +11,7 @@
 #include "crema/base/error.h"
 #include "data/convert.h"
 #include "data/record_writer.h"
+#include "schema/binary_io.h"
 
 namespace crema {
 namespace {
@@ -20,11 +20,12 @@ namespace fs = std::filesystem;
 
 constexpr int kSide = 32;
 constexpr int kImageBytes = 3 * kSide * kSide;
+constexpr size_t kRecordBytes = kImageBytes + 1;
 constexpr int kClasses = 10;
 
 // Checks all files before anything is written.
 void CheckFiles(const std::vector<std::string>& files, int images_per_file) {
-  const uint64_t expected = static_cast<uint64_t>(images_per_file) * (kImageBytes + 1);
+  const uint64_t expected = static_cast<uint64_t>(images_per_file) * kRecordBytes;
   for (const std::string& file : files) {
     const std::string why = WhyNotReadable(file);
     if (!why.empty()) {
@@ -35,7 +36,7 @@ void CheckFiles(const std::vector<std::string>& files, int images_per_file) {
     const uint64_t size = fs::file_size(file);
     if (size != expected) {
       Fail(file, ": has ", size, " bytes, expected ", expected, " (", images_per_file,
-           " images of ", kImageBytes + 1, " bytes); download it again");
+           " images of ", kRecordBytes, " bytes); download it again");
     }
   }
 }
@@ -49,11 +50,11 @@ void WriteDatabase(const std::vector<std::string>& files, const std::string& dat
   datum.set_height(kSide);
   datum.set_width(kSide);
   for (const std::string& path : files) {
-    std::ifstream file(path, std::ios::binary);
+    const std::string bytes = ReadFileBytes(path, Accept::kFile);
+    if (bytes.size() < images_per_file * kRecordBytes) Fail(path, ": has become shorter");
     for (int i = 0; i < images_per_file; ++i) {
       StopIfAsked(stop, writer.count(), files.size() * static_cast<uint64_t>(images_per_file));
-      char record[kImageBytes + 1];
-      if (!file.read(record, sizeof record)) Fail(path, ": cannot be read to its end");
+      const char* const record = bytes.data() + i * kRecordBytes;
       const int label = static_cast<unsigned char>(record[0]);
       if (label >= kClasses) {
         Fail(path, ": image ", i, " has label ", label,

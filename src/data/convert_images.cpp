@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <new>
 #include <opencv2/core.hpp>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -74,9 +73,10 @@ void RunTasks(size_t count, const Task& task) {
     for (size_t i = next++; i < count; i = next++) task(i);
   };
   std::vector<std::thread> threads;
+  threads.reserve(count);
   try {
     for (size_t i = 1; i < std::min(Cores(), count); ++i) threads.emplace_back(work);
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {  // no threads, or no memory for one
   }
   work();
   for (std::thread& thread : threads) thread.join();

@@ -85,12 +85,17 @@ std::unique_ptr<BatchMaker> MakeImageBatches(const ImageBatchOptions& options) {
 
 ImageSize InspectImage(const ImageBatchOptions& options, size_t index) {
   const ListedImage& listed = options.images[index];
-  ImageFileDecoder decoder(options.color, options.new_height, options.new_width, options.flaws);
-  const Image& image = decoder.Read(PathOf(options, listed), NameImage(options, listed));
+  // Not resized: that may take much memory, for a net that is only looked at.
+  ImageFileDecoder decoder(options.color, 0, 0, options.flaws);
+  ImageSize size = decoder.Read(PathOf(options, listed), NameImage(options, listed)).size;
+  if (options.new_height > 0 && options.new_width > 0) {
+    size.height = options.new_height;
+    size.width = options.new_width;
+  }
   const auto name = [&] {
     return NameImage(options, listed) + ": the image " + PathOf(options, listed);
   };
-  return options.transformer->OutputSize(image.size, name);
+  return options.transformer->OutputSize(size, name);
 }
 
 }  // namespace crema

@@ -32,12 +32,13 @@ ImageFileDecoder::ImageFileDecoder(ImageFileDecoder&&) noexcept = default;
 
 const Image& ImageFileDecoder::Read(const std::string& path, const std::string& where) {
   State& s = *state_;
-  const std::string why = WhyNotReadable(path);
-  if (!why.empty()) {
+  std::string why;
+  const Descriptor file = TryOpenForReading(path, Accept::kFile, &why);
+  if (!file.ok()) {
     Fail(where, ": the image ", path, " ", why, "; correct its path or root_folder");
   }
   DecodeReport report;
-  s.decoded = DecodeImage(ReadFileBytes(path, Accept::kFile), s.flag, &report);
+  s.decoded = DecodeImage(ReadFileBytes(file, path), s.flag, &report);
   if (s.decoded.empty()) Fail(where, ": cannot decode the image ", path, ": ", report.problem);
   s.flaws->Add(report.flaw, [&] { return where + ": the image " + path; });
   if (s.height > 0 && s.width > 0) {

@@ -121,9 +121,10 @@ std::vector<std::string> ReadFileList(const std::string& path, const std::string
   std::vector<std::string> names;
   for (const ListLine& line : ReadListLines(path, wanted, owner)) {
     for (std::string& name : NamesIn(line.text.substr(line.text.find_first_not_of(kBlanks)))) {
-      if (!CanBeOpened(name)) {
+      const std::string why = WhyNotReadable(name);
+      if (!why.empty()) {
         Fail(NameLine(owner, path, line.number), "the file \"", Printable(name, kLongestPath),
-             "\" ", WhyNotReadable(name),
+             "\" ", why,
              "; each line must be the path of a file, absolute or relative to the current folder");
       }
       names.push_back(std::move(name));

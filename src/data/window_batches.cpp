@@ -56,6 +56,15 @@ class WindowBatches : public BatchMaker {
     return is_foreground ? options_.windows.foreground : options_.windows.background;
   }
 
+  // `name` gives the beginning of a sentence.
+  template <class Name>
+  static std::string ReadImage(const std::string& path, const Name& name) {
+    std::string why;
+    const Descriptor file = TryOpenForReading(path, Accept::kFile, &why);
+    if (!file.ok()) Fail(name(), " ", why, "; correct its path");
+    return ReadFileBytes(file, path);
+  }
+
   cv::Mat Load(size_t image) const {
     const std::string& path = options_.windows.images[image];
     const auto name = [&] {
@@ -63,9 +72,7 @@ class WindowBatches : public BatchMaker {
                     " in the window file,");
     };
     const bool cached = !options_.files.empty();
-    const std::string why = cached ? "" : WhyNotReadable(path);
-    if (!why.empty()) Fail(name(), " ", why, "; correct its path");
-    const std::string file = cached ? "" : ReadFileBytes(path, Accept::kFile);
+    const std::string file = cached ? "" : ReadImage(path, name);
     DecodeReport report;
     cv::Mat decoded = DecodeImage(cached ? options_.files[image] : file, cv::IMREAD_COLOR, &report);
     if (decoded.empty()) Fail(name(), " cannot be decoded: ", report.problem);

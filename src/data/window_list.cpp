@@ -54,7 +54,7 @@ class WindowReader {
     T number;
     const std::string_view word = Word(what);
     if (!Parse(word, &number)) {
-      Fail("\"", Printable(std::string(word)), "\" is not a number, but ", what,
+      Fail("\"", Printable(word), "\" is not a number, but ", what,
            " is expected here");
     }
     return number;
@@ -130,7 +130,7 @@ void ReadImage(WindowReader* in, const std::string& root, const Thresholds& thre
                WindowList* list) {
   const std::string_view mark = in->Word("\"#\"");
   if (mark != "#") {
-    in->Fail("\"", Printable(std::string(mark)), "\" is found, but image ", list->images.size(),
+    in->Fail("\"", Printable(mark), "\" is found, but image ", list->images.size(),
              " must start here with \"#\" and a number");
   }
   in->Number<int64_t>("the number of an image");

@@ -1,5 +1,6 @@
 // Accuracy: the share of positions whose label is among the top_k highest scores. A score that is
 // equal to the label's, or a NaN, counts against it.
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
@@ -53,7 +54,7 @@ void Shares(const Context& ctx, int positions, int32_t first, int outputs, int t
   const int32_t* label = parts.label;
   const int32_t* rivals = parts.rivals;
   ReduceRows<SumOp, int32_t>(
-      ctx, 2 * outputs, positions,
+      ctx, int64_t{2} * outputs, positions,
       [=] HD(int64_t r, int i) {
         const bool mine = first == kAllClasses ? label[i] >= 0 : label[i] == first + (r >> 1);
         return mine && ((r & 1) == 0 || rivals[i] <= top_k) ? 1 : 0;
@@ -105,11 +106,9 @@ class AccuracyLayer : public LabelledLayer {
  private:
   void CheckShapes(const Shape& scores, const Shape& labels, int axis) const {
     CheckLabels(scores, labels, axis, view_.outer * view_.inner, false);
-    const uint32_t top_k = config().accuracy_param().top_k();
-    if (view_.channels == 0 || top_k > static_cast<uint32_t>(view_.channels)) {
-      Fail("top_k is ", top_k, ", but must be from 1 to ", view_.channels,
-           ", the number of classes");
-    }
+    if (view_.channels == 0) Fail("the scores have no classes: their shape is ", scores.ToString());
+    CheckRange(Title() + ": top_k", config().accuracy_param().top_k(), 1, view_.channels,
+               "the maximum is the number of classes");
   }
 
   template <class T>

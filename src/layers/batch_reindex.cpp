@@ -2,6 +2,7 @@
 // second; items may be left out and repeated.
 #include <limits>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
@@ -50,10 +51,12 @@ class BatchReindexLayer : public LabelledLayer {
     if (index.rank() != 1) {
       Fail("bottom 1 has shape ", index.ToString(), ", but must have one axis of item numbers");
     }
-    const int64_t most = std::numeric_limits<int>::max();
-    if (x.rank() == 0 || x[0] > most || x.CountFrom(1) > most || index[0] > most) {
-      Fail("bottom 0 has shape ", x.ToString(), ", but needs an axis 0 of items");
-    }
+    if (x.rank() == 0) Fail("bottom 0 has shape ", x.ToString(), ", but needs an axis 0 of items");
+    constexpr int kMost = std::numeric_limits<int>::max();
+    const std::string of = " of bottom 0, " + x.ToString();
+    CheckRange(Title() + ": the number of items" + of, x[0], 0, kMost);
+    CheckRange(Title() + ": the size of an item" + of, x.CountFrom(1), 0, kMost);
+    CheckRange(Title() + ": the number of indices", index[0], 0, kMost);
     count_ = static_cast<int>(index[0]);
     size_ = static_cast<int>(x.CountFrom(1));
     Shape top = x;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/checked.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/fusible.h"
@@ -97,13 +98,13 @@ class ConcatLayer : public Layer, public ReluPasser {
     std::vector<int64_t> dims = bottoms[0].dims();
     for (size_t b = 1; b < bottoms.size(); ++b) {
       CheckFits(bottoms[0], bottoms[b], b);
-      dims[axis_] += bottoms[b][axis_];
+      dims[axis_] = CheckedSum(dims[axis_], bottoms[b][axis_], Title() + ": the result");
     }
     LayerPlan plan;
     plan.tops = {Shape(dims)};
-    if (plan.tops[0].CountFrom(axis_) > std::numeric_limits<int>::max()) {
-      Fail("the result, ", plan.tops[0].ToString(), ", is too large along axis ", axis_);
-    }
+    CheckRange(Concat(Title(), ": the number of values of the result, ", plan.tops[0].ToString(),
+                      ", from axis ", axis_, " onwards"),
+               plan.tops[0].CountFrom(axis_), 0, std::numeric_limits<int>::max());
     return plan;
   }
 

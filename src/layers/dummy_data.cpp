@@ -65,8 +65,7 @@ class DummyDataLayer : public Layer {
     LayerPlan plan;
     for (int t = 0; t < config().top_size(); ++t) {
       plan.tops.push_back(is_old_form ? OldShape(t) : NewShape(t));
-      // The only filler that a shape may not fit.
-      if (fillers_[t].type == "bilinear") Fill(fillers_[t], plan.tops[t], 0, 0, Title());
+      CheckFits(fillers_[t], plan.tops[t]);
     }
     return plan;
   }
@@ -80,6 +79,15 @@ class DummyDataLayer : public Layer {
   [[noreturn]] void FailCount(const char* field, int found) const {
     Fail("has ", found, " ", field, " for ", config().top_size(),
          " tops; give one for all tops, or one per top");
+  }
+
+  // The only filler that a shape may not fit. Fill would take memory for a net that is only
+  // planned.
+  void CheckFits(const FillerSpec& filler, const Shape& shape) const {
+    const bool fits = shape.rank() == 4 && shape[2] == shape[3];
+    if (filler.type != "bilinear" || fits) return;
+    Fail("the bilinear filler needs 4 axes, the last two of them equal, but the shape is ",
+         shape.ToString());
   }
 
   template <class Field>

@@ -25,6 +25,10 @@ class Im2colLayer : public Layer {
     const Shape& in = bottoms[0];
     const proto::ConvolutionParameter& param = config().convolution_param();
     const int axis = ChannelAxis(param, in, Title());
+    if (axis + 1 == in.rank()) {
+      Fail("the input ", in.ToString(), " has no spatial axis after axis ", axis,
+           "; there must be at least one");
+    }
     geometry_ = ReadWindow(param, in.rank() - axis - 1, Title());
     SetImage(&geometry_, in, axis, Title());
     images_ = in.Count(0, axis);

@@ -2,6 +2,9 @@
 // in the order input, forget, output, cell) and cont (1 x N). Tops: c and h (1 x N x D).
 #include "layers/shared/lstm_unit.h"
 
+#include <limits>
+
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 
@@ -34,6 +37,8 @@ class LstmUnitLayer : public Layer {
     if (bottoms[2] != (Shape{1, c[1]})) {
       Fail("bottom 2 (cont) has shape ", bottoms[2].ToString(), ", but must be 1 x ", c[1]);
     }
+    CheckRange(Title() + ": the number of units of its cells", c[2], 0,
+               std::numeric_limits<int>::max());
     sizes_ = {c[1], c[2]};
     LayerPlan plan;
     plan.tops = {c, c};

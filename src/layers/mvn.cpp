@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/reduce.h"
@@ -96,10 +97,8 @@ class MvnLayer : public Layer {
     if (x.rank() < 2) {
       Fail("its bottom has shape ", x.ToString(), ", but needs at least 2 axes (N x C x ...)");
     }
-    if (x.CountFrom(axis) > std::numeric_limits<int>::max()) {
-      Fail("its bottom ", x.ToString(), " has too many values per mean; at most ",
-           std::numeric_limits<int>::max(), " are supported");
-    }
+    CheckRange(Title() + ": the number of values per mean of its bottom " + x.ToString(),
+               x.CountFrom(axis), 0, std::numeric_limits<int>::max());
     rows_ = {x.Count(0, axis), x.CountFrom(axis), param.eps(), param.normalize_variance() ? 1 : 0};
     LayerPlan plan;
     plan.tops = {x};

@@ -50,6 +50,7 @@ class PreluLayer : public Layer {
   LayerTraits traits() const override {
     LayerTraits traits;
     traits.may_run_in_place = true;
+    traits.backward_needs_bottom_data = !in_place_;  // then it keeps a copy
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
     traits.treats_images_apart = true;

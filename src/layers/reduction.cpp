@@ -2,6 +2,7 @@
 // `axis` on, times coeff.
 #include <limits>
 
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/reduce.h"
@@ -74,10 +75,8 @@ class ReductionLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& x = bottoms[0];
     const int axis = x.CanonicalAxis(config().reduction_param().axis(), Title() + ": axis");
-    if (x.CountFrom(axis) > std::numeric_limits<int>::max()) {
-      Fail("has ", x.CountFrom(axis), " values to reduce to one, but at most ",
-           std::numeric_limits<int>::max(), " are supported");
-    }
+    CheckRange(Title() + ": the number of values that are reduced to one", x.CountFrom(axis), 0,
+               std::numeric_limits<int>::max());
     rows_.count = x.Count(0, axis);
     rows_.length = static_cast<int>(x.CountFrom(axis));
     rows_.factor = config().reduction_param().coeff();

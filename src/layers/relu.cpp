@@ -17,24 +17,30 @@ void ReluForward(const Context& ctx, const Blob& x, const Blob& y, float negativ
   });
 }
 
-// Where the layer runs in place `x` holds the output; its sign is that of the input for any
-// slope >= 0.
+// `x` may be the output, whose sign is that of the input for any slope >= 0.
 template <class T>
-void ReluBackward(const Context& ctx, const Blob& x, const Blob& y, float negative_slope) {
+void ReluBackward(const Context& ctx, const Tensor& x, const Tensor& dy, float negative_slope,
+                  const Tensor& dx) {
   const T* in = x.data<T>();
-  const T* dy = y.diff<T>();
-  T* dx = x.mutable_diff<T>();
+  const T* from = dy.data<T>();
+  T* to = dx.mutable_data<T>();
   const T slope = negative_slope;
-  ForEach(ctx, x.count(), [=] HD(int64_t i) { dx[i] = in[i] > 0 ? dy[i] : dy[i] * slope; });
+  ForEach(ctx, x.count(), [=] HD(int64_t i) { to[i] = in[i] > 0 ? from[i] : from[i] * slope; });
 }
 
 class ReluLayer : public Layer {
  public:
-  using Layer::Layer;
+  ReluLayer(const proto::LayerParameter& config, Phase phase)
+      : Layer(config, phase), slope_(config.relu_param().negative_slope()) {
+    const bool in_place =
+        config.bottom_size() > 0 && config.top_size() > 0 && config.bottom(0) == config.top(0);
+    keeps_input_ = in_place && slope_ < 0;  // the output does not tell its sign
+  }
 
   LayerTraits traits() const override {
     LayerTraits traits;
     traits.may_run_in_place = true;
+    traits.backward_needs_bottom_data = !keeps_input_;
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
     traits.treats_images_apart = true;
@@ -45,20 +51,28 @@ class ReluLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     LayerPlan plan;
     plan.tops = {bottoms[0]};
+    if (keeps_input_) plan.state = {{bottoms[0], {}}};
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    const float slope = config().relu_param().negative_slope();
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, ReluForward<T>(ctx, *bottom[0], *top[0], slope));
+    const Tensor& x = bottom[0]->data_tensor();
+    if (keeps_input_ && top[0]->has_diff()) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
+    CREMA_FLOAT_DISPATCH(x.dtype(), T, ReluForward<T>(ctx, *bottom[0], *top[0], slope_));
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
-    const float slope = config().relu_param().negative_slope();
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, ReluBackward<T>(ctx, *bottom[0], *top[0], slope));
+    const Tensor& x = keeps_input_ ? state(0) : bottom[0]->data_tensor();
+    CREMA_FLOAT_DISPATCH(
+        x.dtype(), T,
+        ReluBackward<T>(ctx, x, top[0]->diff_tensor(), slope_, bottom[0]->diff_tensor()));
   }
+
+ private:
+  float slope_;
+  bool keeps_input_ = false;
 };
 
 CREMA_REGISTER_LAYER("ReLU", ReluLayer);

@@ -58,6 +58,7 @@ class ScaleLayer : public Layer {
     LayerTraits traits;
     traits.max_bottoms = 2;
     traits.may_run_in_place = true;
+    traits.backward_needs_bottom_data = !(in_place_ && learns_scale_);  // it keeps a copy
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = learns_scale_ && param.axis() == 1 && param.num_axes() == 1;
     traits.treats_images_apart = learns_scale_ && param.axis() > 0;

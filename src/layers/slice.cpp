@@ -75,9 +75,9 @@ class SliceLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& x = bottoms[0];
     axis_ = x.CanonicalAxis(asked_axis_, Title() + ": axis");
-    if (x.CountFrom(axis_) > std::numeric_limits<int>::max()) {
-      Fail("its bottom, ", x.ToString(), ", is too large along axis ", axis_);
-    }
+    CheckRange(Concat(Title(), ": the number of values of its bottom, ", x.ToString(),
+                      ", from axis ", axis_, " onwards"),
+               x.CountFrom(axis_), 0, std::numeric_limits<int>::max());
     LayerPlan plan;
     for (int64_t extent : Extents(x)) {
       std::vector<int64_t> dims = x.dims();

@@ -42,18 +42,15 @@ class TileLayer : public Layer {
   LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
     const Shape& x = bottoms[0];
     const int axis = x.CanonicalAxis(config().tile_param().axis(), Title() + ": axis");
-    if (x.CountFrom(axis) > std::numeric_limits<int>::max()) {
-      Fail("its bottom ", x.ToString(), " has ", x.CountFrom(axis), " values from axis ", axis,
-           " onwards, but at most ", std::numeric_limits<int>::max(), " are supported");
-    }
+    constexpr int kMost = std::numeric_limits<int>::max();
+    const std::string of = Concat(" of its bottom ", x.ToString());
+    CheckRange(Concat(Title(), ": the number of values from axis ", axis, " onwards", of),
+               x.CountFrom(axis), 0, kMost);
     rows_ = x.Count(0, axis);
     CheckedProduct(rows_, tiles(), Title() + ": the number of its rows, repeated `tiles` times,");
     cols_ = static_cast<int>(x.CountFrom(axis));
     std::vector<int64_t> dims = x.dims();
-    if (dims[axis] > std::numeric_limits<int>::max()) {
-      Fail("its bottom ", x.ToString(), " has extent ", dims[axis], " along axis ", axis,
-           ", but at most ", std::numeric_limits<int>::max(), " is supported");
-    }
+    CheckRange(Concat(Title(), ": the extent along axis ", axis, of), dims[axis], 0, kMost);
     dims[axis] *= tiles();
     LayerPlan plan;
     plan.tops = {Shape(dims)};

@@ -75,12 +75,15 @@ void TryThreads(int all) {
 }  // namespace
 
 void StartThreads(int threads) {
-  thread_local int started = 1;  // OpenMP keeps threads for each thread that uses some
-  if (threads <= started || omp_in_parallel() != 0) return;
-  TryThreads(threads);
-  std::atomic<int> running{0};
+  // OpenMP keeps threads for each thread that uses some, as many as its last work had.
+  thread_local int started = 1;
+  if (threads <= 1 || omp_in_parallel() != 0) return;
+  if (threads > started) {
+    TryThreads(threads);
+    std::atomic<int> running{0};
 #pragma omp parallel num_threads(threads)
-  ++running;
+    ++running;
+  }
   started = threads;
 }
 

@@ -15,7 +15,7 @@ Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
   }
   const PlansForThreads threads(ThreadsToUse(options.threads));
   const proto::NetParameter net = InsertSplits(FilterLayers(config));
-  Graph graph = BuildGraph(net, options.dtype, device);
+  Graph graph = BuildGraph(net, options.dtype, device, options.backward);
   graph.keep_blobs = options.keep_blobs;
   CheckTotal(graph);
   PlanLayout(device, &graph);

@@ -18,11 +18,21 @@ std::string Dims(const Shape& shape) {
   return dims.empty() ? "scalar" : Join(dims, "x");
 }
 
+// All of a few, the first of many: a column is as wide as its widest cell.
+std::string ListSome(std::vector<std::string> texts) {
+  constexpr size_t kMost = 16;
+  if (texts.size() <= kMost) return Join(texts);
+  const std::string count = Concat("... (", texts.size(), " in all)");
+  texts.resize(kMost);
+  texts.push_back(count);
+  return Join(texts);
+}
+
 std::string Arrow(const Graph& graph, const LayerNode& node) {
   const auto names = [&](const std::vector<int>& blobs) {
     std::vector<std::string> list;
     for (int blob : blobs) list.push_back(graph.blobs[blob].name);
-    return Join(list);
+    return ListSome(std::move(list));
   };
   return names(node.bottoms) + " -> " + names(node.tops);
 }
@@ -30,7 +40,7 @@ std::string Arrow(const Graph& graph, const LayerNode& node) {
 std::string TopShapes(const Graph& graph, const LayerNode& node) {
   std::vector<std::string> shapes;
   for (int top : node.tops) shapes.push_back(Dims(graph.blobs[top].shape));
-  return Join(shapes);
+  return ListSome(std::move(shapes));
 }
 
 std::string ParamShapes(const Graph& graph, const LayerNode& node) {
@@ -45,7 +55,7 @@ std::string ParamShapes(const Graph& graph, const LayerNode& node) {
       text += " (frozen)";
     shapes.push_back(text);
   }
-  return shapes.empty() ? "-" : Join(shapes);
+  return shapes.empty() ? "-" : ListSome(std::move(shapes));
 }
 
 std::vector<std::string> Notes(const Graph& graph, size_t layer) {
@@ -262,7 +272,7 @@ std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std:
                Arrow(graph, node), TopShapes(graph, node), ParamShapes(graph, node),
                node.runs_backward ? "yes" : "no", BytesOrDash(bytes.values),
                BytesOrDash(bytes.gradients), BytesOrDash(bytes.state),
-               notes.empty() ? "-" : Join(notes)});
+               notes.empty() ? "-" : ListSome(notes)});
   }
   TextStream out;
   out << "net '" << graph.name << "', phase " << PhaseName(graph) << ", " << ToString(graph.dtype)

@@ -2,6 +2,8 @@
 // do that for which others is theirs to say (Fusible::Absorb); here is only where it would be
 // right.
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "base/strings.h"
 #include "crema/layer/fusible.h"
@@ -10,12 +12,96 @@
 namespace crema {
 namespace {
 
+// Which layers read and write each blob, kept up while layers are fused: nets may have very many.
+class Uses {
+ public:
+  explicit Uses(const Graph& graph) : blobs_(graph.blobs.size()) {
+    for (const BlobNode& blob : graph.blobs) CountSharers(blob);
+    for (size_t l = 0; l < graph.layers.size(); ++l) {
+      const LayerNode& node = graph.layers[l];
+      const int layer = static_cast<int>(l);
+      for (size_t b = 0; b < node.bottoms.size(); ++b) {
+        AddReader(node.bottoms[b], layer, static_cast<int>(b));
+      }
+      for (size_t t = 0; t < node.tops.size(); ++t) {
+        AddWriter(node.tops[t], layer, node.loss_weights[t] != 0);
+      }
+    }
+  }
+
+  // The (layer, bottom) that read it and the layers that write it, in the net's order.
+  const std::set<std::pair<int, int>>& readers(int blob) const { return blobs_[blob].readers; }
+  const std::set<int>& writers(int blob) const { return blobs_[blob].writers; }
+  // Whether others see its memory.
+  bool IsShared(int blob) const { return blobs_[blob].sharers > 0; }
+  // Whether it was a loss when a layer before this one had made it.
+  bool IsLossBefore(int blob, size_t layer) const {
+    const std::set<int>& losses = blobs_[blob].losses;
+    return !losses.empty() && *losses.begin() < static_cast<int>(layer);
+  }
+  bool IsWrittenWithin(size_t first, size_t last, int blob) const {
+    const std::set<int>& writers = blobs_[blob].writers;
+    const auto it = writers.lower_bound(static_cast<int>(first));
+    return it != writers.end() && *it < static_cast<int>(last);
+  }
+
+  void AddReader(int blob, int layer, int bottom) { blobs_[blob].readers.emplace(layer, bottom); }
+  void AddWriter(int blob, int layer, bool is_loss) {
+    blobs_[blob].writers.insert(layer);
+    if (is_loss) blobs_[blob].losses.insert(layer);
+  }
+  void RemoveWriter(int blob, int layer) { blobs_[blob].writers.erase(layer); }
+  void AddBlob(const BlobNode& blob) {
+    blobs_.emplace_back();
+    CountSharers(blob);
+  }
+  // `blob` shares the gradient of another no longer, or of none.
+  void DropDiffSharer(const BlobNode& blob) {
+    if (blob.shares_diff_with >= 0) --blobs_[blob.shares_diff_with].sharers;
+  }
+
+  // Makes the uses by layers before `layer`, and by its bottom 0, those of the blob `to`, which had
+  // none, and returns them.
+  std::set<std::pair<int, int>> MoveReaders(int from, int to, int layer) {
+    Move(std::pair<int, int>{layer, 1}, &blobs_[from].readers, &blobs_[to].readers);
+    return blobs_[to].readers;
+  }
+  std::set<int> MoveWriters(int from, int to, int layer) {
+    Move(layer, &blobs_[from].writers, &blobs_[to].writers);
+    Move(layer, &blobs_[from].losses, &blobs_[to].losses);
+    return blobs_[to].writers;
+  }
+
+ private:
+  struct Blob {
+    std::set<std::pair<int, int>> readers;
+    std::set<int> writers, losses;
+    int sharers = 0;
+  };
+
+  void CountSharers(const BlobNode& blob) {
+    if (blob.shares_data_with >= 0) ++blobs_[blob.shares_data_with].sharers;
+    if (blob.shares_diff_with >= 0) ++blobs_[blob.shares_diff_with].sharers;
+  }
+
+  // Those below `end`.
+  template <class T>
+  static void Move(const T& end, std::set<T>* from, std::set<T>* to) {
+    const auto last = from->lower_bound(end);
+    to->insert(from->begin(), last);
+    from->erase(from->begin(), last);
+  }
+
+  std::vector<Blob> blobs_;
+};
+
 class Fusion {
  public:
-  Fusion(Graph* graph, size_t host) : graph_(*graph), host_(host) {}
+  Fusion(Graph* graph, Uses* uses, size_t host) : graph_(*graph), uses_(*uses), host_(host) {}
 
   // Takes as many followers as the layer will.
   void Run() {
+    if (dynamic_cast<Fusible*>(host().layer.get()) == nullptr) return;
     while (HasTopOfItsOwn() && FindFollower() && Suits() && Asks()) Take();
     const LayerNode& node = host();
     if (node.absorbed.empty() || node.bottoms.empty()) return;
@@ -34,50 +120,38 @@ class Fusion {
     return !RunsInPlaceOnWhatOthersSee();
   }
 
-  bool IsShared(int blob) const {
-    return std::any_of(graph_.blobs.begin(), graph_.blobs.end(), [&](const BlobNode& other) {
-      return other.shares_data_with == blob || other.shares_diff_with == blob;
-    });
-  }
-
   // The fused layer may have to get an input of another name.
   bool RunsInPlaceOnWhatOthersSee() {
     const LayerNode& node = host();
     if (node.bottoms.empty() || node.bottoms[0] != node.tops[0]) return false;
     const int blob = node.bottoms[0];
-    if (graph_.layers[graph_.blobs[blob].producer].traits.tops_take_any_shape) return true;
-    for (size_t l = 0; l < host_; ++l) {
-      const LayerNode& earlier = graph_.layers[l];
-      for (size_t t = 0; t < earlier.tops.size(); ++t) {
-        if (earlier.tops[t] == blob && earlier.loss_weights[t] != 0) return true;
-      }
-    }
-    return false;
+    const LayerNode& producer = graph_.layers[graph_.blobs[blob].producer];
+    return producer.traits.tops_take_any_shape || uses_.IsLossBefore(blob, host_);
   }
 
   // Every value has one reader, or a Split.
   bool FindFollower() {
-    const int top = host().tops[0];
-    const size_t last = host().absorbed.empty() ? host_ : host().absorbed.back();
-    for (next_ = last + 1; next_ < graph_.layers.size(); ++next_) {
-      for (size_t b = 0; b < next().bottoms.size(); ++b) {
-        bottom_ = static_cast<int>(b);
-        if (next().bottoms[b] == top) return true;
-      }
-    }
-    return false;
+    const int last = host().absorbed.empty() ? static_cast<int>(host_) : host().absorbed.back();
+    const auto& readers = uses_.readers(host().tops[0]);
+    const auto it = readers.lower_bound({last + 1, 0});
+    if (it == readers.end()) return false;
+    next_ = static_cast<size_t>(it->first);
+    bottom_ = it->second;
+    return true;
   }
 
   bool Suits() {
     const int top = host().tops[0];
+    constexpr size_t kMostBottoms = 16;  // no layer takes over the work of one with so many
     if (next().absorbed_by >= 0 || next().tops.size() != 1) return false;
+    if (next().bottoms.size() > kMostBottoms) return false;
     const BlobNode& result = graph_.blobs[next().tops[0]];
     if (result.shape != graph_.blobs[top].shape || result.shares_data_with >= 0) return false;
     // The value between them is lost, unless it would be anyhow.
     const bool is_wanted = graph_.keep_blobs || graph_.blobs[top].is_output;
     if (is_wanted && next().tops[0] != top) return false;
     // In place, those who share see what the follower makes.
-    if (IsShared(top) && next().tops[0] != top) return false;
+    if (uses_.IsShared(top) && next().tops[0] != top) return false;
     if (host().runs_backward && !(next().runs_backward && next().propagate_down[bottom_])) {
       return false;
     }
@@ -88,32 +162,20 @@ class Fusion {
     return true;
   }
 
-  bool IsWrittenAfter(size_t layer, int blob) const {
-    for (size_t l = layer + 1; l < graph_.layers.size(); ++l) {
-      const std::vector<int>& tops = graph_.layers[l].tops;
-      if (std::find(tops.begin(), tops.end(), blob) != tops.end()) return true;
-    }
-    return false;
-  }
-
   // Whether `blob` has its final value when the host runs.
   bool IsThereBefore(int blob) {
     if (blob == host().tops[0] || graph_.blobs[blob].producer >= static_cast<int>(host_)) {
       return false;
     }
-    for (size_t l = host_; l < next_; ++l) {
-      const std::vector<int>& tops = graph_.layers[l].tops;
-      if (std::find(tops.begin(), tops.end(), blob) != tops.end()) return false;
-    }
-    return true;
+    return !uses_.IsWrittenWithin(host_, next_, blob);
   }
 
   bool Asks() {
     auto* fusible = dynamic_cast<Fusible*>(host().layer.get());
     // In place, the follower alone would find its result written over, too.
     const int made = next().tops[0];
-    const bool is_kept = made == host().tops[0] || !IsWrittenAfter(next_, made);
-    if (fusible == nullptr) return false;
+    const bool is_kept =
+        made == host().tops[0] || !uses_.IsWrittenWithin(next_ + 1, graph_.layers.size(), made);
     try {
       return fusible->Absorb({next().layer.get(), bottom_, next().runs_backward, is_kept});
     } catch (...) {
@@ -124,13 +186,17 @@ class Fusion {
   void Take() {
     LayerNode& node = host();
     const int between = node.tops[0];
+    const int layer = static_cast<int>(host_);
     for (size_t b = 0; b < next().bottoms.size(); ++b) {
       if (static_cast<int>(b) == bottom_) continue;
+      uses_.AddReader(next().bottoms[b], layer, static_cast<int>(node.bottoms.size()));
       node.bottoms.push_back(next().bottoms[b]);
       node.propagate_down.push_back(next().propagate_down[b]);
     }
     node.tops = next().tops;
     node.loss_weights = next().loss_weights;
+    uses_.RemoveWriter(between, layer);
+    uses_.AddWriter(node.tops[0], layer, node.loss_weights[0] != 0);
     node.starts_gradient = next().starts_gradient;
     node.runs_backward = node.runs_backward || next().runs_backward;
     node.absorbed.push_back(static_cast<int>(next_));
@@ -166,17 +232,22 @@ class Fusion {
     blob.loss_weight = 0;
     blob.is_output = false;
     graph_.blobs[result].producer = static_cast<int>(host_);
+    uses_.DropDiffSharer(graph_.blobs[result]);
     graph_.blobs[result].shares_diff_with = -1;
     graph_.blobs.push_back(blob);
-    host().bottoms[0] = input;
-    for (size_t l = 0; l < host_; ++l) {
-      for (auto* list : {&graph_.layers[l].bottoms, &graph_.layers[l].tops}) {
-        std::replace(list->begin(), list->end(), result, input);
-      }
+    uses_.AddBlob(blob);
+    // Those before the host, and its bottom 0.
+    for (const auto& [layer, bottom] : uses_.MoveReaders(result, input, static_cast<int>(host_))) {
+      graph_.layers[layer].bottoms[bottom] = input;
+    }
+    for (int layer : uses_.MoveWriters(result, input, static_cast<int>(host_))) {
+      std::vector<int>& tops = graph_.layers[layer].tops;
+      std::replace(tops.begin(), tops.end(), result, input);
     }
   }
 
   Graph& graph_;
+  Uses& uses_;
   size_t host_, next_ = 0;
   int bottom_ = 0;
 };
@@ -188,43 +259,38 @@ struct Reader {
 };
 
 // The only one of `blob`; none where there are several, or others that see its memory.
-Reader SoleReader(Graph* graph, int blob) {
-  for (const BlobNode& other : graph->blobs) {
-    if (other.shares_data_with == blob || other.shares_diff_with == blob) return {};
-  }
+Reader SoleReader(const Uses& uses, Graph* graph, int blob) {
+  if (uses.IsShared(blob)) return {};
   Reader reader;
-  for (LayerNode& node : graph->layers) {
+  for (const auto& [layer, bottom] : uses.readers(blob)) {
+    LayerNode& node = graph->layers[layer];
     if (node.absorbed_by >= 0) continue;
-    for (size_t b = 0; b < node.bottoms.size(); ++b) {
-      if (node.bottoms[b] != blob) continue;
-      if (reader.node != nullptr) return {};
-      reader = {&node, static_cast<int>(b)};
-    }
+    if (reader.node != nullptr) return {};
+    reader = {&node, bottom};
   }
   return reader;
 }
 
-int WritersOf(const Graph& graph, int blob) {
+bool HasOneWriter(const Uses& uses, const Graph& graph, int blob) {
   int writers = 0;
-  for (const LayerNode& node : graph.layers) {
-    if (node.absorbed_by >= 0) continue;
-    writers += static_cast<int>(std::count(node.tops.begin(), node.tops.end(), blob));
+  for (int layer : uses.writers(blob)) {
+    if (graph.layers[layer].absorbed_by < 0 && ++writers > 1) return false;
   }
-  return writers;
+  return writers == 1;
 }
 
 // The backward half of a ReLU goes to the layer that sends the gradient, where that one has the
 // values anyway: the host's own result may then be forgotten after the forward pass.
-void HandReluOn(Graph* graph, LayerNode* host) {
+void HandReluOn(const Uses& uses, Graph* graph, LayerNode* host) {
   auto* fusible = dynamic_cast<Fusible*>(host->layer.get());
   if (fusible == nullptr || !host->runs_backward || !fusible->ReluOfGradient()) return;
   const int top = host->tops[0];
   if (graph->keep_blobs || host->loss_weights[0] != 0) return;
-  const Reader reader = SoleReader(graph, top);
+  const Reader reader = SoleReader(uses, graph, top);
   if (reader.node == nullptr || !reader.node->runs_backward) return;
   auto* passer = dynamic_cast<ReluPasser*>(reader.node->layer.get());
   const bool takes = passer != nullptr && reader.node->propagate_down[reader.bottom] &&
-                     WritersOf(*graph, reader.node->tops[0]) == 1;
+                     HasOneWriter(uses, *graph, reader.node->tops[0]);
   if (!takes || !passer->TakeReluOf(reader.bottom, *fusible->ReluOfGradient())) return;
   fusible->LeaveReluToReader();
   for (LayerNode* node : {host, reader.node}) node->traits = node->layer->traits();
@@ -238,9 +304,10 @@ void NeedNothing(LayerNode* node) {
 }
 
 void FuseLayers(Graph* graph) {
-  for (size_t l = 0; l < graph->layers.size(); ++l) Fusion(graph, l).Run();
+  Uses uses(*graph);
+  for (size_t l = 0; l < graph->layers.size(); ++l) Fusion(graph, &uses, l).Run();
   for (LayerNode& node : graph->layers) {
-    if (node.absorbed_by < 0) HandReluOn(graph, &node);
+    if (node.absorbed_by < 0) HandReluOn(uses, graph, &node);
   }
 }
 

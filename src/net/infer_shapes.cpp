@@ -41,8 +41,8 @@ namespace {
 
 class GraphBuilder {
  public:
-  GraphBuilder(const proto::NetParameter& net, DType dtype, DeviceKind device)
-      : net_(net), device_(device) {
+  GraphBuilder(const proto::NetParameter& net, DType dtype, DeviceKind device, bool backward)
+      : net_(net), device_(device), backward_(backward) {
     graph_.name = net.name();
     graph_.phase = net.state().phase() == proto::TRAIN ? Phase::kTrain : Phase::kTest;
     graph_.dtype = dtype;
@@ -160,33 +160,60 @@ class GraphBuilder {
 
   int AddTop(const proto::LayerParameter& config, const LayerNode& node, int t,
              const std::string& name) {
-    const Shape& shape = node.plan.tops[t];
     const bool in_place =
         t < config.bottom_size() && t < config.top_size() && config.bottom(t) == name;
-    if (in_place) {
-      if (!node.traits.may_run_in_place) {
-        Fail(LayerTitle(*node.layer), ": cannot run in place; rename its top '", name, "'");
-      }
-      BlobNode& blob = graph_.blobs[node.bottoms[t]];
-      if (blob.shape != shape) {
-        Fail(LayerTitle(*node.layer), ": cannot run in place, because its top '", name,
-             "' differs in shape from its bottom; rename the top");
-      }
-      blob.shares_data_with = -1;  // or the other readers of that memory would see the change
-      return node.bottoms[t];
-    }
+    if (in_place) return AddTopInPlace(node, t);
     if (!made_.insert(name).second) {
       Fail(LayerTitle(*node.layer), ": its top '", name,
            "' is already produced by another layer; rename it");
     }
+    const int index = AddBlob(name, node.plan.tops[t]);
+    BlobNode& blob = graph_.blobs[index];
+    if (node.traits.tops_share_bottom_data) blob.shares_data_with = node.bottoms[0];
+    if (node.traits.tops_share_bottom_diff) blob.shares_diff_with = node.bottoms[0];
+    needed_[index] = NeedsItsTop(node, false);
+    return index;
+  }
+
+  // The bottom, or a blob of its own where a layer below needs what the bottom holds.
+  int AddTopInPlace(const LayerNode& node, int t) {
+    const int bottom = node.bottoms[t];
+    const BlobNode& blob = graph_.blobs[bottom];
+    if (!node.traits.may_run_in_place) {
+      Fail(LayerTitle(*node.layer), ": cannot run in place; rename its top '", blob.name, "'");
+    }
+    if (blob.shape != node.plan.tops[t]) {
+      Fail(LayerTitle(*node.layer), ": cannot run in place, because its top '", blob.name,
+           "' differs in shape from its bottom; rename the top");
+    }
+    if (needed_[bottom]) {
+      const int index = AddBlob(blob.name, blob.shape);
+      needed_[index] = NeedsItsTop(node, false);
+      return index;
+    }
+    // Otherwise the other readers of that memory would see the change.
+    graph_.blobs[bottom].shares_data_with = -1;
+    needed_[bottom] = NeedsItsTop(node, true);
+    return bottom;
+  }
+
+  // Made by the layer that is being added.
+  int AddBlob(const std::string& name, const Shape& shape) {
     BlobNode blob;
     blob.name = name;
     blob.shape = shape;
     blob.producer = static_cast<int>(graph_.layers.size()) - 1;
-    if (node.traits.tops_share_bottom_data) blob.shares_data_with = node.bottoms[0];
-    if (node.traits.tops_share_bottom_diff) blob.shares_diff_with = node.bottoms[0];
     graph_.blobs.push_back(blob);
+    needed_.push_back(false);
     return static_cast<int>(graph_.blobs.size()) - 1;
+  }
+
+  // Whether the layer's backward pass, if there is one, needs what the layer has made.
+  bool NeedsItsTop(const LayerNode& node, bool in_place) const {
+    const bool may_run = backward_ && node.traits.has_backward &&
+                         !(node.bottoms.empty() && node.plan.params.empty());
+    return may_run && (node.traits.backward_needs_top_data ||
+                       (in_place && node.traits.backward_needs_bottom_data));
   }
 
   // Of `tops` tops.
@@ -265,17 +292,19 @@ class GraphBuilder {
 
   const proto::NetParameter& net_;
   DeviceKind device_;
+  bool backward_;
   Graph graph_;
   std::map<std::string, int> unread_;  // blobs that no layer has read yet
   std::set<std::string> made_;
+  std::vector<bool> needed_;  // by blob: whether the layer that wrote it last needs it later
   std::map<std::string, int> owners_;  // shared parameters by name
   std::map<int, bool> explicit_lr_, explicit_decay_;
 };
 
 }  // namespace
 
-Graph BuildGraph(const proto::NetParameter& net, DType dtype, DeviceKind device) {
-  return GraphBuilder(net, dtype, device).Run();
+Graph BuildGraph(const proto::NetParameter& net, DType dtype, DeviceKind device, bool backward) {
+  return GraphBuilder(net, dtype, device, backward).Run();
 }
 
 }  // namespace crema

@@ -1,4 +1,6 @@
 // When each blob's values and gradients are needed.
+#include <numeric>
+
 #include "crema/layer/fusible.h"
 #include "net/passes.h"
 
@@ -12,24 +14,51 @@ void DropUnused(BlobLives* all) {
   }
 }
 
-// Makes `blob`, a root, live where the root `other` does.
-void Join(int blob, int other, BlobLives* all) {
-  all->lives[other].Include(all->lives[blob].first);
-  all->lives[other].Include(all->lives[blob].last);
-  all->kept[other] = all->kept[other] || all->kept[blob];
-  for (int& root : all->root) {
-    if (root == blob) root = other;
+// Lets blobs live where others do, one after the other.
+class Joiner {
+ public:
+  explicit Joiner(BlobLives* all) : all_(*all), joined_(all->root.size()) {
+    std::iota(joined_.begin(), joined_.end(), 0);
   }
-}
+
+  // As it is by now; -1: no memory.
+  int Root(int blob) { return all_.root[blob] < 0 ? -1 : Find(all_.root[blob]); }
+
+  // Makes `blob`, a root, live where the root `other` does.
+  void Join(int blob, int other) {
+    all_.lives[other].Include(all_.lives[blob].first);
+    all_.lives[other].Include(all_.lives[blob].last);
+    all_.kept[other] = all_.kept[other] || all_.kept[blob];
+    joined_[blob] = other;
+  }
+
+  // Tells the blobs; the last call.
+  void Finish() {
+    for (int& root : all_.root) {
+      if (root >= 0) root = Find(root);
+    }
+  }
+
+ private:
+  // Halves the way for the next one who asks.
+  int Find(int root) {
+    while (joined_[root] != root) root = joined_[root] = joined_[joined_[root]];
+    return root;
+  }
+
+  BlobLives& all_;
+  std::vector<int> joined_;  // by root: the one in whose memory it lives, or one on the way there
+};
 
 bool SameSize(const Graph& graph, int a, int b) {
   return graph.blobs[a].shape.count() == graph.blobs[b].shape.count();
 }
 
 // No other bottom of the layer lies where bottom `which` does.
-bool IsAlone(const LayerNode& node, size_t which, const BlobLives& all) {
+bool IsAlone(const LayerNode& node, size_t which, Joiner* joiner) {
+  const int root = joiner->Root(node.bottoms[which]);
   for (size_t b = 0; b < node.bottoms.size(); ++b) {
-    if (b != which && all.root[node.bottoms[b]] == all.root[node.bottoms[which]]) return false;
+    if (b != which && joiner->Root(node.bottoms[b]) == root) return false;
   }
   return true;
 }
@@ -43,32 +72,36 @@ int BottomToWriteOver(const LayerNode& node) {
 
 // Lets layers that may run in place write over a bottom that nobody reads after them.
 void WriteOverBottoms(const Graph& graph, BlobLives* all) {
+  Joiner joiner(all);
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
     const int which = BottomToWriteOver(node);
     if (which < 0 || node.absorbed_by >= 0 || node.bottoms.empty() || node.tops.empty()) continue;
-    const int bottom = all->root[node.bottoms[which]], top = all->root[node.tops[0]];
+    const int bottom = joiner.Root(node.bottoms[which]), top = joiner.Root(node.tops[0]);
     if (bottom == top || all->kept[bottom] || all->kept[top]) continue;
     if (!all->again[bottom].empty() || !all->again[top].empty()) continue;
     if (all->lives[bottom].last != ForwardStep(l) || all->lives[top].first != ForwardStep(l)) {
       continue;
     }
-    if (SameSize(graph, bottom, top) && IsAlone(node, which, *all)) Join(top, bottom, all);
+    if (SameSize(graph, bottom, top) && IsAlone(node, which, &joiner)) joiner.Join(top, bottom);
   }
+  joiner.Finish();
 }
 
 // The same for gradients, which flow the other way.
 void WriteOverTops(const Graph& graph, BlobLives* all) {
+  Joiner joiner(all);
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
     if (!node.traits.may_run_in_place || node.bottoms.empty() || node.tops.empty()) continue;
     if (!node.runs_backward || !node.propagate_down[0]) continue;
-    const int bottom = all->root[node.bottoms[0]], top = all->root[node.tops[0]];
+    const int bottom = joiner.Root(node.bottoms[0]), top = joiner.Root(node.tops[0]);
     if (bottom == top || top < 0 || all->kept[bottom] || all->kept[top]) continue;
     const int step = BackwardStep(graph, l);
     if (all->lives[bottom].first != step || all->lives[top].last != step) continue;
-    if (SameSize(graph, bottom, top) && IsAlone(node, 0, *all)) Join(top, bottom, all);
+    if (SameSize(graph, bottom, top) && IsAlone(node, 0, &joiner)) joiner.Join(top, bottom);
   }
+  joiner.Finish();
 }
 
 // `again` holds when the backward pass needs values. Only those that are recomputed are away until
@@ -101,13 +134,27 @@ void JoinForwardAndBackward(const Graph& graph, BlobLives* all) {
 
 }  // namespace
 
+std::vector<int> RootsOf(const Graph& graph, int BlobNode::*shares) {
+  std::vector<int> roots(graph.blobs.size(), -1), way;
+  for (size_t i = 0; i < roots.size(); ++i) {
+    int blob = static_cast<int>(i);
+    for (; roots[blob] < 0 && graph.blobs[blob].*shares >= 0; blob = graph.blobs[blob].*shares) {
+      way.push_back(blob);
+    }
+    if (roots[blob] < 0) roots[blob] = blob;
+    for (int passed : way) roots[passed] = roots[blob];
+    way.clear();
+  }
+  return roots;
+}
+
 BlobLives LivesOfValues(const Graph& graph) {
   BlobLives all;
+  all.root = RootsOf(graph, &BlobNode::shares_data_with);
   all.lives.resize(graph.blobs.size());
   all.kept.resize(graph.blobs.size());
   for (size_t i = 0; i < graph.blobs.size(); ++i) {
     const BlobNode& blob = graph.blobs[i];
-    all.root.push_back(RootOf(graph, &BlobNode::shares_data_with, static_cast<int>(i)));
     if (all.root[i] == static_cast<int>(i)) {
       const int lanes = blob.is_part ? graph.slices[SlicesOf(graph, blob.producer)].lanes : 1;
       all.separate += lanes * AlignedBytes(blob.shape, graph.dtype);
@@ -142,11 +189,12 @@ BlobLives LivesOfValues(const Graph& graph) {
 
 BlobLives LivesOfGradients(const Graph& graph) {
   BlobLives all;
+  const std::vector<int> roots = RootsOf(graph, &BlobNode::shares_diff_with);
   all.lives.resize(graph.blobs.size());
   all.kept.resize(graph.blobs.size());
   for (size_t i = 0; i < graph.blobs.size(); ++i) {
     const BlobNode& blob = graph.blobs[i];
-    const int root = RootOf(graph, &BlobNode::shares_diff_with, static_cast<int>(i));
+    const int root = roots[i];
     all.root.push_back(!blob.has_diff               ? -1
                        : graph.blobs[root].has_diff ? root
                                                     : static_cast<int>(i));

@@ -11,6 +11,23 @@
 #include "schema/weights_io.h"
 
 namespace crema {
+namespace {
+
+// Layers in place may have made several blobs of one name, which then means the last one; or the
+// input, for users to fill.
+std::map<std::string, int> NameBlobs(const Graph& graph) {
+  std::map<std::string, int> names;
+  for (const LayerNode& node : graph.layers) {
+    for (int top : node.tops) {
+      int& index = names.emplace(graph.blobs[top].name, top).first->second;
+      const LayerNode& producer = graph.layers[graph.blobs[index].producer];
+      if (!producer.traits.tops_take_any_shape) index = top;
+    }
+  }
+  return names;
+}
+
+}  // namespace
 
 Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
          const NetOptions& options)
@@ -38,9 +55,7 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
   arena_use_.arena = options.share_memory_with == nullptr
                          ? std::make_shared<Arena>()
                          : options.share_memory_with->arena_use_.arena;
-  for (size_t i = 0; i < graph_.blobs.size(); ++i) {
-    blob_index_[graph_.blobs[i].name] = static_cast<int>(i);
-  }
+  blob_index_ = NameBlobs(graph_);
   loss_ = Tensor(context_->shared_device(), graph_.dtype, Shape{});
   VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
   AllocateParams(options.share_params_with);
@@ -64,14 +79,26 @@ void CheckIndex(const Graph& graph, int layer) {
        ", counted from 0");
 }
 
-// The parameter of `other` that stands for parameter `index` of the layer `name`; -1: none.
-int FindParam(const Net& other, const std::string& name, int index) {
-  const auto& params = other.graph().params;
-  for (size_t i = 0; i < params.size(); ++i) {
-    const Layer& layer = *other.graph().layers[params[i].layer].layer;
-    if (params[i].index == index && layer.name() == name) return static_cast<int>(i);
+// The layers that have parameters, by name.
+std::map<std::string, const LayerNode*> Learners(const Graph& graph) {
+  std::map<std::string, const LayerNode*> learners;
+  for (const LayerNode& node : graph.layers) {
+    if (!node.params.empty()) learners.emplace(node.layer->name(), &node);
   }
-  return -1;
+  return learners;
+}
+
+// By the parameters of `graph`: those of `other` that stand for them; -1: none.
+std::vector<int> FindLenders(const Graph& graph, const Net* other) {
+  std::vector<int> lenders(graph.params.size(), -1);
+  if (other == nullptr) return lenders;
+  const auto learners = Learners(other->graph());
+  for (size_t i = 0; i < lenders.size(); ++i) {
+    const ParamNode& node = graph.params[i];
+    const auto theirs = learners.find(graph.layers[node.layer].layer->name());
+    if (theirs != learners.end()) lenders[i] = theirs->second->params[node.index];
+  }
+  return lenders;
 }
 
 }  // namespace
@@ -81,27 +108,26 @@ void Net::CheckCanShare(const Net& other) const {
     Fail("the net '", name(), "' of ", ToString(graph_.dtype), " cannot share the parameters of '",
          other.name(), "', of ", ToString(other.graph_.dtype), "; use the same dtype for both");
   }
+  const auto learners = Learners(other.graph_);
   for (const LayerNode& mine : graph_.layers) {
-    for (const LayerNode& theirs : other.graph_.layers) {
-      const bool same = mine.layer->name() == theirs.layer->name();
-      if (!same || mine.params.empty() || theirs.params.empty()) continue;
-      if (mine.params.size() == theirs.params.size()) continue;
-      Fail(LayerTitle(*mine.layer), ": has ", mine.params.size(), " parameter blobs here and ",
-           theirs.params.size(), " in the net it shares weights with; make the two layers equal");
-    }
+    const auto theirs = learners.find(mine.layer->name());
+    if (theirs == learners.end() || mine.params.empty()) continue;
+    const size_t count = theirs->second->params.size();
+    if (mine.params.size() == count) continue;
+    Fail(LayerTitle(*mine.layer), ": has ", mine.params.size(), " parameter blobs here and ", count,
+         " in the net it shares weights with; make the two layers equal");
   }
 }
 
 void Net::AllocateParams(const Net* other) {
   if (other != nullptr) CheckCanShare(*other);
   std::vector<int64_t> offsets(graph_.params.size(), -1);
-  std::vector<int> lenders(graph_.params.size(), -1);
+  const std::vector<int> lenders = FindLenders(graph_, other);
   int64_t bytes = 0;
   bool any_gradient = false;
   for (size_t i = 0; i < graph_.params.size(); ++i) {
     const ParamNode& node = graph_.params[i];
     const Layer& layer = *graph_.layers[node.layer].layer;
-    if (other != nullptr) lenders[i] = FindParam(*other, layer.name(), node.index);
     if (lenders[i] >= 0 && other->param(lenders[i]).shape() != node.decl.shape) {
       Fail(LayerTitle(layer), ": its parameter ", node.index, " has shape ",
            node.decl.shape.ToString(), " here and ", other->param(lenders[i]).shape().ToString(),

@@ -32,8 +32,10 @@ struct EngineChoice {
 EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& query,
                             DeviceKind device);
 
-// infer_shapes.cpp: creates the layers, connects them and infers all shapes.
-Graph BuildGraph(const proto::NetParameter& net, DType dtype, DeviceKind device);
+// infer_shapes.cpp: creates the layers, connects them and infers all shapes. Blobs that a layer
+// changes in place are one, unless the net runs `backward` and a layer below then needs what was
+// there before: the layer in place then makes another blob, of the same name.
+Graph BuildGraph(const proto::NetParameter& net, DType dtype, DeviceKind device, bool backward);
 
 // check_total.cpp: throws Error if the bytes of all that the net needs do not fit in 63 bits. Sums
 // of some of them are safe after that.
@@ -63,13 +65,12 @@ void SliceBatch(Graph* graph);
 // All layers take the whole batch again; the shapes are then to be inferred anew.
 void UndoSlices(Graph* graph);
 
-// The one of graph.slices that the layer is in; -1: none.
+// The one of graph.slices, which are in the order of their layers, that the layer is in; -1: none.
 inline int SlicesOf(const Graph& graph, size_t layer) {
-  for (size_t s = 0; s < graph.slices.size(); ++s) {
-    const Slices& slices = graph.slices[s];
-    if (slices.first <= layer && layer < slices.last) return static_cast<int>(s);
-  }
-  return -1;
+  const auto ends_before = [&](const Slices& slices) { return slices.last <= layer; };
+  const auto begin = graph.slices.begin(), end = graph.slices.end();
+  const auto it = std::partition_point(begin, end, ends_before);
+  return it == end || it->first > layer ? -1 : static_cast<int>(it - begin);
 }
 
 // The shape of all images for that of one of `parts` parts, and the other way round.
@@ -109,12 +110,9 @@ struct Life {
   bool EndsWith(int step) const { return !empty() && last == step; }
 };
 
-// The first of the blobs whose memory holds the same: `shares` is the member of BlobNode that tells
-// which earlier one does.
-inline int RootOf(const Graph& graph, int BlobNode::*shares, int blob) {
-  const int other = graph.blobs[blob].*shares;
-  return other < 0 ? blob : RootOf(graph, shares, other);
-}
+// lifetimes.cpp: by blob, the first of those whose memory holds the same: `shares` is the member of
+// BlobNode that tells which other one does.
+std::vector<int> RootsOf(const Graph& graph, int BlobNode::*shares);
 
 // lifetimes.cpp: when the values (gradients) of each blob are needed, from the traits. A blob whose
 // values lie where those of an earlier one do has that one as its root; others are their own root.
@@ -132,9 +130,10 @@ BlobLives LivesOfGradients(const Graph& graph);
 std::vector<std::vector<int>> FindUnsentGradients(const Graph& graph);
 
 // place_pieces.cpp: gives each piece an offset such that no two whose lives meet overlap. Returns
-// the bytes that all take together. `by_middle`: pieces have their middles in common where that
-// costs little: two threads that each write a half, whatever its size, then write what they alone
-// wrote before, which need not come from the other's caches.
+// the bytes that all take together. Of many thousands, the small ones are packed less tightly.
+// `by_middle`: pieces have their middles in common where that costs little: two threads that each
+// write a half, whatever its size, then write what they alone wrote before, which need not come
+// from the other's caches.
 struct MemoryPiece {
   int64_t bytes = 0;
   Life life;

@@ -22,10 +22,8 @@ class LayoutPlanner {
     for (LayerNode& node : old) {
       Place(&node);
       new_index_.push_back(static_cast<int>(graph_->layers.size()));
-      for (int top : node.tops) {
-        const auto& bottoms = node.bottoms;
-        const bool in_place = std::find(bottoms.begin(), bottoms.end(), top) != bottoms.end();
-        if (!in_place) graph_->blobs[top].producer = new_index_.back();
+      for (size_t t = 0; t < node.tops.size(); ++t) {
+        if (!IsInPlace(node, t)) graph_->blobs[node.tops[t]].producer = new_index_.back();
       }
       graph_->layers.push_back(std::move(node));
     }
@@ -34,8 +32,18 @@ class LayoutPlanner {
   }
 
  private:
+  static bool IsInPlace(const LayerNode& node, size_t top) {
+    return top < node.bottoms.size() && node.bottoms[top] == node.tops[top];
+  }
+
+  // The blob that stands for this one now.
+  int Current(int blob) {
+    while (current_[blob] != blob) blob = current_[blob] = current_[current_[blob]];
+    return blob;
+  }
+
   void Place(LayerNode* node) {
-    for (int& bottom : node->bottoms) bottom = current_[bottom];
+    for (int& bottom : node->bottoms) bottom = Current(bottom);
     const bool follows = std::any_of(node->bottoms.begin(), node->bottoms.end(), [&](int b) {
       return HasLayout(graph_->blobs[b]) && graph_->blobs[b].layout == Layout::kChannelsLast;
     });
@@ -43,19 +51,18 @@ class LayoutPlanner {
         node->traits.needs_channels_last || (node->traits.accepts_channels_last && follows);
     const Layout layout = last ? Layout::kChannelsLast : Layout::kPlain;
     for (size_t b = 0; b < node->bottoms.size(); ++b) {
-      const bool in_place = b < node->tops.size() && current_[node->tops[b]] == node->bottoms[b];
+      const bool in_place = b < node->tops.size() && Current(node->tops[b]) == node->bottoms[b];
       const BlobNode& blob = graph_->blobs[node->bottoms[b]];
       if (HasLayout(blob) && blob.layout != layout) Convert(layout, in_place, &node->bottoms[b]);
     }
-    for (int& top : node->tops) {
-      top = current_[top];
-      BlobNode& blob = graph_->blobs[top];
+    for (size_t t = 0; t < node->tops.size(); ++t) {
+      node->tops[t] = Current(node->tops[t]);
+      BlobNode& blob = graph_->blobs[node->tops[t]];
       blob.layout = HasLayout(blob) ? layout : Layout::kPlain;
       // The blob that it shares with may have another one in its place now.
-      const auto& bottoms = node->bottoms;
-      if (std::find(bottoms.begin(), bottoms.end(), top) != bottoms.end()) continue;
-      if (blob.shares_data_with >= 0) blob.shares_data_with = bottoms[0];
-      if (blob.shares_diff_with >= 0) blob.shares_diff_with = bottoms[0];
+      if (IsInPlace(*node, t)) continue;
+      if (blob.shares_data_with >= 0) blob.shares_data_with = node->bottoms[0];
+      if (blob.shares_diff_with >= 0) blob.shares_diff_with = node->bottoms[0];
     }
     node->layer->SetLayout(layout);
     if (!last) return;
@@ -83,13 +90,13 @@ class LayoutPlanner {
     if (takes_name) {
       graph_->blobs[from].name += Concat(" before", suffix);
       graph_->blobs[from].is_output = false;
-      std::replace(current_.begin(), current_.end(), from, to);
+      current_[from] = to;
     } else {
       node.name += suffix;
       node.is_output = false;
     }
     graph_->blobs.push_back(node);
-    current_.push_back(to);
+    current_.push_back(to);  // itself
     AddLayer(type, name + suffix, layout, from, to);
     *blob = to;
   }
@@ -113,14 +120,14 @@ class LayoutPlanner {
   }
 
   void MakePlain(int* output) {
-    *output = current_[*output];
+    *output = Current(*output);
     const BlobNode& blob = graph_->blobs[*output];
     if (HasLayout(blob) && blob.layout != Layout::kPlain) Convert(Layout::kPlain, true, output);
   }
 
   DeviceKind device_;
   Graph* graph_;
-  std::vector<int> current_;    // by blob: the one that stands for it now
+  std::vector<int> current_;    // by blob: the one that stands for it now, or one on the way there
   std::vector<int> new_index_;  // by layer
   int converted_ = 0;
 };

@@ -9,18 +9,29 @@
 namespace crema {
 namespace {
 
-// Whether a layer from number `first` on changes the values that `blob` has before it.
-bool ChangesFrom(const Graph& graph, size_t first, int blob) {
-  const auto root = [&](int b) { return RootOf(graph, &BlobNode::shares_data_with, b); };
-  for (size_t l = first; l < graph.layers.size(); ++l) {
-    if (graph.layers[l].absorbed_by >= 0) continue;
-    for (int top : graph.layers[l].tops) {
-      const bool is_view = graph.blobs[top].shares_data_with >= 0;
-      if (!is_view && root(top) == root(blob)) return true;
+// Which layer changes a blob's values last.
+class LastChanges {
+ public:
+  explicit LastChanges(const Graph& graph)
+      : roots_(RootsOf(graph, &BlobNode::shares_data_with)), layers_(graph.blobs.size(), -1) {
+    for (size_t l = 0; l < graph.layers.size(); ++l) {
+      if (graph.layers[l].absorbed_by >= 0) continue;
+      for (int top : graph.layers[l].tops) {
+        const bool is_view = graph.blobs[top].shares_data_with >= 0;
+        if (!is_view) layers_[roots_[top]] = static_cast<int64_t>(l);
+      }
     }
   }
-  return false;
-}
+
+  // Whether a layer from number `first` on changes the values that `blob` has before it.
+  bool IsFrom(size_t first, int blob) const {
+    return layers_[roots_[blob]] >= static_cast<int64_t>(first);
+  }
+
+ private:
+  std::vector<int> roots_;       // by blob
+  std::vector<int64_t> layers_;  // by root
+};
 
 bool KeepsValues(const Graph& graph, int blob) {
   const BlobNode& node = graph.blobs[blob];
@@ -28,7 +39,7 @@ bool KeepsValues(const Graph& graph, int blob) {
 }
 
 // Why the layer cannot be recomputed; "" where it can.
-std::string WhyNotRecompute(const Graph& graph, size_t layer) {
+std::string WhyNotRecompute(const Graph& graph, const LastChanges& changes, size_t layer) {
   const LayerNode& node = graph.layers[layer];
   if (node.bottoms.empty()) return "it has no bottom";
   if (node.tops.empty()) return "it has no top";
@@ -36,10 +47,10 @@ std::string WhyNotRecompute(const Graph& graph, size_t layer) {
   if (node.traits.shapes_depend_on_data) return "the shapes of its tops change";
   for (int top : node.tops) {
     if (KeepsValues(graph, top)) return "its top is kept anyway";
-    if (ChangesFrom(graph, layer + 1, top)) return "a later layer works in place on its top";
+    if (changes.IsFrom(layer + 1, top)) return "a later layer works in place on its top";
   }
   for (int bottom : node.bottoms) {
-    if (ChangesFrom(graph, layer, bottom)) return "its bottom is overwritten";
+    if (changes.IsFrom(layer, bottom)) return "its bottom is overwritten";
   }
   return "";
 }
@@ -73,18 +84,33 @@ double WorthOf(const Graph& graph, const LayerNode& node) {
   return static_cast<double>(CountOf(graph, node.tops)) / (flops / 50e3 + moved / 1e3 + 1);
 }
 
+// Layers that are marked together: one, or a few in a net of very many, for each trial takes a plan
+// of the whole net.
+using Group = std::vector<size_t>;
+constexpr size_t kMostTrials = 512;
+
 // Those that may be marked beside those that are, the best first.
-std::vector<size_t> Candidates(const Graph& graph) {
-  std::vector<size_t> layers;
+std::vector<Group> Candidates(const Graph& graph) {
+  const LastChanges changes(graph);
+  std::vector<std::pair<double, size_t>> layers;
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
-    if (node.absorbed_by < 0 && !node.recomputes && WhyNotRecompute(graph, l).empty())
-      layers.push_back(l);
+    if (node.absorbed_by < 0 && !node.recomputes && WhyNotRecompute(graph, changes, l).empty())
+      layers.emplace_back(WorthOf(graph, node), l);
   }
-  std::stable_sort(layers.begin(), layers.end(), [&](size_t a, size_t b) {
-    return WorthOf(graph, graph.layers[a]) > WorthOf(graph, graph.layers[b]);
-  });
-  return layers;
+  std::stable_sort(layers.begin(), layers.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  const size_t each = (layers.size() + kMostTrials - 1) / kMostTrials;
+  std::vector<Group> groups;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (i % each == 0) groups.emplace_back();
+    groups.back().push_back(layers[i].second);
+  }
+  return groups;
+}
+
+void Mark(const Group& group, bool recomputes, Graph* graph) {
+  for (size_t layer : group) graph->layers[layer].recomputes = recomputes;
 }
 
 }  // namespace
@@ -108,10 +134,11 @@ void UnmarkUseless(Graph* graph) {
 }  // namespace
 
 void MarkRecomputed(Graph* graph) {
+  const LastChanges changes(*graph);
   for (size_t l = 0; l < graph->layers.size(); ++l) {
     LayerNode& node = graph->layers[l];
     if (node.absorbed_by >= 0 || !IsWished(*graph, node)) continue;
-    node.recompute_note = WhyNotRecompute(*graph, l);
+    node.recompute_note = WhyNotRecompute(*graph, changes, l);
     node.recomputes = node.recompute_note.empty();
   }
   UnmarkUseless(graph);
@@ -119,18 +146,17 @@ void MarkRecomputed(Graph* graph) {
 
 void MeetMemoryLimit(size_t limit, Graph* graph) {
   size_t total = Total(*graph), before = total + 1;
-  std::vector<size_t> marked;
+  std::vector<Group> marked;
   // One layer may help only after another: what its bottoms take is then there anyhow.
   while (total > limit && total < before) {
     before = total;
-    for (size_t layer : Candidates(*graph)) {
+    for (const Group& group : Candidates(*graph)) {
       if (total <= limit) break;
-      LayerNode& node = graph->layers[layer];
-      node.recomputes = true;
+      Mark(group, true, graph);
       const size_t now = Total(*graph);
-      node.recomputes = now < total;
-      if (!node.recomputes) continue;
-      marked.push_back(layer);
+      Mark(group, now < total, graph);
+      if (now >= total) continue;
+      marked.push_back(group);
       total = now;
     }
   }
@@ -141,9 +167,9 @@ void MeetMemoryLimit(size_t limit, Graph* graph) {
          "; raise memory_limit, or use a smaller batch with a larger iter_size");
   }
   // Some are not needed any more: the dearest go first.
-  for (auto layer = marked.rbegin(); layer != marked.rend(); ++layer) {
-    graph->layers[*layer].recomputes = false;
-    if (Total(*graph) > limit) graph->layers[*layer].recomputes = true;
+  for (auto group = marked.rbegin(); group != marked.rend(); ++group) {
+    Mark(*group, false, graph);
+    if (Total(*graph) > limit) Mark(*group, true, graph);
   }
   UnmarkUseless(graph);
 }

@@ -4,6 +4,8 @@
 // not come to another, from whose caches it would take longer than from memory where the two do not
 // share one, and none waits for another after each layer.
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <set>
 
 #include "net/passes.h"
@@ -26,6 +28,9 @@ class Slicer {
 
   void Run() {
     if (graph_.slice_bytes == 0) return;
+    roots_ = RootsOf(graph_, &BlobNode::shares_data_with);
+    CountUses(0, graph_.layers.size(), 1);
+    for (int output : graph_.outputs) ++uses_[roots_[output]];
     const auto follows_data = [](const LayerNode& n) { return n.traits.shapes_depend_on_data; };
     if (std::any_of(graph_.layers.begin(), graph_.layers.end(), follows_data)) return;
     size_t first = 0;
@@ -65,6 +70,13 @@ class Slicer {
     return node.absorbed_by >= 0 || BatchOf(node) == batch;
   }
 
+  // Of a batch, which most layers have in common.
+  const std::vector<int64_t>& Divisors(int64_t batch) const {
+    std::vector<int64_t>& divisors = divisors_[batch];
+    if (divisors.empty()) divisors = DivisorsOf(batch);
+    return divisors;
+  }
+
   int64_t Bytes(const Shape& shape) const {
     return shape.count() * static_cast<int64_t>(SizeOf(graph_.dtype));
   }
@@ -94,7 +106,7 @@ class Slicer {
   int64_t MostInLane(int64_t batch) const {
     if (graph_.processors == 1) return 0;
     int64_t most = 0;
-    for (int64_t d : DivisorsOf(batch)) {
+    for (int64_t d : Divisors(batch)) {
       if (KeepsLanesBusy(batch / d)) most = d;
     }
     return most;
@@ -125,7 +137,7 @@ class Slicer {
     const int64_t fits = graph_.slice_bytes * graph_.processors / image;
     const int64_t least = WeightBytes(node) / image;
     Images images{1, 1};
-    for (int64_t d : DivisorsOf(batch)) {
+    for (int64_t d : Divisors(batch)) {
       if (images.least < least) images.least = d;
       if (images.best < least || d <= fits) images.best = d;
     }
@@ -135,7 +147,7 @@ class Slicer {
   Images ImagesInLane(const LayerNode& node, int64_t batch) const {
     const int64_t fits = graph_.slice_bytes / ImageBytes(node, batch), most = MostInLane(batch);
     Images images{0, 0};
-    for (int64_t d : DivisorsOf(batch)) {
+    for (int64_t d : Divisors(batch)) {
       if (d > most || !KeepsLanesBusy(batch / d)) continue;
       if (images.least == 0 && WorksInLane(node, batch, d)) images.least = d;
       if (images.best == 0 || d <= fits) images.best = d;
@@ -175,19 +187,20 @@ class Slicer {
     size_t begin = first;
     for (size_t l = first; l <= last; ++l) {
       if (l < last && images[l - first] == images[begin - first]) continue;
-      Cut(begin, l, static_cast<int>(batch / images[begin - first]), in_lanes);
+      Cut(begin, l, batch / images[begin - first], in_lanes);
       begin = l;
     }
   }
 
-  void Cut(size_t first, size_t last, int count, bool in_lanes) {
+  void Cut(size_t first, size_t last, int64_t parts, bool in_lanes) {
     const auto runs = [](const LayerNode& node) { return node.absorbed_by < 0; };
     const auto begin = graph_.layers.begin();
     const int64_t layers = std::count_if(begin + static_cast<int64_t>(first),
                                          begin + static_cast<int64_t>(last), runs);
-    if (count == 1 || layers < 2) return;
+    if (parts == 1 || layers < 2 || parts > std::numeric_limits<int>::max()) return;
+    const int count = static_cast<int>(parts);
     Slices slices{first, last, count, in_lanes ? graph_.processors : 1, {}};
-    const std::set<int> seen = RootsOutside(first, last);
+    CountUses(first, last, -1);  // what is left are those of other layers and of users
     std::set<int> whole;
     for (size_t l = first; l < last; ++l) {
       LayerNode& node = graph_.layers[l];
@@ -197,31 +210,31 @@ class Slicer {
       for (int blob : node.between) graph_.blobs[blob].is_part = true;
       for (const auto* blobs : {&node.bottoms, &node.tops}) {
         for (int blob : *blobs) {
-          graph_.blobs[blob].is_part = seen.count(Root(blob)) == 0;
+          graph_.blobs[blob].is_part = uses_[roots_[blob]] == 0;
           if (!graph_.blobs[blob].is_part) whole.insert(blob);
         }
       }
     }
+    CountUses(first, last, 1);
     slices.whole.assign(whole.begin(), whole.end());
     graph_.slices.push_back(std::move(slices));
   }
 
-  int Root(int blob) const { return RootOf(graph_, &BlobNode::shares_data_with, blob); }
-
-  // Of the blobs that other layers or users see.
-  std::set<int> RootsOutside(size_t first, size_t last) const {
-    std::set<int> roots;
-    for (int output : graph_.outputs) roots.insert(Root(output));
-    for (size_t l = 0; l < graph_.layers.size(); ++l) {
+  // Adds `sign` for each bottom and top of these layers.
+  void CountUses(size_t first, size_t last, int64_t sign) {
+    uses_.resize(graph_.blobs.size());
+    for (size_t l = first; l < last; ++l) {
       const LayerNode& node = graph_.layers[l];
-      if (node.absorbed_by >= 0 || (l >= first && l < last)) continue;
-      for (int blob : node.bottoms) roots.insert(Root(blob));
-      for (int blob : node.tops) roots.insert(Root(blob));
+      if (node.absorbed_by >= 0) continue;
+      for (int blob : node.bottoms) uses_[roots_[blob]] += sign;
+      for (int blob : node.tops) uses_[roots_[blob]] += sign;
     }
-    return roots;
   }
 
   Graph& graph_;
+  std::vector<int> roots_;     // by blob
+  std::vector<int64_t> uses_;  // by root: by layers that run, and by users
+  mutable std::map<int64_t, std::vector<int64_t>> divisors_;  // by batch
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Copying weights into a net and out of it.
 #include <algorithm>
+#include <map>
 
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -41,18 +42,32 @@ void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& p
   }
 }
 
-// The layer of the net that has the name of `saved`; nullptr where there is none. Where several
-// have it, at most one has parameters, and the file's others are empty.
-const Layer* FindNamesake(const Graph& graph, const SavedLayer& saved) {
-  const Layer* found = nullptr;
+// The layers of a net that have one name, of which at most one has parameters.
+struct Namesakes {
+  const Layer* main = nullptr;                // that one, or the first
+  std::map<std::string, const Layer*> first;  // by type
+};
+
+std::map<std::string, Namesakes> NamesakesOf(const Graph& graph) {
+  std::map<std::string, Namesakes> all;
   for (const LayerNode& node : graph.layers) {
-    const Layer& layer = *node.layer;
-    if (layer.name() != saved.name) continue;
-    if (found == nullptr || !node.params.empty()) found = &layer;
-    if (saved.blobs.empty() && layer.type() == saved.type) return &layer;
+    Namesakes& same = all[node.layer->name()];
+    if (same.main == nullptr || !node.params.empty()) same.main = node.layer.get();
+    same.first.emplace(node.layer->type(), node.layer.get());
   }
-  const bool only_namesake = found != nullptr && saved.blobs.empty() && !found->params().empty();
-  return only_namesake ? nullptr : found;
+  return all;
+}
+
+// The layer of the net that has the name of `saved`; nullptr where there is none. Where several
+// have it, the file's others are empty.
+const Layer* FindNamesake(const std::map<std::string, Namesakes>& all, const SavedLayer& saved) {
+  const auto same = all.find(saved.name);
+  if (same == all.end()) return nullptr;
+  const Layer* const main = same->second.main;
+  if (!saved.blobs.empty()) return main;
+  const auto of_type = same->second.first.find(saved.type);
+  if (of_type != same->second.first.end()) return of_type->second;
+  return main->params().empty() ? main : nullptr;
 }
 
 std::string Shapes(const Layer& layer) {
@@ -91,8 +106,9 @@ bool OwnsParams(const LayerNode& node, const Graph& graph) {
 WeightsReport Net::LoadWeights(const std::string& path) {
   WeightsReport report;
   std::map<std::string, bool> seen;
+  const auto namesakes = NamesakesOf(graph_);
   for (const SavedLayer& saved : ReadWeightsFile(path)) {
-    const Layer* layer = FindNamesake(graph_, saved);
+    const Layer* layer = FindNamesake(namesakes, saved);
     if (layer == nullptr) {
       if (!saved.blobs.empty()) report.skipped.push_back(saved.name);
       continue;

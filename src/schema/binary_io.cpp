@@ -91,19 +91,6 @@ std::string FollowLinks(const std::string& path) {
   return target;
 }
 
-// Returns 0, or the error code.
-int WriteAll(int fd, const std::string& bytes) {
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t count = write(fd, bytes.data() + done, bytes.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return errno;
-    if (count == 0) return EIO;
-    done += static_cast<size_t>(count);
-  }
-  return 0;
-}
-
 // Returns 0, or the error code. Some file systems cannot do it and say so; there is nothing more
 // to be done then.
 int SyncToDisk(int fd) {
@@ -128,6 +115,20 @@ void CheckReplaceable(const std::string& path) {
   if (!S_ISREG(info.st_mode)) Fail(path, ": cannot be written: it is not a regular file");
 }
 
+// A file that may be written but not replaced: its folder may not be changed, or something is
+// mounted on it.
+class CannotReplace : public Error {
+ public:
+  using Error::Error;
+};
+
+[[noreturn]] void FailToReplace(int code, const std::string& message) {
+  for (const int cannot : {EACCES, EPERM, EROFS, EBUSY}) {
+    if (code == cannot) throw CannotReplace(message);
+  }
+  throw Error(message);
+}
+
 constexpr char kTemporary[] = ".tmp.";
 
 // Opens a new file beside `target`, which no link leads away. A run that was killed may have left
@@ -137,7 +138,7 @@ int OpenTemporary(const std::string& target, std::string* temporary) {
   int fd;
   do {
     *temporary = Concat(target, kTemporary, getpid(), ".", count++);
-    fd = OpenRetrying(temporary->c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
+    fd = OpenRetrying(temporary->c_str(), O_RDWR | O_CREAT | O_EXCL, 0666);
   } while (fd < 0 && errno == EEXIST);
   return fd;
 }
@@ -147,7 +148,9 @@ int OpenTemporaryOf(const std::string& path, const std::string& target, std::str
   CheckReplaceable(target);
   const int fd = OpenTemporary(target, temporary);
   if (fd >= 0) return fd;
-  Fail(path, ": cannot be written: ", ErrorText(errno), " (in the folder ", FolderOf(target), ")");
+  const int code = errno;
+  FailToReplace(code, Concat(path, ": cannot be written: ", ErrorText(code), " (in the folder ",
+                             FolderOf(target), ")"));
 }
 
 bool IsNumber(const std::string& text) {
@@ -175,7 +178,10 @@ std::string FolderOf(const std::string& path) {
 }
 
 std::string ReadFileBytes(const std::string& path, Accept accept) {
-  const Descriptor file = OpenForReading(path, accept);
+  return ReadFileBytes(OpenForReading(path, accept), path);
+}
+
+std::string ReadFileBytes(const Descriptor& file, const std::string& path) {
   struct stat info;
   if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", ErrorText(errno));
   if (static_cast<uint64_t>(std::max<off_t>(info.st_size, 0)) > kLargestFile) FailTooLarge(path);
@@ -203,9 +209,8 @@ void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
   if (bytes.size() > kLargestFile) FailTooLarge(name_for_errors);
   if (IsHdf5(bytes)) Fail(name_for_errors, ": is an HDF5 file, not ", what);
   if (!IsInProportion(bytes, *out)) {
-    Fail(name_for_errors, ": has so many empty parts that its ", bytes.size(),
-         " bytes would take ", SizeInMemory(bytes, *out) >> 20,
-         " MB of memory; it is damaged, or is not ", what);
+    Fail(name_for_errors, ": has so many empty parts that its ", bytes.size(), " bytes would take ",
+         SizeInMemory(bytes, *out) >> 20, " MB of memory; it is damaged, or is not ", what);
   }
   CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
                       static_cast<int>(bytes.size()));
@@ -220,20 +225,22 @@ void ReadBinaryFile(const std::string& path, const std::string& what,
   ReadBinary(ReadFileBytes(path), path, what, out);
 }
 
-std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what) {
-  const size_t size = message.ByteSizeLong();
+std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what,
+                             size_t more) {
+  const size_t size = message.ByteSizeLong() + more;
   if (size > kLargestFile) {
     Fail(what, ": would be ", size,
          " bytes, but this format is limited to 2 GiB; use snapshot_format: HDF5");
   }
   std::string bytes;
+  bytes.reserve(size);
   if (!message.SerializePartialToString(&bytes)) Fail(what, ": cannot be serialized");
   return bytes;
 }
 
 void CheckWritable(const std::string& path) {
   std::string temporary;
-  const Descriptor file(OpenTemporaryOf(path, FollowLinks(path), &temporary));
+  const Descriptor file(OpenTemporaryOf(path, path, &temporary));
   unlink(temporary.c_str());
 }
 
@@ -261,7 +268,7 @@ void PendingFile::Commit() {
   int code = rename(temporary_.c_str(), target_.c_str()) == 0 ? 0 : errno;
   if (code != 0) {
     Discard();
-    Fail(path_, ": cannot be written: ", ErrorText(code));
+    FailToReplace(code, Concat(path_, ": cannot be written: ", ErrorText(code)));
   }
   close(fd_);  // what could fail has failed in fsync
   fd_ = -1;
@@ -273,12 +280,41 @@ void WriteFileAtomically(const std::string& path, const std::string& bytes) {
   PendingFile(path, bytes).Commit();
 }
 
-void WriteFileOrStream(const std::string& path, const std::string& bytes) {
-  if (!IsStream(path)) return WriteFileAtomically(path, bytes);
-  const Descriptor stream = OpenStreamForWriting(path);
-  fcntl(stream.get(), F_SETFL, 0);  // there is somebody who reads; that is worth waiting for
-  const int code = WriteAll(stream.get(), bytes);
+namespace {
+
+// Returns false if the file cannot be opened for writing.
+bool WriteInPlace(const std::string& path, const std::string& bytes) {
+  const Descriptor file(OpenRetrying(path.c_str(), O_WRONLY | O_TRUNC));
+  if (!file.ok()) return false;
+  int code = WriteAll(file.get(), bytes);
+  if (code == 0) code = SyncToDisk(file.get());
   if (code != 0) Fail(path, ": cannot be written: ", ErrorText(code));
+  return true;
+}
+
+// What is open already, or a pipe with a reader; that is worth waiting for. Not ok() if it is none.
+Descriptor StreamAt(const std::string& path) {
+  Descriptor stream = DescriptorNamed(path);
+  if (stream.ok() || !IsStream(path)) return stream;
+  stream = OpenStreamForWriting(path);
+  fcntl(stream.get(), F_SETFL, 0);
+  return stream;
+}
+
+}  // namespace
+
+void WriteFileOrStream(const std::string& path, const std::string& bytes) {
+  const Descriptor stream = StreamAt(path);
+  if (stream.ok()) {
+    const int code = WriteAll(stream.get(), bytes);
+    if (code != 0) Fail(path, ": cannot be written: ", ErrorText(code));
+    return;
+  }
+  try {
+    WriteFileAtomically(path, bytes);
+  } catch (const CannotReplace&) {
+    if (!WriteInPlace(path, bytes)) throw;
+  }
 }
 
 void RemoveFile(const std::string& path) {
@@ -296,7 +332,11 @@ std::vector<std::string> RemoveStaleTemporaries(
   for (const std::string& name : FileNames(folder)) {
     if (!IsTemporary(name, is_target)) continue;
     const std::string path = folder + "/" + name;
-    const Descriptor file(OpenRetrying(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    // Network file systems give locks to those only who may write.
+    constexpr int kFlags = O_NOFOLLOW | O_NONBLOCK;
+    int fd = OpenRetrying(path.c_str(), O_RDWR | kFlags);
+    if (fd < 0) fd = OpenRetrying(path.c_str(), O_RDONLY | kFlags);
+    const Descriptor file(fd);
     struct stat info;
     const bool is_file = file.get() >= 0 && fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode);
     if (!is_file || flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
@@ -314,6 +354,9 @@ std::vector<std::string> FileNames(const std::string& folder) {
     entry.increment(failed);
     if (failed) Fail(folder, ": its files cannot be listed: ", failed.message());
   }
+  const bool is_none =
+      failed == std::errc::no_such_file_or_directory || failed == std::errc::not_a_directory;
+  if (failed && !is_none) Fail(folder, ": cannot be listed: ", failed.message());
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -22,10 +22,13 @@ namespace crema {
 // devices, pipes that nobody has written to, and more than 2 GiB.
 std::string ReadFileBytes(const std::string& path, Accept accept = Accept::kFileOrPipe);
 
+// The same for a file that is open for reading; `path` is for errors.
+std::string ReadFileBytes(const Descriptor& file, const std::string& path);
+
 // Reads a file of at most 2 GiB into `out`, whose old content is dropped. `what` says what the
 // file should be, as in "a weights file". Tells truncated files, empty files, and files of another
-// kind apart, and refuses those that would take memory out of all proportion to their size. After an
-// Error `out` is in an unspecified state.
+// kind apart, and refuses those that would take memory out of all proportion to their size. After
+// an Error `out` is in an unspecified state.
 //
 // Fields that `out` does not know are kept or dropped as protobuf does; a missing `required` field
 // is accepted.
@@ -36,9 +39,11 @@ void ReadBinaryFile(const std::string& path, const std::string& what,
 void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
                 const std::string& what, google::protobuf::Message* out);
 
-// Returns the binary form. `what` begins the sentence that is thrown where it would exceed 2 GiB,
-// the limit of the format; it should be the name of the file that is to be written.
-std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what);
+// Returns the binary form, with capacity for `more` bytes that the file will have besides. `what`
+// begins the sentence that is thrown where they would exceed 2 GiB, the limit of the format; it
+// should be the name of the file that is to be written.
+std::string SerializeToBytes(const google::protobuf::Message& message, const std::string& what,
+                             size_t more = 0);
 
 // Makes `bytes` the content of the file, so that at any moment, whatever fails or is killed, the
 // path holds either all of the old content or all of the new. When it returns, the new content is
@@ -51,8 +56,10 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
 // is reported with the new content in place.
 void WriteFileAtomically(const std::string& path, const std::string& bytes);
 
-// The same; but what is neither a file nor a folder, such as a pipe that is being read or a
-// terminal, is written to.
+// The same; but what is open already (/dev/stdout, /dev/fd/N), and what is neither a file nor a
+// folder, such as a pipe that is being read or a terminal, is written to. A file that may be
+// written but not replaced, because its folder may not be changed or something is mounted on it, is
+// written in place; it is then incomplete if that fails.
 void WriteFileOrStream(const std::string& path, const std::string& bytes);
 
 // The two halves of WriteFileAtomically, for files that have to appear together: the constructor
@@ -67,6 +74,9 @@ class PendingFile {
 
   void Commit();
 
+  // The file that Commit replaces: the path, or where its links lead.
+  const std::string& target() const { return target_; }
+
  private:
   void Discard();
 
@@ -74,7 +84,7 @@ class PendingFile {
   int fd_ = -1;  // kept open for its lock
 };
 
-// Throws Error if WriteFileAtomically could not even begin: makes its temporary file, and removes
+// Throws Error if no new file of that name could be written: makes its temporary file, and removes
 // it.
 void CheckWritable(const std::string& path);
 
@@ -87,8 +97,8 @@ void RemoveFile(const std::string& path);
 std::vector<std::string> RemoveStaleTemporaries(
     const std::string& folder, const std::function<bool(const std::string&)>& is_target);
 
-// The names in a folder, sorted; none where it is not there or cannot be opened. Throws Error where
-// it cannot be read to its end.
+// The names in a folder, sorted; none if there is no such folder. Throws Error if it cannot be
+// listed.
 std::vector<std::string> FileNames(const std::string& folder);
 
 // "a/b" of "a/b/c", "." of "c".

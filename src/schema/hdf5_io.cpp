@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <hdf5.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,23 +160,12 @@ herr_t AddName(hid_t group, const char* name, const H5L_info_t*, void* to) {
 struct Hdf5File::State {
   std::string path;
   hid_t file = -1;
-  bool on_disk = false;  // and written
   mutable double readings = 0;  // of all of the file's bytes
 
   ~State() {
     const Lock lock;
     if (file < 0) return;
-    if (on_disk && H5Fflush(file, H5F_SCOPE_LOCAL) < 0) WriteToNowhere();
     H5Fclose(file);
-  }
-
-  // A file that cannot be written any more, because the disk is full, cannot be closed either, and
-  // the library then crashes when the program ends. What it still has goes into memory instead.
-  void WriteToNowhere() const {
-    void* handle = nullptr;
-    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) < 0 || handle == nullptr) return;
-    const Descriptor memory(memfd_create("crema", MFD_CLOEXEC));
-    if (memory.ok()) dup3(memory.get(), *static_cast<int*>(handle), O_CLOEXEC);
   }
 
   [[noreturn]] void FailAt(const std::string& dataset, const std::string& what) const {
@@ -211,8 +199,8 @@ struct Hdf5File::State {
     return H5Tget_class(type);
   }
 
-  // The bytes in which a dataset's values lie, and the size of the files that hold them. What a file
-  // says of the former may be a lie; that they are in the file is not.
+  // The bytes in which a dataset's values lie, and the size of the files that hold them. What a
+  // file says of the former may be a lie; that they are in the file is not.
   struct Storage {
     uint64_t bytes = 0, file_bytes = 0;
   };
@@ -236,15 +224,18 @@ struct Hdf5File::State {
     if (H5Pget_virtual_count(plan, &count) < 0) FailAt(name, "cannot be read");
     std::set<std::pair<std::string, std::string>> sources;
     for (size_t i = 0; i < count; ++i) {
-      sources.emplace(
-          NameFrom([&](char* to, size_t size) { return H5Pget_virtual_filename(plan, i, to, size); }),
-          NameFrom([&](char* to, size_t size) { return H5Pget_virtual_dsetname(plan, i, to, size); }));
+      sources.emplace(NameFrom([&](char* to, size_t size) {
+                        return H5Pget_virtual_filename(plan, i, to, size);
+                      }),
+                      NameFrom([&](char* to, size_t size) {
+                        return H5Pget_virtual_dsetname(plan, i, to, size);
+                      }));
     }
     Storage sum;
     for (const auto& [source, dataset] : sources) {
-      const Storage part = source == "." ? StorageOfSource(dataset, depth + 1)
-                                         : OpenBeside(source, name).state_->StorageOfSource(
-                                               dataset, depth + 1);
+      const Storage part =
+          source == "." ? StorageOfSource(dataset, depth + 1)
+                        : OpenBeside(source, name).state_->StorageOfSource(dataset, depth + 1);
       sum.bytes += part.bytes;
       sum.file_bytes += part.file_bytes;
     }
@@ -368,6 +359,8 @@ struct Hdf5File::State {
   }
 };
 
+void LeaveHdf5FilesOpenAtExit() { H5dont_atexit(); }
+
 Hdf5File::Hdf5File(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Hdf5File::~Hdf5File() = default;
 Hdf5File::Hdf5File(Hdf5File&&) noexcept = default;
@@ -392,7 +385,6 @@ Hdf5File Hdf5File::Create(const std::string& path) {
   H5Pset_fapl_sec2(access);  // whatever HDF5_DRIVER says
   auto state = std::make_unique<State>();
   state->path = path;
-  state->on_disk = true;
   state->file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
   if (state->file < 0) Fail(path, ": cannot be written as an HDF5 file");
   return Hdf5File(std::move(state));
@@ -547,7 +539,7 @@ void Hdf5File::Append(const std::string& dataset, const std::vector<int64_t>& sh
                       H5Dclose);
     if (!made.ok()) state_->FailAt(dataset, "cannot be created");
   }
-  const Handle id(state_->OpenDataset(dataset), H5Dclose);
+  const hid_t id = state_->OpenDataset(dataset);
   first[0] = static_cast<hsize_t>(state_->ShapeOf(id, dataset)[0]);
   all[0] += first[0];
   bool written = H5Dset_extent(id, all.data()) >= 0;
@@ -558,6 +550,7 @@ void Hdf5File::Append(const std::string& dataset, const std::vector<int64_t>& sh
             H5Sselect_hyperslab(place, H5S_SELECT_SET, first.data(), nullptr, rows.data(),
                                 nullptr) >= 0 &&
             H5Dwrite(id, H5T_NATIVE_FLOAT, memory, place, H5P_DEFAULT, values) >= 0;
+  written = H5Dclose(id) >= 0 && written;  // which also writes
   if (!written) state_->FailAt(dataset, "cannot be written; is the disk full?");
 }
 

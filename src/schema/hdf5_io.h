@@ -9,6 +9,12 @@
 
 namespace crema {
 
+// Called before anything else of this header: the library then does nothing when the program ends.
+// If it could not write all of a file, because the disk is full, it cannot close the file either,
+// and would crash then. For programs that use HDF5 through crema only: their files are closed by
+// then.
+void LeaveHdf5FilesOpenAtExit();
+
 // All members throw Error with one sentence that names the file and the dataset. A size that a file
 // states makes them take memory only as far as the file could hold that many values. Files may be
 // used by several threads, which wait for each other.

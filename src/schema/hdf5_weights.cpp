@@ -259,7 +259,8 @@ std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& 
   return file.Bytes();
 }
 
-void ReadHdf5State(const std::string& path, proto::SolverState* state) {
+void ReadHdf5State(const std::string& path, proto::SolverState* state, bool known) {
+  if (known) return ReadState(path, state);
   TryAndRead(path, [&] { ReadState(path, state); });
 }
 

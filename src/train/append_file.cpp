@@ -36,6 +36,14 @@ int Open(const std::string& path) {
   return OpenRetrying(path.c_str(), O_RDWR | O_APPEND | O_CREAT, 0666);
 }
 
+// One call to the system.
+ssize_t WriteOnce(int fd, const std::string& bytes) {
+  ssize_t written;
+  do written = write(fd, bytes.data(), bytes.size());
+  while (written < 0 && errno == EINTR);
+  return written;
+}
+
 // Why a record was not written, or not all of it.
 std::string ReasonOf(ssize_t written) {
   if (written >= 0) return "the disk or the pipe is full";
@@ -52,22 +60,35 @@ AppendFile::AppendFile(const std::string& path) : path_(path) {
 AppendFile::~AppendFile() { close(fd_); }
 
 void AppendFile::Append(const std::string& record) {
+  if (!FinishRecord()) return;
   const off_t before = SizeOf(fd_);
-  ssize_t written;
-  do {
-    written = write(fd_, record.data(), record.size());
-  } while (written < 0 && errno == EINTR);
+  const ssize_t written = WriteOnce(fd_, record);
   if (written == static_cast<ssize_t>(record.size())) {
     warned_of_.clear();
     return;
   }
   const std::string reason = ReasonOf(written);
-  const bool restored = written <= 0 || (before >= 0 && ftruncate(fd_, before) == 0);
+  const bool is_cut = written > 0 && (before < 0 || ftruncate(fd_, before) != 0);
+  if (is_cut && before < 0) rest_ = record.substr(static_cast<size_t>(written));
+  Warn(reason, is_cut && before >= 0 ? ", and its last record is damaged" : "");
+}
+
+// What a pipe had no room for must come before the next record. Returns false if it still has none.
+bool AppendFile::FinishRecord() {
+  if (rest_.empty()) return true;
+  const ssize_t written = WriteOnce(fd_, rest_);
+  if (written < 0) Warn(ReasonOf(written), "");
+  if (written > 0) rest_.erase(0, static_cast<size_t>(written));
+  return rest_.empty();
+}
+
+// Once for each reason, until a record is written again.
+void AppendFile::Warn(const std::string& reason, const std::string& consequence) {
   if (warned_of_ != reason) {
     LOG(WARNING) << path_ << ": cannot be written: " << reason << "; training continues without it"
-                 << (restored ? "" : ", and its last record is damaged");
+                 << consequence;
   }
-  warned_of_ = reason;  // until a record is written again
+  warned_of_ = reason;
 }
 
 void AppendFile::ContinueLines(const std::string& begin, const std::string& what) {
@@ -81,7 +102,7 @@ void AppendFile::ContinueLines(const std::string& begin, const std::string& what
     Fail(path_, ": exists and is not ", what, "; use another name");
   }
   const off_t end = EndOfLines(fd_, size);
-  if (end < 0) Fail(path_, ": cannot be read to its end, so nothing can be added to it");
+  if (end < 0) Fail(path_, ": cannot be read to its end; use another name, or check the disk");
   if (end < size && ftruncate(fd_, end) != 0) {
     Fail(path_, ": cannot be written: ", ErrorText(errno));
   }

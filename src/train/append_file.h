@@ -19,7 +19,8 @@ class AppendFile {
 
   const std::string& path() const { return path_; }
 
-  // Adds all of `record` with one call to the system, or nothing.
+  // Adds all of `record` with one call to the system, or nothing. A pipe that has room for a part
+  // gets the rest before the next record.
   void Append(const std::string& record);
 
   // For text: drops what stands behind the last end of a line, which a crash of the machine may
@@ -28,8 +29,12 @@ class AppendFile {
   void ContinueLines(const std::string& begin, const std::string& what);
 
  private:
+  bool FinishRecord();
+  void Warn(const std::string& reason, const std::string& consequence);
+
   std::string path_;
   int fd_;
+  std::string rest_;       // of a record, for a pipe
   std::string warned_of_;  // why the last record was not written; "" if it was
 };
 

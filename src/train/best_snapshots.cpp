@@ -66,7 +66,7 @@ void Trainer::NoteBest(int test_net, const std::vector<double>& means) {
 }
 
 void Trainer::RestoreBookkeeping(const proto::SolverProgress& progress) {
-  if (best_net_ >= 0 && progress.has_best_value()) {
+  if (progress.has_best_value()) {
     findings_.best_value = progress.best_value();
     findings_.best_iteration = progress.best_iteration();
   }

@@ -44,13 +44,23 @@ void KeptSnapshots::Save(const WrittenSnapshot& written, proto::SolverProgress* 
 
 void KeptSnapshots::Restore(const proto::SolverProgress& progress, const std::string& state_path) {
   if (keep_ == 0 || !IsOfPrefix(state_path, prefix_)) return;
-  for (const int64_t number : progress.kept_snapshot()) written_.push_back(Unpacked(number));
+  if (progress.has_best_iteration()) named_best_ = progress.best_iteration();
+  for (const int64_t number : progress.kept_snapshot()) {
+    const WrittenSnapshot snapshot = Unpacked(number);
+    if (snapshot.weights_checksum != 0) {
+      written_.push_back(snapshot);
+    } else {
+      LOG(WARNING) << Concat("snapshot_keep leaves the snapshot of iteration ", snapshot.iteration,
+                             ": an earlier version of crema did not note its checksum");
+    }
+  }
   before_ = written_;
   if (!before_.empty()) before_.pop_back();  // the one that is gone on from
 }
 
-void KeptSnapshots::Add(const WrittenSnapshot& written) {
+void KeptSnapshots::Add(const WrittenSnapshot& written, int64_t best) {
   if (keep_ == 0) return;
+  named_best_ = best;
   if (written_.empty() || !HasSameName(written_.back(), written)) {
     before_ = written_;
     written_.push_back(written);
@@ -63,7 +73,8 @@ void KeptSnapshots::RemoveOld(int64_t best) {
   if (keep_ == 0 || old == 0) return;
   std::vector<WrittenSnapshot> left;
   for (size_t i = 0; i < written_.size(); ++i) {
-    bool stays = i >= old || written_[i].iteration == best;
+    const int64_t iteration = written_[i].iteration;
+    bool stays = i >= old || iteration == best || iteration == named_best_;
     try {
       if (!stays) RemoveSnapshot(prefix_, written_[i]);
     } catch (const Error& error) {

@@ -24,11 +24,12 @@ class KeptSnapshots {
   // Goes on from a state. A run that saves under another prefix has written nothing there.
   void Restore(const proto::SolverProgress& progress, const std::string& state_path);
 
-  // One that is complete, the newest.
-  void Add(const WrittenSnapshot& written);
+  // One that is complete, the newest; its state names `best`.
+  void Add(const WrittenSnapshot& written, int64_t best);
 
-  // Removes the older ones but for that of iteration `best`. What cannot be removed is tried again
-  // the next time, with a warning.
+  // Removes the older ones but for that of iteration `best`, and that which the newest state names
+  // as the best: a run may have to go on from there. What cannot be removed is tried again the next
+  // time, with a warning.
   void RemoveOld(int64_t best);
 
  private:
@@ -36,6 +37,7 @@ class KeptSnapshots {
   size_t keep_;
   // The oldest first; and those of before the last one was written for the first time.
   std::vector<WrittenSnapshot> written_, before_;
+  int64_t named_best_ = -1;
 };
 
 }  // namespace crema

@@ -14,39 +14,51 @@
 namespace crema {
 namespace {
 
-// How the file begins that a run has made; its process number follows.
+// How the file begins that a run has made; its process number and the machine's name follow.
 constexpr char kSignature[] = "crema train, process ";
 
+constexpr int kRounds = 100;  // of runs that end just now
+
+constexpr char kBeCareful[] = "; make sure that no other run uses this snapshot_prefix";
+
 std::string ContentOf(int fd) {
-  char text[64];
+  char text[512];
   const ssize_t size = pread(fd, text, sizeof text, 0);
   return std::string(text, size > 0 ? static_cast<size_t>(size) : 0);
 }
 
 bool IsSigned(const std::string& content) { return content.rfind(kSignature, 0) == 0; }
 
-// " (process 123)", as far as the file tells.
+// " (process 123 on node4)", as far as the file tells. Only what a name may have is repeated.
 std::string HolderIn(const std::string& content) {
   if (!IsSigned(content)) return "";
-  const std::string number = content.substr(sizeof kSignature - 1);
-  return " (process " + number.substr(0, number.find_first_not_of("0123456789")) + ")";
+  const std::string holder = content.substr(sizeof kSignature - 1);
+  constexpr char kKnown[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._ ";
+  return " (process " + holder.substr(0, holder.find_first_not_of(kKnown)) + ")";
+}
+
+std::string NameOfMachine() {
+  char name[256] = "";
+  return gethostname(name, sizeof name - 1) == 0 ? name : "?";
 }
 
 }  // namespace
 
 PrefixLock::PrefixLock(const std::string& prefix) : prefix_(prefix), path_(prefix + ".lock") {
-  while (Open()) {
-    if (!Lock()) return;
+  for (int round = 0; round < kRounds; ++round) {
+    if (!Open() || !Lock()) return;
     if (IsAtPath()) {
       Sign();
       return;
     }
     Close();  // removed by the run before, which has just ended
+    is_ours_ = false;
   }
+  LOG(WARNING) << path_ << ": is replaced all the time" << kBeCareful;
 }
 
 PrefixLock::~PrefixLock() {
-  if (is_ours_) unlink(path_.c_str());  // while nobody else can have the lock
+  if (is_ours_ && IsAtPath()) unlink(path_.c_str());  // while nobody else can have the lock
   Close();
 }
 
@@ -58,12 +70,13 @@ void PrefixLock::Close() {
 // Returns false if there is no file to lock.
 bool PrefixLock::Open() {
   constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-  fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0666);
-  is_ours_ = fd_ >= 0;
-  if (fd_ < 0 && errno == EEXIST) fd_ = open(path_.c_str(), O_RDWR | kFlags);
-  if (fd_ < 0 && errno == EACCES) fd_ = open(path_.c_str(), O_RDONLY | kFlags);
-  if (fd_ < 0 && errno == ENOENT) {  // or removed just now
-    fd_ = open(path_.c_str(), O_RDWR | O_CREAT | kFlags, 0666);
+  for (int round = 0; round < kRounds; ++round) {
+    fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0666);
+    is_ours_ = fd_ >= 0;
+    if (is_ours_ || errno != EEXIST) break;
+    fd_ = open(path_.c_str(), O_RDWR | kFlags);
+    if (fd_ < 0 && errno == EACCES) fd_ = open(path_.c_str(), O_RDONLY | kFlags);
+    if (fd_ >= 0 || errno != ENOENT) break;  // else it was removed just now
   }
   struct stat info;
   const bool is_file = fd_ >= 0 && fstat(fd_, &info) == 0 && S_ISREG(info.st_mode);
@@ -74,9 +87,7 @@ bool PrefixLock::Open() {
     Close();
     Fail(path_, ": is not a regular file, so it cannot be the lock of snapshot_prefix; remove it");
   }
-  if (exists)
-    LOG(WARNING) << path_ << ": cannot be opened: " << ErrorText(code)
-                 << "; make sure that no other run uses this snapshot_prefix";
+  if (exists) LOG(WARNING) << path_ << ": cannot be opened: " << ErrorText(code) << kBeCareful;
   return false;
 }
 
@@ -94,8 +105,7 @@ bool PrefixLock::Lock() {
     Fail("solver: another run", holder, " is saving snapshots under the snapshot_prefix '", prefix_,
          "'; wait for its end, or change snapshot_prefix");
   }
-  LOG(WARNING) << path_ << ": cannot be locked: " << ErrorText(code)
-               << "; make sure that no other run uses this snapshot_prefix";
+  LOG(WARNING) << path_ << ": cannot be locked: " << ErrorText(code) << kBeCareful;
   return false;
 }
 
@@ -105,13 +115,16 @@ bool PrefixLock::IsAtPath() const {
          mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
 }
 
-// A file that somebody else has put there is locked, but neither written nor removed.
+// A file that somebody else has put there is locked, but neither written nor removed. An empty one
+// is what a run leaves that was killed here.
 void PrefixLock::Sign() {
-  is_ours_ = is_ours_ || IsSigned(ContentOf(fd_));
+  const std::string content = ContentOf(fd_);
+  is_ours_ = content.empty() || IsSigned(content);
   if (!is_ours_) return;
-  const std::string text = Concat(kSignature, getpid(), "\n");
-  const bool written = ftruncate(fd_, 0) == 0 && pwrite(fd_, text.data(), text.size(), 0) ==
-                                                     static_cast<ssize_t>(text.size());
+  const std::string text = Concat(kSignature, getpid(), " on ", NameOfMachine(), "\n");
+  const auto size = static_cast<ssize_t>(text.size());
+  const bool written =
+      pwrite(fd_, text.data(), text.size(), 0) == size && ftruncate(fd_, size) == 0;
   (void)written;  // a full disk: then a second run cannot tell who is the first
 }
 

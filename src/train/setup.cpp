@@ -105,10 +105,10 @@ Trainer::Trainer(const proto::SolverParameter& solver, const TrainOptions& optio
   CheckOptions();
   AddObserver(std::make_shared<LogObserver>(solver_->display()));
   rule_ = CreateUpdateRule(solver_->type(), options_.device->kind());
-  CheckSnapshotFolder();
   proto::SolverState state;
   const bool resume = !options_.resume_from.empty();
   if (resume) ReadSolverState(options_.resume_from, &state);
+  CheckSnapshotFolder(!resume || state.iter() < solver_->max_iter());
   seed_ = ChooseSeed(*solver_, resume ? &state : nullptr);
   ReadTrainNet();
   ReadTestNets();

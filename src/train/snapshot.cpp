@@ -20,14 +20,15 @@ namespace crema {
 // Both files are on the disk, but have no names yet. Without a commit they vanish.
 struct PendingSnapshot {
   SnapshotPaths paths;
-  proto::SolverProgress progress;
+  proto::SolverProgress progress;  // what Commit needs of it
   std::unique_ptr<PendingFile> weights, state;
 };
 
 bool Trainer::InHdf5() const { return solver_->snapshot_format() == proto::SolverParameter::HDF5; }
 
-void Trainer::CheckSnapshotFolder() const {
-  if (!SavesSnapshots(*solver_)) return;
+// A run that is done already saves nothing, and may look at what it has where nobody can write.
+void Trainer::CheckSnapshotFolder(bool may_save) const {
+  if (!SavesSnapshots(*solver_) || !may_save) return;
   if (solver_->snapshot_prefix().empty()) {
     Fail(
         "solver: snapshot_prefix is missing; set it, or turn snapshots off with "
@@ -57,11 +58,15 @@ std::shared_ptr<PendingSnapshot> Trainer::PrepareSnapshot() {
 // An older state of the same name goes first where its weights are about to: a state must never be
 // seen with weights that are not its own.
 void Trainer::CommitSnapshot(PendingSnapshot* snapshot) {
-  if (!IsWeightsOf(snapshot->progress, snapshot->paths.weights)) RemoveFile(snapshot->paths.state);
+  if (!IsWeightsOf(snapshot->progress, snapshot->paths.weights)) {
+    RemoveFile(snapshot->state->target());
+  }
   snapshot->weights->Commit();
   snapshot->state->Commit();
   last_snapshot_ = iteration_;
-  kept_->Add({iteration_, InHdf5(), snapshot->progress.weights_checksum()});
+  kept_->Add({iteration_, InHdf5(), snapshot->progress.weights_checksum(),
+              IdentityOf(snapshot->paths.weights)},
+             snapshot->progress.has_best_iteration() ? snapshot->progress.best_iteration() : -1);
   kept_->RemoveOld(findings_.best_iteration);
 }
 
@@ -94,18 +99,23 @@ std::shared_ptr<PendingSnapshot> Trainer::WriteSnapshot() {
   const SnapshotPaths& paths = snapshot->paths;
   const char* format = InHdf5() ? "HDF5" : "binary proto";
   LOG(INFO) << "Snapshotting to " << format << " file " << paths.weights;
-  const std::string weights_bytes = WeightsBytes(paths.weights);
-  snapshot->weights = std::make_unique<PendingFile>(paths.weights, weights_bytes);
+  {
+    const std::string bytes = WeightsBytes(paths.weights);
+    snapshot->progress.set_weights_bytes(bytes.size());
+    snapshot->progress.set_weights_checksum(ChecksumOf(bytes.data(), bytes.size()));
+    snapshot->weights = std::make_unique<PendingFile>(paths.weights, bytes);
+  }
   LOG(INFO) << "Snapshotting solver state to " << format << " file " << paths.state;
   proto::SolverState state = State();
   state.set_learned_net(paths.weights);
   proto::SolverProgress* progress = state.mutable_progress();
-  progress->set_weights_bytes(weights_bytes.size());
-  progress->set_weights_checksum(ChecksumOf(weights_bytes.data(), weights_bytes.size()));
-  kept_->Save({iteration_, InHdf5(), progress->weights_checksum()}, progress);
+  progress->set_weights_bytes(snapshot->progress.weights_bytes());
+  progress->set_weights_checksum(snapshot->progress.weights_checksum());
+  if (progress->has_best_iteration()) {
+    snapshot->progress.set_best_iteration(progress->best_iteration());
+  }
+  kept_->Save({iteration_, InHdf5(), progress->weights_checksum(), {}}, progress);
   snapshot->state = std::make_unique<PendingFile>(paths.state, StateBytes(paths.state, state));
-  snapshot->progress.set_weights_bytes(progress->weights_bytes());
-  snapshot->progress.set_weights_checksum(progress->weights_checksum());
   return snapshot;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -24,6 +25,11 @@ constexpr char kWeights[] = ".caffemodel", kState[] = ".solverstate", kHdf5[] = 
 bool FileExists(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool IsSame(const FileIdentity& a, const FileIdentity& b) {
+  return a.bytes >= 0 && a.device == b.device && a.inode == b.inode && a.bytes == b.bytes &&
+         a.changed_ns == b.changed_ns;
 }
 
 bool EndsWith(const std::string& text, const std::string& end) {
@@ -70,11 +76,29 @@ std::map<int64_t, std::vector<std::string>, std::greater<>> Snapshots(const std:
 }
 
 // Throws Error where the state, or its weights, cannot be used.
-void CheckSnapshot(const std::string& path) {
+void CheckSnapshot(const std::string& path, int64_t iteration) {
+  if (!FileExists(path)) Fail(path, ": is not a regular file");
   proto::SolverState state;
   ReadSolverState(path, &state);
+  if (state.iter() != iteration) {
+    Fail(path, ": is the state of iteration ", state.iter(), ", whatever its name says");
+  }
   const std::string weights = FindWeights(state, path);
   if (!state.progress().has_weights_checksum()) ReadWeightsFile(weights);
+}
+
+// A file that is there but cannot be read might be whole: to start anew would cost it.
+void CheckCanBeRead(const std::string& path) {
+  struct stat info;
+  const bool known = stat(path.c_str(), &info) == 0;
+  if (known ? !S_ISREG(info.st_mode) : errno == ENOENT || errno == ENOTDIR) return;
+  try {
+    LastBytesOf(path, 1);
+  } catch (const Error& error) {
+    Fail(error.what(),
+         "; so --resume=auto cannot tell which snapshot is the newest; make the file ",
+         "readable, or move it away");
+  }
 }
 
 // States of before there were seals. Nobody has added fields to those since.
@@ -84,7 +108,8 @@ void CheckUnsealed(const std::string& path, const proto::SolverState& state) {
   const bool right =
       !progress.has_state_checksum() || StateChecksum(state) == progress.state_checksum();
   if (known && right) return;
-  Fail(path, ": is damaged: its checksum is wrong; resume from another snapshot");
+  Fail(path, ": is damaged, or was changed after it was written: its checksum is wrong; resume ",
+       "from another snapshot");
 }
 
 // See FindWeights.
@@ -127,7 +152,7 @@ void ReadSolverState(const std::string& path, proto::SolverState* state) {
   bool sealed;
   if (IsHdf5File(path)) {
     sealed = CheckHdf5Seal(path);
-    ReadHdf5State(path, state);
+    ReadHdf5State(path, state, sealed);
   } else {
     const std::string bytes = ReadFileBytes(path);
     sealed = CheckSeal(bytes, path);
@@ -170,7 +195,8 @@ std::string FindWeights(const proto::SolverState& state, const std::string& stat
 }
 
 std::string StateBytes(const std::string& path, const proto::SolverState& state) {
-  return Sealed(EndsWith(path, kHdf5) ? Hdf5StateBytes(state, path) : SerializeToBytes(state, path),
+  return Sealed(EndsWith(path, kHdf5) ? Hdf5StateBytes(state, path)
+                                      : SerializeToBytes(state, path, kSealBytes),
                 state.progress().weights_checksum());
 }
 
@@ -201,8 +227,10 @@ std::string FindNewestSnapshot(const std::string& prefix) {
                              ": it has weights but no state");
     }
     for (const std::string& path : states) {
+      CheckCanBeRead(path);
+      CheckCanBeRead(PathsOf(prefix, iteration, EndsWith(path, kHdf5)).weights);
       try {
-        CheckSnapshot(path);
+        CheckSnapshot(path, iteration);
         return path;
       } catch (const Error& error) {
         LOG(WARNING) << "Skipping the snapshot " << path << ": " << error.what();
@@ -213,7 +241,12 @@ std::string FindNewestSnapshot(const std::string& prefix) {
 }
 
 void WarnOfOldSnapshots(const std::string& prefix) {
-  const auto found = Snapshots(prefix);  // the newest first
+  std::map<int64_t, std::vector<std::string>, std::greater<>> found;  // the newest first
+  try {
+    found = Snapshots(prefix);
+  } catch (const Error& error) {
+    LOG(WARNING) << error.what() << ", so there may be snapshots of earlier runs";
+  }
   if (found.empty()) return;
   const int64_t first = found.rbegin()->first, last = found.begin()->first;
   const std::string iterations =
@@ -224,13 +257,21 @@ void WarnOfOldSnapshots(const std::string& prefix) {
                          "--resume=auto; to keep the runs apart, change ", "snapshot_prefix");
 }
 
+FileIdentity IdentityOf(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return {};
+  constexpr int64_t kNanoseconds = 1000000000;
+  return {info.st_dev, info.st_ino, info.st_size,
+          info.st_ctim.tv_sec * kNanoseconds + info.st_ctim.tv_nsec};
+}
+
 // The state first: one without weights must never be seen.
 void RemoveSnapshot(const std::string& prefix, const WrittenSnapshot& snapshot) {
   const SnapshotPaths paths = PathsOf(prefix, snapshot.iteration, snapshot.hdf5);
   const bool has_state = FileExists(paths.state), has_weights = FileExists(paths.weights);
   const bool others_state = has_state && WeightsOfSealed(paths.state) != snapshot.weights_checksum;
-  const bool others_weights =
-      has_weights && SumOfFile(paths.weights).checksum != snapshot.weights_checksum;
+  const bool others_weights = has_weights && !IsSame(IdentityOf(paths.weights), snapshot.weights) &&
+                              SumOfFile(paths.weights).checksum != snapshot.weights_checksum;
   if (others_state || others_weights) {
     LOG(INFO) << Concat("The snapshot of iteration ", snapshot.iteration, " of ", prefix,
                         " is not the one that this run wrote any more, so it stays");
@@ -244,8 +285,11 @@ void RemoveStaleSnapshotFiles(const std::string& prefix) {
   const auto is_target = [&](const std::string& name) {
     return SplitName(name, prefix).first >= 0;
   };
-  for (const std::string& path : RemoveStaleTemporaries(FolderOf(prefix), is_target)) {
-    LOG(INFO) << "Removed " << path << ", left by a run that was killed";
+  try {
+    for (const std::string& path : RemoveStaleTemporaries(FolderOf(prefix), is_target)) {
+      LOG(INFO) << "Removed " << path << ", left by a run that was killed";
+    }
+  } catch (const Error&) {  // the folder cannot be listed; then they stay
   }
 }
 

@@ -44,17 +44,27 @@ uint32_t StateChecksum(const proto::SolverState& state);
 bool IsOfPrefix(const std::string& state_path, const std::string& prefix);
 
 // The state file of the newest snapshot of a prefix that is whole, together with its weights; "" if
-// there is none. Logs a warning for each newer one that is not.
+// there is none. Logs a warning for each newer one that is not. Throws Error if that cannot be
+// known: if the folder, or a file of a snapshot, cannot be read at all.
 std::string FindNewestSnapshot(const std::string& prefix);
 
 // One warning where the prefix has snapshots already, for a run that does not go on from them.
 void WarnOfOldSnapshots(const std::string& prefix);
+
+// Which file of a name this is, so that its content need not be looked at again.
+struct FileIdentity {
+  uint64_t device = 0, inode = 0;
+  int64_t bytes = -1, changed_ns = 0;
+};
+// bytes: -1 if there is no such file.
+FileIdentity IdentityOf(const std::string& path);
 
 // What tells a snapshot of a prefix from all others of the same name.
 struct WrittenSnapshot {
   int64_t iteration = 0;
   bool hdf5 = false;
   uint32_t weights_checksum = 0;
+  FileIdentity weights;  // if it is known
 };
 
 // Removes a snapshot, unless a file of it is missing or is another one by now: what is left is then

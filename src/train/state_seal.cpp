@@ -19,6 +19,7 @@ constexpr char kSizeTag[] = "\x8d\xe2\x09";
 // Field 20002, fixed64: the checksum of the weights file, then that of all bytes before it.
 constexpr char kSumsTag[] = "\x91\xe2\x09";
 constexpr size_t kTag = 3, kHead = kTag + 4, kTail = kTag + 8;
+static_assert(kHead + kTail == kSealBytes, "room for the seal");
 
 // Behind an HDF5 file: these, the size of the file (64 bits), and the same checksums.
 constexpr char kHdf5Tag[] = "cremaSUM";
@@ -50,12 +51,13 @@ size_t HeadOf(const std::string& bytes) {
   return at + 1;
 }
 
-std::string WithChecksum(std::string bytes) {
-  return bytes + BytesOf(ChecksumOf(bytes.data(), bytes.size()));
+void AddChecksum(std::string* bytes) {
+  *bytes += BytesOf(ChecksumOf(bytes->data(), bytes->size()));
 }
 
 [[noreturn]] void FailDamaged(const std::string& path) {
-  Fail(path, ": is damaged: its checksum is wrong; resume from another snapshot");
+  Fail(path, ": is damaged, or was changed after it was written: its checksum is wrong; resume ",
+       "from another snapshot");
 }
 
 }  // namespace
@@ -63,11 +65,15 @@ std::string WithChecksum(std::string bytes) {
 std::string Sealed(std::string bytes, uint32_t weights_checksum) {
   if (IsHdf5(bytes)) {
     const uint64_t size = bytes.size() + kHdf5Tail;
-    return WithChecksum(std::move(bytes) + kHdf5Tag + BytesOf(size) + BytesOf(weights_checksum));
+    bytes += kHdf5Tag + BytesOf(size) + BytesOf(weights_checksum);
+    AddChecksum(&bytes);
+    return bytes;
   }
   const auto size = static_cast<uint32_t>(bytes.size() + kHead + kTail);
   bytes.insert(HeadOf(bytes), kSizeTag + BytesOf(size));
-  return WithChecksum(std::move(bytes) + kSumsTag + BytesOf(weights_checksum));
+  bytes += kSumsTag + BytesOf(weights_checksum);
+  AddChecksum(&bytes);
+  return bytes;
 }
 
 bool CheckSeal(const std::string& bytes, const std::string& path) {

@@ -3,14 +3,18 @@
 // such as Caffe, read the file as before.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 namespace crema {
 
-// The content of the file with its seal. `bytes` is a serialized SolverState or an HDF5 file;
-// `weights_checksum` says which weights file belongs to it.
+// How many bytes the seal of a serialized SolverState takes.
+constexpr size_t kSealBytes = 18;
+
+// The content of the file with its seal, in place if there is room for it. `bytes` is a serialized
+// SolverState or an HDF5 file; `weights_checksum` says which weights file belongs to it.
 std::string Sealed(std::string bytes, uint32_t weights_checksum);
 
 // Returns whether the file has a seal (Caffe's states have none). Throws Error if it has one and is

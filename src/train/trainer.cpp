@@ -41,8 +41,11 @@ bool Trainer::Train() {
   std::shared_ptr<PendingSnapshot> snapshot;
   if (WantsLastSnapshot(iteration_ > began)) snapshot = PrepareSnapshot();
   std::optional<TrainPoint> last;
-  if (!stop_ && HasLastPass()) last = LookAtTrainedNet(snapshot.get());
-  if (snapshot != nullptr) CommitSnapshot(snapshot.get());
+  if (!stop_ && HasLastPass()) {
+    last = LookAtTrainedNet(snapshot.get());
+  } else if (snapshot != nullptr) {
+    CommitSnapshot(snapshot.get());
+  }
   if (last.has_value()) {
     for (auto& observer : observers_) observer->OnDisplay(*last);
   }
@@ -189,23 +192,37 @@ bool Trainer::HasLastPass() const {
 }
 
 // None if it was interrupted. The pass moves statistics, carried states and the position in the
-// data, which a later snapshot of this iteration must not have: all of that is taken back.
+// data, which a later snapshot of this iteration must not have: all of that is taken back, once the
+// snapshot, if there is one, is safe.
 std::optional<TrainPoint> Trainer::LookAtTrainedNet(PendingSnapshot* snapshot) {
   PassState before(net_.get());
   before.Note();
+  const auto take_back = [&] {
+    const PlansForThreads threads(options_.threads);
+    before.TakeBack();
+    waited_before_ = net_->WaitedSeconds().value_or(0);
+  };
   std::optional<TrainPoint> point;
-  if (RunLastPass(snapshot)) {
-    ++losses_;
-    point.emplace();
-    point->iteration = iteration_;
-    point->loss = SmoothedLoss();
-    point->outputs = ReadOutputs(*net_);
-    point->last = true;
-    --losses_;
+  try {
+    if (RunLastPass(snapshot)) point = LastPoint();
+    if (snapshot != nullptr) CommitSnapshot(snapshot);
+  } catch (...) {
+    take_back();
+    throw;
   }
-  const PlansForThreads threads(options_.threads);
-  before.TakeBack();
-  waited_before_ = net_->WaitedSeconds().value_or(0);
+  take_back();
+  return point;
+}
+
+// Of the loss in the slot that is the next one.
+TrainPoint Trainer::LastPoint() {
+  TrainPoint point;
+  point.iteration = iteration_;
+  ++losses_;
+  point.loss = SmoothedLoss();
+  --losses_;
+  point.outputs = ReadOutputs(*net_);
+  point.last = true;
   return point;
 }
 

@@ -27,6 +27,7 @@ TEST(PrintableTest, EscapesWhatIsNoUtf8) {
 TEST(PrintableTest, EscapesWhatTurnsTheDirectionAndWhatXmlDoesNotKnow) {
   EXPECT_EQ(Printable("\xe2\x80\xae"), "\\xe2\\x80\\xae");           // U+202E
   EXPECT_EQ(Printable("\xe2\x81\xa7"), "\\xe2\\x81\\xa7");           // U+2067
+  EXPECT_EQ(Printable("\xd8\x9c"), "\\xd8\\x9c");                    // U+061C
   EXPECT_EQ(Printable("\xef\xbf\xbf"), "\\xef\\xbf\\xbf");           // U+FFFF
   EXPECT_EQ(Printable("\xf0\x9f\xbf\xbe"), "\\xf0\\x9f\\xbf\\xbe");  // U+1FFFE
   EXPECT_EQ(Printable("\xef\xbf\xbd"), "\xef\xbf\xbd");              // U+FFFD

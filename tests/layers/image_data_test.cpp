@@ -208,7 +208,10 @@ TEST_P(ImageDataTest, NamesWhatIsWrong) {
   WriteTestFile(folder_ / "list.txt", "a.png 1x\n");
   ExpectError([&] { MakeRunner(""); }, {"list.txt:1"});
   WriteTestFile(folder_ / "list.txt", "none.png 1\n");
-  ExpectError([&] { MakeRunner(""); }, {"list.txt:1", "none.png; correct its path", "root_folder"});
+  ExpectError(
+      [&] { MakeRunner(""); },
+      {"list.txt:1", "none.png cannot be opened: No such file or directory; correct its path",
+       "root_folder"});
   WriteTestFile(folder_ / "text.png", "no image");
   WriteImages(2);
   WriteTestFile(folder_ / "list.txt", "image 0.png 0\ntext.png 1\n");

@@ -82,17 +82,41 @@ TEST(CaffeGradientsTest, OfASharedFactorAddUp) {
 // Caffe's backward pass of these layers reads a top that the next layer has written over.
 TEST(CaffeGradientsTest, AreThoseOfATopThatALayerInPlaceChanges) {
   const std::string layers[] = {"'LRN'", "'Power' power_param { power: 3 }",
-                                "'Power' power_param { power: 1.5 shift: 9 }"};
+                                "'Power' power_param { power: 1.5 shift: 9 }", "'ELU'", "'Exp'",
+                                "'MVN'", "'Sigmoid'", "'Softmax'", "'Swish'", "'TanH'",
+                                // In place itself, this one reads what it has written.
+                                "'ReLU' relu_param { negative_slope: 0.3 }"};
+  const std::string changes[] = {
+      Layer("c", "Power", {"y"}, {"y"}, "power_param { scale: -2 shift: 1 }"),
+      Layer("c", "Scale", {"y"}, {"y"}, "scale_param { filler { value: -2 } bias_term: true }"),
+      Layer("c", "BatchNorm", {"y"}, {"y"}),
+      Layer("c", "Bias", {"y"}, {"y"}, "bias_param { filler { value: -3 } }"),
+      Layer("c", "Dropout", {"y"}, {"y"}),
+      Layer("c", "TanH", {"y"}, {"y"}) + Layer("d", "Bias", {"y"}, {"y"}, "bias_param { }")};
   for (const std::string& layer : layers) {
-    SCOPED_TRACE(layer);
-    const auto net =
-        MakeSharing(Input("x", {2, 3, 2, 2}) + Layer("s", "Scale", {"x"}, {"s"}) +
-                        "layer { name: 'l' bottom: 's' top: 'y' type: " + layer + " }" +
-                        Layer("p", "Power", {"y"}, {"y"}, "power_param { scale: -2 shift: 1 }") +
-                        SumOfSquares("y"),
-                    24);
-    CheckParamGradients(*net);
+    for (const std::string& change : changes) {
+      for (const std::string bottom : {"s", "y"}) {  // not in place and in place
+        if (bottom == "y" && layer == "'LRN'") continue;
+        SCOPED_TRACE(layer + " on " + bottom + ", then " + change);
+        const auto net =
+            MakeSharing(Input("x", {2, 3, 2, 2}) + Layer("s", "Scale", {"x"}, {bottom}) +
+                            "layer { name: 'l' bottom: '" + bottom + "' top: 'y' type: " + layer +
+                            " }" + change + SumOfSquares("y"),
+                        24);
+        CheckParamGradients(*net);
+      }
+    }
   }
+}
+
+// The sign of its output is not that of its input.
+TEST(CaffeGradientsTest, OfAReluWithANegativeSlopeInPlace) {
+  const auto net =
+      MakeSharing(Input("x", {2, 3}) + Layer("s", "Scale", {"x"}, {"s"}) +
+                      Layer("r", "ReLU", {"s"}, {"s"}, "relu_param { negative_slope: -0.5 }") +
+                      SumOfSquares("s"),
+                  6);
+  CheckParamGradients(*net);
 }
 
 }  // namespace

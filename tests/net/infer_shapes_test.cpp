@@ -9,7 +9,7 @@ namespace {
 
 Graph Build(const std::string& text, proto::Phase phase = proto::TRAIN) {
   return BuildGraph(InsertSplits(FilterLayers(ParseNet(text, phase))), DType::kFloat32,
-                    DeviceKind::kCpu);
+                    DeviceKind::kCpu, true);
 }
 
 void ExpectBuildError(const std::string& text, const std::vector<std::string>& parts) {

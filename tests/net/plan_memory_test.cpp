@@ -70,6 +70,27 @@ TEST(PlacePiecesTest, ManyPiecesAtRandom) {
   }
 }
 
+// So many that the small ones are placed by the step.
+TEST(PlacePiecesTest, ThousandsOfPieces) {
+  const int count = 12000;
+  const std::vector<double> random = RandomLabels(3 * count, 1000, 5);
+  std::vector<MemoryPiece> pieces;
+  std::vector<int64_t> live(1100);
+  for (int i = 0; i < count; ++i) {
+    const int first = static_cast<int>(random[3 * i]);
+    const int last = first + static_cast<int>(random[3 * i + 1]) / 20;
+    pieces.push_back(Piece(64 * (1 + static_cast<int64_t>(random[3 * i + 2])), first, last));
+    if (i % 100 == 0) pieces.back().again = {last + 2, last + 3};
+    for (int step = first; step <= last + 3; ++step) live[step] += pieces.back().bytes;
+  }
+  const int64_t least = *std::max_element(live.begin(), live.end());
+  for (bool by_middle : {false, true}) {
+    const int64_t total = PlacePieces(by_middle, &pieces);
+    ExpectNoOverlap(pieces, total);
+    EXPECT_LT(total, 2 * least);
+  }
+}
+
 TEST(PlacePiecesTest, MayShareTheirMiddles) {
   std::vector<MemoryPiece> pieces = {Piece(512, 0, 1), Piece(256, 1, 2), Piece(384, 2, 3),
                                      Piece(128, 3, 4)};

@@ -54,7 +54,7 @@ TEST(SizesTest, Convolutions) {
                     layer("Convolution", "num_output: 16777216 kernel_size: 9"),
                 {"layer 'c'", "num_output and kernel_size", "weights"});
   ExpectRefused(image + layer("Deconvolution", "num_output: 1 kernel_size: 1 stride: 16777216"),
-                {"layer 'c'", "output would have extent"});
+                {"layer 'c'", "the extent of the output along axis 2"});
   ExpectRefused(InputOf("x", {"1", "1", "3", "3", "3", "3", "3", "3"}) +
                     layer("Deconvolution", "num_output: 1 kernel_size: 1 stride: 4000000"),
                 {"layer 'c'", "a channel has more than 2147483647 values"});

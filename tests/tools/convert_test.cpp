@@ -62,16 +62,16 @@ TEST_F(ConvertToolTest, AFolderInTheOrderOfCifar10) {
   EXPECT_EQ(Records("plain")[0].data()[0], 10);
 }
 
-// The signal comes when the first images are about to be read.
+// The signal comes when many images have been stored.
 TEST_F(ConvertToolTest, StopsAtASignalAndSaysWhatIsLeft) {
   WriteImage("in/a.png");
   std::string list;
-  for (int i = 0; i < 500; ++i) list += "a.png 1\n";
+  for (int i = 0; i < 2000; ++i) list += "a.png 1\n";
   Write("list", list);
   for (int signal : {SIGINT, SIGTERM}) {
     ToolOptions options = Here();
     options.environment =
-        WithFault({"CREMA_RAISE_AT=A total of 500 images", Concat("CREMA_RAISE=", signal)});
+        WithFault({"CREMA_RAISE_AT=Processed 1000 files", Concat("CREMA_RAISE=", signal)});
     const ToolResult result = RunTool({"convert", "imageset", "in", "list", "db"}, options);
     EXPECT_EQ(result.status, 128 + signal) << result.err;
     EXPECT_THAT(result.err, HasSubstr("crema: stopped by a signal after "));

@@ -6,6 +6,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 
+#include "base/sanitizers.h"
 #include "data/databases.h"
 #include "tools/tool_test.h"
 
@@ -15,14 +16,8 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kLimited = false;  // these reserve terabytes
-#else
-constexpr bool kLimited = true;
-#endif
-
-// What the tool and its libraries have mapped before they read a file, and some more.
-constexpr rlim_t kAddressSpace = rlim_t{900} << 20;
+// What the tool may map besides itself and its libraries.
+constexpr rlim_t kRoom = rlim_t{500} << 20;
 
 std::string Big(uint32_t value) {
   std::string bytes;
@@ -46,7 +41,7 @@ class HostileFilesTest : public ToolTest {
     ToolOptions options = Here();
     // Each thread would have address space of its own.
     options.environment = {"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MALLOC_ARENA_MAX=1"};
-    if (kLimited) options.address_space = kAddressSpace;
+    if (!kHasSanitizer) options.address_space = AddressSpaceOfTool() + kRoom;
     return RunTool(words, options);
   }
   // One sentence about the file, not about the memory.
@@ -96,7 +91,7 @@ std::vector<std::pair<std::string, std::string>> HostileImages() {
       {"P6 20000 20000 255\n123", claims},
       {"P3 #\r20000 20000 255\n1 1 1", claims},
       {Replaced(Encoded(".ras"), 4, huge), claims},
-      {tiff("\x42\1" + side + "\x43\1" + side, 4), claims},  // tiles
+      {tiff("\x42\1" + side + "\x43\1" + side, 4), claims},                   // tiles
       {tiff("\x16\1" + one + Little(1 << 24), 3), "8 x 1.67772e+07 pixels"},  // rows of a strip
       {std::string("RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\xff\xff\xff\x0f", 25), "16384 x 16384"},
       {Jpeg2000(), "a JPEG 2000 image, which is not read"},
@@ -181,8 +176,7 @@ TEST_F(HostileFilesTest, EmptyPartsOfTexts) {
 // Datasets that are larger than their file, and chunks that are.
 TEST_F(HostileFilesTest, Hdf5Sizes) {
   const auto write = [&](const std::string& name, hsize_t extent, hsize_t chunk) {
-    const hid_t file =
-        H5Fcreate((folder_ / name).c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t file = H5Fcreate((folder_ / name).c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     const hid_t space = H5Screate_simple(1, &extent, nullptr);
     const hid_t plan = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE);
     H5Pset_create_intermediate_group(links, 1);

@@ -476,7 +476,8 @@ TEST_F(PlotTest, DeepJsonIsNoMetricsFile) {
 TEST_F(PlotTest, LooksForTimesNearCaffesWords) {
   std::string letters;
   for (int i = 0; i < 500000; ++i) letters += " I";
-  Write("long.log", letters + LogLine(1, "Iteration 1, loss = 2") + LogLine(3, "Iteration 2, loss = 1"));
+  Write("long.log", letters + " " + LogLine(1, "Iteration 1, loss = 2") +
+                        LogLine(3, "Iteration 2, loss = 1"));
   const auto curves = CurvesOf(Svg({"long.log", "--x=time"}));
   ASSERT_EQ(curves.size(), 1u);
   EXPECT_EQ(curves[0].size(), 2u);

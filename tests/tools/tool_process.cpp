@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 
 #include "util/paths.h"
@@ -117,6 +118,15 @@ bool ToolProcess::WaitFor(const std::string& text) {
     }
     if (!Read()) return false;
   }
+}
+
+rlim_t ToolProcess::PeakAddressSpace() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmPeak:", 0) == 0) return rlim_t{std::stoull(line.substr(7))} << 10;  // in kB
+  }
+  ADD_FAILURE() << "the address space of the tool is not known";
+  return 0;
 }
 
 void ToolProcess::Signal(int signal) const { kill(pid_, signal); }

@@ -37,6 +37,8 @@ class ToolProcess {
   // came.
   bool WaitFor(const std::string& text);
   void Signal(int signal) const;
+  // The most address space that it has had so far, in bytes.
+  rlim_t PeakAddressSpace() const;
   // Waits for the end.
   ToolResult Finish();
 

@@ -76,6 +76,20 @@ class ToolTest : public testing::Test {
   std::string Read(const std::string& name) const { return ReadTestFile(folder_ / name); }
   bool Has(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
 
+  // What the tool and its libraries take to train the small net, with one thread.
+  rlim_t AddressSpaceOfTool() const {
+    static const rlim_t bytes = [&] {
+      std::filesystem::create_directory(folder_ / "measured");
+      Write("measured/net.prototxt", kNet);
+      Write("measured/solver.prototxt", With(kSolver, "max_iter: 10", "max_iter: 100000000"));
+      ToolProcess tool({"train", "--solver=solver.prototxt", "--threads=1"},
+                       {(folder_ / "measured").string()});
+      EXPECT_TRUE(tool.WaitFor("Starting Optimization"));
+      return tool.PeakAddressSpace();
+    }();
+    return bytes;
+  }
+
   // Replaces `from`, which must be there.
   static std::string With(std::string text, const std::string& from, const std::string& to) {
     const size_t at = text.find(from);
@@ -87,7 +101,8 @@ class ToolTest : public testing::Test {
   void UseImages() const {
     MakeImages((folder_ / "images").string(), 11, 1, 3, 5);
     const std::string net = kNet;
-    Write("net.prototxt", "name: 'small'\n" + std::string(kImageLayer) + net.substr(net.find("layer {\n  name: \"fc\"")));
+    Write("net.prototxt", "name: 'small'\n" + std::string(kImageLayer) +
+                              net.substr(net.find("layer {\n  name: \"fc\"")));
   }
 
   // An error of the user's is one line, and nothing else but log lines.

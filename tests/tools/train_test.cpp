@@ -244,6 +244,14 @@ TEST_F(SignalTest, OneRunAtATimeHasAPrefix) {
   EXPECT_EQ(Run({"train", "--solver=quiet.prototxt"}).status, 0);
   EXPECT_EQ(Run({"time", "--model=net.prototxt", "--iterations=1"}).status, 0);
   EXPECT_EQ(FilesIn(folder_).size(), before.size() + 1);
+  Write("quiet.prototxt", Read("solver.prototxt") + "snapshot_after_train: false\n");
+  ToolProcess quiet({"train", "--solver=quiet.prototxt"}, Here());
+  ASSERT_TRUE(quiet.WaitFor("Iteration 3 "));
+  quiet.Signal(SIGHUP);
+  EXPECT_TRUE(quiet.WaitFor("No snapshot is saved: solver: another run (process "));
+  quiet.Signal(SIGINT);
+  EXPECT_EQ(quiet.Finish().status, 0);
+  EXPECT_EQ(FilesIn(folder_).size(), before.size() + 1);
   first.Signal(SIGKILL);
   EXPECT_EQ(first.Finish().status, -SIGKILL);
   Write("solver.prototxt", kSolver);

@@ -1,6 +1,7 @@
 // The batch size that fits into memory, and that no memory is taken before.
 #include "train/memory_check.h"
 
+#include <algorithm>
 #include <map>
 #include <regex>
 
@@ -150,40 +151,30 @@ TEST_F(MemoryCheckTest, LossesTakeRoomAsTheyCome) {
   Trainer trainer(ParseSolver(TinySolver(folder_), "average_loss: 1000000000"), options);
   EXPECT_TRUE(trainer.Train());
   const std::string error = Error(Net(4), 1 << 30, "average_loss: 1000000000 max_iter: 2000000000");
-  EXPECT_TRUE(Contains(error, "solver 4.00")) << error;
+  EXPECT_TRUE(Contains(error, "solver 4")) << error;
 }
 
 // The window grows on the way, and counts as if it had been there from the start.
 TEST_F(MemoryCheckTest, TheWindowGrows) {
-  class Losses : public TrainObserver {
-   public:
-    void OnDisplay(const TrainPoint& point) override { all.push_back(point.outputs[0].value); }
-    std::vector<double> all;
-  };
-  const auto losses = std::make_shared<Losses>();
   const proto::SolverParameter solver =
-      ParseSolver(TinySolver(folder_), "average_loss: 2500 display: 1 max_iter: 2700");
+      ParseSolver(TinySolver(folder_), "average_loss: 2500 max_iter: 2700");
   const auto trainer = MakeTrainer(solver);
-  trainer->AddObserver(losses);
-  const auto expect_last = [&](int64_t iterations, size_t count) {
-    trainer->Step(iterations);
-    trainer->Snapshot();
-    const std::string path =
-        (folder_ / Concat("tiny_iter_", trainer->iteration(), ".solverstate")).string();
-    const proto::SolverProgress progress = ReadState(path).progress();
-    ASSERT_EQ(static_cast<size_t>(progress.recent_losses_size()), count);
-    const size_t first = losses->all.size() - count;
-    for (size_t i = 0; i < count; ++i) {
-      EXPECT_EQ(progress.recent_losses(static_cast<int>(i)), losses->all[first + i]) << i;
+  std::vector<double> losses;
+  for (const size_t iterations : {1024, 1025, 2400, 2700}) {
+    while (losses.size() < iterations) {
+      trainer->Step(1);
+      losses.push_back(trainer->net().loss().ToHost<double>()[0]);
     }
-    const auto resumed = MakeTrainer(solver, path);
-    resumed->Step(1);
-    resumed->Snapshot();
-  };
-  expect_last(1024, 1024);
-  expect_last(1, 1025);
-  expect_last(1375, 2400);
-  expect_last(300, 2500);
+    trainer->Snapshot();
+    const std::string path = (folder_ / Concat("tiny_iter_", iterations, ".solverstate")).string();
+    const std::string state = ReadTestFile(path);
+    const auto saved = ReadState(path).progress().recent_losses();
+    const auto count = static_cast<std::ptrdiff_t>(std::min<size_t>(iterations, 2500));
+    EXPECT_EQ(std::vector<double>(saved.begin(), saved.end()),
+              std::vector<double>(losses.end() - count, losses.end()));
+    MakeTrainer(solver, path)->Snapshot();
+    EXPECT_TRUE(ReadTestFile(path) == state) << iterations;
+  }
 }
 
 // What only runs forward is checked as well, with its own words.

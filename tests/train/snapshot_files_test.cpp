@@ -156,6 +156,45 @@ TEST_F(SnapshotFilesTest, WeightsMustBelongToTheState) {
   EXPECT_TRUE(Contains(error, "--weights=")) << error;
 }
 
+// To begin anew would cost what might be there.
+TEST_F(SnapshotFilesTest, WhatCannotBeReadIsNotMissing) {
+  Train();
+  std::filesystem::create_symlink("loop", Path("loop"));
+  const std::string folder = ErrorOf([&] { FindNewestSnapshot(Path("loop/tiny")); });
+  EXPECT_TRUE(Contains(folder, "loop: cannot be listed: ")) << folder;
+  EXPECT_EQ(FindNewestSnapshot(Path("tiny_iter_4.caffemodel/tiny")), "");
+  for (const char* name : {"tiny_iter_12.solverstate", "tiny_iter_10.caffemodel"}) {
+    std::filesystem::remove(Path(name));
+    std::filesystem::create_symlink(name, Path(name));
+    const std::string error = ErrorOf([&] { Newest(); });
+    EXPECT_TRUE(Contains(error, std::string(name) + ": cannot be opened: ")) << error;
+    EXPECT_TRUE(Contains(error, "--resume=auto cannot tell")) << error;
+    std::filesystem::remove(Path(name));
+  }
+}
+
+TEST_F(SnapshotFilesTest, ANameMustBeThatOfTheState) {
+  Train();
+  for (const char* kind : {".caffemodel", ".solverstate"}) {
+    std::filesystem::copy_file(Path(std::string("tiny_iter_8") + kind),
+                               Path(std::string("tiny_iter_99") + kind));
+  }
+  LogCapture log;
+  EXPECT_EQ(Newest(), Path("tiny_iter_10.solverstate"));
+  ASSERT_EQ(log.warnings().size(), 1u);
+  EXPECT_TRUE(Contains(log.warnings()[0], "is the state of iteration 8")) << log.warnings()[0];
+}
+
+// The link is still there afterwards, and leads to the new state.
+TEST_F(SnapshotFilesTest, AStateMayBeALink) {
+  std::filesystem::create_directory(folder_ / "disk");
+  WriteTestFile(Path("disk/state"), "an older one");
+  std::filesystem::create_symlink("disk/state", Path("tiny_iter_10.solverstate"));
+  ASSERT_TRUE(MakeTrainer(Solver())->Train());
+  EXPECT_TRUE(std::filesystem::is_symlink(Path("tiny_iter_10.solverstate")));
+  EXPECT_EQ(ReadState(Path("disk/state")).iter(), 10);
+}
+
 // A second run under the same names: a failure between the two halves must not leave the first
 // run's state with the second one's weights.
 TEST_F(SnapshotFilesTest, AStateNeverHasTheWeightsOfAnother) {
@@ -207,7 +246,8 @@ TEST_F(SnapshotFilesTest, TheProbeFollowsNoLinks) {
 // A prefix is refused at the beginning if any of its files would have too long a name.
 TEST_F(SnapshotFilesTest, TheProbeHasTheLongestName) {
   int fitting = 0, refused = 0;
-  for (size_t length = 200; length < 240; ++length) {
+  const auto longest = static_cast<size_t>(pathconf(folder_.c_str(), _PC_NAME_MAX));
+  for (size_t length = longest - 55; length < longest - 15; ++length) {
     const std::string more = "max_iter: 12 snapshot: 4 snapshot_format: HDF5 snapshot_prefix: '" +
                              Path(std::string(length, 'x')) + "'";
     std::unique_ptr<Trainer> trainer;
@@ -319,6 +359,31 @@ TEST_F(KeepTest, LeavesWhatWasChanged) {
   std::filesystem::remove(Path("tiny_iter_6.caffemodel"));  // what is left of a pair may go
   trainer->Step(2);
   ExpectFiles(FilesOf("tiny", {2, 4, 8}));
+}
+
+// Until the newest state names the better one: a run may have to go on from there.
+TEST_F(KeepTest, TheBestThatTheNewestStateNamesStays) {
+  const auto trainer =
+      MakeTrainer(Solver("snapshot_keep: 1 snapshot_best: 'loss' test_iter: 1 test_interval: 2"));
+  LogCapture log;
+  trainer->Step(5);
+  ASSERT_EQ(log.With("; the snapshot of iteration 4 is kept").size(), 1u);
+  ExpectFiles(FilesOf("tiny", {2, 4}));
+  trainer->Snapshot();
+  ExpectFiles(FilesOf("tiny", {4, 5}));
+}
+
+// As they were noted before: nobody can tell whose they are.
+TEST_F(KeepTest, LeavesThoseOfEarlierVersions) {
+  ASSERT_TRUE(MakeTrainer(Solver("snapshot: 2 snapshot_keep: 3 max_iter: 6"))->Train());
+  proto::SolverState state = ReadState(Path("tiny_iter_6.solverstate"));
+  state.mutable_progress()->clear_kept_snapshot();
+  for (const int iteration : {2, 4, 6}) state.mutable_progress()->add_kept_snapshot(iteration);
+  WriteState(Path("tiny_iter_6.solverstate"), state);
+  LogCapture log;
+  ASSERT_TRUE(MakeTrainer(Solver(kKeep), Path("tiny_iter_6.solverstate"))->Train());
+  ExpectFiles(FilesOf("tiny", {2, 4, 6, 10}));
+  EXPECT_EQ(log.With("an earlier version of crema").size(), 3u);
 }
 
 // A better net that cannot be saved does not cost the best one that is.

@@ -8,6 +8,7 @@
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
+#include "crema/base/error.h"
 #include "crema/train/trainer.h"
 #include "early_signals.h"
 #include "progress.h"
@@ -103,6 +104,17 @@ void CheckFlags() {
   }
 }
 
+// For a run that was not to save anything until a signal asked for it.
+bool MaySave(const std::string& prefix, std::optional<PrefixLock>* lock) {
+  try {
+    if (!lock->has_value() && !prefix.empty()) lock->emplace(prefix);
+    return true;
+  } catch (const Error& error) {
+    LOG(WARNING) << "No snapshot is saved: " << error.what();
+    return false;
+  }
+}
+
 proto::SolverParameter SolverFromFlags() {
   proto::SolverParameter solver;
   for (const std::string& change : ReadSolverFile(FLAGS_solver, &solver)) {
@@ -142,7 +154,11 @@ int RunTrain(const std::vector<std::string>& arguments) {
   options.fuse = !FLAGS_no_fuse;
   options.engine = EngineFromFlags();
   options.resume_from = FLAGS_resume.empty() ? FLAGS_snapshot : NewestSnapshot(solver);
-  options.poll = [&signals] { return signals.Poll(); };
+  options.poll = [&] {
+    const Action action = signals.Poll();
+    const bool saves = action == Action::kSnapshot;
+    return saves && !MaySave(solver.snapshot_prefix(), &lock) ? Action::kNone : action;
+  };
   options.interrupt = [&signals] { return signals.Stopping(); };
   Trainer trainer(solver, options);
   CheckInputs(trainer);

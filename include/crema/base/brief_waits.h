@@ -10,7 +10,8 @@ namespace crema {
 //
 // The runtime reads its settings when the program is loaded, so this starts the program once more,
 // in the same process, with GOMP_SPINCOUNT set. It returns, and does nothing, if GOMP_SPINCOUNT or
-// OMP_WAIT_POLICY is set, or if the program cannot be started again.
+// OMP_WAIT_POLICY is set, or if the program cannot be started again. CREMA_NO_RESTART=1 in the
+// environment forbids it, for debuggers and the like.
 void WaitBriefly(char** argv);
 
 // The same for programs that use BLAS through crema only, with main's argv and environment:

@@ -27,8 +27,9 @@ int HostThreads();
 // each other.
 int ThreadsToUse(int wanted);
 
-// Starts the threads that this one will use with such a plan, and keeps them. Throws Error if the
-// system does not allow so many: OpenMP, which would start them later, ends the program then.
+// Starts the threads that this one will use with such a plan; they stay until this thread's work is
+// planned for fewer. Throws Error if the system does not allow so many: OpenMP, which would start
+// them later, ends the program then.
 void StartThreads(int threads);
 
 // While it lives, what runs on this thread, and libraries that plan their work for it, plan for so

@@ -91,9 +91,9 @@ class Net {
   void CheckAfterForward();
 
   // Blobs by their index in graph().blobs, and by name (nullptr where there is none, also because
-  // layers were fused). Whose values may be read after a pass: see CompileOptions::keep_blobs; one
-  // between layers that take a part of the batch has room for a part, see slice_bytes there, and
-  // holds any.
+  // layers were fused; the last where layers in place made several of one name, or the input).
+  // Whose values may be read after a pass: see CompileOptions::keep_blobs; one between layers that
+  // take a part of the batch has room for a part, see slice_bytes there, and holds any.
   Blob& blob(int i) const { return *blobs_[i]; }
   Blob* FindBlob(const std::string& name) const;
 

@@ -80,8 +80,9 @@ class Trainer {
 
   // Writes PREFIX_iter_N.caffemodel and .solverstate, both whole or neither. What is in them
   // depends on the iteration alone, not on when or how often this is called: tests of this
-  // iteration, for example, have not been made yet. Throws Error where that fails, or where a
-  // weight is not finite; what was there before is left as it was.
+  // iteration, for example, have not been made yet. (A program that changes the net by itself
+  // should do so before it tests.) Throws Error where that fails, or where a weight is not finite;
+  // what was there before is left as it was.
   void Snapshot();
 
   // Tells `observer` of all that follows; the log comes first.
@@ -116,7 +117,7 @@ class Trainer {
   void FindPlateauMetric();
   void Restore(const proto::SolverState& state);
   void RestoreProgress(const proto::SolverState& state);
-  void CheckSnapshotFolder() const;
+  void CheckSnapshotFolder(bool may_save) const;
   bool TestAll();
   bool IsTestIteration() const;
   bool ShouldTest() const;
@@ -161,6 +162,7 @@ class Trainer {
   bool HasLastPass() const;
   std::optional<TrainPoint> LookAtTrainedNet(PendingSnapshot* snapshot);
   bool RunLastPass(PendingSnapshot* snapshot);
+  TrainPoint LastPoint();
   void MakeRoomForLoss();
   Tensor LossSlot() const;
   void AddToLossSlot(double weight);

@@ -18,6 +18,9 @@ int64_t PadRight(const PoolAxis& a) {
   return std::max<int64_t>(0, int64_t{a.out - 1} * a.stride + a.kernel - a.in - a.pad);
 }
 
+// Whether the last window begins behind the image: with a stride above the kernel's size.
+bool EndsBehindImage(const PoolAxis& a) { return int64_t{a.out - 1} * a.stride - a.pad >= a.in; }
+
 class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
  public:
   using PoolingBase::PoolingBase;
@@ -106,6 +109,8 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
   // Returns why oneDNN cannot, or "".
   std::string MakeCalls(const Shape& bottom, const Shape& top) {
     onednn::PoolingDesc d;
+    if (EndsBehindImage(sizes_.h) || EndsBehindImage(sizes_.w))
+      return "it has no value for windows outside the image";
     if (!ChooseAlgorithm(&d.algorithm))
       return "its divisor differs for windows that extend past the padding";
     d.src = onednn::ChannelsLast(bottom);

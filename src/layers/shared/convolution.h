@@ -268,15 +268,18 @@ class ConvolutionBase : public Layer {
     g.channels = static_cast<int>(options().num_output());
     for (int a = 0; a < g.axes; ++a) SetTopExtent(bottom, axis + 1 + a, a, &g);
     CheckGroups(bottom[axis], bottom);
-    if (bottom[axis] > std::numeric_limits<int>::max()) Fail("the input has too many channels");
+    constexpr int kMost = std::numeric_limits<int>::max();
+    CheckRange(Title() + ": the number of channels of the input " + bottom.ToString(), bottom[axis],
+               1, kMost);
     s.images = bottom.Count(0, axis);
     s.outputs = static_cast<int>(bottom[axis]);
     s.groups = static_cast<int>(options().group());
     s.pointwise = g.IsPointwise();
     CheckProducts(g, s.outputs, Title());
-    if (g.ColumnRows() * g.OutCount() > std::numeric_limits<int>::max()) {
-      Fail("the input ", bottom.ToString(), " is too large for this kernel");
-    }
+    CheckRange(Title() + ": the number of values of all windows for an image of the input " +
+                   bottom.ToString(),
+               g.ColumnRows() * g.OutCount(), 0, kMost,
+               "use a smaller kernel_size or smaller images");
     ChooseTasks(&s, dtype);
     return s;
   }
@@ -312,11 +315,14 @@ class ConvolutionBase : public Layer {
   void SetTopExtent(const Shape& bottom, int axis, int a, ConvGeometry* g) const {
     const int64_t extent = int64_t{g->dilation[a]} * (g->kernel[a] - 1) + 1;
     const int64_t in = bottom[axis];
+    // A longer one has a longer output, whatever the padding.
+    CheckRange(
+        Concat(Title(), ": the extent of the input ", bottom.ToString(), " along axis ", axis), in,
+        1, 1 << 26);
     const int64_t out = g->stride[a] * (in - 1) + extent - 2 * int64_t{g->pad[a]};
-    if (in < 1 || out < 1 || out > (1 << 24)) {
-      Fail("with the input ", bottom.ToString(), " the output would have extent ", out,
-           " along axis ", axis, "; change pad, kernel_size or stride");
-    }
+    CheckRange(Concat(Title(), ": the extent of the output along axis ", axis, " for the input ",
+                      bottom.ToString()),
+               out, 1, 1 << 24, "change pad, kernel_size or stride");
     g->in[a] = static_cast<int>(out);
     g->out[a] = static_cast<int>(in);
   }

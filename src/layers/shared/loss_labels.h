@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ranges.h"
 #include "crema/layer/layer.h"
 #include "crema/math/for_each.h"
 #include "crema/math/reduce.h"
@@ -146,10 +147,7 @@ class LabelledLayer : public Layer {
       Fail("the scores have shape ", scores.ToString(), ", so there must be ", positions,
            " labels (axis ", axis, "), but the labels have shape ", labels.ToString());
     }
-    if (positions > std::numeric_limits<int>::max()) {
-      Fail("has ", positions, " labels, but at most ", std::numeric_limits<int>::max(),
-           " are supported");
-    }
+    CheckRange(Title() + ": the number of labels", positions, 0, std::numeric_limits<int>::max());
   }
 
  private:

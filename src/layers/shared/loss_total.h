@@ -1,6 +1,10 @@
 // From the losses of single positions to the number that a loss layer gives.
 #pragma once
 
+#include <limits>
+#include <string>
+
+#include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/layer.h"
 #include "crema/math/reduce.h"
@@ -62,9 +66,7 @@ void SumLosses(const Context& ctx, int n, double factor, Losses losses, T* loss)
 
 // Throws Error, with the layer's title, where n is too many for the sums above.
 inline void CheckLossCount(const std::string& title, int64_t n) {
-  if (n <= std::numeric_limits<int>::max()) return;
-  Fail(title, ": has ", n, " values for one loss, but at most ", std::numeric_limits<int>::max(),
-       " are supported");
+  CheckRange(title + ": the number of values for one loss", n, 0, std::numeric_limits<int>::max());
 }
 
 }  // namespace CREMA_TARGET

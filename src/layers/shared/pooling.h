@@ -45,6 +45,12 @@ struct PoolSizes {
   PoolAxis h, w;
 };
 
+// The number of pixels of a window within the padded image, which an int may not hold.
+template <class T>
+HD inline T PaddedSize(const PoolAxis& h, const PoolAxis& w, int row, int column) {
+  return static_cast<T>(PaddedExtent(h, row)) * static_cast<T>(PaddedExtent(w, column));
+}
+
 // The output columns whose windows lie whole inside of the image: first <= c < last.
 inline PoolRange WholeColumns(const PoolAxis& a) {
   const int first = (a.pad + a.stride - 1) / a.stride;
@@ -133,7 +139,7 @@ void AverageForwardAny(const Context& ctx, const PoolSizes& s, PoolRange whole, 
     for (int i = rows.first; i < rows.last; ++i) {
       for (int j = cols.first; j < cols.last; ++j) sum += in[i * w.in + j];
     }
-    y[r * w.out + column] = sum / (PaddedExtent(h, row) * PaddedExtent(w, column));
+    y[r * w.out + column] = sum / PaddedSize<T>(h, w, row, column);
   });
 }
 
@@ -305,7 +311,7 @@ void AverageBackwardAny(const Context& ctx, const PoolSizes& s, PoolRange done, 
     T sum = 0;
     for (int i = rows.first; i < rows.last; ++i) {
       for (int j = cols.first; j < cols.last; ++j) {
-        sum += dy[plane + i * w.out + j] / (PaddedExtent(h, i) * PaddedExtent(w, j));
+        sum += dy[plane + i * w.out + j] / PaddedSize<T>(h, w, i, j);
       }
     }
     dx[r * w.in + column] = sum;

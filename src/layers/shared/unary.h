@@ -48,7 +48,7 @@ class UnaryLayer : public Layer {
   LayerTraits traits() const override {
     LayerTraits traits;
     traits.may_run_in_place = true;
-    traits.backward_needs_bottom_data = slope_uses_input_;
+    traits.backward_needs_bottom_data = slope_uses_input_ && !keeps_input_;
     traits.accepts_channels_last = true;
     traits.treats_images_apart = true;
     traits.forward_is_reentrant = true;

@@ -69,8 +69,8 @@ constexpr int kMaxChunks = 64;
 template <class Op, class T, class F, class Store>
 void ReduceRows(const Context&, int64_t rows, int cols, F f, Store store) {
   // One long row is cut into chunks that threads share; partial results are combined in order.
-  const int chunk = std::max<int>(4096, cols / kMaxChunks + 1);
-  const int chunks = rows < 8 ? std::max(1, (cols + chunk - 1) / chunk) : 1;
+  const int64_t chunk = std::max<int64_t>(4096, cols / kMaxChunks + 1);
+  const int chunks = rows < 8 ? std::max(1, static_cast<int>((cols + chunk - 1) / chunk)) : 1;
   if (chunks == 1) {
 #pragma omp parallel if (parallel : WorthThreads(rows * cols))
     {
@@ -89,8 +89,9 @@ void ReduceRows(const Context&, int64_t rows, int cols, F f, Store store) {
       const F kernel = f;
 #pragma omp for schedule(static)
       for (int p = 0; p < chunks; ++p) {
-        partial[p] = ReduceChunk<Op, T>(p * chunk, std::min(cols, (p + 1) * chunk),
-                                        [&](int c) { return kernel(r, c); });
+        const auto first = static_cast<int>(p * chunk);
+        const auto last = static_cast<int>(std::min<int64_t>(cols, (p + 1) * chunk));
+        partial[p] = ReduceChunk<Op, T>(first, last, [&](int c) { return kernel(r, c); });
       }
     }
     T total = Op::template Identity<T>();

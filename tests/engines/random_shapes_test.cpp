@@ -1,0 +1,168 @@
+// Every engine against our own code, over random sizes and options: also those that no net has,
+// such as strides above the kernel, windows outside of the image, and padding on all sides.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <iostream>
+#include <random>
+
+#include "engines/engine_test_util.h"
+
+namespace crema::test {
+namespace {
+
+class Generator {
+ public:
+  explicit Generator(uint32_t seed) : random_(seed) {}
+
+  int From(int least, int most) {
+    return least + static_cast<int>(random_() % static_cast<uint32_t>(most - least + 1));
+  }
+  bool OneIn(int n) { return From(1, n) == 1; }
+
+  // An option for both axes at once, or one for each.
+  std::string Window(const std::string& once, const std::string& pair, int least, int most) {
+    if (OneIn(2)) return Concat(once, ": ", From(least, most), " ");
+    return Concat(pair, "_h: ", From(least, most), " ", pair, "_w: ", From(least, most), " ");
+  }
+
+  Shape Images(int channels) {
+    return {From(1, 3), channels, OneIn(4) ? From(1, 2) : From(2, 9), From(1, 9)};
+  }
+
+  std::string Pooling() {
+    std::string options = Window("kernel_size", "kernel", 1, 4) + Window("stride", "stride", 1, 6);
+    if (OneIn(2)) options += Window("pad", "pad", 0, 3);
+    if (OneIn(3)) options += "round_mode: FLOOR ";
+    if (OneIn(2)) options += "pool: AVE ";
+    if (OneIn(8)) options = OneIn(2) ? "global_pooling: true" : "global_pooling: true pool: AVE";
+    return "type: 'Pooling' pooling_param { " + options + "}";
+  }
+
+  // `outputs` must be divisible by the group.
+  std::string Convolution(const std::string& type, int group, int outputs) {
+    std::string options = Window("kernel_size", "kernel", 1, 4) + Window("stride", "stride", 1, 5);
+    if (OneIn(2)) options += Window("pad", "pad", 0, 4);
+    if (OneIn(3)) options += Concat("dilation: ", From(1, 3), " ");
+    if (OneIn(3)) options += "bias_term: false ";
+    return "type: '" + type + "' convolution_param { weight_filler { type: 'gaussian' std: 0.5 } " +
+           Concat("num_output: ", outputs, " group: ", group, " ") + options + "}";
+  }
+
+  std::string Lrn() {
+    return Concat("type: 'LRN' lrn_param { local_size: ", 2 * From(0, 4) + 1, " alpha: 0.3 ",
+                  OneIn(2) ? "beta: 0.5 " : "", OneIn(2) ? "k: 2 " : "",
+                  OneIn(3) ? "norm_region: WITHIN_CHANNEL " : "", "}");
+  }
+
+  std::string Product() {
+    return Concat("type: 'InnerProduct' inner_product_param { num_output: ", From(1, 40),
+                  " weight_filler { type: 'gaussian' std: 0.5 } ",
+                  OneIn(2) ? "transpose: true " : "", OneIn(3) ? "bias_term: false " : "",
+                  OneIn(3) ? "axis: 2 " : "", "}");
+  }
+
+ private:
+  std::mt19937 random_;
+};
+
+// Compares where both take the case. Returns whether they do.
+bool Compare(const std::string& text, const Shape& bottom, const std::string& engine,
+             double tolerance) {
+  SCOPED_TRACE(engine + ": " + text + " " + bottom.ToString());
+  RunnerOptions options;
+  options.engine = engine;
+  options.dtype = DType::kFloat32;
+  for (const Phase phase : {Phase::kTrain, Phase::kTest}) {
+    options.phase = phase;
+    for (const Layout layout : {Layout::kChannelsLast, Layout::kPlain}) {
+      options.layout = layout;
+      try {
+        LayerRunner probe(text, {bottom}, options);
+        const bool last = probe.layer().traits().needs_channels_last;
+        if (last != (layout == Layout::kChannelsLast)) continue;
+        ExpectSameAsCaffe(text, {bottom}, options, tolerance);
+      } catch (const Error&) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+// Of the engine's arithmetic: Winograd's and bfloat16's round more.
+double ToleranceOf(const std::string& engine) {
+  return engine == "BF16" ? 2e-2 : engine == "WINOGRAD" ? 1e-4 : 1e-5;
+}
+
+void CompareAll(const std::string& type, int cases,
+                const std::function<std::pair<std::string, Shape>(Generator*)>& make) {
+  for (const EngineEntry& entry : EnginesFor(type, DeviceKind::kCpu)) {
+    if (entry.engine.find("OF_TESTS") != std::string::npos) continue;
+    Generator generator(17);
+    int taken = 0;
+    for (int i = 0; i < cases; ++i) {
+      const auto [text, bottom] = make(&generator);
+      taken += Compare(text, bottom, entry.engine, ToleranceOf(entry.engine)) ? 1 : 0;
+    }
+    std::cout << entry.engine << " takes " << taken << " of " << cases << "\n";
+  }
+}
+
+TEST(RandomShapesTest, Pooling) {
+  CompareAll("Pooling", 400, [](Generator* g) {
+    const Shape images = g->Images(g->From(1, 20));
+    return std::make_pair(g->Pooling(), images);
+  });
+}
+
+TEST(RandomShapesTest, Convolutions) {
+  for (const char* type : {"Convolution", "Deconvolution"}) {
+    CompareAll(type, 120, [&](Generator* g) {
+      const int group = g->OneIn(3) ? g->From(1, 4) : 1;
+      const int channels = group * g->From(1, 8), outputs = group * g->From(1, 8);
+      const Shape images = g->Images(channels);
+      return std::make_pair(g->Convolution(type, group, outputs), images);
+    });
+  }
+}
+
+TEST(RandomShapesTest, Lrn) {
+  CompareAll("LRN", 120, [](Generator* g) {
+    const Shape images = g->Images(g->From(1, 40));
+    return std::make_pair(g->Lrn(), images);
+  });
+}
+
+TEST(RandomShapesTest, InnerProducts) {
+  CompareAll("InnerProduct", 120, [](Generator* g) {
+    const Shape images = g->Images(g->From(1, 20));
+    return std::make_pair(g->Product(), images);
+  });
+}
+
+// Windows outside of the image, as our own code and the manual have them: 0, and no gradient.
+TEST(RandomShapesTest, PoolingOutsideOfTheImageGivesZero) {
+  for (const char* pool : {"MAX", "AVE"}) {
+    const std::string text =
+        Concat("type: 'Pooling' pooling_param { kernel_size: 1 stride: 3 pool: ", pool, " }");
+    LayerRunner own(text, {Shape{1, 1, 3, 3}});
+    own.SetBottom(0, std::vector<double>(9, -5));
+    own.Forward();
+    ExpectNear(own.Top(), {-5, 0, 0, 0}, 0);
+    if (HasEngine("ONEDNN")) {
+      RunnerOptions onednn;
+      onednn.engine = "ONEDNN";
+      onednn.layout = Layout::kChannelsLast;
+      onednn.dtype = DType::kFloat32;
+      ExpectError(
+          [&] {
+            LayerRunner runner(text, {Shape{1, 1, 3, 3}}, onednn);
+          },
+          {"windows outside the image"});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace crema::test

@@ -1,0 +1,136 @@
+// Layers that work in place: the same numbers as with names of their own, in any order.
+#include <random>
+
+#include "net/net_test_util.h"
+
+namespace crema::test {
+namespace {
+
+// Types that may run in place, with options that make a difference.
+const std::pair<std::string, std::string> kLayers[] = {
+    {"AbsVal", ""},
+    {"BatchNorm", ""},
+    {"Bias", "bias_param { filler { value: 0.5 } }"},
+    {"BNLL", ""},
+    {"Clip", "clip_param { min: -0.7 max: 0.8 }"},
+    {"Dropout", ""},
+    {"ELU", ""},
+    {"ELU", "elu_param { alpha: -0.5 }"},
+    {"Exp", "exp_param { scale: 0.3 }"},
+    {"Log", "log_param { shift: 30 }"},
+    {"MVN", "mvn_param { across_channels: true }"},
+    {"Power", "power_param { power: 2 scale: 0.5 shift: 0.1 }"},
+    {"PReLU", ""},
+    {"ReLU", ""},
+    {"ReLU", "relu_param { negative_slope: 0.2 }"},
+    {"ReLU", "relu_param { negative_slope: -0.3 }"},
+    {"Scale", "scale_param { bias_term: true filler { value: 0.8 } bias_filler { value: 0.1 } }"},
+    {"Sigmoid", ""},
+    {"Softmax", ""},
+    {"Swish", ""},
+    {"TanH", ""},
+};
+
+// A product, then layers of these numbers: all on one blob, or each with a top of its own.
+std::string Chain(const std::vector<int>& layers, bool in_place) {
+  std::string text = Input("x", {4, 3}) + Product("p", "x", "y", 6), at = "y";
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto& [type, options] = kLayers[layers[i]];
+    const std::string name = "l" + std::to_string(i), top = in_place ? "y" : name;
+    text += Layer(name, type, {at}, {top}, options);
+    at = top;
+  }
+  return text + Layer("loss", "Reduction", {at}, {"loss"},
+                      "loss_weight: 1 reduction_param { operation: SUMSQ }");
+}
+
+struct Results {
+  double loss;
+  std::vector<double> gradients;
+};
+
+Results RunNet(const std::string& text, bool fuse, bool keep_blobs) {
+  NetOptions options;
+  options.dtype = DType::kFloat64;
+  options.fuse = fuse;
+  options.keep_blobs = keep_blobs;
+  options.check_memory = true;
+  Net net(ParseNet(text), OpenTestDevice(DeviceKind::kCpu), options);
+  SetBlob(net, "x", RandomValues(12, 3));
+  ForwardBackward(net);
+  Results results{net.loss().ToHost<double>()[0], {}};
+  for (size_t p = 0; p < net.graph().params.size(); ++p) {
+    if (!net.graph().params[p].wants_gradient) continue;
+    const std::vector<double> gradient = net.param(p).diff_tensor().ToHost<double>();
+    results.gradients.insert(results.gradients.end(), gradient.begin(), gradient.end());
+  }
+  return results;
+}
+
+TEST(InPlaceTest, GivesWhatNamesOfTheirOwnGive) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<int> layers(2 + random() % 4);
+    for (int& layer : layers) layer = static_cast<int>(random() % std::size(kLayers));
+    const std::string text = Chain(layers, true);
+    SCOPED_TRACE(text);
+    const Results expected = RunNet(Chain(layers, false), false, true);
+    for (const bool fuse : {false, true}) {
+      for (const bool keep : {false, true}) {
+        const Results actual = RunNet(text, fuse, keep);
+        EXPECT_NEAR(actual.loss, expected.loss, 1e-9 * (1 + std::fabs(expected.loss)));
+        ExpectNear(actual.gradients, expected.gradients, 1e-9);
+      }
+    }
+    if (HasFailure()) return;
+  }
+}
+
+// What the user sees under the name, and in the log, is what Caffe has there.
+TEST(InPlaceTest, TheNameMeansTheLastValue) {
+  const std::string text = Input("x", {1, 3}) + Product("p", "x", "y", 2) +
+                           Layer("s", "Sigmoid", {"y"}, {"y"}) +
+                           Layer("b", "Bias", {"y"}, {"y"}, "bias_param { filler { value: 5 } }");
+  for (const bool keep : {false, true}) {
+    MakeNetOptions options;
+    options.keep_blobs = keep;
+    const auto net = MakeNet(text, options);
+    SetBlob(*net, "x", {1, 2, 3});
+    net->Forward(0);
+    for (double value : ReadBlob(*net, "y")) EXPECT_GT(value, 5);
+    ASSERT_EQ(net->graph().outputs.size(), 1u);
+    EXPECT_EQ(&net->blob(net->graph().outputs[0]), net->FindBlob("y"));
+  }
+}
+
+TEST(InPlaceTest, AnInputStaysTheOneToFill) {
+  const std::string text =
+      Input("x", {1, 2}) +
+      Layer("s", "Scale", {"x"}, {"x"}, "scale_param { filler { value: 2 } }") +
+      Layer("t", "Exp", {"x"}, {"x"}) + Layer("d", "Bias", {"x"}, {"x"}) +
+      Layer("loss", "Reduction", {"x"}, {"loss"}, "loss_weight: 1");
+  const auto net = MakeNet(text);
+  SetBlob(*net, "x", {0.5, 1});
+  EXPECT_NEAR(LossOf(*net), std::exp(1) + std::exp(2), 1e-12);
+  net->Reshape({{"x", Shape{2, 2}}});
+  SetBlob(*net, "x", {0.5, 1, 0, 0});
+  EXPECT_NEAR(LossOf(*net), std::exp(1) + std::exp(2) + 2, 1e-12);
+}
+
+// Nothing changes where no layer below needs the value.
+TEST(InPlaceTest, OneBlobWhereNobodyMissesTheValue) {
+  const std::string chain = Input("x", {2, 3}) + Product("p", "x", "y", 2) +
+                            Layer("b", "BatchNorm", {"y"}, {"y"}) +
+                            Layer("s", "Scale", {"y"}, {"y"}) + Layer("r", "ReLU", {"y"}, {"y"});
+  EXPECT_EQ(CompileNet(ParseNet(chain), DeviceKind::kCpu, {}).blobs.size(), 2u);
+  const std::string sigmoid = Input("x", {2, 3}) + Product("p", "x", "y", 2) +
+                              Layer("s", "Sigmoid", {"y"}, {"y"}) +
+                              Layer("d", "Dropout", {"y"}, {"y"});
+  EXPECT_EQ(CompileNet(ParseNet(sigmoid), DeviceKind::kCpu, {}).blobs.size(), 3u);
+  CompileOptions forward_only;
+  forward_only.backward = false;
+  EXPECT_EQ(CompileNet(ParseNet(sigmoid), DeviceKind::kCpu, forward_only).blobs.size(), 2u);
+}
+
+}  // namespace
+}  // namespace crema::test
