@@ -1,6 +1,5 @@
 #include "data/lmdb_meta.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "crema/base/error.h"
@@ -15,6 +14,8 @@ T Load(const char* from) {
   std::memcpy(&value, from, sizeof value);
   return value;
 }
+
+constexpr size_t kTransactionAt = 144;
 
 bool IsPageSize(uint32_t size) { return size >= 256 && size <= 65536 && (size & (size - 1)) == 0; }
 
@@ -51,7 +52,7 @@ LmdbMeta LmdbMeta::Parse(const char* bytes) {
   meta.entries = Load<uint64_t>(bytes + 120);
   meta.root = Load<uint64_t>(bytes + 128);
   meta.last_page = Load<uint64_t>(bytes + 136);
-  meta.transaction = Load<uint64_t>(bytes + 144);
+  meta.transaction = Load<uint64_t>(bytes + kTransactionAt);
   return meta;
 }
 
@@ -79,10 +80,11 @@ LmdbMeta LatestLmdbMeta(const DataFile& file) {
   return latest;
 }
 
+// Transaction n writes the page n modulo 2, so the next one goes to the page that did not count.
 void CheckStillLatest(const DataFile& file, const LmdbMeta& meta) {
-  const uint64_t first = ReadMeta(file, 0).transaction;
-  const uint64_t second = ReadMeta(file, meta.page_size).transaction;
-  if (std::max(first, second) == meta.transaction) return;
+  char bytes[sizeof(uint64_t)];
+  file.Read((meta.transaction + 1) % 2 * meta.page_size + kTransactionAt, sizeof bytes, bytes);
+  if (Load<uint64_t>(bytes) <= meta.transaction) return;
   FailDatabase(file.title(), "read",
                "another process has changed it; do not change a database while it is in use");
 }

@@ -52,6 +52,10 @@ int ChildFor(const char* page, std::string_view key) {
   return low;
 }
 
+// Of branches that a cursor keeps.
+constexpr size_t kMostBranchBytes = size_t{8} << 20;
+constexpr uint64_t kLargeValue = 32768;
+
 // A record takes at least a pointer, a header and a key of one byte, which is padded.
 constexpr uint64_t kLeastNode = 2 + kNodeHeader + 2;
 
@@ -69,7 +73,7 @@ LmdbTreeCursor::LmdbTreeCursor(const LmdbTree* tree) : tree_(tree), window_(tree
     Damaged(Concat("it claims to have ", meta.entries, " records, but its ", meta.last_page + 1,
                    " pages have room for ", room));
   }
-  levels_.resize(static_cast<size_t>(depth()), {kNoPage, {}, 0});
+  levels_.resize(static_cast<size_t>(depth()), {kNoPage, nullptr, 0});
 }
 
 // A page that another process has written over may look damaged.
@@ -122,15 +126,26 @@ void LmdbTreeCursor::CheckReads() const {
   checked_reads_ = window_.reads();
 }
 
-// Keeps the page of the last visit: all ways lead through the root.
+std::shared_ptr<const LmdbTreeCursor::PageCopy> LmdbTreeCursor::CopyPage(uint64_t number,
+                                                                         bool leaf) {
+  if (!leaf) {
+    const auto found = branches_.find(number);
+    if (found != branches_.end()) return found->second;
+  }
+  const size_t size = tree_->meta.page_size;
+  const char* page = window_.Get(Offset(number), size);
+  CheckPage(number, page, leaf);
+  auto copy = std::make_shared<const PageCopy>(page, page + size);
+  if (leaf) return copy;
+  if (branches_.size() >= kMostBranchBytes / size) branches_.clear();
+  branches_.emplace(number, copy);
+  return copy;
+}
+
 void LmdbTreeCursor::Enter(uint64_t number) {
   Level& level = levels_[static_cast<size_t>(used_)];
   if (level.number != number) {
-    const size_t size = tree_->meta.page_size;
-    level.number = kNoPage;
-    const char* page = window_.Get(Offset(number), size);
-    level.page.assign(page, page + size);
-    CheckPage(number, level.page.data(), used_ + 1 == depth());
+    level.copy = CopyPage(number, used_ + 1 == depth());
     level.number = number;
   }
   level.index = 0;
@@ -139,7 +154,7 @@ void LmdbTreeCursor::Enter(uint64_t number) {
 
 // From the last level in use to the first record below it.
 void LmdbTreeCursor::DescendLeft() {
-  while (used_ < depth()) Enter(Child(Node(leaf().page.data(), leaf().index)));
+  while (used_ < depth()) Enter(Child(Node(leaf().page(), leaf().index)));
 }
 
 bool LmdbTreeCursor::IsEmpty() const { return tree_->meta.root == kNoPage || depth() == 0; }
@@ -172,7 +187,7 @@ bool LmdbTreeCursor::First() {
 }
 
 bool LmdbTreeCursor::Next() {
-  while (used_ > 0 && leaf().index + 1 == NodeCount(leaf().page.data())) --used_;
+  while (used_ > 0 && leaf().index + 1 == NodeCount(leaf().page())) --used_;
   if (used_ == 0) {
     if (counting_ && given_ != tree_->meta.entries) {
       Damaged(Concat("only ", given_, " of its ", tree_->meta.entries, " records are there"));
@@ -191,30 +206,56 @@ bool LmdbTreeCursor::Find(std::string_view key) {
   for (uint64_t number = tree_->meta.root;;) {
     Enter(number);
     Level& level = levels_[static_cast<size_t>(used_ - 1)];
-    level.index = ChildFor(level.page.data(), key);
+    level.index = ChildFor(level.page(), key);
     if (used_ == depth()) break;
-    number = Child(Node(level.page.data(), level.index));
+    number = Child(Node(level.page(), level.index));
   }
   return Arrive() && this->key() == key;
 }
 
-std::string_view LmdbTreeCursor::key() const { return Key(Node(leaf().page.data(), leaf().index)); }
+std::string_view LmdbTreeCursor::key() const { return Key(Node(leaf().page(), leaf().index)); }
 
-std::string_view LmdbTreeCursor::value() const {
-  const char* node = Node(leaf().page.data(), leaf().index);
-  const uint64_t size = ValueSize(node);
-  if ((NodeFlags(node) & kBigValue) == 0) return {ValueAt(node), size};
-  const uint64_t first = Load<uint64_t>(ValueAt(node));
+// Where in the file a value of `size` bytes with pages of its own begins, with its page's header.
+uint64_t LmdbTreeCursor::BigValueAt(uint64_t first, uint64_t size) const {
   const uint64_t offset = Offset(first), pages_left = tree_->meta.last_page - first + 1;
   if (kPageHeader + size > pages_left * tree_->meta.page_size) {
     Damaged(Concat("page ", first, " is invalid"));
   }
-  const char* page = window_.Get(offset, kPageHeader + size);
+  return offset;
+}
+
+void LmdbTreeCursor::CheckBigValue(uint64_t first, const char* header) const {
   CheckReads();
-  if (Load<uint64_t>(page) != first || (PageFlags(page) & kKindMask) != kOverflow) {
+  if (Load<uint64_t>(header) != first || (PageFlags(header) & kKindMask) != kOverflow) {
     Damaged(Concat("page ", first, " is invalid"));
   }
+}
+
+std::string_view LmdbTreeCursor::value() const {
+  const char* node = Node(leaf().page(), leaf().index);
+  const uint64_t size = ValueSize(node);
+  if ((NodeFlags(node) & kBigValue) == 0) return {ValueAt(node), size};
+  const uint64_t first = Load<uint64_t>(ValueAt(node));
+  const char* page = window_.Get(BigValueAt(first, size), kPageHeader + size);
+  CheckBigValue(first, page);
   return {page + kPageHeader, size};
+}
+
+// A large value goes straight to where it is wanted.
+void LmdbTreeCursor::CopyValue(std::string* to) const {
+  const char* node = Node(leaf().page(), leaf().index);
+  const uint64_t size = ValueSize(node);
+  if ((NodeFlags(node) & kBigValue) == 0 || size < kLargeValue) {
+    to->assign(value());
+    return;
+  }
+  const uint64_t first = Load<uint64_t>(ValueAt(node)), offset = BigValueAt(first, size);
+  char header[kPageHeader];
+  tree_->file->Read(offset, sizeof header, header);
+  to->resize(size);
+  tree_->file->Read(offset + kPageHeader, size, to->data());
+  CheckStillLatest(*tree_->file, tree_->meta);
+  CheckBigValue(first, header);
 }
 
 }  // namespace crema

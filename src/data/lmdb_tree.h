@@ -7,8 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "data/data_file.h"
@@ -33,13 +35,16 @@ class LmdbTreeCursor : public RecordCursor {
   bool Find(std::string_view key) override;
   std::string_view key() const override;
   std::string_view value() const override;
+  void CopyValue(std::string* to) const override;
 
  private:
-  // A copy of a page that has been checked, and which of its nodes the cursor is at.
+  using PageCopy = std::vector<char>;
+  // A page that has been checked, and which of its nodes the cursor is at.
   struct Level {
     uint64_t number;
-    std::vector<char> page;
+    std::shared_ptr<const PageCopy> copy;
     int index;
+    const char* page() const { return copy->data(); }
   };
 
   [[noreturn]] void Damaged(const std::string& what) const;
@@ -47,6 +52,9 @@ class LmdbTreeCursor : public RecordCursor {
   void CheckPage(uint64_t number, const char* page, bool leaf) const;
   void CheckNode(uint64_t number, const char* page, int index, bool leaf) const;
   void CheckReads() const;
+  std::shared_ptr<const PageCopy> CopyPage(uint64_t number, bool leaf);
+  uint64_t BigValueAt(uint64_t first, uint64_t size) const;
+  void CheckBigValue(uint64_t first, const char* header) const;
   void Enter(uint64_t number);
   void DescendLeft();
   bool IsEmpty() const;
@@ -58,8 +66,10 @@ class LmdbTreeCursor : public RecordCursor {
   const LmdbTree* tree_;
   mutable FileWindow window_;
   mutable uint64_t checked_reads_ = 0;  // of the window, since which nobody has changed the file
-  std::vector<Level> levels_;           // from the root to a leaf
-  int used_ = 0;                        // how many levels the cursor is at; 0: at no record
+  // Branches that were read before: all ways lead through few of them.
+  std::unordered_map<uint64_t, std::shared_ptr<const PageCopy>> branches_;
+  std::vector<Level> levels_;  // from the root to a leaf
+  int used_ = 0;               // how many levels the cursor is at; 0: at no record
   // Records given since First, and the last one's key; finds trees that repeat themselves and
   // trees that end early.
   uint64_t given_ = 0;

@@ -51,7 +51,7 @@ MeanImage ComputeMean(Backend backend, const std::string& database,
   LOG(INFO) << "Starting iteration";
   for (bool more = cursor->First(); more; more = cursor->Next(), ++record.number) {
     record.key = cursor->key();
-    record.value = cursor->value();
+    cursor->CopyValue(&record.value);
     const Image& image = decoder.Decode(record);
     if (record.number == 0) {
       size = image.size;

@@ -31,6 +31,8 @@ class RecordCursor {
   // Valid until the cursor moves.
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
+  // The value, but without a copy on the way where that can be.
+  virtual void CopyValue(std::string* to) const { to->assign(value()); }
 };
 
 // All keys of a database in order.

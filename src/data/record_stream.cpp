@@ -73,7 +73,7 @@ void RecordStream::Next(Record* record) {
     record->number = number_;
   }
   record->key = cursor_->key();
-  record->value = cursor_->value();
+  cursor_->CopyValue(&record->value);
   if (order_ == nullptr) Step();
 }
 

@@ -20,7 +20,7 @@ std::string MakeFile() {
   const TempFolder temp;
   RecordWriter writer(Backend::kLmdb, temp / "db");
   for (int i = 0; i < 1200; ++i) {
-    const size_t size = i % 100 == 0 ? 9000 : 20;
+    const size_t size = i % 100 == 0 ? (i % 200 == 0 ? 9000 : 40000) : 20;
     writer.Put(TestKey(i) + std::string(150, 'k'), std::string(size, static_cast<char>(i)));
   }
   writer.Finish();
@@ -42,7 +42,10 @@ class File {
   uint64_t Scan() const {
     LmdbTreeCursor cursor(&tree_);
     uint64_t records = 0, sum = 0;
+    std::string copy;
     for (bool more = cursor.First(); more; more = cursor.Next()) {
+      cursor.CopyValue(&copy);
+      EXPECT_EQ(copy, cursor.value());
       for (char c : cursor.value()) sum += static_cast<unsigned char>(c);
       for (char c : cursor.key()) sum += static_cast<unsigned char>(c);
       ++records;
@@ -80,7 +83,8 @@ TEST_F(LmdbTreeTest, ReadsAllLevels) {
   for (int i = 0; i < 1200; ++i) {
     const std::string key = TestKey(i) + std::string(150, 'k');
     ASSERT_TRUE(cursor.Find(key));
-    ASSERT_EQ(cursor.value(), std::string(i % 100 == 0 ? 9000 : 20, static_cast<char>(i)));
+    ASSERT_EQ(cursor.value(),
+              std::string(i % 100 == 0 ? (i % 200 == 0 ? 9000 : 40000) : 20, static_cast<char>(i)));
     ASSERT_FALSE(cursor.Find(key + "x"));
     ASSERT_FALSE(cursor.Find(TestKey(i)));
   }
