@@ -13,7 +13,6 @@ const std::pair<std::string, std::string> kLayers[] = {
     {"Bias", "bias_param { filler { value: 0.5 } }"},
     {"BNLL", ""},
     {"Clip", "clip_param { min: -0.7 max: 0.8 }"},
-    {"Dropout", ""},
     {"ELU", ""},
     {"ELU", "elu_param { alpha: -0.5 }"},
     {"Exp", "exp_param { scale: 0.3 }"},
@@ -49,7 +48,7 @@ struct Results {
   std::vector<double> gradients;
 };
 
-Results Run(const std::string& text, bool fuse, bool keep_blobs) {
+Results RunNet(const std::string& text, bool fuse, bool keep_blobs) {
   NetOptions options;
   options.dtype = DType::kFloat64;
   options.fuse = fuse;
@@ -74,10 +73,10 @@ TEST(InPlaceTest, GivesWhatNamesOfTheirOwnGive) {
     for (int& layer : layers) layer = static_cast<int>(random() % std::size(kLayers));
     const std::string text = Chain(layers, true);
     SCOPED_TRACE(text);
-    const Results expected = Run(Chain(layers, false), false, true);
+    const Results expected = RunNet(Chain(layers, false), false, true);
     for (const bool fuse : {false, true}) {
       for (const bool keep : {false, true}) {
-        const Results actual = Run(text, fuse, keep);
+        const Results actual = RunNet(text, fuse, keep);
         EXPECT_NEAR(actual.loss, expected.loss, 1e-9 * (1 + std::fabs(expected.loss)));
         ExpectNear(actual.gradients, expected.gradients, 1e-9);
       }

@@ -88,7 +88,9 @@ TEST_P(ManyLayersTest, SumsThatOneLayerJoins) {
 TEST_P(ManyLayersTest, AChain) {
   Add("loss", "Reduction", {AddChain("Sigmoid", kMany, false)}, {"loss"})->add_loss_weight(1);
   Plan();
-  if (GetParam() == proto::TEST) EXPECT_LT(memory_.arena, 4096u);
+  if (GetParam() == proto::TEST) {
+    EXPECT_LT(memory_.arena, 4096u);
+  }
 }
 
 TEST_P(ManyLayersTest, AChainInPlace) {
