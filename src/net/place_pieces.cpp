@@ -97,7 +97,8 @@ int64_t PlaceEach(bool by_middle, std::vector<MemoryPiece>* pieces) {
   try_order(larger);
   try_order(longer);  // those of one life in the order of their sizes
   try_order(wider);
-  if (!by_middle) return best;
+  constexpr size_t kMostMiddles = 1024;  // each is tried for each piece, against all others
+  if (!by_middle || pieces->size() > kMostMiddles) return best;
   const int64_t total = place(larger, true);
   if (4 * total > 5 * best) return best;
   *pieces = candidate;

@@ -24,11 +24,11 @@ struct EngineCase {
   int bottoms = 1;
 };
 
-// The largest difference over the largest value.
+// The largest difference over the largest value, or over `least_scale` if that is larger.
 inline void ExpectClose(const std::vector<double>& actual, const std::vector<double>& expected,
-                        double tolerance, const std::string& what) {
+                        double tolerance, const std::string& what, double least_scale = 1e-3) {
   ASSERT_EQ(actual.size(), expected.size()) << what;
-  double scale = 1e-3, worst = 0;
+  double scale = least_scale, worst = 0;
   for (double value : expected) scale = std::max(scale, std::abs(value));
   for (size_t i = 0; i < actual.size(); ++i) {
     worst = std::max(worst, std::abs(actual[i] - expected[i]));
@@ -40,7 +40,8 @@ inline void ExpectClose(const std::vector<double>& actual, const std::vector<dou
 // Both start from equal values. Backward runs twice from cleared gradients: what an engine keeps
 // from the first run must not show in the second.
 inline void ExpectSameAsCaffe(const std::string& text, const std::vector<Shape>& bottoms,
-                              RunnerOptions options, double tolerance = 1e-5) {
+                              RunnerOptions options, double tolerance = 1e-5,
+                              double least_scale = 1e-3) {
   options.dtype = DType::kFloat32;
   options.tops = std::max(options.tops, 1);
   RunnerOptions own = options;
@@ -59,15 +60,17 @@ inline void ExpectSameAsCaffe(const std::string& text, const std::vector<Shape>&
     actual.Forward();
     ASSERT_EQ(actual.top_shape(), expected.top_shape());
     for (int t = 0; t < actual.tops(); ++t) {
-      ExpectClose(actual.Top(t), expected.Top(t), tolerance, "top");
+      ExpectClose(actual.Top(t), expected.Top(t), tolerance, "top", least_scale);
     }
     expected.Backward();
     actual.Backward();
     for (int b = 0; b < actual.bottoms(); ++b) {
-      ExpectClose(actual.BottomDiff(b), expected.BottomDiff(b), tolerance, "bottom's gradient");
+      ExpectClose(actual.BottomDiff(b), expected.BottomDiff(b), tolerance, "bottom's gradient",
+                  least_scale);
     }
     for (int p = 0; p < actual.params(); ++p) {
-      ExpectClose(actual.ParamDiff(p), expected.ParamDiff(p), tolerance, "param's gradient");
+      ExpectClose(actual.ParamDiff(p), expected.ParamDiff(p), tolerance, "param's gradient",
+                  least_scale);
     }
   }
 }

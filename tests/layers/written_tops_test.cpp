@@ -1,5 +1,6 @@
 // Every layer with bottoms of any number of axes: a sentence, or tops and gradients that are
-// written to the last element. On the fake GPU, whose memory holds NaNs until it is written.
+// written to the last element. On the CPU, where the runner's tops hold NaNs before, and on the
+// fake GPU, where all memory does.
 #include <cmath>
 
 #include "crema/layer/registry.h"
@@ -44,8 +45,15 @@ class WrittenTopsTest : public testing::TestWithParam<std::string> {
   void SetUp() override { WriteExampleData(temp_.path()); }
 
   void Check(const LayerExample& example, const std::vector<Shape>& bottoms, Phase phase) {
+    for (const DeviceKind device : {DeviceKind::kCpu, DeviceKind::kFake}) {
+      CheckOn(device, example, bottoms, phase);
+    }
+  }
+
+  void CheckOn(DeviceKind device, const LayerExample& example, const std::vector<Shape>& bottoms,
+               Phase phase) {
     RunnerOptions options;
-    options.device = DeviceKind::kFake;
+    options.device = device;
     options.phase = phase;
     options.tops = example.tops;
     const std::string text = ExampleLayer(example, temp_.path()).ShortDebugString();

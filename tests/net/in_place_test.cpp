@@ -13,7 +13,6 @@ const std::pair<std::string, std::string> kLayers[] = {
     {"Bias", "bias_param { filler { value: 0.5 } }"},
     {"BNLL", ""},
     {"Clip", "clip_param { min: -0.7 max: 0.8 }"},
-    {"Dropout", ""},
     {"ELU", ""},
     {"ELU", "elu_param { alpha: -0.5 }"},
     {"Exp", "exp_param { scale: 0.3 }"},

@@ -194,14 +194,23 @@ std::string WhyNotWinograd(const ConvSizes& s, Phase phase) {
   return "";
 }
 
+// oneDNN 2.6 then reads beyond the image for the weights' gradient.
+std::string WhyNotBFloat16(const ConvGeometry& g) {
+  if (!HasBFloat16()) return "this processor has no bfloat16 instructions";
+  for (int a = 0; a < g.axes; ++a) {
+    const int64_t window = int64_t{g.dilation[a]} * (g.kernel[a] - 1) + 1;
+    if (g.in[a] < window) return "the images are smaller than the window";
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string WhyNotArithmetic(const ConvolutionProblem& problem, Arithmetic arithmetic) {
   switch (arithmetic) {
     case Arithmetic::kDirect: return "";
     case Arithmetic::kWinograd: return WhyNotWinograd(problem.sizes, problem.phase);
-    case Arithmetic::kBFloat16:
-      return HasBFloat16() ? "" : "this processor has no bfloat16 instructions";
+    case Arithmetic::kBFloat16: return WhyNotBFloat16(problem.sizes.geometry);
   }
   return "";
 }
