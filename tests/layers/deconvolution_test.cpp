@@ -119,7 +119,8 @@ TEST_P(DeconvolutionTest, RefusesWhatDoesNotFit) {
       [&] {
         MakeRunner("num_output: 2 kernel_size: 2 pad: 2", {Shape{1, 1, 2, 2}});
       },
-      {"'test' (Deconvolution)", "extent -1", "axis 2"});
+      {"'test' (Deconvolution)", "the extent of the output along axis 2",
+       "is -1, but must be from 1"});
   ExpectError(
       [&] {
         MakeRunner("num_output: 4 group: 2 kernel_size: 2", {Shape{1, 3, 2, 2}});
