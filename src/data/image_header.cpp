@@ -160,7 +160,8 @@ void TiffDirectory::ReadEntry(size_t at) {
   const uint32_t tag = Get16(at), type = Get16(at + 2), count = Get32(at + 4);
   double* const numbers[] = {&width_,          &height_,     &bits_,       &samples_,
                              &rows_per_strip_, &tile_width_, &tile_height_};
-  constexpr Tag kTags[] = {kWidth, kHeight, kBits, kSamples, kRowsPerStrip, kTileWidth, kTileHeight};
+  constexpr Tag kTags[] = {kWidth,        kHeight,    kBits,      kSamples,
+                           kRowsPerStrip, kTileWidth, kTileHeight};
   const auto found = std::find(std::begin(kTags), std::end(kTags), tag);
   if (found == std::end(kTags) && tag != kCompression) return;
   // Only bits are one for each sample; what does not fit into the entry lies elsewhere.
@@ -296,8 +297,9 @@ std::string UnreadKind(std::string_view file) {
     return Concat("it is ", kind.name, ", which is not read; convert it to PNG");
   }
   if (is_read) return "";
-  return Concat("its ", file.size(), " bytes could not be decoded; they do not begin as those of a ",
-                kImageKinds, " image do, so it is damaged, or must be converted to PNG");
+  return Concat("its ", file.size(),
+                " bytes could not be decoded; they do not begin as those of a ", kImageKinds,
+                " image do, so it is damaged, or must be converted to PNG");
 }
 
 std::string ImplausibleSize(std::string_view file) {

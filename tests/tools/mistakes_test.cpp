@@ -357,7 +357,8 @@ TEST_F(ToolTest, NetsThatAreTooLarge) {
               inner_product_param { num_output: 2 } }
       layer { name: "sum" type: "Reduction" bottom: "ip" top: "sum" loss_weight: 1 })");
   Write("small.prototxt", R"(
-      layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }
+      layer { name: "data" type: "DummyData" top: "data"
+              dummy_data_param { shape { dim: 1 dim: 3 } } }
       layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
               inner_product_param { num_output: 2 } }
       layer { name: "sum" type: "Reduction" bottom: "ip" top: "sum" loss_weight: 1 })");

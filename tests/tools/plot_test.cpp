@@ -427,8 +427,8 @@ TEST_F(PlotTest, ShowsAsManyPanelsAsAPictureHolds) {
   EXPECT_THAT(Texts(svg), testing::Contains("test/a"));
   EXPECT_THAT(Texts(svg), testing::Contains("test/a[39]"));
   EXPECT_THAT(Texts(svg), Not(testing::Contains("test/a[40]")));
-  EXPECT_THAT(Texts(svg),
-              testing::Contains("dashed: test; 960 more curves are not shown: choose with --metric"));
+  const std::string note = "dashed: test; 960 more curves are not shown: choose with --metric";
+  EXPECT_THAT(Texts(svg), testing::Contains(note));
   EXPECT_THAT(Texts(Svg({"wide.jsonl", "--metric=test/a[999]"})),
               testing::Contains("test/a[999]"));
   std::string all = "--metric=a";

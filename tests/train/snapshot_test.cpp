@@ -323,18 +323,16 @@ TEST_F(SnapshotTest, NoticesEachFlippedBit) {
   EXPECT_EQ(ReadStateError(Path("damaged.solverstate"), bytes), "");
 }
 
-// In HDF5 the seal stands apart: if it cannot be seen as one any more, the rest is as it was.
+// In HDF5 the seal stands apart. A state that has lost it is no state of before there were seals.
 TEST_F(SnapshotTest, NoticesFlippedBitsInHdf5) {
   ASSERT_TRUE(MakeTrainer(Solver("max_iter: 5 snapshot_format: HDF5"))->Train());
   std::string bytes = ReadTestFile(Path("tiny_iter_5.solverstate.h5"));
-  constexpr size_t kSeal = 24, kMark = 8, kStride = 37;
+  constexpr size_t kSeal = 24, kStride = 37;
   const size_t sealed = bytes.size() - kSeal, number_of_bits = 8 * bytes.size();
   for (size_t bit = 0; bit < number_of_bits; bit += bit / 8 < sealed ? kStride : 1) {
     const char before = bytes[bit / 8];
     bytes[bit / 8] = static_cast<char>(before ^ (1 << bit % 8));
-    const std::string error = ReadStateError(Path("damaged.solverstate.h5"), bytes);
-    const bool in_mark = bit / 8 >= sealed && bit / 8 < sealed + kMark;
-    EXPECT_EQ(error.empty(), in_mark) << bit << ": " << error;
+    EXPECT_NE(ReadStateError(Path("damaged.solverstate.h5"), bytes), "") << bit;
     bytes[bit / 8] = before;
   }
   for (const size_t size : {sealed / 2, sealed - 1}) {
