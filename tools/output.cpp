@@ -106,8 +106,12 @@ void SetUpOutput() {
 }
 
 void PrintError(std::string message) {
+  constexpr size_t kHead = 3000, kTail = 1000;
   while (!message.empty() && message.back() == '\n') message.pop_back();
   std::replace(message.begin(), message.end(), '\n', ' ');
+  if (message.size() > kHead + kTail) {
+    message.replace(kHead, message.size() - kHead - kTail, " [...] ");
+  }
   std::cerr << "crema: " << Printable(message, kWholeText) << std::endl;
 }
 

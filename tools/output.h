@@ -11,7 +11,8 @@ namespace crema {
 // is an error of a write, not a signal that ends the program.
 void SetUpOutput();
 
-// One line on standard error, "crema: ..."; messages of libraries may have several.
+// One line on standard error, "crema: ..."; messages of libraries may have several. The middle of a
+// message that quotes endless text from a file is left out.
 void PrintError(std::string message);
 
 // Called last, with the exit status so far; returns the one to exit with. If a command has

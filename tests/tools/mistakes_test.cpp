@@ -353,21 +353,26 @@ TEST_F(ToolTest, NetsThatAreTooLarge) {
       name: "large"
       layer { name: "data" type: "Input" top: "data"
               input_param { shape { dim: 2000000000000 dim: 3 } } }
-      layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
-              inner_product_param { num_output: 2 } }
-      layer { name: "sum" type: "Reduction" bottom: "ip" top: "sum" loss_weight: 1 })");
+      layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" loss_weight: 1
+              inner_product_param { num_output: 2 } })");
   Write("small.prototxt", R"(
       layer { name: "data" type: "DummyData" top: "data"
               dummy_data_param { shape { dim: 1 dim: 3 } } }
-      layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
-              inner_product_param { num_output: 2 } }
-      layer { name: "sum" type: "Reduction" bottom: "ip" top: "sum" loss_weight: 1 })");
+      layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" loss_weight: 1
+              inner_product_param { num_output: 2 } })");
   Write("solver.prototxt", R"(net: "small.prototxt" base_lr: 0 lr_policy: "fixed" max_iter: 1)");
   ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
   const Words parts = {"the net 'large' needs ", " is available; batch_size "};
   ExpectError({"test", "--model=net.prototxt", "--weights=solver_iter_1.caffemodel"}, parts);
   ExpectError({"time", "--model=net.prototxt", "--phase=TEST"}, parts);
   ExpectError({"time", "--model=net.prototxt"}, {"training needs ", " is available; batch_size "});
+}
+
+TEST_F(ToolTest, QuotesAreNoLongerThanAScreen) {
+  Write("flags.txt", "--" + std::string(60000, 'x'));
+  const auto result = Run({"train", "--flagfile=flags.txt"});
+  EXPECT_LT(result.err.size(), 5000u);
+  EXPECT_THAT(result.err, HasSubstr(" [...] "));
 }
 
 }  // namespace
