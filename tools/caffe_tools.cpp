@@ -7,6 +7,7 @@ namespace {
 
 const std::map<std::string, std::string>& Substitutes() {
   static const std::string as_it_is = "crema reads files of all old formats as they are; ";
+  static const std::string not_yet = "there is no such command yet; ";
   static const std::map<std::string, std::string> substitutes = {
       {"caffe", "use crema train, crema test or crema time"},
       {"train_net", "use crema train --solver=FILE"},
@@ -26,6 +27,15 @@ const std::map<std::string, std::string>& Substitutes() {
       {"draw_net", "use crema show --model=FILE, which lists layers, shapes and memory"},
       {"parse_log", "use crema train --metrics=FILE, which writes JSON, or crema plot LOG"},
       {"plot_training_log", "use crema plot LOG"},
+      {"plot_log", "use crema plot LOG"},
+      {"classify", not_yet + "a program of your own can run a net with crema/net/net.h"},
+      {"classification", not_yet + "a program of your own can run a net with crema/net/net.h"},
+      {"detect", not_yet + "a program of your own can run a net with crema/net/net.h"},
+      {"train_lenet", "use crema train --solver=models/lenet/solver.prototxt"},
+      {"get_mnist", "use data/mnist/get_mnist.sh"},
+      {"create_mnist", "use data/mnist/create_mnist.sh"},
+      {"create_imagenet", "use crema convert imageset ROOT LISTFILE OUT_DB"},
+      {"make_imagenet_mean", "use crema mean DB OUT.binaryproto"},
       {"extract_seconds", "use crema plot LOG --x=time"},
       {"summarize", "use crema show --model=FILE"},
       {"resize_and_crop_images",

@@ -68,6 +68,7 @@ echo "data/lenet now points to: $name"
 solver=models/lenet/quick_solver.prototxt
 weights=models/lenet/lenet_quick_iter_2000.caffemodel
 step "training LeNet on $name, 2000 iterations of 64 images"
+rm -f "$weights"  # of an earlier run
 # Ctrl-C is for crema, which then saves what it has; tee waits for its last words.
 "$crema" train --solver="$solver" 2>&1 | tee --ignore-interrupts "$build/quickstart_train.log"
 [[ -f $weights ]] || { echo "error: training was stopped before its end" >&2; exit 1; }

@@ -26,16 +26,14 @@ void LevelDbLevel::LoadBlock() {
   entry_.Start(&table_->file(), block_);
 }
 
-// To the first entry of the block that the index is at, or of those that follow.
+// To the first entry of the block that the index is at, or of the next table.
 bool LevelDbLevel::FirstOfBlock(bool has_block) {
-  while (true) {
-    for (; !has_block; has_block = index_.First()) {
-      if (!Open(number_ + 1)) return false;
-    }
-    LoadBlock();
-    if (entry_.First()) return true;
-    has_block = index_.Next();
+  for (; !has_block; has_block = index_.First()) {
+    if (!Open(number_ + 1)) return false;
   }
+  LoadBlock();
+  if (!entry_.First()) table_->file().Damaged("a block is empty");
+  return true;
 }
 
 bool LevelDbLevel::First() { return Open(0) && FirstOfBlock(index_.First()); }

@@ -53,6 +53,17 @@ LevelDbLog::Part LevelDbLog::ReadPart() {
   return part;
 }
 
+// Old versions of LevelDB enlarge a file by zeros in advance, and cut them off when they close it.
+bool LevelDbLog::IsZeroToItsEnd() {
+  for (uint64_t at = at_; at < file_->size();) {
+    const size_t count = std::min<uint64_t>(at == at_ ? kHeader : kBlock, file_->size() - at);
+    const char* const bytes = window_.Get(at, count);
+    if (std::any_of(bytes, bytes + count, [](char byte) { return byte != 0; })) return false;
+    at += count;
+  }
+  return true;
+}
+
 bool LevelDbLog::Next(std::string* record) {
   record->clear();
   for (bool inside = false;; inside = true) {
@@ -62,8 +73,10 @@ bool LevelDbLog::Next(std::string* record) {
       if (inside) FailCutOff();
       return false;
     }
+    if (!inside && IsZeroToItsEnd()) return false;
     const Part part = ReadPart();
-    if (part.begins == inside) FailInvalid();
+    // Old versions begin anew behind an empty first part.
+    if (part.begins ? inside && !record->empty() : !inside) FailInvalid();
     if (part.begins) begin_ = at_ + kHeader;
     record->append(part.bytes);
     at_ += kHeader + part.bytes.size();

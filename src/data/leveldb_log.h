@@ -34,6 +34,7 @@ class LevelDbLog {
   [[noreturn]] void FailCutOff() const;
   [[noreturn]] void FailInvalid() const;
   Part ReadPart();
+  bool IsZeroToItsEnd();
 
   const DataFile* file_;
   FileWindow window_;

@@ -36,6 +36,7 @@ enum Field : uint64_t {
 struct Edits {
   std::map<uint64_t, LevelDbTableFile> levels[LevelDbVersion::kLevels];
   uint64_t log = 0, previous_log = 0;
+  bool has_log = false, has_next_file = false, has_last_sequence = false;  // whatever their values
   std::string comparator;
 };
 
@@ -71,10 +72,16 @@ bool ReadField(LevelDbParser* parser, Edits* edits) {
       if (!parser->Text(&text)) return false;
       edits->comparator = text;
       return true;
-    case kLogNumber: return parser->Varint(&edits->log);
+    case kLogNumber:
+      edits->has_log = true;
+      return parser->Varint(&edits->log);
     case kPreviousLog: return parser->Varint(&edits->previous_log);
     case kNextFile:
-    case kLastSequence: return parser->Varint(&number);
+      edits->has_next_file = true;
+      return parser->Varint(&number);
+    case kLastSequence:
+      edits->has_last_sequence = true;
+      return parser->Varint(&number);
     case kCompactPointer: return ReadLevel(parser, &level) && parser->Text(&text);
     case kDeletedFile:
       if (!ReadLevel(parser, &level) || !parser->Varint(&number)) return false;
@@ -96,6 +103,9 @@ Edits ReadManifest(const DataFile& file) {
         file.Damaged(Concat("the edit at byte ", log.Place(0), " is invalid"));
       }
     }
+  }
+  if (!edits.has_log || !edits.has_next_file || !edits.has_last_sequence) {
+    file.Damaged("its last edits are missing");
   }
   const std::string expected = "leveldb.BytewiseComparator";
   if (edits.comparator != expected) {

@@ -16,6 +16,18 @@ T Load(const char* from) {
 }
 
 constexpr size_t kTransactionAt = 144;
+// The numbers of branch, leaf and overflow pages of the free pages' tree and of the records' tree.
+constexpr size_t kPageCountsAt[] = {48, 56, 64, 96, 104, 112};
+
+// The sum, or the largest number if there is none so large.
+uint64_t UsedPages(const char* bytes) {
+  uint64_t sum = 0;
+  for (const size_t at : kPageCountsAt) {
+    const auto count = Load<uint64_t>(bytes + at);
+    sum = count > UINT64_MAX - sum ? UINT64_MAX : sum + count;
+  }
+  return sum;
+}
 
 bool IsPageSize(uint32_t size) { return size >= 256 && size <= 65536 && (size & (size - 1)) == 0; }
 
@@ -52,6 +64,7 @@ LmdbMeta LmdbMeta::Parse(const char* bytes) {
   meta.entries = Load<uint64_t>(bytes + 120);
   meta.root = Load<uint64_t>(bytes + 128);
   meta.last_page = Load<uint64_t>(bytes + 136);
+  meta.used_pages = UsedPages(bytes);
   meta.transaction = Load<uint64_t>(bytes + kTransactionAt);
   return meta;
 }
@@ -72,12 +85,21 @@ LmdbMeta LatestLmdbMeta(const DataFile& file) {
   }
   CheckVersion(file, second);
   const LmdbMeta& latest = second.transaction > first.transaction ? second : first;
-  const uint64_t pages = file.size() / first.page_size;
-  if (pages <= latest.last_page) {
-    FailTruncated(file, Concat("it has ", pages, " pages of ", first.page_size, " bytes, expected ",
-                               latest.last_page + 1));
+  constexpr uint64_t kMetaPages = 2;
+  const uint64_t pages = LmdbPagesOf(file, latest);
+  if (pages < kMetaPages || pages - kMetaPages < latest.used_pages) {
+    FailTruncatedLmdb(file, latest, latest.last_page + 1);
   }
   return latest;
+}
+
+uint64_t LmdbPagesOf(const DataFile& file, const LmdbMeta& meta) {
+  return file.size() / meta.page_size;
+}
+
+void FailTruncatedLmdb(const DataFile& file, const LmdbMeta& meta, uint64_t pages) {
+  FailTruncated(file, Concat("it has ", LmdbPagesOf(file, meta), " pages of ", meta.page_size,
+                             " bytes, expected ", pages));
 }
 
 // Transaction n writes the page n modulo 2, so the next one goes to the page that did not count.

@@ -16,6 +16,7 @@ struct LmdbMeta {
   uint64_t entries;
   uint64_t root;  // a page number
   uint64_t last_page;
+  uint64_t used_pages;  // of both trees, the other being that of free pages
   uint64_t transaction;  // the meta page with the higher number counts
 
   static constexpr size_t kBytes = 152;
@@ -24,9 +25,16 @@ struct LmdbMeta {
   static LmdbMeta Parse(const char* bytes);
 };
 
-// The meta page that counts now. Throws Error where the file is not an LMDB, or holds fewer pages
-// than it says.
+// The meta page that counts now. Throws Error if the file is not an LMDB, or holds fewer pages than
+// its trees have. It may hold fewer than `last_page` says: LMDB does not write pages that a
+// transaction took and gave up again.
 LmdbMeta LatestLmdbMeta(const DataFile& file);
+
+// How many pages the file really has.
+uint64_t LmdbPagesOf(const DataFile& file, const LmdbMeta& meta);
+
+// Throws Error: the file is truncated, since it should have `pages` pages.
+[[noreturn]] void FailTruncatedLmdb(const DataFile& file, const LmdbMeta& meta, uint64_t pages);
 
 // Throws Error where another process has finished a transaction since `meta` was read. As long as
 // it has not, no page of that meta page's tree has been written over: LMDB uses pages again only

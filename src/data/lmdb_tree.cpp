@@ -68,9 +68,10 @@ LmdbTreeCursor::LmdbTreeCursor(const LmdbTree* tree) : tree_(tree), window_(tree
                  "its keys are numbers or repeat, which Caffe's databases never have; convert it");
   }
   if (depth() > kMaxDepth) Damaged(Concat("its tree claims to be ", depth(), " levels deep"));
-  const uint64_t room = (meta.last_page + 1) * (meta.page_size / kLeastNode);
+  const uint64_t pages = LmdbPagesOf(*tree_->file, meta);
+  const uint64_t room = pages * (meta.page_size / kLeastNode);
   if (meta.entries > room) {
-    Damaged(Concat("it claims to have ", meta.entries, " records, but its ", meta.last_page + 1,
+    Damaged(Concat("it claims to have ", meta.entries, " records, but its ", pages,
                    " pages have room for ", room));
   }
   levels_.resize(static_cast<size_t>(depth()), {kNoPage, nullptr, 0});
@@ -85,6 +86,9 @@ void LmdbTreeCursor::Damaged(const std::string& what) const {
 uint64_t LmdbTreeCursor::Offset(uint64_t number) const {
   if (number > tree_->meta.last_page) {
     Damaged(Concat("it refers to page ", number, " of ", tree_->meta.last_page + 1));
+  }
+  if (number >= LmdbPagesOf(*tree_->file, tree_->meta)) {
+    FailTruncatedLmdb(*tree_->file, tree_->meta, number + 1);
   }
   return number * tree_->meta.page_size;
 }
@@ -218,8 +222,10 @@ std::string_view LmdbTreeCursor::key() const { return Key(Node(leaf().page(), le
 // Where in the file a value of `size` bytes with pages of its own begins, with its page's header.
 uint64_t LmdbTreeCursor::BigValueAt(uint64_t first, uint64_t size) const {
   const uint64_t offset = Offset(first), pages_left = tree_->meta.last_page - first + 1;
-  if (kPageHeader + size > pages_left * tree_->meta.page_size) {
-    Damaged(Concat("page ", first, " is invalid"));
+  const uint64_t page_size = tree_->meta.page_size, pages = (kPageHeader + size - 1) / page_size + 1;
+  if (pages > pages_left) Damaged(Concat("page ", first, " is invalid"));
+  if (offset + kPageHeader + size > tree_->file->size()) {
+    FailTruncatedLmdb(*tree_->file, tree_->meta, first + pages);
   }
   return offset;
 }

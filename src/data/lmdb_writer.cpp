@@ -41,7 +41,7 @@ class LmdbSink : public RecordSink {
       Check(mdb_env_set_mapsize(env_.get(), info.me_mapsize * 2));
     }
     Check(rc);
-    if (!records.empty()) last_key_ = std::max(last_key_, records.back().first);
+    for (const auto& record : records) last_key_ = std::max(last_key_, record.first);
   }
 
   void Close() override {

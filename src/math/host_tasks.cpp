@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -64,6 +65,8 @@ void TryThreads(int all) {
     }
   } catch (const std::system_error& error) {
     why = error.code().message();
+  } catch (const std::bad_alloc&) {
+    why = "out of memory";
   }
   gate.unlock();
   for (std::thread& thread : threads) thread.join();

@@ -172,7 +172,7 @@ class Fusion {
 
   bool Asks() {
     auto* fusible = dynamic_cast<Fusible*>(host().layer.get());
-    // In place, the follower alone would find its result written over, too.
+    // In place nobody writes over a result that the follower needs (see infer_shapes.cpp).
     const int made = next().tops[0];
     const bool is_kept =
         made == host().tops[0] || !uses_.IsWrittenWithin(next_ + 1, graph_.layers.size(), made);

@@ -45,6 +45,12 @@ def parse_flags():
     for group in chosen.groups:
         if group not in GROUPS:
             flags.error(f'--groups={group}: there are {", ".join(GROUPS)}')
+    if not os.access(chosen.crema, os.X_OK):
+        flags.error(f'--crema={chosen.crema}: there is no such program; build it first')
+    if chosen.only:
+        group, _, seed = chosen.only.partition(':')
+        if group not in GROUPS or not seed.isdigit():
+            flags.error(f'--only={chosen.only}: write GROUP:SEED, with one of {", ".join(GROUPS)}')
     if chosen.seed is None:
         chosen.seed = int(time.time()) % 1000000
     return chosen

@@ -290,6 +290,28 @@ TEST_F(LevelDbTest, ADamagedManifestIsAnError) {
   EXPECT_EQ(ReadRecords(path_), records);
 }
 
+TEST_F(LevelDbTest, AManifestWithoutItsLastEditsIsAnError) {
+  WriteTable(60);
+  const std::string manifest = Find("MANIFEST"), whole = ReadAll(manifest);
+  const auto size_at = [&](size_t at) {
+    return 7u + static_cast<unsigned char>(whole[at + 4]) +
+           256u * static_cast<unsigned char>(whole[at + 5]);
+  };
+  ASSERT_LT(size_at(0), whole.size());
+  ExpectErrorWith(manifest, whole.substr(0, size_at(0)), {"MANIFEST", "last edits are missing"});
+}
+
+// As LevelDB before 1.15 leaves files if its process is ended.
+TEST_F(LevelDbTest, ZerosBehindTheLastRecordAreNoDamage) {
+  const Records records = WriteTable(60);
+  const std::string manifest = Find("MANIFEST"), whole = ReadAll(manifest);
+  for (const size_t size : {size_t{3}, size_t{500}, size_t{65536}}) {
+    WriteAll(manifest, whole + std::string(size, '\0'));
+    EXPECT_EQ(ReadRecords(path_), records) << size;
+  }
+  ExpectErrorWith(manifest, whole + std::string(500, '\0') + "x", {"MANIFEST", "is damaged"});
+}
+
 // What hostile files say, under checksums that are right.
 class HostileLevelDbTest : public LevelDbTest {
  protected:

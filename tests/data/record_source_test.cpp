@@ -159,7 +159,7 @@ TEST_P(RecordSourceTest, AFileThatIsNotARegularOneIsAnError) {
 }
 
 // Where numbers are in a meta page.
-constexpr size_t kPage = 4096, kEntriesAt = 120, kLastPageAt = 136, kTransactionAt = 144;
+constexpr size_t kPage = 4096, kLeafPagesAt = 104, kEntriesAt = 120, kLastPageAt = 136, kTransactionAt = 144;
 
 class LmdbTest : public testing::Test {
  protected:
@@ -196,6 +196,38 @@ TEST_F(LmdbTest, ATruncatedFileIsAnErrorAtEveryLength) {
   }
 }
 
+// LMDB does not write pages that a transaction takes at the end of the file and gives up again.
+TEST_F(LmdbTest, AFileMayBeShorterThanItsLastPage) {
+  const std::string path = temp_ / "short";
+  fs::create_directories(path);
+  MDB_env* env = nullptr;
+  ASSERT_EQ(mdb_env_create(&env), 0);
+  ASSERT_EQ(mdb_env_open(env, path.c_str(), 0, 0664), 0);
+  std::string large(100000, 'x');
+  for (int round = 0; round < 7; ++round) {
+    MDB_txn* transaction = nullptr;
+    MDB_dbi dbi = 0;
+    ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &transaction), 0);
+    ASSERT_EQ(mdb_dbi_open(transaction, nullptr, 0, &dbi), 0);
+    std::string name = Concat("key", round);
+    MDB_val key = {name.size(), name.data()}, value = {large.size(), large.data()};
+    if (round < 6) value.mv_size = 10;
+    ASSERT_EQ(mdb_put(transaction, dbi, &key, &value, 0), 0);
+    const bool gives_up = round == 6;
+    ASSERT_EQ(gives_up ? mdb_del(transaction, dbi, &key, nullptr) : 0, 0);
+    ASSERT_EQ(mdb_txn_commit(transaction), 0);
+  }
+  MDB_envinfo info;
+  ASSERT_EQ(mdb_env_info(env, &info), 0);
+  mdb_env_close(env);
+  ASSERT_LT(fs::file_size(path + "/data.mdb"), (info.me_last_pgno + 1) * kPage);
+  const auto source = OpenRecordSource(Backend::kLmdb, path);
+  const auto cursor = source->NewCursor();
+  int records = 0;
+  for (bool found = cursor->First(); found; found = cursor->Next()) ++records;
+  EXPECT_EQ(records, 6);
+}
+
 TEST_F(LmdbTest, ADamagedHeaderIsAnError) {
   const std::string whole = ReadAll(temp_ / "small/data.mdb");
   const auto damaged = [&](size_t at, const std::string& bytes) {
@@ -209,8 +241,8 @@ TEST_F(LmdbTest, ADamagedHeaderIsAnError) {
   ExpectError([&] { read(damaged(40, nothing)); }, {"is not an LMDB file"});
   ExpectError([&] { read(damaged(kPage + 16, "oops")); }, {"damaged"});
   ExpectError([&] { read(damaged(20, much)); }, {"could not be opened"});  // version
-  std::string copy = whole;  // a last page that is not there, in the page that counts
-  for (size_t page : {size_t{0}, kPage}) copy.replace(page + kLastPageAt, 8, much);
+  std::string copy = whole;  // pages that are not there, in the page that counts
+  for (size_t page : {size_t{0}, kPage}) copy.replace(page + kLeafPagesAt, 8, much);
   ExpectError([&] { read(With(copy)); }, {"truncated", "expected"});
 }
 

@@ -375,5 +375,12 @@ TEST_F(ToolTest, QuotesAreNoLongerThanAScreen) {
   EXPECT_THAT(result.err, HasSubstr(" [...] "));
 }
 
+TEST_F(ToolTest, ASolverWithoutMaxIterIsAWarning) {
+  Write("solver.prototxt", R"(net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed")");
+  const auto result = Run({"train", "--solver=solver.prototxt"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.err, HasSubstr("max_iter is missing, so no iteration is trained"));
+}
+
 }  // namespace
 }  // namespace crema

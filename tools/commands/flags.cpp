@@ -19,7 +19,7 @@ DEFINE_string(
     "The number of the GPU to run on, or all if there is only one; the default is the CPU");
 DEFINE_string(solver, "", "The solver file (prototxt)");
 DEFINE_string(model, "", "The net file (prototxt)");
-DEFINE_string(weights, "", "Initial weights (.caffemodel or .h5); separate several with commas");
+DEFINE_string(weights, "", "Weights to load (.caffemodel or .h5); separate several with commas");
 DEFINE_string(phase, "", "TRAIN or TEST, which decides what layers the net has (default: TRAIN)");
 DEFINE_int32(level, 0, "The level of the net's state, for include and exclude rules");
 DEFINE_string(stage, "", "The stages of the net's state; separate several with commas");
