@@ -222,7 +222,7 @@ std::string_view LmdbTreeCursor::key() const { return Key(Node(leaf().page(), le
 // Where in the file a value of `size` bytes with pages of its own begins, with its page's header.
 uint64_t LmdbTreeCursor::BigValueAt(uint64_t first, uint64_t size) const {
   const uint64_t offset = Offset(first), pages_left = tree_->meta.last_page - first + 1;
-  const uint64_t page_size = tree_->meta.page_size, pages = (kPageHeader + size - 1) / page_size + 1;
+  const uint64_t pages = (kPageHeader + size - 1) / tree_->meta.page_size + 1;
   if (pages > pages_left) Damaged(Concat("page ", first, " is invalid"));
   if (offset + kPageHeader + size > tree_->file->size()) {
     FailTruncatedLmdb(*tree_->file, tree_->meta, first + pages);

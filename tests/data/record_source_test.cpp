@@ -159,7 +159,8 @@ TEST_P(RecordSourceTest, AFileThatIsNotARegularOneIsAnError) {
 }
 
 // Where numbers are in a meta page.
-constexpr size_t kPage = 4096, kLeafPagesAt = 104, kEntriesAt = 120, kLastPageAt = 136, kTransactionAt = 144;
+constexpr size_t kPage = 4096;
+constexpr size_t kLeafPagesAt = 104, kEntriesAt = 120, kLastPageAt = 136, kTransactionAt = 144;
 
 class LmdbTest : public testing::Test {
  protected:

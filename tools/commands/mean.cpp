@@ -17,7 +17,8 @@ namespace crema {
 
 int RunMean(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments.size() > 2) {
-    throw UsageError("crema mean takes a database and, to save the mean, a file: DB [OUT.binaryproto]");
+    throw UsageError(
+        "crema mean takes a database and, to save the mean, a file: DB [OUT.binaryproto]");
   }
   std::optional<Progress> progress;
   const MeanImage mean =

@@ -68,7 +68,8 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
       return "it does not support STOCHASTIC";
     const LayerPlan plan = probe.Plan(query.bottoms, query.dtype);
     for (const PoolAxis& a : {probe.sizes_.h, probe.sizes_.w}) {
-      if (a.stride > a.kernel) return "with some sizes it has no value for windows outside the image";
+      if (a.stride <= a.kernel) continue;
+      return "with some sizes it has no value for windows outside the image";
     }
     return probe.MakeCalls(query.bottoms[0], plan.tops[0]);
   }
