@@ -24,7 +24,8 @@ class Ground:
         self.schema = schema.Schema((HERE.parents[1] / 'proto/crema.proto').read_text())
         self.helpers = Helpers(self.folder)
         runner = Runner(program, self.helpers, self.folder)
-        self.layer_types = runner.crema(self.folder, 'help', 'layers').out.split()
+        help_run = runner.crema(self.folder, 'help', 'layers')
+        self.layer_types, self.baseline = help_run.out.split(), help_run.memory
         self.stock = Stock(self.folder / 'stock', runner)
         runner.close()
 
@@ -38,6 +39,7 @@ class Campaign:
         self.scratch.mkdir()
         self.scratch.chmod(0o755)
         self.runner = Runner(ground.program, ground.helpers, self.scratch, plain)
+        self.runner.baseline = ground.baseline
         self.undisturbed = lives.Undisturbed(self.stock.folder, self.scratch / 'lives', self.runner)
         self.groups = {name: group(self) for name, group in GROUPS.items()}
 

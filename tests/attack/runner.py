@@ -77,6 +77,7 @@ class Runner:
         self._codecs = [str(path) for path in libraries.glob('lib*/libcrema_image_codecs.so')]
         self._servers = {}
         self.runs, self.seconds = 0, 0.0  # of the processor, in all
+        self.baseline = 0  # bytes of memory that the program takes to do nothing
 
     def environment(self, more=None, natural=False):
         """What runs see: little, and the same everywhere. `natural`: without the variables that

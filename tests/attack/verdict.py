@@ -14,9 +14,10 @@ class Allowance:
         self.memory, self.seconds, self.statuses = memory, seconds, statuses
 
     def of(self, runner):
-        """The same for a program with sanitizers, which take more of everything."""
+        """The same beside what the program takes anyway, which is more with CUDA's libraries, and
+        for one with sanitizers, which take more of everything."""
         if not runner.sanitized:
-            return self
+            return Allowance(self.memory + runner.baseline, self.seconds, self.statuses)
         return Allowance(self.memory * 4 + (1 << 30), self.seconds * 10, self.statuses)
 
 
