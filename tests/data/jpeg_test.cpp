@@ -33,6 +33,24 @@ std::string Jpeg(const cv::Mat& image, const std::vector<int>& options = {}) {
   return std::string(bytes.begin(), bytes.end());
 }
 
+// Compresses an image with settings that have been made, and ends the compression.
+void WriteRows(jpeg_compress_struct* info, const cv::Mat& image) {
+  jpeg_start_compress(info, TRUE);
+  for (int y = 0; y < image.rows; ++y) {
+    JSAMPROW row = const_cast<uint8_t*>(image.ptr<uint8_t>(y));
+    jpeg_write_scanlines(info, &row, 1);
+  }
+  jpeg_finish_compress(info);
+  jpeg_destroy_compress(info);
+}
+
+// Frees what jpeg_mem_dest made.
+std::string TakeFile(unsigned char* bytes, unsigned long size) {
+  const std::string file(reinterpret_cast<char*>(bytes), size);
+  std::free(bytes);
+  return file;
+}
+
 // Four inks, or as luminance, two chrominances and black.
 std::string InkJpeg(int height, int width, J_COLOR_SPACE space) {
   jpeg_compress_struct info = {};
@@ -48,17 +66,8 @@ std::string InkJpeg(int height, int width, J_COLOR_SPACE space) {
   info.in_color_space = JCS_CMYK;
   jpeg_set_defaults(&info);
   jpeg_set_colorspace(&info, space);
-  jpeg_start_compress(&info, TRUE);
-  const cv::Mat inks = Picture(height, width, CV_8UC4);
-  for (int y = 0; y < height; ++y) {
-    JSAMPROW row = const_cast<uint8_t*>(inks.ptr<uint8_t>(y));
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  jpeg_destroy_compress(&info);
-  const std::string file(reinterpret_cast<char*>(bytes), size);
-  std::free(bytes);
-  return file;
+  WriteRows(&info, Picture(height, width, CV_8UC4));
+  return TakeFile(bytes, size);
 }
 
 // With the note of how a camera was held, behind the first marker.
@@ -221,17 +230,8 @@ std::string ManyScans(int coefficients, int per_coefficient) {
   }
   info.scan_info = scans.data();
   info.num_scans = static_cast<int>(scans.size());
-  jpeg_start_compress(&info, TRUE);
-  const cv::Mat grey = Picture(16, 16, CV_8UC1);
-  for (int y = 0; y < 16; ++y) {
-    JSAMPROW row = const_cast<uint8_t*>(grey.ptr<uint8_t>(y));
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  jpeg_destroy_compress(&info);
-  const std::string file(reinterpret_cast<char*>(bytes), size);
-  std::free(bytes);
-  return file;
+  WriteRows(&info, Picture(16, 16, CV_8UC1));
+  return TakeFile(bytes, size);
 }
 
 // A few bytes a scan, each of which takes as long as the whole image.
