@@ -51,8 +51,9 @@ OpenSources& TheOpenSources() {
 }
 
 // LevelDB stores what a key shares with the one before only once, so a small file could claim
-// keys without end. Keys in a file are at most this many times as large as the file.
-constexpr uint64_t kMostKeyBytes = 256;
+// keys without end. Keys take at most this many times as much memory as the files have bytes: of a
+// key that shares all but its last byte, at least 12 bytes are in the file, before compression.
+constexpr uint64_t kMostKeyBytes = 64;
 
 bool Has(const std::string& folder, const char* file) {
   std::error_code ignored;
@@ -121,10 +122,10 @@ const KeyIndex& RecordSource::Keys() {
     const std::unique_ptr<RecordCursor> cursor = NewCursor();
     for (bool more = cursor->First(); more; more = cursor->Next()) {
       keys.Add(cursor->key());
-      if (keys.text_bytes() / kMostKeyBytes <= bytes()) continue;
+      if (keys.bytes() / kMostKeyBytes <= bytes()) continue;
       FailDatabase(title(), "read",
                    Concat("it is damaged: its ", bytes(), " bytes claim to hold more than ",
-                          keys.text_bytes(), " bytes of keys; copy it again or recreate it"));
+                          keys.bytes(), " bytes of keys; copy it again or recreate it"));
     }
     keys_ = std::move(keys);
   });
