@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "net/memory_limit.h"
 
 namespace crema {
 namespace {
@@ -182,13 +183,15 @@ void CheckMemory(const TrainingPlan& plan, size_t room) {
        " is available; ", Advice(plan, room));
 }
 
-void CheckMemoryToRun(const proto::NetParameter& net, DeviceKind device,
-                      const CompileOptions& options, size_t room) {
-  if (room == 0) return;
-  const double need = NeedToRun(net, device, options);
-  if (need <= static_cast<double>(room)) return;
-  Fail("the net '", net.name(), "' needs ", Text(need), " of memory, but only ",
-       Text(static_cast<double>(room)), " is available; ", AdviceToRun(net, device, options, room));
+std::unique_ptr<Net> MakeNetToRun(const proto::NetParameter& config, std::shared_ptr<Device> device,
+                                  NetOptions options, size_t room) {
+  options.memory_limit = room;
+  try {
+    return std::make_unique<Net>(config, device, options);
+  } catch (const MemoryLimitError& error) {
+    options.memory_limit = 0;
+    Fail(error.what(), "; ", AdviceToRun(config, device->kind(), options, room));
+  }
 }
 
 }  // namespace crema

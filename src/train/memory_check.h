@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
-#include "crema/net/compile.h"
+#include "crema/net/net.h"
 
 namespace crema {
 
@@ -32,8 +33,9 @@ size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit);
 // says which batch size would fit.
 void CheckMemory(const TrainingPlan& plan, size_t room);
 
-// The same for a net that runs by itself, forward only or as `options` say.
-void CheckMemoryToRun(const proto::NetParameter& net, DeviceKind device,
-                      const CompileOptions& options, size_t room);
+// A net that runs by itself, forward only. Throws Error where it would take more than `room` bytes
+// (0: not known), and says which batch size would fit; no memory is taken before.
+std::unique_ptr<Net> MakeNetToRun(const proto::NetParameter& config, std::shared_ptr<Device> device,
+                                  NetOptions options, size_t room);
 
 }  // namespace crema

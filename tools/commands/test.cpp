@@ -140,8 +140,7 @@ int RunTest(const std::vector<std::string>& arguments) {
   const bool asks_number = !gflags::GetCommandLineFlagInfoOrDie("iterations").is_default;
   proto::NetParameter config = NetFromFlags(Phase::kTest);
   const std::shared_ptr<Device> device = DeviceFromFlags();
-  CheckMemoryToRun(config, device->kind(), OptionsFromFlags(), MemoryOfDevice(*device));
-  auto net = std::make_unique<Net>(config, device, OptionsFromFlags());
+  auto net = MakeNetToRun(config, device, OptionsFromFlags(), MemoryOfDevice(*device));
   CheckNoOpenInputs(*net,
                     "test reads its data from layers such as Data or ImageData, so use a net that "
                     "has one (usually called train_val.prototxt)");

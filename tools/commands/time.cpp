@@ -90,8 +90,7 @@ class Subject {
     options.threads = ThreadsFromFlags();
     options.fuse = !FLAGS_no_fuse;
     if (FLAGS_no_slices) options.slice_bytes = 0;
-    CheckMemoryToRun(config, device->kind(), options, MemoryOfDevice(*device));
-    net_ = std::make_unique<Net>(config, device, options);
+    net_ = MakeNetToRun(config, device, options, MemoryOfDevice(*device));
     FillImages();
   }
 
