@@ -68,6 +68,8 @@ OpenFiles::Handle DataFile::Open() const {
   while (number < 0 && errno == EMFILE && files_ != nullptr && files_->CloseOne()) {
     number = OpenRetrying(path_.c_str(), kFlags);
   }
+  const bool was_open = identity_.inode != 0;
+  if (number < 0 && errno == ENOENT && was_open) FailReplaced();
   if (number < 0) FailToOpen(path_, title_, errno);
   return std::make_shared<const Descriptor>(number);
 }
@@ -86,14 +88,16 @@ int DataFile::NumberOf(OpenFiles::Handle* held) const {
   if (*held != nullptr) return (*held)->get();
   *held = Open();
   const Identity found = Inspect(**held);
-  if (found.device != identity_.device || found.inode != identity_.inode) {
-    FailDatabase(title_, "read",
-                 name_ +
-                     " has been replaced since it was opened; do not change a database while "
-                     "it is in use");
-  }
+  if (found.device != identity_.device || found.inode != identity_.inode) FailReplaced();
   files_->Keep(this, *held);
   return (*held)->get();
+}
+
+void DataFile::FailReplaced() const {
+  FailDatabase(title_, "read",
+               name_ +
+                   " has been removed or replaced since it was opened; do not change a "
+                   "database while it is in use");
 }
 
 uint64_t SizeOfDataFile(const std::string& path, const std::string& title) {

@@ -49,6 +49,7 @@ class DataFile {
   OpenFiles::Handle Open() const;
   Identity Inspect(const Descriptor& file) const;
   int NumberOf(OpenFiles::Handle* held) const;
+  [[noreturn]] void FailReplaced() const;
 
   const std::string path_, name_, title_;
   OpenFiles* const files_;  // null: held_ stays open

@@ -762,7 +762,7 @@ TEST_F(LevelDbTest, AReplacedTableIsAnError) {
     try {
       for (const auto& record : records) cursor->Find(record.first);
     } catch (const Error& error) {
-      return std::string(error.what()).find("has been replaced") != std::string::npos;
+      return std::string(error.what()).find("has been removed or replaced") != std::string::npos;
     }
     return false;
   });
