@@ -57,9 +57,10 @@ class ProgramTest(TreeTest):
         for file in files():
             if is_elf(file):
                 continue
-            text = file.read_bytes()
             for folder in (BUILD, SOURCE):
-                self.assertNotIn(bytes(folder), text, file)
+                # Not as the end of another path.
+                pattern = rb"(?<![\w.})/])" + re.escape(bytes(folder))
+                self.assertIsNone(re.search(pattern, file.read_bytes()), f"{file}: {folder}")
 
     @unittest.skipUnless(HAS_V3, "this build has no library for x86-64-v3")
     def test_the_library_for_newer_processors_lies_where_the_loader_looks(self):
