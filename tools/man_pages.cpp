@@ -62,7 +62,7 @@ std::string Paragraphs(const std::string& text) {
     } else if (i + 1 < lines.size() && IsIndented(lines[i + 1])) {
       out += ".TP\n.B " + Escape(lines[i]) + "\n";
     } else {
-      out += ".PP\n" + Filled(lines[i]);
+      out += (out.empty() ? "" : ".PP\n") + Filled(lines[i]);
     }
   }
   return out;
