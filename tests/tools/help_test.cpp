@@ -92,6 +92,25 @@ TEST(HelpTest, EveryFieldHasAComment) {
   }
 }
 
+// What the build makes of the manual is looked at in tests/install.
+TEST(HelpTest, MakesCompletionForTheShellsThatItKnows) {
+  EXPECT_THAT(Help("--completion=bash"), HasSubstr("--solver="));
+  EXPECT_THAT(Help("--completion=zsh"), HasSubstr("--solver="));
+  const ToolResult other = RunTool({"help", "--completion=fish"}, {});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("--completion=fish: must be bash or zsh"));
+  EXPECT_EQ(other.out, "");
+}
+
+TEST(HelpTest, SaysIfManPagesCannotBeWritten) {
+  const std::filesystem::path file = TestFolder() / "file";
+  WriteTestFile(file, "");
+  const ToolResult result = RunTool({"help", "--man=" + file.string()}, {});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr(file.string()));
+  EXPECT_EQ(ReadTestFile(file), "");
+}
+
 // docs/layers is what the program says.
 TEST(HelpTest, PagesInTheDocumentationAreUpToDate) {
   const std::filesystem::path made = TestFolder() / "layers";

@@ -32,6 +32,18 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments);
 };
 
+inline constexpr char kPurpose[] =
+    "crema trains and runs convolutional networks written in Caffe's language.";
+inline constexpr char kHelpSummary[] =
+    "explain a command, a layer type, a field, the solver or the net";
+
+// All commands but help, which is in crema.cpp.
+const std::vector<Command>& Commands();
+// The command of that name; nullptr if there is none.
+const Command* FindCommand(const std::string& name);
+// The names of all commands, help's first.
+std::vector<std::string> CommandNames();
+
 // Each is defined in the file of its name; the result is the exit status.
 int RunTrain(const std::vector<std::string>& arguments);
 int RunTest(const std::vector<std::string>& arguments);
@@ -43,15 +55,20 @@ int RunMean(const std::vector<std::string>& arguments);
 int RunPlot(const std::vector<std::string>& arguments);
 int RunVersion(const std::vector<std::string>& arguments);
 
-// crema help, without a command's name: the list of layers, a page of the manual, or all pages.
+// crema help, without a command's name: the list of layers, a page of the manual, or with
+// --markdown=FOLDER, --man=FOLDER or --completion=SHELL what the build makes of the manual.
 // `commands` are names that a typing error may have meant.
 void PrintLayerList();
 void PrintManual(const std::vector<std::string>& arguments,
                  const std::vector<std::string>& commands);
 
-// The help text and the flags of convert.
+// The help text, the sources (mnist, ...) and the flags of convert.
 const char* ConvertDetails();
+std::vector<std::string> ConvertSources();
 std::vector<std::string> ConvertFlags();
+
+// The version of crema, as in "0.1".
+const char* Version();
 
 // Throws UsageError if there are arguments beside the flags.
 void TakesNoArguments(const std::vector<std::string>& arguments);

@@ -131,11 +131,10 @@ class ConversionProgress {
 };
 
 const Source& FindSource(const std::vector<std::string>& arguments) {
-  std::vector<std::string> names;
   for (const Source& source : Sources()) {
     if (!arguments.empty() && arguments[0] == source.name) return source;
-    names.push_back(source.name);
   }
+  const std::vector<std::string> names = ConvertSources();
   const std::string known = "one of " + Join(names);
   if (arguments.empty()) throw UsageError("crema convert needs a source, " + known);
   const std::string near = Nearest(arguments[0], names);
@@ -175,6 +174,12 @@ const char* ConvertDetails() {
          "grey for the missing part.\n\n"
          "Options other than --backend apply to imageset and folder; --shuffle_seed also applies "
          "to mnist_pairs.";
+}
+
+std::vector<std::string> ConvertSources() {
+  std::vector<std::string> names;
+  for (const Source& source : Sources()) names.push_back(source.name);
+  return names;
 }
 
 std::vector<std::string> ConvertFlags() {
