@@ -8,6 +8,8 @@ namespace {
 const std::map<std::string, std::string>& Substitutes() {
   static const std::string as_it_is = "crema reads files of all old formats as they are; ";
   static const std::string not_yet = "there is no such command yet; ";
+  static const std::string own_program =
+      "a program of your own can run a net; docs/using_a_trained_net.md shows how";
   static const std::map<std::string, std::string> substitutes = {
       {"caffe", "use crema train, crema test or crema time"},
       {"train_net", "use crema train --solver=FILE"},
@@ -28,9 +30,9 @@ const std::map<std::string, std::string>& Substitutes() {
       {"parse_log", "use crema train --metrics=FILE, which writes JSON, or crema plot LOG"},
       {"plot_training_log", "use crema plot LOG"},
       {"plot_log", "use crema plot LOG"},
-      {"classify", not_yet + "a program of your own can run a net with crema/net/net.h"},
-      {"classification", not_yet + "a program of your own can run a net with crema/net/net.h"},
-      {"detect", not_yet + "a program of your own can run a net with crema/net/net.h"},
+      {"classify", not_yet + own_program},
+      {"classification", "build the example in docs/examples/classify"},
+      {"detect", not_yet + own_program},
       {"train_lenet", "use crema train --solver=models/lenet/solver.prototxt"},
       {"get_mnist", "use data/mnist/get_mnist.sh"},
       {"create_mnist", "use data/mnist/create_mnist.sh"},

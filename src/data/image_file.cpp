@@ -31,16 +31,25 @@ ImageFileDecoder::~ImageFileDecoder() = default;
 ImageFileDecoder::ImageFileDecoder(ImageFileDecoder&&) noexcept = default;
 
 const Image& ImageFileDecoder::Read(const std::string& path, const std::string& where) {
-  State& s = *state_;
   std::string why;
   const Descriptor file = TryOpenForReading(path, Accept::kFile, &why);
   if (!file.ok()) {
     Fail(where, ": the image ", path, " ", why, "; correct its path or root_folder");
   }
+  std::string flaw;
+  const Image& image =
+      Decode(ReadFileBytes(file, path), Concat(where, ": cannot decode the image ", path), &flaw);
+  state_->flaws->Add(flaw, [&] { return where + ": the image " + path; });
+  return image;
+}
+
+const Image& ImageFileDecoder::Decode(std::string_view file, const std::string& failure,
+                                      std::string* flaw) {
+  State& s = *state_;
   DecodeReport report;
-  s.decoded = DecodeImage(ReadFileBytes(file, path), s.flag, &report);
-  if (s.decoded.empty()) Fail(where, ": cannot decode the image ", path, ": ", report.problem);
-  s.flaws->Add(report.flaw, [&] { return where + ": the image " + path; });
+  s.decoded = DecodeImage(file, s.flag, &report);
+  if (s.decoded.empty()) Fail(failure, ": ", report.problem);
+  *flaw = report.flaw;
   if (s.height > 0 && s.width > 0) {
     cv::resize(s.decoded, s.resized, cv::Size(s.width, s.height));
   } else {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/datum.h"
@@ -22,6 +23,10 @@ class ImageFileDecoder {
   // The image is valid until the next call. Throws Error if the file cannot be read; `where`
   // says what asked for it, such as "list.txt:12".
   const Image& Read(const std::string& path, const std::string& where);
+
+  // The same for the bytes of a file. `failure` begins the sentence of an Error: "cannot decode the
+  // image a.png". *flaw tells what is wrong with a file that could be decoded; mostly "".
+  const Image& Decode(std::string_view file, const std::string& failure, std::string* flaw);
 
  private:
   struct State;

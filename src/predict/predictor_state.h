@@ -1,0 +1,80 @@
+// What a predictor works with: a net, and the host's copies of its inputs and outputs.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "crema/net/net.h"
+#include "crema/predict/predictor.h"
+
+namespace crema {
+
+// Its functions promise what those of Predictor do.
+class PredictorState {
+ public:
+  struct Input {
+    std::string name;
+    int blob;
+    Shape shape;
+    std::vector<float> values;
+  };
+  struct Output {
+    Shape shape;
+    std::vector<float> values;
+  };
+
+  PredictorState(const std::string& net_file, const std::string& weights_file,
+                 const PredictorOptions& options);
+  ~PredictorState();
+  PredictorState(const PredictorState&) = delete;
+  PredictorState& operator=(const PredictorState&) = delete;
+
+  std::unique_ptr<PredictorState> Share() const;
+
+  std::vector<std::string> input_names() const;
+  std::vector<std::string> output_names() const;
+  const Net& net() const { return *net_; }
+
+  // Throws Error if there is none of that name, or several and the name is "".
+  size_t FindInput(const std::string& name) const;
+  Input& input(size_t index) { return inputs_[index]; }
+
+  void Set(size_t input, const float* values, const Shape& shape);
+  void Reshape(const std::map<std::string, Shape>& shapes);
+  void SetBatch(int64_t batch);
+  void Run();
+  // By name; both are there until the next Run.
+  const std::pair<const std::string, Output>& ReadOutput(const std::string& name);
+
+ private:
+  struct ToShare {};
+  PredictorState(const PredictorState& lender, ToShare);
+
+  void Build(const Net* lender);
+  void FindInputsAndOutputs();
+  void LoadWeights(const std::string& path);
+  std::unique_lock<std::mutex> TakeTurn() const;
+  std::vector<float> Zeros(const std::string& input, const Shape& shape) const;
+  std::string OutputName(const std::string& name) const;
+  const Blob& FindOutput(const std::string& name) const;
+
+  std::string file_;  // of the net, which begins the sentences of errors
+  PredictorOptions options_;
+  std::shared_ptr<const proto::NetParameter> config_;
+  std::shared_ptr<Device> device_;
+  // Those who share weights share the device too, and a GPU's queue takes one of them at a time.
+  std::shared_ptr<std::mutex> turns_;
+  // The net shares the weights of these, which must live as long.
+  std::vector<std::shared_ptr<const Net>> lenders_;
+  std::shared_ptr<Net> net_;
+  std::vector<Input> inputs_;
+  std::vector<std::pair<std::string, int>> outputs_;  // names and blobs
+  bool has_run_ = false;
+  std::map<std::string, Output> read_;  // those outputs of the last Run that somebody asked for
+};
+
+}  // namespace crema

@@ -1,0 +1,62 @@
+#include "predict/read_net.h"
+
+#include <algorithm>
+
+#include "crema.pb.h"
+#include "crema/base/error.h"
+#include "crema/layer/registry.h"
+#include "net/passes.h"
+#include "schema/upgrade.h"
+
+namespace crema {
+namespace {
+
+constexpr char kInputType[] = "Input";
+
+bool IsKnownType(const std::string& type) {
+  const std::vector<std::string> types = LayerTypes(DeviceKind::kCpu);
+  return std::find(types.begin(), types.end(), type) != types.end();
+}
+
+// `net` has only the layers of phase TEST. What else is wrong with them, the net says itself.
+void CheckHasInputs(const std::string& path, const proto::NetParameter& net) {
+  const proto::LayerParameter* source = nullptr;
+  for (const proto::LayerParameter& layer : net.layer()) {
+    if (layer.type() == kInputType) return;
+    if (source == nullptr && layer.bottom_size() == 0) source = &layer;
+  }
+  if (source == nullptr || !IsKnownType(source->type())) return;
+  const std::string top = source->top_size() > 0 ? source->top(0) : "data";
+  Fail(path, ": the net has no inputs in phase TEST, because its layer '", source->name(), "' (",
+       source->type(), ") gets its data itself; use the net's deploy file, or put an Input layer ",
+       "in its place: layer { name: '", source->name(), "' type: 'Input' top: '", top,
+       "' input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } } }");
+}
+
+void OverrideBatch(int64_t batch, proto::NetParameter* net) {
+  for (proto::LayerParameter& layer : *net->mutable_layer()) {
+    if (layer.type() != kInputType) continue;
+    for (proto::BlobShape& shape : *layer.mutable_input_param()->mutable_shape()) {
+      if (shape.dim_size() > 0) shape.set_dim(0, batch);
+    }
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const proto::NetParameter> ReadNetToRun(const std::string& path,
+                                                        const PredictorOptions& options) {
+  auto net = std::make_shared<proto::NetParameter>();
+  for (const std::string& change : ReadNetFile(path, net.get())) {
+    if (options.log) options.log(Concat(path, ": ", change));
+  }
+  net->mutable_state()->set_phase(proto::TEST);
+  net->mutable_state()->set_level(options.level);
+  for (const std::string& stage : options.stages) net->mutable_state()->add_stage(stage);
+  if (!options.engine.empty()) net->set_engine(options.engine);
+  if (options.batch > 0) OverrideBatch(options.batch, net.get());
+  CheckHasInputs(path, FilterLayers(*net));
+  return net;
+}
+
+}  // namespace crema
