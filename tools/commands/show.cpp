@@ -28,8 +28,8 @@ void Print(const Graph& graph, const std::string& device) {
   std::cout << "net '" << graph.name << "', phase "
             << (graph.phase == Phase::kTrain ? "TRAIN" : "TEST") << ", " << ToString(graph.dtype)
             << ", on the " << device << "\n\n";
-  if (!FLAGS_summary) std::cout << DescribeLayers(graph, TerminalWidth()) << "\n";
-  if (FLAGS_engines) std::cout << DescribeEngines(graph, TerminalWidth()) << "\n";
+  if (!FLAGS_summary) std::cout << DescribeLayers(graph, OutputWidth()) << "\n";
+  if (FLAGS_engines) std::cout << DescribeEngines(graph, OutputWidth()) << "\n";
   std::cout << DescribeTotals(graph, memory);
 }
 
