@@ -102,6 +102,7 @@ class Collector {
 
   void Finish() {
     if (writer_.count() == 0) {
+      if (left_out_ == 1) Fail("the only image cannot be used: ", reasons_[0]);
       Fail("none of the ", left_out_, " images can be used; the first: ", reasons_[0]);
     }
     writer_.Finish();
@@ -148,7 +149,7 @@ class Collector {
   void ListWhatIsLeftOut() const {
     if (left_out_ == 0) return;
     LOG(WARNING) << "Skipped " << left_out_ << " of " << left_out_ + writer_.count()
-                 << " images because they cannot be used:";
+                 << " images because " << (left_out_ == 1 ? "it" : "they") << " cannot be used:";
     for (const std::string& reason : reasons_) LOG(WARNING) << "    " << reason;
     if (left_out_ > reasons_.size()) {
       LOG(WARNING) << "    and " << left_out_ - reasons_.size() << " more";

@@ -1,6 +1,7 @@
 // MemoryData: batches from memory, given by the program; see memory_source.h.
 #include <limits>
 
+#include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/memory_source.h"
@@ -41,10 +42,11 @@ class MemoryDataLayer : public Layer, public MemorySource {
   void SetData(std::vector<float> values, std::vector<float> labels) override {
     const auto items = static_cast<int64_t>(labels.size());
     if (items == 0 || items % batch_[0] != 0) {
-      Fail("got ", items, " items, but needs a multiple of the batch size, ", batch_[0]);
+      Fail("got ", Counted(items, "item"), ", but needs a multiple of the batch size, ", batch_[0]);
     }
     if (static_cast<int64_t>(values.size()) != items * batch_.CountFrom(1)) {
-      Fail("got ", values.size(), " values for ", items, " items of ", batch_.CountFrom(1));
+      Fail("got ", Counted(values.size(), "value"), " for ", Counted(items, "item"), " of ",
+           batch_.CountFrom(1));
     }
     values_ = std::move(values);
     labels_ = std::move(labels);

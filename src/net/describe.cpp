@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <sstream>
 
+#include "base/counted.h"
 #include "base/numbers.h"
 #include "base/strings.h"
 #include "net/passes.h"
@@ -253,10 +254,11 @@ std::string DescribeTotals(const Graph& graph, const NetMemory& memory) {
 std::string DescribeBriefly(const Graph& graph, const NetMemory& memory, size_t their_arena) {
   const auto recomputed = std::count_if(graph.layers.begin(), graph.layers.end(),
                                         [](const LayerNode& node) { return node.recomputes; });
-  const std::string size = Concat(
-      "net '", graph.name, "', phase ", PhaseName(graph), ": ", graph.layers.size(), " layers",
-      recomputed > 0 ? Concat(" (", recomputed, " recomputed)") : "", ", ", LearnedOf(graph),
-      " learned parameters, ", ShortCount(FlopsOf(graph) / 2), " multiply-adds per pass, ");
+  const std::string size = Concat("net '", graph.name, "', phase ", PhaseName(graph), ": ",
+                                  Counted(graph.layers.size(), "layer"),
+                                  recomputed > 0 ? Concat(" (", recomputed, " recomputed)") : "",
+                                  ", ", Counted(LearnedOf(graph), "learned parameter"), ", ",
+                                  ShortCount(FlopsOf(graph) / 2), " multiply-adds per pass, ");
   if (their_arena == 0) {
     return Concat(size, "memory ", Bytes(memory.Total()), " (parameters ", Bytes(memory.params),
                   ", parameter gradients ", Bytes(memory.param_gradients), ", layer state ",

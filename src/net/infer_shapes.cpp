@@ -2,6 +2,7 @@
 #include <new>
 #include <set>
 
+#include "base/counted.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
@@ -113,8 +114,7 @@ class GraphBuilder {
     const std::string wanted = max < 0      ? Concat("at least ", min)
                                : min == max ? Concat(min)
                                             : Concat(min, " to ", max);
-    Fail(LayerTitle(layer), ": has ", count, " ", what, count == 1 ? "" : "s", ", expected ",
-         wanted);
+    Fail(LayerTitle(layer), ": has ", Counted(count, what), ", expected ", wanted);
   }
 
   static void CheckCounts(const proto::LayerParameter& config, const LayerNode& node) {
@@ -124,7 +124,7 @@ class GraphBuilder {
     CheckCount(*node.layer, "top", config.top_size(), min_tops, traits.max_tops);
     if (config.propagate_down_size() > 0 && config.propagate_down_size() != config.bottom_size()) {
       Fail(LayerTitle(*node.layer), ": has ", config.propagate_down_size(), " propagate_down for ",
-           config.bottom_size(), " bottoms; give one per bottom, or none");
+           Counted(config.bottom_size(), "bottom"), "; give one per bottom, or none");
     }
   }
 
@@ -144,8 +144,9 @@ class GraphBuilder {
     const int wanted =
         node->traits.adds_missing_tops ? std::max(named, node->traits.min_tops) : named;
     if (static_cast<int>(node->plan.tops.size()) < wanted) {
-      Fail(LayerTitle(*node->layer), ": has ", wanted, " tops, but its Plan gives the shapes of ",
-           node->plan.tops.size(), "; correct its Plan or its traits");
+      Fail(LayerTitle(*node->layer), ": has ", Counted(wanted, "top"),
+           ", but its Plan gives the shapes of ", node->plan.tops.size(),
+           "; correct its Plan or its traits");
     }
     for (int t = 0; t < wanted; ++t) {
       const std::string name =
@@ -221,7 +222,7 @@ class GraphBuilder {
                           int tops) {
     if (config.loss_weight_size() > 0 && config.loss_weight_size() != tops) {
       Fail("layer '", config.name(), "' (", config.type(), "): has ", config.loss_weight_size(),
-           " loss_weight for ", tops, tops == 1 ? " top" : " tops", "; give one per top, or none");
+           " loss_weight for ", Counted(tops, "top"), "; give one per top, or none");
     }
     if (top < config.loss_weight_size()) return config.loss_weight(top);
     return traits.is_loss && top == 0 ? 1.0f : 0.0f;
@@ -230,8 +231,9 @@ class GraphBuilder {
   void AddParams(const proto::LayerParameter& config, LayerNode* node) {
     const int count = static_cast<int>(node->plan.params.size());
     if (config.param_size() > count) {
-      Fail(LayerTitle(*node->layer), ": has ", config.param_size(), " param entries but only ",
-           count, " parameter blobs; remove some");
+      Fail(LayerTitle(*node->layer), ": has ",
+           Counted(config.param_size(), "param entry", "param entries"), " but only ",
+           Counted(count, "parameter blob"), "; remove some");
     }
     for (int p = 0; p < count; ++p) {
       ParamNode param;

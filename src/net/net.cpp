@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/layer/carries_state.h"
@@ -114,8 +115,8 @@ void Net::CheckCanShare(const Net& other) const {
     if (theirs == learners.end() || mine.params.empty()) continue;
     const size_t count = theirs->second->params.size();
     if (mine.params.size() == count) continue;
-    Fail(LayerTitle(*mine.layer), ": has ", mine.params.size(), " parameter blobs here and ", count,
-         " in the net it shares weights with; make the two layers equal");
+    Fail(LayerTitle(*mine.layer), ": has ", Counted(mine.params.size(), "parameter blob"),
+         " here and ", count, " in the net it shares weights with; make the two layers equal");
   }
 }
 

@@ -212,7 +212,7 @@ TEST_P(ConvertImagesTest, TypesThatCannotHoldTheChannelsAreRefused) {
   ImageOptions options;
   options.gray = true;
   options.encode_type = "webp";
-  Refuses(options, {"a.png", "cannot be stored as 'webp' with 1 channels", "--encode_type"});
+  Refuses(options, {"a.png", "cannot be stored as 'webp' with 1 channel;", "--encode_type"});
 }
 
 TEST_P(ConvertImagesTest, RedGreenBlue) {
@@ -239,7 +239,7 @@ TEST_P(ConvertImagesTest, StopsAtABadImage) {
   WriteAll(temp_ / "list", list);
   LogCapture log;
   Refuses({}, {"list:2: ", "in/cut.png", "--skip_bad"});
-  EXPECT_EQ(log.With("removing the 1 records written so far").size(), 1u);
+  EXPECT_EQ(log.With("removing the 1 record written so far").size(), 1u);
 }
 
 TEST_P(ConvertImagesTest, LeavesOutBadImagesIfAsked) {

@@ -136,7 +136,7 @@ TEST_P(NetTest, BorrowersMustFit) {
                            "inner_product_param { num_output: 5 bias_term: false }")),
             on, options);
       },
-      {"'p' (InnerProduct)", "1 parameter blobs", "2"});
+      {"'p' (InnerProduct)", "1 parameter blob ", "2"});
 }
 
 TEST_P(NetTest, WrongInputIsReportedAfterThePass) {

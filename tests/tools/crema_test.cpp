@@ -102,7 +102,7 @@ TEST_F(ToolTest, TestTakesEachRecordOnce) {
   EXPECT_THAT(whole.err, testing::Not(HasSubstr("Batch 3")));
   Write("net.prototxt", With(Read("net.prototxt"), "batch_size: 4", "batch_size: 11"));
   const ToolResult one = Run(words);
-  EXPECT_THAT(one.err, HasSubstr("One pass over 11 records: 1 batches of 11\n"));
+  EXPECT_THAT(one.err, HasSubstr("One pass over 11 records: 1 batch of 11\n"));
   EXPECT_NEAR(ResultOf(whole, "accuracy"), ResultOf(one, "accuracy"), 1e-6);
   EXPECT_NEAR(ResultOf(whole, "loss"), ResultOf(one, "loss"), 1e-5);
   Write("net.prototxt", With(Read("net.prototxt"), "batch_size: 11", "batch_size: 100"));

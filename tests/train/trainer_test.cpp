@@ -316,7 +316,9 @@ TEST_F(TrainerTest, ListsWhatBecameOfTheWeights) {
   WriteWeights(Path("b"), "elsewhere", 5);
   LogCapture log;
   MakeTrainer(Solver("weights: '" + Path("a") + "'"));
-  const auto table = log.With("Weights: 1 layers copied, 0 skipped, 0 left out");
+  const auto table = log.With(
+      "Weights: 1 layer copied, 0 layers of the file not in the net, 0 layers of the net not in "
+      "the file");
   ASSERT_EQ(table.size(), 1u);
   EXPECT_TRUE(Contains(table[0], "fc (2x3, 2)"));
   const std::string error = SolverError("weights: '" + Path("b") + "'");

@@ -91,8 +91,8 @@ std::string PresentName(const std::string& curve) {
   constexpr char kTest[] = "test";
   const size_t number = sizeof kTest - 1;
   const size_t end = curve.find_first_not_of("0123456789", number);
-  const bool is_old = curve.rfind(kTest, 0) == 0 && end != number && end != std::string::npos &&
-                      curve[end] == '/';
+  const bool is_old =
+      curve.rfind(kTest, 0) == 0 && end != number && end != std::string::npos && curve[end] == '/';
   return is_old ? Concat("test_", curve.substr(number)) : curve;
 }
 
@@ -171,11 +171,13 @@ std::string NoteOf(const Figure& figure, size_t left_out, size_t nameless) {
   std::string note = !dashed ? "" : solid ? "solid: training; dashed: test" : "dashed: test";
   if (left_out > 0) {
     note += note.empty() ? "" : "; ";
-    note += Concat(left_out, " more curves are not shown: choose with --metric");
+    note += Concat(left_out, " more ", left_out == 1 ? "curve is" : "curves are",
+                   " not shown: choose with --metric");
   }
   if (nameless > 0) {
     note += note.empty() ? "" : "; ";
-    note += Concat("the names of ", nameless, " more files are not shown");
+    note += nameless == 1 ? "the name of 1 more file is not shown"
+                          : Concat("the names of ", nameless, " more files are not shown");
   }
   return note;
 }
@@ -184,8 +186,7 @@ Figure MakeFigure(const std::vector<Run>& runs) {
   Figure figure;
   figure.x_unit = FLAGS_x == "time" ? XUnit::kTime : XUnit::kIterations;
   figure.runs = LegendOf(runs);
-  std::vector<PanelNames> chosen =
-      FLAGS_metric.empty() ? ChoosePanels(runs) : PanelsFromFlag(runs);
+  std::vector<PanelNames> chosen = FLAGS_metric.empty() ? ChoosePanels(runs) : PanelsFromFlag(runs);
   const size_t left_out = chosen.size() - std::min(chosen.size(), kMostPanels);
   chosen.resize(chosen.size() - left_out);
   for (const PanelNames& names : chosen) {

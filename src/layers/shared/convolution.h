@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/layer.h"
@@ -227,8 +228,8 @@ class ConvolutionBase : public Layer {
 
   void CheckBottoms(const std::vector<Shape>& bottoms) const {
     if (static_cast<int>(bottoms.size()) != config().top_size()) {
-      Fail("has ", bottoms.size(), " bottoms and ", config().top_size(),
-           " tops; each bottom needs its own top");
+      Fail("has ", Counted(bottoms.size(), "bottom"), " and ", Counted(config().top_size(), "top"),
+           "; each bottom needs its own top");
     }
     for (const Shape& shape : bottoms) {
       if (shape != bottoms[0]) {
