@@ -234,9 +234,48 @@ TEST_F(ToolTest, MistakesInTheNet) {
 
 TEST_F(ToolTest, MistakesInTheSolver) {
   Write("solver.prototxt", With(kSolver, "\"fixed\"", "\"fixd\""));
-  ExpectError({"train", "--solver=solver.prototxt"}, {"lr_policy", "'fixd'", "'fixed'"});
+  ExpectError({"train", "--solver=solver.prototxt"},
+              {"crema: solver.prototxt: ", "lr_policy", "'fixd'", "'fixed'"});
   Write("solver.prototxt", With(kSolver, "test_interval: 5", ""));
   ExpectError({"train", "--solver=solver.prototxt"}, {"test_interval"});
+}
+
+// Which file a layer is in, and which net: a solver may have several.
+TEST_F(ToolTest, MistakesNameTheFileOfTheNet) {
+  Write("wrong.prototxt", With(kNet, "num_output: 5", "num_output: 0"));
+  ExpectError({"show", "--model=wrong.prototxt"},
+              {"crema: wrong.prototxt, phase TRAIN: layer 'fc' (InnerProduct): "});
+  for (const std::string phase : {"TRAIN", "TEST"}) {
+    ExpectError({"time", "--model=wrong.prototxt", "--phase=" + phase},
+                {"crema: wrong.prototxt, phase " + phase + ": ", "layer 'fc' (InnerProduct): "});
+  }
+  ExpectError({"test", "--model=wrong.prototxt", "--weights=x.caffemodel"},
+              {"crema: wrong.prototxt, phase TEST: layer 'fc' (InnerProduct): "});
+  Write("solver.prototxt", With(kSolver, "net.prototxt", "wrong.prototxt"));
+  ExpectError({"train", "--solver=solver.prototxt"},
+              {"crema: wrong.prototxt, training net: layer 'fc' (InnerProduct): "});
+}
+
+TEST_F(ToolTest, MistakesNameTheTestNet) {
+  const auto expect = [&](const std::string& solver, const std::string& beginning) {
+    Write("solver.prototxt", With(kSolver, "test_iter: 2\n", solver));
+    ExpectError({"train", "--solver=solver.prototxt"}, {"crema: " + beginning});
+  };
+  Write("wrong.prototxt", With(kNet, "bottom: \"data\"", "bottom: \"dta\""));
+  const std::string files = "test_net: 'net.prototxt' test_net: 'wrong.prototxt' ";
+  expect(files + "test_iter: 1 test_iter: 1\n",
+         "wrong.prototxt, test net #1: layer 'fc' (InnerProduct): ");
+  // The numbers are those of the log: nets without batches count.
+  expect(files + "test_iter: 0 test_iter: 1\n", "wrong.prototxt, test net #1: layer ");
+  // One file, whose layers depend on the stage.
+  Write("net.prototxt", std::string(kNet) +
+                            "layer { name: 'top5' type: 'Accuracy' bottom: 'fcc' bottom: 'label' "
+                            "top: 'top5' include { phase: TEST stage: 'five' } }");
+  expect("test_iter: 1 test_iter: 1 test_state {} test_state { stage: 'five' }\n",
+         "net.prototxt, test net #1, stage five: layer 'top5' (Accuracy): ");
+  // A net in the solver has no file.
+  expect("test_iter: 1 test_net_param { layer { name: 'x' type: 'ReLU' bottom: 'y' top: 'x' } }\n",
+         "test net #0: layer 'x' (ReLU): ");
 }
 
 TEST_F(ToolTest, LabelsOutOfRange) {
@@ -342,7 +381,8 @@ TEST_F(ToolTest, ListsWithoutNames) {
   ExpectUsageError({"test", "--model=net.prototxt", "--weights=a", "--stage=,"}, {"--stage=,"});
   ExpectUsageError({"train", "--solver=solver.prototxt", "--stage=a,,b"}, {"--stage=a,,b"});
   Write("solver.prototxt", std::string(kSolver) + "weights: ',,'\n");
-  ExpectError({"train", "--solver=solver.prototxt"}, {"solver: weights is ',,'", "missing"});
+  ExpectError({"train", "--solver=solver.prototxt"},
+              {"solver.prototxt: weights is ',,'", "missing"});
   Write("solver.prototxt", kSolver);
   ASSERT_EQ(Run({"train", "--solver=solver.prototxt", "--metrics=curves"}).status, 0);
   ExpectUsageError({"plot", "curves", "--metric=loss,"}, {"--metric=loss,"});

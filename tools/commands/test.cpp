@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/counted.h"
+#include "base/in_source.h"
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
@@ -144,8 +145,10 @@ int RunTest(const std::vector<std::string>& arguments) {
   const bool asks_number = !gflags::GetCommandLineFlagInfoOrDie("iterations").is_default;
   proto::NetParameter config = NetFromFlags(Phase::kTest);
   const std::shared_ptr<Device> device = DeviceFromFlags();
-  CheckMemoryToRun(config, device->kind(), OptionsFromFlags(), MemoryOfDevice(*device));
-  auto net = std::make_unique<Net>(config, device, OptionsFromFlags());
+  auto net = InSource(TitleOfNetFromFlags(Phase::kTest), [&] {
+    CheckMemoryToRun(config, device->kind(), OptionsFromFlags(), MemoryOfDevice(*device));
+    return std::make_unique<Net>(config, device, OptionsFromFlags());
+  });
   CheckNoOpenInputs(*net,
                     "test reads its data from layers such as Data or ImageData, so use a net that "
                     "has one (usually called train_val.prototxt)");

@@ -131,9 +131,7 @@ proto::SolverParameter SolverFromFlags() {
   return solver;
 }
 
-}  // namespace
-
-int RunTrain(const std::vector<std::string>& arguments) {
+int Train(const std::vector<std::string>& arguments) {
   SignalWatcher signals(ToAction("sigint_effect", FLAGS_sigint_effect),
                         ToAction("sighup_effect", FLAGS_sighup_effect),
                         ToAction("sigterm_effect", FLAGS_sigterm_effect));
@@ -168,6 +166,18 @@ int RunTrain(const std::vector<std::string>& arguments) {
   const bool done = trainer.Train();
   // Who sends SIGTERM (a cluster) wants to tell "stopped" from "done"; Ctrl-C is 0, as in Caffe.
   return !done && signals.stopped_by() == SIGTERM ? 128 + SIGTERM : 0;
+}
+
+}  // namespace
+
+int RunTrain(const std::vector<std::string>& arguments) {
+  try {
+    return Train(arguments);
+  } catch (const Error& error) {
+    const std::string text = error.what(), solver = "solver: ";
+    if (text.rfind(solver, 0) != 0) throw;
+    Fail(FLAGS_solver, ": ", text.substr(solver.size()));  // which the library does not know
+  }
 }
 
 }  // namespace crema
