@@ -231,6 +231,23 @@ std::vector<Entry> ReadEntries(const std::string& list) {
   return entries;
 }
 
+// With a wrong root no image is there, which is no matter of bad images.
+void CheckRoot(const std::string& root, const std::string& list,
+               const std::vector<Entry>& entries) {
+  const auto is_missing = [](const std::string& path) {
+    std::error_code ignored;
+    return fs::status(path, ignored).type() == fs::file_type::not_found;
+  };
+  const bool all = std::all_of(entries.begin(), entries.end(),
+                               [&](const Entry& entry) { return is_missing(root + entry.path); });
+  if (!all) return;
+  const std::string& first = entries[0].path;
+  const bool is_whole = first[0] == '/' && !is_missing(first);
+  Fail(list, ": none of its images is there; the first was looked for as '", root + first,
+       "', which is ROOT and its path in the list; ",
+       is_whole ? "the paths are complete, so use / as ROOT" : "correct ROOT or the list");
+}
+
 bool IsImageName(const fs::path& path) {
   static const std::vector<std::string> types = {"jpg", "png", "bmp", "ppm",
                                                  "pgm", "pbm", "tif", "webp"};
@@ -258,6 +275,7 @@ uint64_t ConvertImageSet(const std::string& root, const std::string& list_file,
                          const StopRequest& stop) {
   CheckOptions(options);
   std::vector<Entry> entries = ReadEntries(list_file);
+  CheckRoot(WithSlash(root), list_file, entries);
   RecordWriter writer(backend, database);
   return WriteImages(WithSlash(root), std::move(entries), options, stop, &writer);
 }

@@ -164,9 +164,9 @@ class GraphBuilder {
     const bool in_place =
         t < config.bottom_size() && t < config.top_size() && config.bottom(t) == name;
     if (in_place) return AddTopInPlace(node, t);
-    if (!made_.insert(name).second) {
-      Fail(LayerTitle(*node.layer), ": its top '", name,
-           "' is already produced by another layer; rename it");
+    const auto made = made_.emplace(name, graph_.layers.size() - 1);
+    if (!made.second) {
+      FailTwice(name, *graph_.layers[made.first->second].layer, *node.layer);
     }
     const int index = AddBlob(name, node.plan.tops[t]);
     BlobNode& blob = graph_.blobs[index];
@@ -174,6 +174,15 @@ class GraphBuilder {
     if (node.traits.tops_share_bottom_diff) blob.shares_diff_with = node.bottoms[0];
     needed_[index] = NeedsItsTop(node, false);
     return index;
+  }
+
+  [[noreturn]] static void FailTwice(const std::string& top, const Layer& first,
+                                     const Layer& second) {
+    const bool both_begin = first.config().bottom_size() == 0 && second.config().bottom_size() == 0;
+    Fail(LayerTitle(second), ": its top '", top, "' is already produced by ", LayerTitle(first),
+         both_begin ? "; if one is for training and the other for testing, add include { phase: "
+                      "TRAIN } to the one and include { phase: TEST } to the other; else rename it"
+                    : "; rename it");
   }
 
   // The bottom, or a blob of its own where a layer below needs what the bottom holds.
@@ -296,8 +305,8 @@ class GraphBuilder {
   DeviceKind device_;
   bool backward_;
   Graph graph_;
-  std::map<std::string, int> unread_;  // blobs that no layer has read yet
-  std::set<std::string> made_;
+  std::map<std::string, int> unread_;   // blobs that no layer has read yet
+  std::map<std::string, size_t> made_;  // by blob: the layer that makes it
   std::vector<bool> needed_;  // by blob: whether the layer that wrote it last needs it later
   std::map<std::string, int> owners_;  // shared parameters by name
   std::map<int, bool> explicit_lr_, explicit_decay_;
