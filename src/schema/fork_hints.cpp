@@ -176,8 +176,7 @@ const FieldHint kFieldHints[] = {
 
 constexpr const char* kDepthwise =
     "write type: \"Convolution\", and set group in convolution_param to the number of channels of "
-    "its "
-    "bottom, which num_output usually is";
+    "its bottom, which num_output usually is";
 constexpr const char* kRelu6 = "write type: \"Clip\" with clip_param { min: 0 max: 6 }";
 
 struct TypeHint {
