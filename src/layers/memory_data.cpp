@@ -16,10 +16,10 @@ class MemoryDataLayer : public Layer, public MemorySource {
   MemoryDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::MemoryDataParameter& p = config.memory_data_param();
     constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
-    CheckRange(Title() + ": batch_size", p.batch_size(), 1, kMost);
-    CheckRange(Title() + ": channels", p.channels(), 1, kMost);
-    CheckRange(Title() + ": height", p.height(), 1, kMost);
-    CheckRange(Title() + ": width", p.width(), 1, kMost);
+    CheckGiven(Title() + ": batch_size", p.has_batch_size(), p.batch_size(), 1, kMost);
+    CheckGiven(Title() + ": channels", p.has_channels(), p.channels(), 1, kMost);
+    CheckGiven(Title() + ": height", p.has_height(), p.height(), 1, kMost);
+    CheckGiven(Title() + ": width", p.has_width(), p.width(), 1, kMost);
     if (config.has_transform_param()) {
       Fail("transform_param is not supported; remove it, and transform the data before SetData");
     }

@@ -354,7 +354,7 @@ struct BadCase {
 TEST(ConvolutionErrorTest, SaysWhatIsWrong) {
   const std::vector<Shape> image = {{1, 4, 5, 5}};
   const std::vector<BadCase> cases = {
-      {"kernel_size: 3", image, {"layer 'test' (Convolution)", "num_output is 0"}},
+      {"kernel_size: 3", image, {"layer 'test' (Convolution)", "num_output is missing"}},
       {"num_output: 2", image, {"kernel_size is missing"}},
       {"num_output: 2 kernel_size: 0", image, {"kernel_size is 0"}},
       {"num_output: 2 kernel_size: 4294967295", image, {"kernel_size is 4294967295"}},

@@ -204,7 +204,7 @@ class ConvolutionBase : public Layer {
  public:
   ConvolutionBase(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::ConvolutionParameter& p = options();
-    CheckRange(Title() + ": num_output", p.num_output(), 1, 1 << 24);
+    CheckGiven(Title() + ": num_output", p.has_num_output(), p.num_output(), 1, 1 << 24);
     CheckRange(Title() + ": group", p.group(), 1, p.num_output());
     if (p.num_output() % p.group() != 0) {
       Fail("num_output is ", p.num_output(), ", which is not divisible by group, ", p.group());

@@ -115,7 +115,7 @@ class RecurrentLayer : public Layer, public CarriesState {
   RecurrentLayer(const proto::LayerParameter& config, Phase phase, int hidden, int sums_per_unit)
       : Layer(config, phase), hidden_(hidden), sums_per_unit_(sums_per_unit) {
     const proto::RecurrentParameter& param = config.recurrent_param();
-    CheckRange(Title() + ": num_output", param.num_output(), 1, 1 << 24);
+    CheckGiven(Title() + ": num_output", param.has_num_output(), param.num_output(), 1, 1 << 24);
     const int exposed = param.expose_hidden() ? hidden : 0;
     has_static_ = config.bottom_size() > 2 + exposed;
     if (config.bottom_size() < 2 + exposed || config.bottom_size() > 3 + exposed) {
