@@ -165,9 +165,7 @@ class GraphBuilder {
         t < config.bottom_size() && t < config.top_size() && config.bottom(t) == name;
     if (in_place) return AddTopInPlace(node, t);
     const auto made = made_.emplace(name, graph_.layers.size() - 1);
-    if (!made.second) {
-      FailTwice(name, *graph_.layers[made.first->second].layer, *node.layer);
-    }
+    if (!made.second) FailTwice(name, *graph_.layers[made.first->second].layer, node, t);
     const int index = AddBlob(name, node.plan.tops[t]);
     BlobNode& blob = graph_.blobs[index];
     if (node.traits.tops_share_bottom_data) blob.shares_data_with = node.bottoms[0];
@@ -176,9 +174,16 @@ class GraphBuilder {
     return index;
   }
 
-  [[noreturn]] static void FailTwice(const std::string& top, const Layer& first,
-                                     const Layer& second) {
-    const bool both_begin = first.config().bottom_size() == 0 && second.config().bottom_size() == 0;
+  // `first` makes the blob `top`, which is also the t-th top of the layer of `node`.
+  [[noreturn]] void FailTwice(const std::string& top, const Layer& first, const LayerNode& node,
+                              int t) const {
+    const Layer& second = *node.layer;
+    const bool follows = t < static_cast<int>(node.bottoms.size());
+    if (follows && NameInText(graph_, node.bottoms[t]) == top) {
+      Fail(LayerTitle(second), ": cannot change its bottom '", top,
+           "' in place, because another layer reads it, too; rename the top");
+    }
+    const bool both_begin = first.config().bottom_size() + second.config().bottom_size() == 0;
     Fail(LayerTitle(second), ": its top '", top, "' is already produced by ", LayerTitle(first),
          both_begin ? "; if one is for training and the other for testing, add include { phase: "
                       "TRAIN } to the one and include { phase: TEST } to the other; else rename it"

@@ -100,7 +100,8 @@ TEST(InferShapesTest, ATopThatIsAnotherBottomIsNotInPlace) {
 TEST(InferShapesTest, ABlobWithAnotherReaderCannotBeChangedInPlace) {
   ExpectBuildError(kInput + Product("p", "x", "y", 4) + Product("q", "y", "z", 4) +
                        Layer("r", "ReLU", {"y"}, {"y"}),
-                   {"layer 'r' (ReLU)", "top 'y'", "already"});
+                   {"layer 'r' (ReLU): cannot change its bottom 'y' in place, because another "
+                    "layer reads it, too; rename the top"});
 }
 
 TEST(InferShapesTest, ALayerThatCannotRunInPlace) {

@@ -149,6 +149,15 @@ TEST_P(NetTest, WrongInputIsReportedAfterThePass) {
   ExpectError([&] { net->CheckAfterForward(); }, {"SoftmaxWithLoss", "3"});
 }
 
+// Two layers read the labels, so that each has a copy, of another name.
+TEST_P(NetTest, WrongInputIsNamedAsInTheText) {
+  const auto net = MakeNet(kNet, On());
+  SetInputs(*net);
+  SetBlob(*net, "label", {0, 3, 1});
+  net->Forward(0);
+  ExpectError([&] { net->CheckAfterForward(); }, {": its bottom 'label' holds 1 label outside"});
+}
+
 TEST_P(NetTest, TellsItsPlan) {
   const std::string text = MakeNet("name: 'small' " + kNet, On())->Describe();
   for (const char* part :
