@@ -10,7 +10,7 @@ namespace {
 // Up to two axes both layouts are the same, and called plain.
 bool HasLayout(const BlobNode& blob) { return blob.shape.rank() > 2; }
 
-const std::string kBefore = " before";
+constexpr char kBefore[] = " before";
 
 // The type of a layer that changes the layout.
 std::string TypeOfChange(Layout to) { return Concat("(to ", ToString(to), ")"); }
@@ -147,7 +147,8 @@ std::string NameWithoutLayout(std::string name) {
     if (at == std::string::npos) continue;
     name.resize(at);
     const size_t before = name.rfind(kBefore);
-    if (before != std::string::npos && before + kBefore.size() == name.size()) name.resize(before);
+    const size_t length = sizeof kBefore - 1;
+    if (before != std::string::npos && before + length == name.size()) name.resize(before);
   }
   return name;
 }
