@@ -107,6 +107,19 @@ TEST_F(ToolTest, FlagsOfCaffesOtherCommandsAreIgnoredWithOneWarning) {
   ExpectUsageError({"time", "--model=net.prototxt", "--weigths=x"}, {"did you mean --weights?"});
 }
 
+TEST_F(ToolTest, WrongValuesOfFlagsSayWhatIsExpected) {
+  const std::string integer = ": the value must be an integer from -2147483648 to 2147483647";
+  for (const std::string value : {"abc", "", "1.5", "3000000000", "10x"}) {
+    ExpectUsageError({"time", "--model=net.prototxt", "--iterations=" + value},
+                     {"--iterations=" + value + integer});
+  }
+  ExpectUsageError({"show", "--model=net.prototxt", "--summary=maybe"},
+                   {"--summary=maybe: the value must be true or false"});
+  ExpectUsageError(
+      {"convert", "folder", "a", "b", "--shuffle_seed=-1"},
+      {"--shuffle_seed=-1: the value must be an integer from 0 to 18446744073709551615"});
+}
+
 TEST_F(ToolTest, FlagsTakeTheFormsOfGflags) {
   Write("flags", "# for timing\n--iterations=1\n\n  --model=net.prototxt  \n--nologtostderr\n");
   EXPECT_EQ(Run({"time", "--flagfile=flags"}).status, 0);
@@ -201,6 +214,18 @@ TEST_F(ToolTest, MissingFiles) {
   Write("solver.prototxt", With(kSolver, "net.prototxt", "gone.prototxt"));
   ExpectError({"train", "--solver=solver.prototxt"}, {"gone.prototxt: ", "No such file"});
   ExpectError({"train", "--solver=."}, {"folder"});
+}
+
+// A command that has a database on its line has no `source`.
+TEST_F(ToolTest, MeanNamesWhatItWasGiven) {
+  for (const std::string backend : {"lmdb", "leveldb"}) {
+    const ToolResult result = Run({"mean", "t/none", "--backend=" + backend, "--minloglevel=2"});
+    EXPECT_EQ(result.err, std::string("crema: ") + (backend == "lmdb" ? "LMDB" : "LevelDB") +
+                              " 't/none' could not be opened: there is no such folder; the path is "
+                              "relative to the current one\n");
+  }
+  ExpectError({"mean", "/none"}, {"LMDB '/none' could not be opened: there is no such folder\n"});
+  ExpectError({"mean", ""}, {"the path of the LMDB is empty"});
 }
 
 TEST_F(ToolTest, TyposInFieldNames) {
