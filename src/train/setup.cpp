@@ -157,6 +157,8 @@ Trainer::Trainer(const proto::SolverParameter& solver, const TrainOptions& optio
       .Fill(net_->context(), gradient_factor_, 1.0 / solver_->iter_size());
   if (resume) Restore(state);
   PrepareTakingBack();
+  // Now that the run will begin: in front of an error it would be about nothing.
+  if (!resume && SavesSnapshots(*solver_)) WarnOfOldSnapshots(solver_->snapshot_prefix());
 }
 
 Trainer::~Trainer() = default;

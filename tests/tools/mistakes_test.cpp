@@ -265,6 +265,18 @@ TEST_F(ToolTest, MistakesInTheSolver) {
   ExpectError({"train", "--solver=solver.prototxt"}, {"test_interval"});
 }
 
+// What a run would do differently is of no use if there is no run.
+TEST_F(ToolTest, ErrorsComeWithoutWarningsThatNoLongerMatter) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  Write("solver.prototxt", With(kSolver, "solver_mode: CPU", "solver_mode: GPU"));
+  const Words train = {"train", "--solver=solver.prototxt", "--minloglevel=1"};
+  EXPECT_THAT(Run(train).err, HasSubstr("snapshots of an earlier run"));
+  Write("net.prototxt", With(kNet, "num_output: 5", "num_output: 0"));
+  const ToolResult result = Run(train);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(SplitLines(result.err).size(), 1u) << result.err;
+}
+
 // Which file a layer is in, and which net: a solver may have several.
 TEST_F(ToolTest, MistakesNameTheFileOfTheNet) {
   Write("wrong.prototxt", With(kNet, "num_output: 5", "num_output: 0"));
