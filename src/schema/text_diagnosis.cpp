@@ -503,7 +503,7 @@ class Walk {
     std::vector<std::string> groups;
     for (int i = 0; i < Top().type->field_count(); ++i) {
       const FieldDescriptor* group = Top().type->field(i);
-      if (group->message_type() == nullptr || group->is_repeated()) continue;
+      if (group->message_type() == nullptr || group->name() == "blobs") continue;
       if (group->message_type()->FindFieldByName(word) == nullptr) continue;
       groups.push_back(group->name() + " { ... }");
     }

@@ -440,6 +440,8 @@ TEST(TextReader, NamesTheGroupOfAField) {
   EXPECT_EQ(NetError("layer { name: \"a\" kernel_size: 3 }"),
             "n.prototxt:1: layer \"a\" has no field \"kernel_size\"; it belongs in "
             "convolution_param { ... }, pooling_param { ... }");
+  EXPECT_EQ(NetError("layer { name: \"a\" lr_mult: 2 }"),
+            "n.prototxt:1: layer \"a\" has no field \"lr_mult\"; it belongs in param { ... }");
   EXPECT_EQ(NetError("layer { name: \"a\" batch_size: 3 }"),
             "n.prototxt:1: layer \"a\" has no field \"batch_size\"; it belongs in data_param { ... "
             "}, hdf5_data_param { ... }, image_data_param { ... } or the like");
