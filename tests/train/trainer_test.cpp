@@ -367,7 +367,7 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
       {"test_iter: 1", "set test_interval"},
       {"test_iter: 1 test_interval: -5", "test_interval is -5"},
       {"test_iter: 1 test_interval: 1 test_state {} test_state {}", "2 test_state for 1"},
-      {"test_net: 'x' test_interval: 1", "0 test_iter for 1 test nets"},
+      {"test_net: 'x' test_interval: 1", "0 test_iter for 1 test net;"},
       {"net: 'x.prototxt'", "more than one train net"},
   };
   for (const auto& [text, expected] : cases) {
