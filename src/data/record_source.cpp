@@ -66,8 +66,10 @@ void CheckFolder(Backend backend, const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) {
-    FailDatabase(title, "opened",
-                 "no such folder; check `source`, which is relative to the current folder");
+    FailDatabase(
+        title, "opened",
+        Concat("there is no such folder",
+               fs::path(path).is_absolute() ? "" : "; the path is relative to the current one"));
   }
   if (error) FailDatabase(title, "opened", error.message());
   if (status.type() != fs::file_type::directory) {
@@ -133,7 +135,7 @@ const KeyIndex& RecordSource::Keys() {
 }
 
 std::shared_ptr<RecordSource> OpenRecordSource(Backend backend, const std::string& path) {
-  if (path.empty()) Fail("the `source` of the ", ToString(backend), " is empty; name a folder");
+  if (path.empty()) Fail("the path of the ", ToString(backend), " is empty; name a folder");
   CheckFolder(backend, path);
   std::error_code error;
   const fs::path real = fs::canonical(path, error);

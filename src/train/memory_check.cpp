@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 
+#include "base/in_source.h"
 #include "base/rounding.h"
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -40,13 +41,15 @@ Graph Compile(const TrainingPlan& plan, const proto::NetParameter& net, bool bac
 
 Need NeedOf(const TrainingPlan& plan) {
   Need need;
-  const NetMemory train = MemoryOf(Compile(plan, *plan.train, true));
+  const NetMemory train =
+      InSource(plan.train_title, [&] { return MemoryOf(Compile(plan, *plan.train, true)); });
   size_t arena = train.arena;  // which the nets use in turn
   need.train = static_cast<double>(train.Total());
   need.solver = static_cast<double>(train.params) * plan.histories +
                 static_cast<double>(SizeOf(plan.dtype)) * plan.losses;
-  for (const proto::NetParameter* test : plan.tests) {
-    const NetMemory memory = MemoryOf(Compile(plan, *test, false));
+  for (size_t i = 0; i < plan.tests.size(); ++i) {
+    const NetMemory memory = InSource(
+        plan.test_titles[i], [&] { return MemoryOf(Compile(plan, *plan.tests[i], false)); });
     const size_t larger = std::max(arena, memory.arena);
     need.tests += static_cast<double>(memory.Total() - memory.params - memory.arena);
     need.tests += static_cast<double>(larger - arena);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "crema/net/net.h"
@@ -16,6 +17,9 @@ class NetParameter;
 struct TrainingPlan {
   const proto::NetParameter* train = nullptr;
   std::vector<const proto::NetParameter*> tests;  // they share the parameters of the train net
+  // How errors name them: "test.prototxt, test net #1".
+  std::string train_title;
+  std::vector<std::string> test_titles;
   DType dtype = DType::kFloat32;
   DeviceKind device = DeviceKind::kCpu;
   int histories = 0;                     // copies of the parameters that the solver keeps

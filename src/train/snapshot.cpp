@@ -43,7 +43,6 @@ void Trainer::CheckSnapshotFolder(bool may_save) const {
     Fail("solver: no snapshot can be saved under the snapshot_prefix '", solver_->snapshot_prefix(),
          "': ", error.what(), ", or change snapshot_prefix");
   }
-  if (options_.resume_from.empty()) WarnOfOldSnapshots(solver_->snapshot_prefix());
 }
 
 void Trainer::Snapshot() { CommitSnapshot(PrepareSnapshot().get()); }

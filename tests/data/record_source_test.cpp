@@ -88,9 +88,10 @@ TEST_P(RecordSourceTest, ThreadsMayOpenAndCloseAtTheSameTime) {
 
 TEST_P(RecordSourceTest, RefusesWhatIsNotADatabaseOfTheKind) {
   ExpectError([&] { OpenRecordSource(backend(), temp_ / "none"); },
-              {"none", "no such folder", "source"});
+              {"none", "there is no such folder"});
   EXPECT_FALSE(fs::exists(temp_ / "none"));
-  ExpectError([&] { OpenRecordSource(backend(), ""); }, {"source", "empty"});
+  ExpectError([&] { OpenRecordSource(backend(), ""); },
+              {"the path of the ", " is empty; name a folder"});
   WriteAll(temp_ / "file", "x");
   ExpectError([&] { OpenRecordSource(backend(), temp_ / "file"); }, {"not a folder"});
   fs::create_directories(temp_ / "empty");

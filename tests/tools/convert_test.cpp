@@ -47,6 +47,25 @@ TEST_F(ConvertToolTest, OptionsOfOtherSourcesAreRefused) {
   ExpectUsageError({"convert", "mnist", "--rgb", "a", "b", "out"}, {"no option --rgb"});
 }
 
+// What a library says of a file, without its name, is not told beside our own sentence.
+TEST_F(ConvertToolTest, ADamagedPngIsToldOnce) {
+  WriteImage("in/a.png", 32);
+  Write("list", "a.png 1\n");
+  std::string png = Read("in/a.png");
+  png[png.find("IDAT") + 6] ^= 0x55;
+  Write("in/a.png", png);
+  ExpectError({"convert", "imageset", "in", "list", "db"},
+              {"list:1: 'in/a.png' cannot be decoded"});
+  // What is wrong with this one is a matter of nobody's: it is read.
+  WriteImage("in/a.png", 32);
+  png = Read("in/a.png");
+  const std::string chunk = std::string("\0\0\0\1tIME\0", 9) + "abcd";  // with a wrong checksum
+  Write("in/a.png", png.insert(png.find("IDAT") - 4, chunk));
+  const ToolResult result = Run({"convert", "imageset", "in", "list", "db", "--minloglevel=1"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "");
+}
+
 // Both ways to CIFAR-10's database store the same order of channels.
 TEST_F(ConvertToolTest, AFolderInTheOrderOfCifar10) {
   WriteImage("in/0/a.png", 32);

@@ -83,6 +83,8 @@ std::shared_ptr<Device> DeviceFromFlags(Gpus gpus = Gpus::kFirstOfSeveral);
 // Reads --model, upgrades it, and gives it the state of `phase`, --level and --stage, and random
 // data if --dummy_data asks for it.
 proto::NetParameter NetFromFlags(Phase phase);
+// How errors name that net: "net.prototxt, phase TEST".
+std::string TitleOfNetFromFlags(Phase phase);
 // --phase, or `otherwise` if it is not given.
 Phase PhaseFromFlags(Phase otherwise);
 // The words of --stage.

@@ -54,7 +54,8 @@ const std::vector<Command>& Commands() {
        "--model=FILE [options]",
        "print the layers of a net, with shapes and memory",
        "Prints, for each layer, its type, the shape of its output, its learned parameters, the "
-       "multiply-adds of a forward pass, and the memory of its outputs and their gradients.\n\n"
+       "multiply-adds of a forward pass, and the memory of its outputs and their gradients. On a "
+       "terminal, long names are shortened to fit.\n\n"
        "--engines adds which engine runs each layer and why another one cannot. --verbose prints "
        "everything that is known about each layer, in long lines. --summary omits the layers.",
        {"model", "summary", "engines", "verbose", "dummy_data", "gpu", "engine", "threads", "phase",
