@@ -45,6 +45,9 @@ constexpr char kTestDetails[] =
     "If the number of records is not known (as with DummyData or WindowData), 50 batches are "
     "run.";
 
+constexpr char kConvertDetails[] =
+    "`crema convert SOURCE --help` explains one of these sources, with the options that it takes.";
+
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
       {"train",
@@ -84,8 +87,8 @@ const std::vector<Command>& Commands() {
         "level", "stage", "no_fuse", "no_slices"},
        RunShow},
       {"device_query", "[--gpu=ID,...]", "list the usable GPUs", "", {"gpu"}, RunDeviceQuery},
-      {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images", ConvertDetails(),
-       ConvertFlags(), RunConvert},
+      {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images", kConvertDetails,
+       ConvertFlags(), RunConvert, ConvertForms()},
       {"plot",
        "LOG_OR_METRICS... [--out=FILE]",
        "draw training curves",
@@ -136,13 +139,60 @@ void PrintFlag(const std::string& name) {
   std::cout << "  --" << std::left << std::setw(kIndent - 4) << flag.name << text.substr(kIndent);
 }
 
+// The end of each help text.
+void PrintOptions(const std::vector<std::string>& flags) {
+  if (!flags.empty()) std::cout << "\noptions:\n";
+  for (const std::string& name : flags) PrintFlag(name);
+  std::cout << "\nThe log goes to standard error; --minloglevel=1 limits it to warnings.\n";
+}
+
 void PrintHelp(const Command& command) {
   std::cout << "usage: crema " << command.name << " " << command.arguments << "\n\n"
             << command.summary << "\n";
+  if (!command.forms.empty()) std::cout << "\n";
+  for (const CommandForm& form : command.forms) {
+    std::cout << "crema " << command.name << " " << form.name << " " << form.arguments << "\n"
+              << Wrap(form.summary, 4, kWidth);
+  }
   if (command.details[0] != '\0') std::cout << "\n" << Wrap(command.details, 0, kWidth);
-  if (!command.flags.empty()) std::cout << "\noptions:\n";
-  for (const std::string& name : command.flags) PrintFlag(name);
-  std::cout << "\nThe log goes to standard error; --minloglevel=1 limits it to warnings.\n";
+  PrintOptions(command.flags);
+}
+
+void PrintHelp(const Command& command, const CommandForm& form) {
+  std::cout << "usage: crema " << command.name << " " << form.name << " " << form.arguments
+            << " [options]\n\n"
+            << Wrap(form.summary, 0, kWidth) << "\n"
+            << Wrap(form.details, 0, kWidth);
+  PrintOptions(form.flags);
+}
+
+// The form that a word names; null if none does.
+const CommandForm* FindForm(const Command& command, const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    for (const CommandForm& form : command.forms) {
+      if (word == form.name) return &form;
+    }
+  }
+  return nullptr;
+}
+
+[[noreturn]] void FailUnknownForm(const Command& command, const std::string& name) {
+  const std::string start = Concat("crema ", command.name, " has no '", name, "'");
+  if (command.forms.empty()) throw UsageError(start + Concat("; use crema help ", command.name));
+  std::vector<std::string> names;
+  for (const CommandForm& form : command.forms) names.push_back(form.name);
+  const std::string near = Nearest(name, names);
+  throw UsageError(start + ", only " + Join(names) +
+                   (near.empty() ? "" : "; did you mean '" + near + "'?"));
+}
+
+// crema help COMMAND, or COMMAND FORM.
+void ExplainCommand(const Command& command, const std::vector<std::string>& names) {
+  if (names.size() == 1) return PrintHelp(command);
+  const CommandForm* const form = FindForm(command, {names[1]});
+  if (form == nullptr) FailUnknownForm(command, names[1]);
+  if (names.size() > 2) throw UsageError("crema help: unexpected argument '" + names[2] + "'");
+  PrintHelp(command, *form);
 }
 
 std::vector<std::string> CommandNames() {
@@ -159,14 +209,17 @@ int RunHelp(const std::vector<std::string>& arguments) {
   }
   const Command* const command = FindCommand(arguments[0]);
   const std::string instead = InsteadOfCaffeTool(arguments[0]);
+  if (command == nullptr && arguments.size() > 1) {
+    throw UsageError("crema help takes one name (see crema help)");
+  }
   if (arguments[0] == "layers") {
     for (const std::string& type : LayerTypes(DeviceKind::kCpu)) std::cout << type << "\n";
   } else if (command != nullptr) {
-    PrintHelp(*command);
+    ExplainCommand(*command, arguments);
   } else if (!instead.empty()) {
     std::cout << Wrap("For Caffe's " + arguments[0] + ": " + instead + ".", 0, kWidth);
   } else {
-    PrintManual(arguments, CommandNames());
+    PrintManual(arguments[0], CommandNames());
   }
   return 0;
 }
@@ -245,14 +298,20 @@ int Run(int argc, char** argv) {
   if (name == "help") return RunHelp(asks_help ? std::vector<std::string>() : words);
   const Command* command = FindCommand(name);
   if (command == nullptr) FailUnknownCommand(name);
+  const CommandForm* const form = FindForm(*command, words);
   if (asks_help) {
-    PrintHelp(*command);
+    if (form == nullptr) {
+      PrintHelp(*command);
+    } else {
+      PrintHelp(*command, *form);
+    }
     return 0;
   }
   try {
     return RunCommand(*command, words, argv[0]);
   } catch (const UsageError& error) {
-    throw UsageError(Concat(error.what(), " (see crema ", name, " --help)"));
+    const std::string what = form == nullptr ? name : name + " " + form->name;
+    throw UsageError(Concat(error.what(), " (see crema ", what, " --help)"));
   }
 }
 

@@ -22,6 +22,15 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// One of several things that a command does, each with arguments of its own: a source of convert.
+struct CommandForm {
+  std::string name;
+  std::string arguments;           // as shown in the usage line
+  std::string summary;             // sentences
+  std::string details;             // paragraphs for the --help of this form alone
+  std::vector<std::string> flags;  // names of the flags it takes
+};
+
 // One command. Flags are parsed (gflags) before `run` gets the other arguments.
 struct Command {
   const char* name;
@@ -30,6 +39,7 @@ struct Command {
   const char* details;             // paragraphs for --help, which are wrapped; may be ""
   std::vector<std::string> flags;  // names of the flags it takes
   int (*run)(const std::vector<std::string>& arguments);
+  std::vector<CommandForm> forms = {};  // if it has any, the first argument names one
 };
 
 // Each is defined in the file of its name; the result is the exit status.
@@ -46,11 +56,10 @@ int RunVersion(const std::vector<std::string>& arguments);
 // crema help, without a command's name: the list of layers, a page of the manual, or all pages.
 // `commands` are names that a typing error may have meant.
 void PrintLayerList();
-void PrintManual(const std::vector<std::string>& arguments,
-                 const std::vector<std::string>& commands);
+void PrintManual(const std::string& name, const std::vector<std::string>& commands);
 
-// The help text and the flags of convert.
-const char* ConvertDetails();
+// The sources of convert, and the flags of all of them.
+std::vector<CommandForm> ConvertForms();
 std::vector<std::string> ConvertFlags();
 
 // Throws UsageError if there are arguments beside the flags.

@@ -31,12 +31,22 @@ namespace crema {
 namespace {
 
 struct Source {
-  const char* name;
-  const char* arguments;
+  CommandForm form;
   size_t count;  // of arguments
   void (*run)(const std::vector<std::string>& arguments, Backend backend, const StopRequest& stop);
-  std::vector<std::string> flags;  // besides --backend
 };
+
+constexpr char kAboutOutput[] =
+    "OUT_DB must not exist yet. It is created as OUT_DB.partial and renamed when it is complete. "
+    "OUT_DB.partial is removed if the conversion fails or is stopped by Ctrl-C or SIGTERM. One "
+    "that `crema convert` did not make is an error.";
+
+constexpr char kAboutImages[] =
+    "Images may be JPEG, PNG, BMP, TIFF, WebP, PBM, PGM, PPM or Sun raster files. An image that "
+    "cannot be used ends the conversion, unless --skip_bad is given.\n\n"
+    "--encoded stores a file unchanged if decoding it gives the requested channels and size; other "
+    "images are compressed again. A truncated JPEG is stored with a warning, and with grey for the "
+    "missing part.";
 
 ImageOptions OptionsFromFlags() {
   ImageOptions options;
@@ -80,32 +90,74 @@ void RunCifar10(const std::vector<std::string>& arguments, Backend backend,
   ConvertCifar10(arguments[0], arguments[1], backend, 10000, stop);
 }
 
-const std::vector<Source>& Sources() {
-  static const std::vector<std::string> of_images = {
-      "resize_height", "resize_width", "gray",     "rgb",     "encoded",
-      "encode_type",   "check_size",   "skip_bad", "shuffle", "shuffle_seed"};
-  static const std::vector<Source> sources = {
-      {"mnist", "IMAGES LABELS OUT_DB", 3, RunMnist, {}},
-      {"mnist_pairs", "IMAGES LABELS OUT_DB", 3, RunMnistPairs, {"shuffle_seed"}},
-      {"cifar10", "FOLDER OUT_FOLDER", 2, RunCifar10, {}},
-      {"imageset", "ROOT LISTFILE OUT_DB", 3, RunImageSet, of_images},
-      {"folder", "FOLDER OUT_DB", 2, RunFolder, of_images},
+std::vector<Source> MakeSources() {
+  const std::string of_images = Concat(kAboutOutput, "\n\n", kAboutImages);
+  const std::vector<std::string> image_flags = ConvertFlags();
+  return {
+      {{"mnist",
+        "IMAGES LABELS OUT_DB",
+        "MNIST's IDX files, plain or .gz.",
+        kAboutOutput,
+        {"backend"}},
+       3,
+       RunMnist},
+      {{"mnist_pairs",
+        "IMAGES LABELS OUT_DB",
+        "Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two channels of a "
+        "record. The label is 1 if both show the same digit, otherwise 0.",
+        kAboutOutput,
+        {"backend", "shuffle_seed"}},
+       3,
+       RunMnistPairs},
+      {{"cifar10",
+        "FOLDER OUT_FOLDER",
+        "The binary version of CIFAR-10. FOLDER contains data_batch_1.bin to data_batch_5.bin and "
+        "test_batch.bin; cifar10_train_BACKEND and cifar10_test_BACKEND are created in OUT_FOLDER. "
+        "Channels are stored in the order red, green, blue, as by Caffe's converter; "
+        "`crema convert folder --rgb` makes the same from a folder of images.",
+        "The databases must not exist yet. Each is created with .partial behind its name and "
+        "renamed when it is complete.",
+        {"backend"}},
+       2,
+       RunCifar10},
+      {{"imageset", "ROOT LISTFILE OUT_DB",
+        "Each line of LISTFILE is the path of an image below ROOT, a space, and a label (an "
+        "integer). Paths may have spaces. Channels are stored in the order blue, green, red, as by "
+        "Caffe's convert_imageset.",
+        of_images, image_flags},
+       3,
+       RunImageSet},
+      {{"folder", "FOLDER OUT_DB",
+        "FOLDER contains one folder of images per class. Classes are numbered from 0 in the order "
+        "of their names, which are written to OUT_DB/classes.txt. Images are stored in random "
+        "order, unless --shuffle=false is given.",
+        of_images, image_flags},
+       2,
+       RunFolder},
   };
+}
+
+const std::vector<Source>& Sources() {
+  static const std::vector<Source> sources = MakeSources();
   return sources;
+}
+
+bool Takes(const Source& source, const std::string& flag) {
+  const auto& flags = source.form.flags;
+  return std::find(flags.begin(), flags.end(), flag) != flags.end();
 }
 
 void CheckFlags(const Source& source) {
   for (const std::string& name : ConvertFlags()) {
-    const bool known = name == "backend" || std::find(source.flags.begin(), source.flags.end(),
-                                                      name) != source.flags.end();
-    if (known || gflags::GetCommandLineFlagInfoOrDie(name.c_str()).is_default) continue;
+    if (Takes(source, name)) continue;
+    if (gflags::GetCommandLineFlagInfoOrDie(name.c_str()).is_default) continue;
     std::vector<std::string> takers;
     for (const Source& other : Sources()) {
-      const auto& flags = other.flags;
-      if (std::find(flags.begin(), flags.end(), name) != flags.end()) takers.push_back(other.name);
+      if (Takes(other, name)) takers.push_back(other.form.name);
     }
-    throw UsageError(Concat("crema convert ", source.name, " has no option --", name, "; only ",
-                            Join(takers, " and "), takers.size() == 1 ? " has it" : " have it"));
+    throw UsageError(Concat("crema convert ", source.form.name, " has no option --", name,
+                            "; only ", Join(takers, " and "),
+                            takers.size() == 1 ? " has it" : " have it"));
   }
 }
 
@@ -133,8 +185,8 @@ class ConversionProgress {
 const Source& FindSource(const std::vector<std::string>& arguments) {
   std::vector<std::string> names;
   for (const Source& source : Sources()) {
-    if (!arguments.empty() && arguments[0] == source.name) return source;
-    names.push_back(source.name);
+    if (!arguments.empty() && arguments[0] == source.form.name) return source;
+    names.push_back(source.form.name);
   }
   const std::string known = "one of " + Join(names);
   if (arguments.empty()) throw UsageError("crema convert needs a source, " + known);
@@ -145,36 +197,10 @@ const Source& FindSource(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const char* ConvertDetails() {
-  return "crema convert mnist IMAGES LABELS OUT_DB\n"
-         "    MNIST's IDX files, plain or .gz.\n"
-         "crema convert mnist_pairs IMAGES LABELS OUT_DB\n"
-         "    Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two\n"
-         "    channels of a record. The label is 1 if both show the same digit,\n"
-         "    otherwise 0.\n"
-         "crema convert cifar10 FOLDER OUT_FOLDER\n"
-         "    The binary version of CIFAR-10. FOLDER contains data_batch_1.bin to\n"
-         "    data_batch_5.bin and test_batch.bin; cifar10_train_BACKEND and\n"
-         "    cifar10_test_BACKEND are created in OUT_FOLDER. Channels are stored in the\n"
-         "    order red, green, blue, as by Caffe's converter; `crema convert folder\n"
-         "    --rgb` makes the same from a folder of images.\n"
-         "crema convert imageset ROOT LISTFILE OUT_DB\n"
-         "    Each line of LISTFILE is the path of an image below ROOT, a space, and a\n"
-         "    label (an integer). Paths may have spaces. Channels are stored in the\n"
-         "    order blue, green, red, as by Caffe's convert_imageset.\n"
-         "crema convert folder FOLDER OUT_DB\n"
-         "    FOLDER contains one folder of images per class. Classes are numbered from 0\n"
-         "    in the order of their names, which are written to OUT_DB/classes.txt.\n"
-         "\n"
-         "OUT_DB must not exist yet. It is created as OUT_DB.partial and renamed when it is "
-         "complete. OUT_DB.partial is removed if the conversion fails or is stopped by Ctrl-C or "
-         "SIGTERM. One that `crema convert` did not make is an error.\n\n"
-         "Images may be JPEG, PNG, BMP, TIFF, WebP, PBM, PGM, PPM or Sun raster files.\n\n"
-         "--encoded stores a file unchanged if decoding it gives the requested channels and size; "
-         "other images are compressed again. A truncated JPEG is stored with a warning, and with "
-         "grey for the missing part.\n\n"
-         "Options other than --backend apply to imageset and folder; --shuffle_seed also applies "
-         "to mnist_pairs.";
+std::vector<CommandForm> ConvertForms() {
+  std::vector<CommandForm> forms;
+  for (const Source& source : Sources()) forms.push_back(source.form);
+  return forms;
 }
 
 std::vector<std::string> ConvertFlags() {
@@ -186,7 +212,7 @@ int RunConvert(const std::vector<std::string>& arguments) {
   const Source& source = FindSource(arguments);
   if (arguments.size() != source.count + 1) {
     const size_t given = arguments.size() - 1;
-    throw UsageError(Concat("crema convert ", source.name, " takes ", source.arguments,
+    throw UsageError(Concat("crema convert ", source.form.name, " takes ", source.form.arguments,
                             ", but got ", given, given == 1 ? " argument" : " arguments"));
   }
   CheckFlags(source);
