@@ -45,9 +45,6 @@ constexpr char kTestDetails[] =
     "If the number of records is not known (as with DummyData or WindowData), 50 batches are "
     "run.";
 
-constexpr char kConvertDetails[] =
-    "`crema convert SOURCE --help` explains one of these sources, with the options that it takes.";
-
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
       {"train",
@@ -87,7 +84,7 @@ const std::vector<Command>& Commands() {
         "level", "stage", "no_fuse", "no_slices"},
        RunShow},
       {"device_query", "[--gpu=ID,...]", "list the usable GPUs", "", {"gpu"}, RunDeviceQuery},
-      {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images", kConvertDetails,
+      {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images", ConvertDetails(),
        ConvertFlags(), RunConvert, ConvertForms()},
       {"plot",
        "LOG_OR_METRICS... [--out=FILE]",
@@ -139,31 +136,19 @@ void PrintFlag(const std::string& name) {
   std::cout << "  --" << std::left << std::setw(kIndent - 4) << flag.name << text.substr(kIndent);
 }
 
-// The end of each help text.
-void PrintOptions(const std::vector<std::string>& flags) {
-  if (!flags.empty()) std::cout << "\noptions:\n";
-  for (const std::string& name : flags) PrintFlag(name);
-  std::cout << "\nThe log goes to standard error; --minloglevel=1 limits it to warnings.\n";
-}
-
 void PrintHelp(const Command& command) {
   std::cout << "usage: crema " << command.name << " " << command.arguments << "\n\n"
             << command.summary << "\n";
-  if (!command.forms.empty()) std::cout << "\n";
-  for (const CommandForm& form : command.forms) {
-    std::cout << "crema " << command.name << " " << form.name << " " << form.arguments << "\n"
-              << Wrap(form.summary, 4, kWidth);
-  }
   if (command.details[0] != '\0') std::cout << "\n" << Wrap(command.details, 0, kWidth);
-  PrintOptions(command.flags);
+  if (!command.flags.empty()) std::cout << "\noptions:\n";
+  for (const std::string& name : command.flags) PrintFlag(name);
+  std::cout << "\nThe log goes to standard error; --minloglevel=1 limits it to warnings.\n";
 }
 
-void PrintHelp(const Command& command, const CommandForm& form) {
-  std::cout << "usage: crema " << command.name << " " << form.name << " " << form.arguments
-            << " [options]\n\n"
-            << Wrap(form.summary, 0, kWidth) << "\n"
-            << Wrap(form.details, 0, kWidth);
-  PrintOptions(form.flags);
+std::vector<std::string> CommandNames() {
+  std::vector<std::string> names = {"help"};
+  for (const Command& command : Commands()) names.push_back(command.name);
+  return names;
 }
 
 // The form that a word names; null if none does.
@@ -176,14 +161,24 @@ const CommandForm* FindForm(const Command& command, const std::vector<std::strin
   return nullptr;
 }
 
+// A form is explained like a command; `form` may be null.
+void PrintHelp(const Command& command, const CommandForm* form) {
+  if (form == nullptr) return PrintHelp(command);
+  const std::string arguments = Concat(form->name, " ", form->arguments, " [options]");
+  std::string summary = Wrap(form->summary, 0, kWidth);
+  summary.pop_back();  // the line feed
+  PrintHelp({command.name, arguments.c_str(), summary.c_str(), form->details.c_str(), form->flags,
+             command.run});
+}
+
 [[noreturn]] void FailUnknownForm(const Command& command, const std::string& name) {
   const std::string start = Concat("crema ", command.name, " has no '", name, "'");
-  if (command.forms.empty()) throw UsageError(start + Concat("; use crema help ", command.name));
+  if (command.forms.empty()) throw UsageError(Concat(start, "; use crema help ", command.name));
   std::vector<std::string> names;
   for (const CommandForm& form : command.forms) names.push_back(form.name);
   const std::string near = Nearest(name, names);
-  throw UsageError(start + ", only " + Join(names) +
-                   (near.empty() ? "" : "; did you mean '" + near + "'?"));
+  throw UsageError(
+      Concat(start, ", only ", Join(names), near.empty() ? "" : "; did you mean '" + near + "'?"));
 }
 
 // crema help COMMAND, or COMMAND FORM.
@@ -192,13 +187,7 @@ void ExplainCommand(const Command& command, const std::vector<std::string>& name
   const CommandForm* const form = FindForm(command, {names[1]});
   if (form == nullptr) FailUnknownForm(command, names[1]);
   if (names.size() > 2) throw UsageError("crema help: unexpected argument '" + names[2] + "'");
-  PrintHelp(command, *form);
-}
-
-std::vector<std::string> CommandNames() {
-  std::vector<std::string> names = {"help"};
-  for (const Command& command : Commands()) names.push_back(command.name);
-  return names;
+  PrintHelp(command, form);
 }
 
 int RunHelp(const std::vector<std::string>& arguments) {
@@ -219,7 +208,7 @@ int RunHelp(const std::vector<std::string>& arguments) {
   } else if (!instead.empty()) {
     std::cout << Wrap("For Caffe's " + arguments[0] + ": " + instead + ".", 0, kWidth);
   } else {
-    PrintManual(arguments[0], CommandNames());
+    PrintManual(arguments, CommandNames());
   }
   return 0;
 }
@@ -300,11 +289,7 @@ int Run(int argc, char** argv) {
   if (command == nullptr) FailUnknownCommand(name);
   const CommandForm* const form = FindForm(*command, words);
   if (asks_help) {
-    if (form == nullptr) {
-      PrintHelp(*command);
-    } else {
-      PrintHelp(*command, *form);
-    }
+    PrintHelp(*command, form);
     return 0;
   }
   try {

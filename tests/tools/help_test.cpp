@@ -102,7 +102,7 @@ TEST(HelpTest, ConvertListsItsSources) {
     EXPECT_THAT(one.out, HasSubstr("must not exist yet"));
     for (const std::string& line : SplitLines(one.out)) EXPECT_LE(line.size(), 80u) << line;
   }
-  EXPECT_THAT(all, HasSubstr("crema convert SOURCE --help"));
+  EXPECT_THAT(all, HasSubstr("crema convert SOURCE --help`"));
 }
 
 TEST(HelpTest, RefusesNamesThatItCannotExplain) {

@@ -56,11 +56,13 @@ int RunVersion(const std::vector<std::string>& arguments);
 // crema help, without a command's name: the list of layers, a page of the manual, or all pages.
 // `commands` are names that a typing error may have meant.
 void PrintLayerList();
-void PrintManual(const std::string& name, const std::vector<std::string>& commands);
+void PrintManual(const std::vector<std::string>& arguments,
+                 const std::vector<std::string>& commands);
 
-// The sources of convert, and the flags of all of them.
-std::vector<CommandForm> ConvertForms();
+// The help text and the flags of convert, and what it makes databases from.
+const char* ConvertDetails();
 std::vector<std::string> ConvertFlags();
+std::vector<CommandForm> ConvertForms();
 
 // Throws UsageError if there are arguments beside the flags.
 void TakesNoArguments(const std::vector<std::string>& arguments);

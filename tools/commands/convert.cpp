@@ -13,6 +13,7 @@
 #include "output.h"
 #include "progress.h"
 #include "train/signals.h"
+#include "wrap.h"
 
 DEFINE_string(backend, "lmdb", "The kind of database: lmdb or leveldb");
 DEFINE_int32(resize_height, 0, "Resize images to this height; needs --resize_width");
@@ -31,9 +32,13 @@ namespace crema {
 namespace {
 
 struct Source {
-  CommandForm form;
+  const char* name;
+  const char* arguments;
   size_t count;  // of arguments
   void (*run)(const std::vector<std::string>& arguments, Backend backend, const StopRequest& stop);
+  std::vector<std::string> flags;  // besides --backend
+  const char* summary;             // sentences
+  std::string details;             // paragraphs that its own help adds
 };
 
 constexpr char kAboutOutput[] =
@@ -90,74 +95,65 @@ void RunCifar10(const std::vector<std::string>& arguments, Backend backend,
   ConvertCifar10(arguments[0], arguments[1], backend, 10000, stop);
 }
 
-std::vector<Source> MakeSources() {
-  const std::string of_images = Concat(kAboutOutput, "\n\n", kAboutImages);
-  const std::vector<std::string> image_flags = ConvertFlags();
-  return {
-      {{"mnist",
-        "IMAGES LABELS OUT_DB",
-        "MNIST's IDX files, plain or .gz.",
-        kAboutOutput,
-        {"backend"}},
-       3,
-       RunMnist},
-      {{"mnist_pairs",
-        "IMAGES LABELS OUT_DB",
-        "Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two channels of a "
-        "record. The label is 1 if both show the same digit, otherwise 0.",
-        kAboutOutput,
-        {"backend", "shuffle_seed"}},
-       3,
-       RunMnistPairs},
-      {{"cifar10",
-        "FOLDER OUT_FOLDER",
-        "The binary version of CIFAR-10. FOLDER contains data_batch_1.bin to data_batch_5.bin and "
-        "test_batch.bin; cifar10_train_BACKEND and cifar10_test_BACKEND are created in OUT_FOLDER. "
-        "Channels are stored in the order red, green, blue, as by Caffe's converter; "
-        "`crema convert folder --rgb` makes the same from a folder of images.",
-        "The databases must not exist yet. Each is created with .partial behind its name and "
-        "renamed when it is complete.",
-        {"backend"}},
-       2,
-       RunCifar10},
-      {{"imageset", "ROOT LISTFILE OUT_DB",
-        "Each line of LISTFILE is the path of an image below ROOT, a space, and a label (an "
-        "integer). Paths may have spaces. Channels are stored in the order blue, green, red, as by "
-        "Caffe's convert_imageset.",
-        of_images, image_flags},
-       3,
-       RunImageSet},
-      {{"folder", "FOLDER OUT_DB",
-        "FOLDER contains one folder of images per class. Classes are numbered from 0 in the order "
-        "of their names, which are written to OUT_DB/classes.txt. Images are stored in random "
-        "order, unless --shuffle=false is given.",
-        of_images, image_flags},
-       2,
-       RunFolder},
-  };
-}
-
 const std::vector<Source>& Sources() {
-  static const std::vector<Source> sources = MakeSources();
+  static const std::vector<std::string> of_images = {
+      "resize_height", "resize_width", "gray",     "rgb",     "encoded",
+      "encode_type",   "check_size",   "skip_bad", "shuffle", "shuffle_seed"};
+  static const std::string about_both = Concat(kAboutOutput, "\n\n", kAboutImages);
+  static const std::vector<Source> sources = {
+      {"mnist",
+       "IMAGES LABELS OUT_DB",
+       3,
+       RunMnist,
+       {},
+       "MNIST's IDX files, plain or .gz.",
+       kAboutOutput},
+      {"mnist_pairs",
+       "IMAGES LABELS OUT_DB",
+       3,
+       RunMnistPairs,
+       {"shuffle_seed"},
+       "Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two channels of a "
+       "record. The label is 1 if both show the same digit, otherwise 0.",
+       kAboutOutput},
+      {"cifar10",
+       "FOLDER OUT_FOLDER",
+       2,
+       RunCifar10,
+       {},
+       "The binary version of CIFAR-10. FOLDER contains data_batch_1.bin to data_batch_5.bin and "
+       "test_batch.bin; cifar10_train_BACKEND and cifar10_test_BACKEND are created in OUT_FOLDER. "
+       "Channels are stored in the order red, green, blue, as by Caffe's converter; `crema convert "
+       "folder --rgb` makes the same from a folder of images.",
+       "The databases must not exist yet. Each is created with .partial behind its name and "
+       "renamed "
+       "when it is complete."},
+      {"imageset", "ROOT LISTFILE OUT_DB", 3, RunImageSet, of_images,
+       "Each line of LISTFILE is the path of an image below ROOT, a space, and a label (an "
+       "integer). Paths may have spaces. Channels are stored in the order blue, green, red, as by "
+       "Caffe's convert_imageset.",
+       about_both},
+      {"folder", "FOLDER OUT_DB", 2, RunFolder, of_images,
+       "FOLDER contains one folder of images per class. Classes are numbered from 0 in the order "
+       "of "
+       "their names, which are written to OUT_DB/classes.txt.",
+       about_both},
+  };
   return sources;
-}
-
-bool Takes(const Source& source, const std::string& flag) {
-  const auto& flags = source.form.flags;
-  return std::find(flags.begin(), flags.end(), flag) != flags.end();
 }
 
 void CheckFlags(const Source& source) {
   for (const std::string& name : ConvertFlags()) {
-    if (Takes(source, name)) continue;
-    if (gflags::GetCommandLineFlagInfoOrDie(name.c_str()).is_default) continue;
+    const bool known = name == "backend" || std::find(source.flags.begin(), source.flags.end(),
+                                                      name) != source.flags.end();
+    if (known || gflags::GetCommandLineFlagInfoOrDie(name.c_str()).is_default) continue;
     std::vector<std::string> takers;
     for (const Source& other : Sources()) {
-      if (Takes(other, name)) takers.push_back(other.form.name);
+      const auto& flags = other.flags;
+      if (std::find(flags.begin(), flags.end(), name) != flags.end()) takers.push_back(other.name);
     }
-    throw UsageError(Concat("crema convert ", source.form.name, " has no option --", name,
-                            "; only ", Join(takers, " and "),
-                            takers.size() == 1 ? " has it" : " have it"));
+    throw UsageError(Concat("crema convert ", source.name, " has no option --", name, "; only ",
+                            Join(takers, " and "), takers.size() == 1 ? " has it" : " have it"));
   }
 }
 
@@ -185,8 +181,8 @@ class ConversionProgress {
 const Source& FindSource(const std::vector<std::string>& arguments) {
   std::vector<std::string> names;
   for (const Source& source : Sources()) {
-    if (!arguments.empty() && arguments[0] == source.form.name) return source;
-    names.push_back(source.form.name);
+    if (!arguments.empty() && arguments[0] == source.name) return source;
+    names.push_back(source.name);
   }
   const std::string known = "one of " + Join(names);
   if (arguments.empty()) throw UsageError("crema convert needs a source, " + known);
@@ -197,9 +193,29 @@ const Source& FindSource(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
+const char* ConvertDetails() {
+  static const std::string text = [] {
+    constexpr size_t kIndent = 4, kWidth = 80;
+    std::string all;
+    for (const Source& source : Sources()) {
+      all += Concat("crema convert ", source.name, " ", source.arguments, "\n",
+                    Wrap(source.summary, kIndent, kWidth));
+    }
+    return Concat(
+        all, "\n", kAboutOutput, "\n\n", kAboutImages,
+        "\n\nOptions other than --backend apply to imageset and folder; --shuffle_seed "
+        "also applies to mnist_pairs. `crema convert SOURCE --help` explains one source.");
+  }();
+  return text.c_str();
+}
+
 std::vector<CommandForm> ConvertForms() {
   std::vector<CommandForm> forms;
-  for (const Source& source : Sources()) forms.push_back(source.form);
+  for (const Source& source : Sources()) {
+    forms.push_back({source.name, source.arguments, source.summary, source.details, {"backend"}});
+    std::vector<std::string>& flags = forms.back().flags;
+    flags.insert(flags.end(), source.flags.begin(), source.flags.end());
+  }
   return forms;
 }
 
@@ -212,7 +228,7 @@ int RunConvert(const std::vector<std::string>& arguments) {
   const Source& source = FindSource(arguments);
   if (arguments.size() != source.count + 1) {
     const size_t given = arguments.size() - 1;
-    throw UsageError(Concat("crema convert ", source.form.name, " takes ", source.form.arguments,
+    throw UsageError(Concat("crema convert ", source.name, " takes ", source.arguments,
                             ", but got ", given, given == 1 ? " argument" : " arguments"));
   }
   CheckFlags(source);

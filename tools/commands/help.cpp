@@ -24,13 +24,15 @@ void PrintLayerList() {
   }
 }
 
-void PrintManual(const std::string& name, const std::vector<std::string>& commands) {
+void PrintManual(const std::vector<std::string>& arguments,
+                 const std::vector<std::string>& commands) {
   const std::string to_folder = "--markdown=";
-  if (name.compare(0, to_folder.size(), to_folder) == 0) {
-    WriteLayerPages(name.substr(to_folder.size()));
+  if (arguments.size() != 1) throw UsageError("crema help takes one name (see crema help)");
+  if (arguments[0].compare(0, to_folder.size(), to_folder) == 0) {
+    WriteLayerPages(arguments[0].substr(to_folder.size()));
     return;
   }
-  std::cout << ToText(FindManualPage(name, commands));
+  std::cout << ToText(FindManualPage(arguments[0], commands));
 }
 
 }  // namespace crema
