@@ -1,5 +1,6 @@
 // The nets of docs/coming_from_caffe.md that stand in for layers of Caffe's forks do what those do.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <set>
 #include <sstream>
