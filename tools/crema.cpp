@@ -59,6 +59,45 @@ void PrintHelp(const Command& command) {
   std::cout << "\nThe log goes to standard error; --minloglevel=1 limits it to warnings.\n";
 }
 
+// The form that a word names; null if none does.
+const CommandForm* FindForm(const Command& command, const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    for (const CommandForm& form : command.forms) {
+      if (word == form.name) return &form;
+    }
+  }
+  return nullptr;
+}
+
+// A form is explained like a command; `form` may be null.
+void PrintHelp(const Command& command, const CommandForm* form) {
+  if (form == nullptr) return PrintHelp(command);
+  const std::string arguments = Concat(form->name, " ", form->arguments, " [options]");
+  std::string summary = Wrap(form->summary, 0, kWidth);
+  summary.pop_back();  // the line feed
+  PrintHelp({command.name, arguments.c_str(), summary.c_str(), form->details.c_str(), form->flags,
+             command.run});
+}
+
+[[noreturn]] void FailUnknownForm(const Command& command, const std::string& name) {
+  const std::string start = Concat("crema ", command.name, " has no '", name, "'");
+  if (command.forms.empty()) throw UsageError(Concat(start, "; use crema help ", command.name));
+  std::vector<std::string> names;
+  for (const CommandForm& form : command.forms) names.push_back(form.name);
+  const std::string near = Nearest(name, names);
+  throw UsageError(
+      Concat(start, ", only ", Join(names), near.empty() ? "" : "; did you mean '" + near + "'?"));
+}
+
+// crema help COMMAND, or COMMAND FORM.
+void ExplainCommand(const Command& command, const std::vector<std::string>& names) {
+  if (names.size() == 1) return PrintHelp(command);
+  const CommandForm* const form = FindForm(command, {names[1]});
+  if (form == nullptr) FailUnknownForm(command, names[1]);
+  if (names.size() > 2) throw UsageError("crema help: unexpected argument '" + names[2] + "'");
+  PrintHelp(command, form);
+}
+
 int RunHelp(const std::vector<std::string>& arguments) {
   if (arguments.empty()) {
     PrintUsage(std::cout);
@@ -67,10 +106,13 @@ int RunHelp(const std::vector<std::string>& arguments) {
   }
   const Command* const command = FindCommand(arguments[0]);
   const std::string instead = InsteadOfCaffeTool(arguments[0]);
+  if (command == nullptr && arguments.size() > 1) {
+    throw UsageError("crema help takes one name (see crema help)");
+  }
   if (arguments[0] == "layers") {
     for (const std::string& type : LayerTypes(DeviceKind::kCpu)) std::cout << type << "\n";
   } else if (command != nullptr) {
-    PrintHelp(*command);
+    ExplainCommand(*command, arguments);
   } else if (!instead.empty()) {
     std::cout << Wrap("For Caffe's " + arguments[0] + ": " + instead + ".", 0, kWidth);
   } else {
@@ -153,14 +195,16 @@ int Run(int argc, char** argv) {
   if (name == "help") return RunHelp(asks_help ? std::vector<std::string>() : words);
   const Command* command = FindCommand(name);
   if (command == nullptr) FailUnknownCommand(name);
+  const CommandForm* const form = FindForm(*command, words);
   if (asks_help) {
-    PrintHelp(*command);
+    PrintHelp(*command, form);
     return 0;
   }
   try {
     return RunCommand(*command, words, argv[0]);
   } catch (const UsageError& error) {
-    throw UsageError(Concat(error.what(), " (see crema ", name, " --help)"));
+    const std::string what = form == nullptr ? name : name + " " + form->name;
+    throw UsageError(Concat(error.what(), " (see crema ", what, " --help)"));
   }
 }
 

@@ -22,6 +22,15 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// One of several things that a command does, each with arguments of its own: a source of convert.
+struct CommandForm {
+  std::string name;
+  std::string arguments;           // as shown in the usage line
+  std::string summary;             // sentences
+  std::string details;             // paragraphs for the --help of this form alone
+  std::vector<std::string> flags;  // names of the flags it takes
+};
+
 // One command. Flags are parsed (gflags) before `run` gets the other arguments.
 struct Command {
   const char* name;
@@ -30,6 +39,7 @@ struct Command {
   const char* details;             // paragraphs for --help, which are wrapped; may be ""
   std::vector<std::string> flags;  // names of the flags it takes
   int (*run)(const std::vector<std::string>& arguments);
+  std::vector<CommandForm> forms = {};  // if it has any, the first argument names one
 };
 
 inline constexpr char kPurpose[] =
@@ -62,10 +72,11 @@ void PrintLayerList();
 void PrintManual(const std::vector<std::string>& arguments,
                  const std::vector<std::string>& commands);
 
-// The help text, the sources (mnist, ...) and the flags of convert.
+// The help text and the flags of convert, and what it makes databases from (mnist, ...).
 const char* ConvertDetails();
 std::vector<std::string> ConvertSources();
 std::vector<std::string> ConvertFlags();
+std::vector<CommandForm> ConvertForms();
 
 // The version of crema, as in "0.1".
 const char* Version();

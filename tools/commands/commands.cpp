@@ -63,7 +63,7 @@ const std::vector<Command>& Commands() {
        RunShow},
       {"device_query", "[--gpu=ID,...]", "list the usable GPUs", "", {"gpu"}, RunDeviceQuery},
       {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images", ConvertDetails(),
-       ConvertFlags(), RunConvert},
+       ConvertFlags(), RunConvert, ConvertForms()},
       {"plot",
        "LOG_OR_METRICS... [--out=FILE]",
        "draw training curves",
