@@ -1,3 +1,4 @@
+// Which engine runs a layer: the one that is named, or the fastest that can.
 #include <algorithm>
 #include <exception>
 

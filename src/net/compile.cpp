@@ -1,3 +1,4 @@
+// The order of the passes that compile a net.
 #include "crema/net/compile.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A compiled net in words, for `crema show` and for logs.
 #include "net/describe.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Which layers of a net belong to its phase, level and stages.
 #include <algorithm>
 
 #include "crema.pb.h"

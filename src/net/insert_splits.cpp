@@ -1,3 +1,4 @@
+// Splits of blobs that several layers read.
 #include <map>
 
 #include "base/strings.h"

@@ -15,8 +15,6 @@ class NetParameter;
 class NetState;
 }  // namespace proto
 
-class Net;
-
 // filter.cpp: keeps the layers whose include and exclude rules fit the net's state.
 proto::NetParameter FilterLayers(const proto::NetParameter& net);
 
@@ -176,16 +174,6 @@ struct MemoryPlan {
   NetMemory memory;                      // without parameters
 };
 MemoryPlan PlanMemory(const Graph& graph);
-
-// The memory that nets which run in turn share. It grows where one of them needs more; what it
-// held is then lost.
-struct Arena {
-  std::shared_ptr<Buffer> buffer;  // null before the first net, and where no memory is left
-  std::vector<Net*> users;         // whose blobs are views of it
-};
-
-// Bytes that make a NaN of any floating-point type.
-void FillWithNan(Device& device, void* memory, size_t bytes);
 
 // Offsets in buffers are multiples of this, in bytes.
 constexpr int64_t kAlignment = 64;

@@ -1,3 +1,4 @@
+// How tables of text are laid out.
 #include "net/text_table.h"
 
 #include <algorithm>

@@ -38,10 +38,8 @@ void Trainer::Forward(Net* net, uint64_t step) const {
 
 void Trainer::Backward() const {
   if (before_iteration_ == nullptr || solver_->debug_info()) return net_->Backward();
-  for (int i = static_cast<int>(net_->graph().layers.size()) - 1; i >= 0; --i) {
-    if (options_.interrupt()) throw PassInterrupted();
-    net_->BackwardLayer(i);
-  }
+  InterruptWatch watch(options_.interrupt);
+  net_->Backward(&watch);
 }
 
 // Returns false if it was interrupted, and then has changed nothing.

@@ -13,15 +13,15 @@ struct PassInterrupted {};
 
 // Asks before every layer. Layers that several threads run for parts of the batch: one thread
 // asks, the one that called Forward, and all give up.
-class InterruptWatch : public ForwardWatch {
+class InterruptWatch : public PassObserver {
  public:
   explicit InterruptWatch(const std::function<bool()>& asks) : asks_(asks) {}
 
-  void Before(int /*layer*/, int lane) override {
+  void BeforeForward(int /*layer*/, int lane) override {
     if (lane == 0 && asks_()) interrupted_ = true;
     if (interrupted_) throw PassInterrupted();
   }
-  void After(int /*layer*/, int /*lane*/) override {}
+  void BeforeBackward(int layer) override { BeforeForward(layer, 0); }
 
  private:
   const std::function<bool()>& asks_;

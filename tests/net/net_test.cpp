@@ -1,6 +1,5 @@
 // What a compiled net does: losses, gradients that add up, shared parameters, the whole on every
 // device.
-#include "data/databases.h"
 #include "net/net_test_util.h"
 
 namespace crema::test {
@@ -169,24 +168,6 @@ TEST_P(NetTest, TellsItsPlan) {
 
 TEST(FindBlobTest, IsNullWhereThereIsNone) {
   EXPECT_EQ(MakeNet(kNet)->FindBlob("absent"), nullptr);
-}
-
-// Each goes by its own batch.
-TEST(DataPositionsTest, LayersThatReadDataMayHaveOneName) {
-  const TempFolder folder;
-  WriteTestDatabase(Backend::kLmdb, folder / "db", 20);
-  const auto data = [&](const std::string& top, int batch) {
-    return Layer("d", "Data", {}, {top},
-                 "data_param { backend: LMDB source: '" + (folder / "db") +
-                     "' batch_size: " + std::to_string(batch) + " }");
-  };
-  MakeNetOptions options;
-  options.dtype = DType::kFloat32;
-  const auto net = MakeNet(data("x", 4) + data("y", 3), options);
-  net->SeekPasses(2);
-  using Positions = std::vector<std::pair<std::string, uint64_t>>;
-  EXPECT_EQ(net->DataPositions(), (Positions{{"d", 8}, {"d", 6}}));
-  EXPECT_EQ(net->DataPositionsBefore(1), (Positions{{"d", 4}, {"d", 3}}));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
-// Nets that take inputs of another size.
-#include "net/net_test_util.h"
+// Nets that take inputs of another size, and graphs that do.
+#include "net/reshape.h"
+
+#include "net/run/sliced_net.h"
 
 namespace crema::test {
 namespace {
@@ -108,6 +110,56 @@ TEST_P(ReshapeTest, OnlyInputsHaveAShapeToGive) {
   for (const char* name : {"m", "none"}) {
     ExpectError([&] { net->Reshape({{name, Shape{1}}}); }, {name, "not an input", "has x"});
   }
+}
+
+TEST(InferShapesForTest, CutsTheBatchAnew) {
+  Graph graph = SlicedGraph();
+  const std::vector<Shape> before = ShapesOf(graph);
+  std::vector<Shape> after = before;
+  after[BlobOf(graph, "x")] = Shape{1, 2, 16, 16};
+  InferShapesFor(after, &graph);
+  EXPECT_TRUE(graph.slices.empty());
+  EXPECT_EQ(graph.blobs[BlobOf(graph, "a")].shape, (Shape{1, 4, 16, 16}));
+  InferShapesFor(before, &graph);
+  EXPECT_EQ(graph.slices.size(), 1u);
+  EXPECT_EQ(ShapesOf(graph), before);
+}
+
+// f has as many items as were selected; the layer after it wants two of them at a time.
+Graph FilteredGraph() {
+  return CompileNet(
+      ParseNet(
+          Input("x", {6, 3}) + Input("chosen", {6}) + Layer("f", "Filter", {"x", "chosen"}, {"f"}) +
+          Layer("r", "Reshape", {"f"}, {"r"}, "reshape_param { shape { dim: -1 dim: 2 dim: 3 } }")),
+      DeviceKind::kCpu, {});
+}
+
+TEST(SetTopShapesTest, LayersAfterItFollow) {
+  Graph graph = FilteredGraph();
+  const int filter = LayerOf(graph, "f");
+  EXPECT_FALSE(SetTopShapes(filter, {Shape{6, 3}}, &graph));
+  EXPECT_TRUE(SetTopShapes(filter, {Shape{4, 3}}, &graph));
+  EXPECT_EQ(graph.blobs[BlobOf(graph, "r")].shape, (Shape{2, 2, 3}));
+  EXPECT_FALSE(SetTopShapes(filter, {Shape{4, 3}}, &graph));
+}
+
+TEST(SetTopShapesTest, ARefusedShapeChangesNothing) {
+  Graph graph = FilteredGraph();
+  const std::vector<Shape> before = ShapesOf(graph);
+  for (int round = 0; round < 2; ++round) {  // it is found each time
+    ExpectError(
+        [&] {
+          SetTopShapes(LayerOf(graph, "f"), {Shape{5, 3}}, &graph);
+        },
+        {"layer 'r' (Reshape)"});
+    EXPECT_EQ(ShapesOf(graph), before);
+  }
+}
+
+TEST(IsInputTest, OnlyTopsOfInputLayersAre) {
+  const Graph graph = FilteredGraph();
+  EXPECT_TRUE(IsInput(graph, BlobOf(graph, "chosen")));
+  EXPECT_FALSE(IsInput(graph, BlobOf(graph, "f")));
 }
 
 }  // namespace

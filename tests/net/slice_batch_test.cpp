@@ -352,12 +352,12 @@ TEST(SliceBatchTest, GoesFromAllThreadsToOneEachAndBack) {
 }
 
 // Each layer once for each part, no two at a time in one lane.
-TEST(SliceBatchTest, TellsAWatchWhatRuns) {
-  struct Watch : ForwardWatch {
-    void Before(int layer, int lane) override {
+TEST(SliceBatchTest, TellsAnObserverWhatRuns) {
+  struct Watch : PassObserver {
+    void BeforeForward(int layer, int lane) override {
       EXPECT_EQ(std::exchange(running[lane], layer), -1);
     }
-    void After(int layer, int lane) override {
+    void AfterForward(int layer, int lane) override {
       EXPECT_EQ(std::exchange(running[lane], -1), layer);
       ++runs[lane][layer];
     }

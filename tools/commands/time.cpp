@@ -165,7 +165,7 @@ struct Times {
 
 // Waits after each layer, so that on a GPU the time is the layer's own. Of layers that several
 // threads run for parts of the batch it is what each takes in the mean.
-class LayerTimer : public ForwardWatch {
+class LayerTimer : public PassObserver {
  public:
   explicit LayerTimer(Subject* subject) : subject_(*subject) {
     for (const Slices& slices : subject_.net().graph().slices) {
@@ -174,8 +174,8 @@ class LayerTimer : public ForwardWatch {
     for (Lane& lane : lanes_) lane.ms.resize(subject_.net().graph().layers.size());
   }
 
-  void Before(int /*layer*/, int lane) override { lanes_[lane].watch = Stopwatch(); }
-  void After(int layer, int lane) override {
+  void BeforeForward(int /*layer*/, int lane) override { lanes_[lane].watch = Stopwatch(); }
+  void AfterForward(int layer, int lane) override {
     subject_.Wait();  // only a GPU has something to wait for, and no lanes
     lanes_[lane].ms[layer] += lanes_[lane].watch.Milliseconds();
   }

@@ -46,6 +46,7 @@ struct NetMemory {
   size_t arena = 0;                // what these share
   size_t kept = 0;                 // what keeps its values from pass to pass
   size_t params = 0, param_gradients = 0, state = 0;
+  // What the net takes in all.
   size_t Total() const { return arena + kept + params + param_gradients + state; }
   // What it saves that memory is shared by what does not live at the same time.
   size_t Saved() const {

@@ -1,5 +1,9 @@
 // Sums of gradients begin anew after ClearGradients: with zeros, or with what layers write there.
-#include "net/net_test_util.h"
+#include "net/run/gradient_sums.h"
+
+#include <cmath>
+
+#include "net/run/sliced_net.h"
 
 namespace crema::test {
 namespace {
@@ -80,6 +84,48 @@ TEST(ClearGradientsTest, ThatOfNoImagesIsZero) {
   net->Reshape({{"x", {0, 16, 6, 6}}});
   ForwardBackward(*net);
   EXPECT_EQ(Gradients(*net), std::vector<double>(net->flat_gradients().count(), 0));
+}
+
+// The first two layers add to their gradients, the products write theirs.
+class GradientSumsTest : public testing::Test {
+ protected:
+  // What becomes of gradients that all are 1.
+  void Begin(bool poison) {
+    const std::vector<double> ones(parameters_.gradients().count(), 1);
+    parameters_.gradients().FromHost(ones);
+    sums_.Begin(ctx_, poison);
+  }
+  double First(const std::string& layer, int index) const {
+    const int param = graph_.layers[LayerOf(graph_, layer)].params[index];
+    return parameters_.blob(param).diff_tensor().ToHost<double>()[0];
+  }
+
+  Context ctx_{OpenDevice(DeviceKind::kCpu)};
+  Graph graph_ =
+      CompileNet(ParseNet("engine: 'CAFFE' " + Input("x", {2, 3}) +
+                          Layer("s", "Scale", {"x"}, {"s"}, "scale_param { bias_term: true }") +
+                          Product("p", "s", "p", 3, "param { name: 'w' }") +
+                          Product("q", "p", "q", 3, "param { name: 'w' }") +
+                          Layer("loss", "Reduction", {"q"}, {"loss"}, "loss_weight: 1")),
+                 DeviceKind::kCpu, {});
+  NetParameters parameters_{graph_, ctx_, nullptr};
+  GradientSums sums_{graph_, parameters_};
+};
+
+TEST_F(GradientSumsTest, ClearsWhatIsAddedToAndLeavesWhatIsWritten) {
+  Begin(false);
+  for (int index : {0, 1}) EXPECT_EQ(First("s", index), 0);
+  for (const char* layer : {"p", "q"}) {
+    for (int index : {0, 1}) EXPECT_EQ(First(layer, index), 1) << layer << index;
+  }
+}
+
+TEST_F(GradientSumsTest, MayPoisonWhatIsWritten) {
+  Begin(true);
+  for (int index : {0, 1}) EXPECT_EQ(First("s", index), 0);
+  for (const char* layer : {"p", "q"}) {
+    for (int index : {0, 1}) EXPECT_TRUE(std::isnan(First(layer, index))) << layer << index;
+  }
 }
 
 }  // namespace

@@ -1,11 +1,12 @@
-// Copying weights into a net and out of it.
+// Which weights of a file belong to which layer, and the copies in both directions.
+#include "net/run/weights.h"
+
 #include <algorithm>
 #include <map>
 
 #include "base/counted.h"
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/net/net.h"
 #include "net/passes.h"
 #include "schema/weights_io.h"
 
@@ -105,10 +106,10 @@ bool OwnsParams(const LayerNode& node, const Graph& graph) {
 
 }  // namespace
 
-WeightsReport Net::LoadWeights(const std::string& path) {
+WeightsReport LoadWeights(const std::string& path, const Graph& graph) {
   WeightsReport report;
   std::map<std::string, bool> seen;
-  const auto namesakes = NamesakesOf(graph_);
+  const auto namesakes = NamesakesOf(graph);
   for (const SavedLayer& saved : ReadWeightsFile(path)) {
     const Layer* layer = FindNamesake(namesakes, saved);
     if (layer == nullptr) {
@@ -120,39 +121,24 @@ WeightsReport Net::LoadWeights(const std::string& path) {
     seen[saved.name] = true;
     report.copied.push_back(Shapes(*layer));
   }
-  for (const LayerNode& node : graph_.layers) {
-    if (OwnsParams(node, graph_) && !seen[node.layer->name()]) {
+  for (const LayerNode& node : graph.layers) {
+    if (OwnsParams(node, graph) && !seen[node.layer->name()]) {
       report.left_out.push_back(Shapes(*node.layer));
     }
   }
   return report;
 }
 
-std::string WeightsReport::ToString() const {
-  const auto rows = [](const char* verdict, const std::vector<std::string>& layers,
-                       const char* why) {
-    std::string text;
-    for (const std::string& layer : layers) text += Concat("\n  ", verdict, "  ", layer, why);
-    return text;
-  };
-  return Concat("Weights: ", Counted(copied.size(), "layer"), " copied, ",
-                Counted(skipped.size(), "layer"), " of the file not in the net, ",
-                Counted(left_out.size(), "layer"), " of the net not in the file") +
-         rows("copied     ", copied, "") +
-         rows("not in net ", skipped, ": the net has no layer of this name, so it is ignored") +
-         rows("not in file", left_out, ": it keeps its initial values");
-}
-
-void Net::ToProto(proto::NetParameter* out, bool with_gradients) const {
+void SaveWeights(const Graph& graph, bool with_gradients, proto::NetParameter* out) {
   out->Clear();
-  out->set_name(graph_.name);
-  for (const LayerNode& node : graph_.layers) {
+  out->set_name(graph.name);
+  for (const LayerNode& node : graph.layers) {
     if (node.made_by_pass) continue;
     proto::LayerParameter* layer = out->add_layer();
     *layer = node.layer->config();
     layer->clear_blobs();
     for (const Blob* param : node.layer->params()) {
-      crema::ToProto(Save(*param, with_gradients), with_gradients, layer->add_blobs());
+      ToProto(Save(*param, with_gradients), with_gradients, layer->add_blobs());
     }
   }
 }
