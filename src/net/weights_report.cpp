@@ -1,7 +1,8 @@
 // The table of what happened to the weights of a file.
 #include "crema/net/weights_report.h"
 
-#include "crema/base/error.h"
+#include "base/counted.h"
+#include "base/strings.h"
 
 namespace crema {
 
