@@ -2,7 +2,7 @@
 #include "crema/net/weights_report.h"
 
 #include "base/counted.h"
-#include "base/strings.h"
+#include "crema/base/error.h"
 
 namespace crema {
 
