@@ -26,7 +26,7 @@ void Net::PlanClearing() {
   is_fresh_.assign(params_.size(), false);  // there are zeros
   for (const LayerNode& node : graph_.layers) {
     const bool writes =
-        node.runs_backward && node.absorbed_by < 0 && node.traits.writes_fresh_gradients;
+        node.runs_backward && node.absorbed_by < 0 && node.traits.overwrites_gradients;
     std::set<int> owners;  // what a layer adds to by two params is not begun by either
     for (int p : node.params) {
       const int owner = OwnerOf(graph_, p);
@@ -73,10 +73,10 @@ void Net::ClearGradients() {
 }
 
 void Net::TellFresh(const LayerNode& node) {
-  if (!node.traits.writes_fresh_gradients) return;
+  if (!node.traits.overwrites_gradients) return;
   for (size_t i = 0; i < node.params.size(); ++i) {
     const int owner = OwnerOf(graph_, node.params[i]);
-    node.layer->SetFresh(static_cast<int>(i), is_fresh_[owner]);
+    node.layer->SetOverwriteGradient(static_cast<int>(i), is_fresh_[owner]);
     is_fresh_[owner] = false;
   }
 }

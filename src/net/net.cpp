@@ -280,7 +280,7 @@ void Net::Recompute(int i) {
   LendScratch(plan_->again_scratch[i], context_.get());
   Layer& layer = *graph_.layers[i].layer;
   try {
-    layer.ForwardAgain(*context_, bottoms_[i], tops_[i]);
+    layer.Recompute(*context_, bottoms_[i], tops_[i]);
   } catch (...) {
     RethrowFor(layer);
   }

@@ -125,7 +125,7 @@ void Net::FollowArena() {
 Tensor Net::View(const Place& place, const BlobNode& blob) const {
   const bool is_there = place.offset >= 0 && (place.kept || arena_memory_ != nullptr);
   if (!is_there) return {};
-  return Tensor(place.kept ? kept_ : arena_memory_, static_cast<size_t>(place.offset), graph_.dtype,
+  return Tensor(place.kept ? kept_ : arena_memory_, static_cast<size_t>(place.offset), blob.dtype,
                 blob.shape, blob.layout);
 }
 
@@ -214,7 +214,7 @@ void Net::ShowPart(size_t slices, int part, size_t lane) {
     BlobNode node = graph_.blobs[index];
     node.shape = PartShape(node.shape, parts);
     Place place = plan_->data[index];
-    place.offset += part * node.shape.count() * static_cast<int64_t>(SizeOf(graph_.dtype));
+    place.offset += part * BytesOf(node);
     *lanes_[lane].blobs[slices].at(index) = Blob(node.name, View(place, node));
   }
 }
@@ -222,7 +222,7 @@ void Net::ShowPart(size_t slices, int part, size_t lane) {
 bool Net::StatesFit() const {
   if (states_.size() != graph_.layers.size()) return false;
   for (size_t l = 0; l < states_.size(); ++l) {
-    const std::vector<LayerPlan::State>& wanted = graph_.layers[l].plan.state;
+    const std::vector<TensorSpec>& wanted = graph_.layers[l].plan.state;
     if (states_[l].size() != wanted.size()) return false;
     for (size_t i = 0; i < wanted.size(); ++i) {
       const DType dtype = wanted[i].dtype.value_or(graph_.dtype);
@@ -239,7 +239,7 @@ Net::States Net::PoolStates() const {
   States states(graph_.layers.size());
   size_t bytes = 0;
   for (size_t l = 0; l < states.size(); ++l) {
-    for (const LayerPlan::State& wanted : graph_.layers[l].plan.state) {
+    for (const TensorSpec& wanted : graph_.layers[l].plan.state) {
       const DType dtype = wanted.dtype.value_or(graph_.dtype);
       const auto room = static_cast<size_t>(AlignedBytes(wanted.shape, dtype));
       states[l].push_back({{}, bytes, room});
@@ -251,7 +251,7 @@ Net::States Net::PoolStates() const {
   device.Zero(pool->memory(), bytes);
   for (size_t l = 0; l < states.size(); ++l) {
     for (size_t i = 0; i < states[l].size(); ++i) {
-      const LayerPlan::State& wanted = graph_.layers[l].plan.state[i];
+      const TensorSpec& wanted = graph_.layers[l].plan.state[i];
       Tensor& tensor = states[l][i].tensor;
       tensor = Tensor(pool, states[l][i].offset, wanted.dtype.value_or(graph_.dtype), wanted.shape);
       if (l >= old.size() || i >= old[l].size()) continue;

@@ -68,7 +68,7 @@ void Net::FollowData(int layer) {
   for (int top : node.tops) before.push_back(graph_.blobs[top].shape);
   bool same = true;
   for (size_t t = 0; t < shapes.size(); ++t) {
-    CREMA_CHECK(shapes[t].count() <= node.plan.tops[t].count(), LayerTitle(*node.layer));
+    CREMA_CHECK(shapes[t].count() <= node.plan.tops[t].shape.count(), LayerTitle(*node.layer));
     same = same && graph_.blobs[node.tops[t]].shape == shapes[t];
     graph_.blobs[node.tops[t]].shape = shapes[t];
   }

@@ -10,13 +10,16 @@ namespace crema {
 
 // A layer that alone reads what another one makes.
 struct Follower {
-  const Layer* layer;
-  int bottom;     // which of its bottoms that is
-  bool backward;  // whether gradients flow through it
-  bool is_kept;   // whether what it makes is there when they do: no later layer writes over it
+  const Layer* layer;  // lives as long as the net
+  int bottom;          // which of its bottoms that is
+  bool backward;       // whether gradients flow through it
+  // Whether, where gradients flow, it can be seen of what it makes at which places it is above 0:
+  // no later layer writes over it, or only such as keep the signs (MemoryTraits::keeps_signs).
+  bool is_kept;
+  Layout layout;  // in which it was planned
 };
 
-// A Layer that can absorb others is a Fusible, too.
+// A second base of a Layer that can absorb others.
 class Fusible {
  public:
   virtual ~Fusible() = default;
@@ -44,7 +47,8 @@ class Fusible {
   virtual void LeaveReluToReader() {}
 };
 
-// A Layer that can do the backward half of a ReLU that its bottom came through, on the way.
+// A second base of a Layer that can do, on the way, the backward half of a ReLU that its bottom
+// came through.
 class ReluPasser {
  public:
   virtual ~ReluPasser() = default;
