@@ -325,8 +325,7 @@ class BatchNormLayer : public Layer, public Fusible {
       if (propagates) StoredBackward<T>(ctx, view, moments, dy, dx);
       return;
     }
-    const T* x =
-        keeps_input_ ? saved_.Saved(states()).template at<T>(kInput) : bottom.data<T>();
+    const T* x = keeps_input_ ? saved_.Saved(states()).template at<T>(kInput) : bottom.data<T>();
     T* means = static_cast<T*>(ctx.Scratch(ScratchBytes(view, bottom.dtype())));
     GradientMeans<T>(ctx, view, moments, affine, x, dy, means);
     if (propagates) {

@@ -129,11 +129,10 @@ class InfogainLossLayer : public LabelledLayer {
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
     const SavedForBackward::Pieces saved = saved_.Saved(states());
-    CREMA_FLOAT_DISPATCH(
-        bottom[0]->dtype(), T,
-        InfogainBackward<T>(ctx, view_, rule(), Sums<T>(saved), Gain<T>(bottom),
-                            saved.at<T>(kRowSums), saved.at<T>(kNormalizer), *bottom[0],
-                            bottom[1]->data<T>(), top[0]->diff<T>()));
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
+                         InfogainBackward<T>(ctx, view_, rule(), Sums<T>(saved), Gain<T>(bottom),
+                                             saved.at<T>(kRowSums), saved.at<T>(kNormalizer),
+                                             *bottom[0], bottom[1]->data<T>(), top[0]->diff<T>()));
   }
 
  private:

@@ -89,10 +89,10 @@ class SigmoidCrossEntropyLossLayer : public Layer {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         CrossEntropyBackward<T>(ctx, *bottom[0], Targets<T>(bottom),
-                                                 saved_.Saved(states()).at<T>(0),
-                                                 top[0]->diff<T>()));
+    CREMA_FLOAT_DISPATCH(
+        bottom[0]->dtype(), T,
+        CrossEntropyBackward<T>(ctx, *bottom[0], Targets<T>(bottom),
+                                saved_.Saved(states()).at<T>(0), top[0]->diff<T>()));
   }
 
  private:

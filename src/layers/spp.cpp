@@ -39,9 +39,7 @@ class SppLayer : public Layer {
     }
   }
 
-  LayerTraits traits() const override {
-    return LayerTraits::WithoutValues();
-  }
+  LayerTraits traits() const override { return LayerTraits::WithoutValues(); }
 
   // States: for each level of MAX the pixels taken. A level's results, and in Backward also the
   // gradient that it gives, lie in scratch memory.

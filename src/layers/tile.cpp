@@ -32,9 +32,7 @@ class TileLayer : public Layer {
     CheckRange(Title() + ": tiles", tiles(), 1, std::numeric_limits<int>::max());
   }
 
-  LayerTraits traits() const override {
-    return LayerTraits::WithoutValues();
-  }
+  LayerTraits traits() const override { return LayerTraits::WithoutValues(); }
 
   LayerPlan Plan(const PlanInput& input) override {
     const Shape& x = input.shape(0);

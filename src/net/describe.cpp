@@ -214,8 +214,7 @@ std::string DescribeEngines(const Graph& graph, size_t width) {
   table.Row({"layer", "type", "engine", "memory order"});
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
-    table.Row(
-        {node.layer->name(), node.layer->type(), node.engine, ToString(node.layout)});
+    table.Row({node.layer->name(), node.layer->type(), node.engine, ToString(node.layout)});
     for (const std::string& note : Notes(graph, l)) table.Note("  - " + note);
   }
   table.Shrink(0, 15, width);

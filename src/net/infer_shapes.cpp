@@ -95,8 +95,7 @@ class GraphBuilder {
     input.propagate_down = node.propagate_down;
     input.in_place = IsNamedInPlace(config, 0) && MayWriteOver(node, 0);
     PlanLayer(input, &node);
-    node.runs_backward =
-        node.runs_backward && !(node.bottoms.empty() && node.plan.params.empty());
+    node.runs_backward = node.runs_backward && !(node.bottoms.empty() && node.plan.params.empty());
     AddTops(config, &node);
     AddParams(config, &node);
   }
@@ -118,8 +117,7 @@ class GraphBuilder {
                      LayerNode* node) const {
     const Precision precision =
         net_.precision() == proto::BF16 ? Precision::kBFloat16 : Precision::kFloat32;
-    EngineChoice choice =
-        CreateByEngine(net_.engine(), {config, input, precision}, graph_.device);
+    EngineChoice choice = CreateByEngine(net_.engine(), {config, input, precision}, graph_.device);
     node->layer = std::move(choice.layer);
     node->engine = choice.engine;
     node->engine_note = choice.note;
@@ -256,9 +254,8 @@ class GraphBuilder {
 
   // What the layer's backward pass, if there is one, needs of what the layer has made.
   static Need NeedOfTop(const LayerNode& node, bool in_place) {
-    const bool reads =
-        node.runs_backward && (node.traits.backward_needs_top_data ||
-                               (in_place && node.traits.backward_needs_bottom_data));
+    const bool reads = node.runs_backward && (node.traits.backward_needs_top_data ||
+                                              (in_place && node.traits.backward_needs_bottom_data));
     if (!reads) return Need::kNothing;
     return node.traits.backward_needs_only_signs ? Need::kSigns : Need::kValues;
   }
@@ -342,7 +339,7 @@ class GraphBuilder {
   Graph graph_;
   std::map<std::string, int> unread_;  // blobs that no layer has read yet
   std::set<std::string> made_;
-  std::vector<Need> needed_;  // by blob: what those who wrote it need of it later
+  std::vector<Need> needed_;           // by blob: what those who wrote it need of it later
   std::map<std::string, int> owners_;  // shared parameters by name
   std::map<int, bool> explicit_lr_, explicit_decay_;
 };

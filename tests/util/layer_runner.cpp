@@ -107,9 +107,9 @@ void LayerRunner::MakeTops() {
     const DType dtype = plan_.tops[i].dtype.value_or(options_.dtype);
     const Layout layout = LayoutOf(shape, options_);
     const bool has_diff = options_.runs_backward && IsFloat(dtype);
-    top_.push_back(std::make_unique<Blob>(
-        "top" + std::to_string(i), Tensor(device_, dtype, shape, layout),
-        has_diff ? Tensor(device_, dtype, shape, layout) : Tensor()));
+    top_.push_back(
+        std::make_unique<Blob>("top" + std::to_string(i), Tensor(device_, dtype, shape, layout),
+                               has_diff ? Tensor(device_, dtype, shape, layout) : Tensor()));
     FillWithNaN(top_.back()->data_tensor());
     if (has_diff) SetTopDiff(static_cast<int>(i), RandomValues(shape.count(), 101 + i));
   }

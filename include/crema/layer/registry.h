@@ -52,8 +52,8 @@ const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind d
 // The engines that the build has for the device, CAFFE among them, sorted.
 std::vector<std::string> EngineNames(DeviceKind device);
 
-// Our own code's layer. Throws Error where the type is unknown (naming the nearest one, and the fork
-// it is from where that is known) or has no implementation for the device.
+// Our own code's layer. Throws Error where the type is unknown (naming the nearest one, and the
+// fork it is from where that is known) or has no implementation for the device.
 std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase phase,
                                    DeviceKind device);
 

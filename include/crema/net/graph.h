@@ -45,8 +45,8 @@ struct LayerNode {
   Layout layout = Layout::kPlain;
   PlanInput planned;  // what `plan` was made for
   LayerPlan plan;
-  std::vector<int> bottoms, tops;    // indices of blobs
-  std::vector<int> params;           // indices of params
+  std::vector<int> bottoms, tops;  // indices of blobs
+  std::vector<int> params;         // indices of params
   // One a bottom. Before mark_backward.cpp, this and `runs_backward` tell what may come.
   std::vector<bool> propagate_down;
   // One a top: its share in the net's loss, and whether its gradient begins as that share. In
@@ -79,7 +79,7 @@ struct Graph {
   Phase phase = Phase::kTrain;
   DeviceKind device = DeviceKind::kCpu;
   DType dtype = DType::kFloat32;  // of parameters, and of blobs whose layers say nothing else
-  bool keep_blobs = false;  // see CompileOptions
+  bool keep_blobs = false;        // see CompileOptions
   // See CompileOptions; 0 bytes where the net may not be sliced.
   int64_t slice_bytes = 0;
   int processors = 1;

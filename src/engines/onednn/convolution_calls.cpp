@@ -238,8 +238,8 @@ bool ProductPays(const ConvolutionProblem& p) {
 
 }  // namespace
 
-std::string ConvolutionCalls::MakeData(
-    const dnnl::convolution_backward_data::primitive_desc& data, const Maker& maker) {
+std::string ConvolutionCalls::MakeData(const dnnl::convolution_backward_data::primitive_desc& data,
+                                       const Maker& maker) {
   const std::string why_not = WhyNotUse(data, "the bottom's gradient");
   if (!why_not.empty()) return why_not;
   const memory::desc order = data.weights_desc();

@@ -35,10 +35,11 @@ struct ConvolutionProblem {
 // Why the arithmetic does not pay for the problem, or is none for it, or ""; beside what Make says.
 std::string WhyNotArithmetic(const ConvolutionProblem& problem, Arithmetic arithmetic);
 
-// Everything that follows from the shapes, without the calls that nobody will ask for. A call works on `images` images and, where `groups` is
-// above 1, on one group of that many: a part of the channels, whose weights and biases are its own.
-// Packed: in the order and the numbers that the kernel likes; sizes in bytes, of one group, 0:
-// Caffe's are taken. dx has to be zeros before backward_data where `leaves_out_pixels`.
+// Everything that follows from the shapes, without the calls that nobody will ask for. A call works
+// on `images` images and, where `groups` is above 1, on one group of that many: a part of the
+// channels, whose weights and biases are its own. Packed: in the order and the numbers that the
+// kernel likes; sizes in bytes, of one group, 0: Caffe's are taken. dx has to be zeros before
+// backward_data where `leaves_out_pixels`.
 //
 // The weights' gradient is made packed by backward_weights; add_weights adds it to Caffe's, or
 // write_weights writes it there. Where `gradient_is_product`, it is instead the product dy^T x of

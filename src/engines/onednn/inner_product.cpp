@@ -167,8 +167,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   // In Caffe's order.
   memory::desc OwnWeights() const {
-    return Weights(Type::f32,
-                   sizes_.transpose ? memory::format_tag::ba : memory::format_tag::ab);
+    return Weights(Type::f32, sizes_.transpose ? memory::format_tag::ba : memory::format_tag::ab);
   }
 
   // A call that brings the weights into this order, and the bytes that they take there; none where
@@ -204,8 +203,8 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   std::string MakeData(const dnnl::inner_product_forward::primitive_desc& forward) {
     const auto data = onednn::InnerProductBackwardData(
-        {Bottom(Type::f32), Weights(factors_, kAny), {}, Top(factors_)},
-        onednn::CallerScratchpad(), forward);
+        {Bottom(Type::f32), Weights(factors_, kAny), {}, Top(factors_)}, onednn::CallerScratchpad(),
+        forward);
     const std::string why_not = onednn::WhyNotUse(data, "the bottom's gradient");
     if (!why_not.empty()) return why_not;
     const memory::desc packed = data.weights_desc();

@@ -75,10 +75,10 @@ class UnaryLayer : public Layer {
     const Tensor& output = top[0]->data_tensor();
     const Tensor& x = slope_uses_input_ ? input : output;
     const Tensor& y = slope_uses_output_ ? output : input;
-    CREMA_FLOAT_DISPATCH(x.dtype(), T,
-                         ApplyUnarySlope<T>(ctx, x.count(), x.data<T>(), y.data<T>(),
-                                            top[0]->diff<T>(), bottom[0]->mutable_diff<T>(),
-                                            Function<T>(config())));
+    CREMA_FLOAT_DISPATCH(
+        x.dtype(), T,
+        ApplyUnarySlope<T>(ctx, x.count(), x.data<T>(), y.data<T>(), top[0]->diff<T>(),
+                           bottom[0]->mutable_diff<T>(), Function<T>(config())));
   }
 
  private:
