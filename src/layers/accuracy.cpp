@@ -47,8 +47,8 @@ void CountRivals(const Context& ctx, const ChannelView& view, const T* x, const 
 constexpr int32_t kAllClasses = -1;
 
 // out[c] = hits / labels among the positions whose label is first + c, or 0 where there are none;
-// with kAllClasses as `first`, out[0] is that of all positions. `counts` has room for two numbers
-// an output.
+// with kAllClasses as `first`, out[0] is that of all positions. `counts` holds two numbers an
+// output.
 template <class T>
 void Shares(const Context& ctx, int positions, int32_t first, int outputs, int top_k,
             const Parts<T>& parts, int32_t* counts, T* out) {

@@ -22,7 +22,7 @@ struct Follower {
 // A second base of a Layer that can absorb others.
 class Fusible {
  public:
-  virtual ~Fusible() = default;
+  virtual ~Fusible() = default;  // the layer is deleted as a Layer
 
   // Takes over the work of `next`, which alone reads top 0, where the layer can do both at once and
   // true is returned; asked after Plan, then for the reader of what it makes now, until the answer
@@ -43,7 +43,8 @@ class Fusible {
   // The slope of a ReLU at the layer's end whose backward half, dy * (y > 0 ? 1 : slope), the sole
   // reader of top 0 could do as well; none where there is no such ReLU.
   virtual std::optional<float> ReluOfGradient() const { return std::nullopt; }
-  // From now on the gradient of top 0 comes with that done; traits() tell so.
+  // From now on the gradient of top 0 comes with that done; traits() tell so. Called at most once,
+  // where ReluOfGradient tells a slope.
   virtual void LeaveReluToReader() {}
 };
 
@@ -51,7 +52,7 @@ class Fusible {
 // came through.
 class ReluPasser {
  public:
-  virtual ~ReluPasser() = default;
+  virtual ~ReluPasser() = default;  // the layer is deleted as a Layer
 
   // From now on Backward multiplies the gradient of bottom `b` by `slope` where the bottom's value
   // is not above 0; traits() tell what that needs. False: it cannot.

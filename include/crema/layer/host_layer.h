@@ -15,14 +15,15 @@ namespace crema {
 // elsewhere a copy, made when it is first asked for. Belongs to one call of a layer.
 class HostTensor {
  public:
-  HostTensor() = default;
+  HostTensor() = default;  // empty
   // Of a plain tensor; an empty one has no numbers.
   explicit HostTensor(const Tensor& tensor) : tensor_(tensor) {}
 
+  // As of the tensor.
   bool empty() const { return tensor_.empty(); }
-  const Shape& shape() const { return tensor_.shape(); }
-  DType dtype() const { return tensor_.dtype(); }
-  int64_t count() const { return tensor_.count(); }
+  const Shape& shape() const { return tensor_.shape(); }  // in Caffe's order
+  DType dtype() const { return tensor_.dtype(); }         // of what data() gives
+  int64_t count() const { return tensor_.count(); }       // of its numbers
 
   // The numbers. Waits for the device. Throws Error where they are of another type than T, or there
   // are none. The address is valid as long as this object.
@@ -62,10 +63,11 @@ class HostTensor {
 
 // A blob as the host sees it.
 struct HostBlob {
+  // Of a plain blob, whose tensors it shares.
   explicit HostBlob(const Blob& blob)
       : name(blob.name()), data(blob.data_tensor()), diff(blob.diff_tensor()) {}
 
-  const Shape& shape() const { return data.shape(); }
+  const Shape& shape() const { return data.shape(); }  // of both tensors
 
   std::string name;
   HostTensor data, diff;  // diff: empty where there is no gradient
@@ -77,6 +79,7 @@ using HostBlobs = std::vector<HostBlob>;
 class DataShapedLayer : public Layer {
  public:
   using Layer::Layer;
+  // Waits for the device, and calls ShapesOnHost.
   std::vector<Shape> ShapesOfTops(Context& ctx, const BlobList& bottom) final;
 
  protected:
@@ -89,7 +92,9 @@ class DataShapedLayer : public Layer {
 class HostLayer : public DataShapedLayer {
  public:
   using DataShapedLayer::DataShapedLayer;
+  // Waits for the device, calls ForwardOnHost, and brings back what that wrote.
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) final;
+  // The same with BackwardOnHost.
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) final;
 

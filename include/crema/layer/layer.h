@@ -25,12 +25,12 @@ class Layer {
  public:
   // Reads the options; throws Error (see Fail) where they make no sense. `config` is copied.
   Layer(const proto::LayerParameter& config, Phase phase);
-  virtual ~Layer();
+  virtual ~Layer();  // its blobs may be gone by then
 
   // As in the net's text.
   const std::string& name() const { return name_; }
-  const std::string& type() const { return type_; }
-  const proto::LayerParameter& config() const { return *config_; }
+  const std::string& type() const { return type_; }                 // "Convolution"
+  const proto::LayerParameter& config() const { return *config_; }  // all options
   // That of the net, or the one that the layer's text says.
   Phase phase() const { return phase_; }
 
@@ -74,10 +74,11 @@ class Layer {
   virtual std::string CheckAfterForward(Context&) { return ""; }
 
   // For layers that read records from a source: how many records the batches given out so far
-  // have used, and going on from there, at any time.
+  // have used, from the start of the first pass over the source on; none for other layers.
   virtual std::optional<uint64_t> position() const { return std::nullopt; }
+  // Goes on from there with the next Forward, at any time.
   virtual void Seek(uint64_t /*records*/) {}
-  // For layers that make batches ahead: how long Forward has waited for them in all.
+  // For layers that make batches ahead: how long Forward has waited for them in all, in seconds.
   virtual std::optional<double> waited_seconds() const { return std::nullopt; }
 
   // Multiply-adds x 2 of one forward pass, for the shapes of the last Plan; 0 where it is not worth
@@ -96,10 +97,11 @@ class Layer {
   void SetOverwriteGradient(int i, bool overwrite) { overwrites_[i] = overwrite; }
 
  protected:
-  // What Bind gave, by number.
+  // What Bind gave, by number: the params and states in the order of the plan.
   Blob& param(int i) const { return *params_[i]; }
-  const Tensor& state(int i) const { return state_[i]; }
-  const std::vector<Tensor>& states() const { return state_; }
+  const Tensor& state(int i) const { return state_[i]; }        // which may be written
+  const std::vector<Tensor>& states() const { return state_; }  // all of them
+  // Whether Backward is to give the gradient of param i.
   bool wants_gradient(int i) const { return wants_gradient_[i]; }
   // Whether Backward writes the gradient of param i, see SetOverwriteGradient.
   bool overwrites_gradient(int i) const { return overwrites_[i]; }

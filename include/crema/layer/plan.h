@@ -12,6 +12,7 @@
 
 namespace crema {
 
+// What a net is for, as its state says.
 enum class Phase { kTrain, kTest };
 
 // All that a layer may have to know for its plan. A net plans a layer first with what it knows
@@ -35,14 +36,17 @@ struct PlanInput {
 
   // Of bottom `b`, which must exist.
   const Shape& shape(size_t b) const { return bottoms[b].shape; }
+  // Of all bottoms.
   std::vector<Shape> Shapes() const;
 
-  // Whether Backward will have to give the gradient of bottom `b` (of parameter `p`).
+  // Whether Backward will have to give the gradient of bottom `b`.
   bool Propagates(size_t b) const { return Wants(propagate_down, b); }
+  // Whether it will have to give that of parameter `p`.
   bool WantsGradient(size_t p) const { return Wants(wants_gradient, p); }
 
+  // Whether a layer is told the same: an empty list is one that says true.
   bool operator==(const PlanInput& other) const;
-  bool operator!=(const PlanInput& other) const { return !(*this == other); }
+  bool operator!=(const PlanInput& other) const { return !(*this == other); }  // see ==
 
  private:
   bool Wants(const std::vector<bool>& list, size_t i) const {
@@ -55,11 +59,12 @@ struct TensorSpec {
   Shape shape;
   std::optional<DType> dtype;  // none: the net's
 
-  TensorSpec() = default;
+  TensorSpec() = default;  // a scalar
   // NOLINTNEXTLINE(google-explicit-constructor): most tops are told by their shape alone.
   TensorSpec(Shape its_shape, std::optional<DType> its_dtype = std::nullopt)
       : shape(std::move(its_shape)), dtype(its_dtype) {}
 
+  // Whether they ask for the same in one net.
   bool operator==(const TensorSpec& other) const {
     return shape == other.shape && dtype == other.dtype;
   }

@@ -49,7 +49,7 @@ void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entr
 // asked: that of their registration.
 const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind device);
 
-// The engines that the build has for the device, CAFFE among them, sorted.
+// The names of the engines that the build has for the device, CAFFE among them, sorted.
 std::vector<std::string> EngineNames(DeviceKind device);
 
 // Our own code's layer. Throws Error where the type is unknown (naming the nearest one, and the
@@ -63,6 +63,7 @@ std::vector<std::string> LayerTypes(DeviceKind device);
 
 // Registers where it is constructed: as a global, before main.
 struct LayerRegistration {
+  // Throws as RegisterLayer does, which then ends the program.
   LayerRegistration(const char* type, DeviceKind device, LayerFactory factory) {
     RegisterLayer(type, device, std::move(factory));
   }
@@ -70,6 +71,7 @@ struct LayerRegistration {
 
 // The same for an engine's code.
 struct EngineRegistration {
+  // Throws as RegisterEngine does.
   EngineRegistration(const char* engine, const char* type, DeviceKind device, LayerFactory factory,
                      WhyNot why_not, Precision precision = Precision::kFloat32) {
     RegisterEngine(type, device, {engine, std::move(factory), std::move(why_not), precision});
