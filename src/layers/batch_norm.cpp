@@ -40,10 +40,11 @@ struct Affine {
 };
 
 // In one pass, in double, over differences from a value of the channel, so that a mean far from 0
-// takes nothing from the variance.
+// takes nothing from the variance. The running sums are left alone unless `updates`.
 template <class T>
 void BatchMoments(const Context& ctx, const ChannelView& view, const T* x, float eps,
-                  float fraction, const Moments<T>& moments, const Running<T>& running) {
+                  float fraction, bool updates, const Moments<T>& moments,
+                  const Running<T>& running) {
   const int channels = view.channels;
   const int inner = view.inner;
   const double count = static_cast<double>(view.outer * inner);
@@ -62,10 +63,12 @@ void BatchMoments(const Context& ctx, const ChannelView& view, const T* x, float
         const double squares = total.second / count - shift * shift;
         const double variance = squares > 0 ? squares : 0;
         moments.mean[c] = static_cast<T>(x[int64_t{c} * inner] + shift);
-        running.mean[c] = keep * running.mean[c] + moments.mean[c];
         moments.inverse_deviation[c] = static_cast<T>(1 / std::sqrt(variance + added));
+        if (!updates) return;
+        running.mean[c] = keep * running.mean[c] + moments.mean[c];
         running.variance[c] = keep * running.variance[c] + static_cast<T>(unbiased * variance);
       });
+  if (!updates) return;
   ForEach(ctx, 1, [=] HD(int64_t) { running.weight[0] = keep * running.weight[0] + 1; });
 }
 
@@ -233,20 +236,13 @@ class BatchNormLayer : public Layer, public Fusible {
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (bottom[0]->count() == 0) return;
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, {
-      T* first = saved_.Open(ctx, states()).at<T>(kMoments);
-      const Moments<T> moments = MomentsAt(first, View(*bottom[0]).channels);
-      ComputeMoments<T>(ctx, *bottom[0], moments);
-      Run<T>(ctx, *bottom[0], moments, *top[0]);
-    });
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, RunForward<T>(ctx, *bottom[0], *top[0], true));
   }
 
-  // The moments are there, and the running ones have them already.
+  // The running sums have the batch's moments already.
   void Recompute(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (bottom[0]->count() == 0) return;
-    CREMA_FLOAT_DISPATCH(
-        bottom[0]->dtype(), T,
-        Run<T>(ctx, *bottom[0], SavedMoments<T>(View(*bottom[0]).channels), *top[0]));
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, RunForward<T>(ctx, *bottom[0], *top[0], false));
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
@@ -287,21 +283,27 @@ class BatchNormLayer : public Layer, public Fusible {
     return affine;
   }
 
+  // Moments that were saved are there in a second pass.
   template <class T>
-  void ComputeMoments(Context& ctx, const Blob& bottom, const Moments<T>& moments) {
+  void RunForward(Context& ctx, const Blob& bottom, const Blob& top, bool is_first) {
+    T* numbers = saved_.Open(ctx, states()).template at<T>(kMoments);
+    const Moments<T> moments = MomentsAt(numbers, View(bottom).channels);
+    if (is_first || !saved_.saves()) ComputeMoments<T>(ctx, bottom, is_first, moments);
+    Run<T>(ctx, bottom, moments, top);
+  }
+
+  template <class T>
+  void ComputeMoments(Context& ctx, const Blob& bottom, bool updates, const Moments<T>& moments) {
     const proto::BatchNormParameter& options = config().batch_norm_param();
     const ChannelView view = View(bottom);
     // Written to in training only: mutable_data announces a change.
     const Running<T> running = {const_cast<T*>(param(0).data<T>()),
                                 const_cast<T*>(param(1).data<T>()),
                                 const_cast<T*>(param(2).data<T>())};
-    if (!uses_stored_) param(0).data_tensor().buffer()->AnnounceChange();
-    if (uses_stored_) {
-      StoredMoments<T>(ctx, view.channels, options.eps(), moments, running);
-    } else {
-      BatchMoments<T>(ctx, view, bottom.data<T>(), options.eps(), options.moving_average_fraction(),
-                      moments, running);
-    }
+    if (uses_stored_) return StoredMoments<T>(ctx, view.channels, options.eps(), moments, running);
+    if (updates) param(0).data_tensor().buffer()->AnnounceChange();
+    BatchMoments<T>(ctx, view, bottom.data<T>(), options.eps(), options.moving_average_fraction(),
+                    updates, moments, running);
   }
 
   template <class T>
