@@ -210,7 +210,7 @@ class GraphBuilder {
     }
     if (blob.shape != node.plan.tops[t].shape || blob.dtype != TypeOfTop(node, t).dtype) {
       Fail(LayerTitle(*node.layer), ": cannot run in place, because its top '", blob.name,
-           "' differs in shape from its bottom; rename the top");
+           "' differs from its bottom in shape or number type; rename the top");
     }
     if (!MayWriteOver(node, t)) {
       const int index = AddBlob(blob.name, TypeOfTop(node, t));

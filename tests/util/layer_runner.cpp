@@ -160,6 +160,9 @@ void LayerRunner::SetBottom(int i, const std::vector<double>& values) {
 void LayerRunner::SetParam(int i, const std::vector<double>& values) {
   param_[i]->data_tensor().FromHost(values);
 }
+void LayerRunner::SetTop(int i, const std::vector<double>& values) {
+  top_[i]->data_tensor().FromHost(values);
+}
 void LayerRunner::SetTopDiff(int i, const std::vector<double>& values) {
   top_[i]->diff_tensor().FromHost(values);
 }

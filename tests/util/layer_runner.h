@@ -66,6 +66,7 @@ class LayerRunner {
 
   void SetBottom(int i, const std::vector<double>& values);
   void SetParam(int i, const std::vector<double>& values);
+  void SetTop(int i, const std::vector<double>& values);
   void SetTopDiff(int i, const std::vector<double>& values);
   std::vector<double> Bottom(int i = 0) const;
   std::vector<double> BottomDiff(int i = 0) const;
