@@ -26,12 +26,12 @@ void Layer::Bind(BlobList params, std::vector<Tensor> state, std::vector<bool> w
   params_ = std::move(params);
   state_ = std::move(state);
   wants_gradient_ = std::move(wants_gradient);
-  is_fresh_.assign(params_.size(), false);
+  overwrites_.assign(params_.size(), false);
 }
 
-void Layer::ZeroFreshGradients(const Context& ctx) const {
+void Layer::ZeroOverwrittenGradients(const Context& ctx) const {
   for (size_t i = 0; i < params_.size(); ++i) {
-    if (!is_fresh_[i]) continue;
+    if (!overwrites_[i]) continue;
     const Tensor& gradient = params_[i]->diff_tensor();
     ctx.device().Zero(gradient.raw(), gradient.bytes());
   }

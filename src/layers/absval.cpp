@@ -13,6 +13,7 @@ struct AbsVal {
   HD T Value(T x) const { return x < 0 ? -x : x; }
   HD T Slope(T x, T) const { return static_cast<T>((x > 0) - (x < 0)); }
   bool SlopeUsesInput() const { return true; }
+  bool SlopeUsesOutput() const { return false; }
 };
 
 using AbsValLayer = UnaryLayer<AbsVal>;

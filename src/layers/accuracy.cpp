@@ -4,6 +4,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
+#include "layers/shared/saved_for_backward.h"
 #include "layers/shared/softmax.h"
 
 namespace crema {
@@ -46,8 +47,8 @@ void CountRivals(const Context& ctx, const ChannelView& view, const T* x, const 
 constexpr int32_t kAllClasses = -1;
 
 // out[c] = hits / labels among the positions whose label is first + c, or 0 where there are none;
-// with kAllClasses as `first`, out[0] is that of all positions. `counts` has room for two numbers
-// an output.
+// with kAllClasses as `first`, out[0] is that of all positions. `counts` holds two numbers an
+// output.
 template <class T>
 void Shares(const Context& ctx, int positions, int32_t first, int outputs, int top_k,
             const Parts<T>& parts, int32_t* counts, T* out) {
@@ -82,18 +83,20 @@ class AccuracyLayer : public LabelledLayer {
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& scores = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& scores = input.shape(0);
     const int axis = scores.CanonicalAxis(config().accuracy_param().axis(), Title() + ": axis");
     view_ = ViewChannels(scores, Layout::kPlain, axis);
-    CheckShapes(scores, bottoms[1], axis);
+    CheckShapes(scores, input.shape(1), axis);
     LayerPlan plan;
     plan.tops = {Shape{}};
     if (config().top_size() > 1) plan.tops.push_back(Shape{view_.channels});
     const int64_t positions = view_.outer * view_.inner;
-    plan.state = {{Shape{2, positions}, DType::kInt32},
-                  {Shape{positions}, std::nullopt},
-                  {Shape{2 * static_cast<int64_t>(view_.channels)}, DType::kInt32}};
+    memory_.Begin(input);
+    memory_.Use({Shape{positions}, DType::kInt32}, &plan);
+    memory_.Use({Shape{positions}, DType::kInt32}, &plan);
+    memory_.Use(Shape{positions}, &plan);
+    memory_.Use({Shape{2 * static_cast<int64_t>(view_.channels)}, DType::kInt32}, &plan);
     PlanLabels(view_.channels, &plan.state);
     return plan;
   }
@@ -116,9 +119,9 @@ class AccuracyLayer : public LabelledLayer {
     const int positions = static_cast<int>(view_.outer * view_.inner);
     const int top_k = static_cast<int>(config().accuracy_param().top_k());
     const T* label = bottom[1]->data<T>();
-    int32_t* integers = state(0).mutable_data<int32_t>();
-    int32_t* counts = state(2).mutable_data<int32_t>();
-    const Parts<T> parts = {integers, integers + positions, state(1).mutable_data<T>()};
+    const SavedForBackward::Pieces memory = memory_.Open(ctx, states());
+    const Parts<T> parts = {memory.at<int32_t>(0), memory.at<int32_t>(1), memory.at<T>(2)};
+    int32_t* counts = memory.at<int32_t>(3);
     ReadLabels(ctx, positions, rule(), label, parts);
     CountRivals(ctx, view_, bottom[0]->data<T>(), parts);
     Shares(ctx, positions, kAllClasses, 1, top_k, parts, counts, top[0]->mutable_data<T>());
@@ -129,6 +132,7 @@ class AccuracyLayer : public LabelledLayer {
   }
 
   ChannelView view_ = {};
+  SavedForBackward memory_;
 };
 
 CREMA_REGISTER_LAYER("Accuracy", AccuracyLayer);

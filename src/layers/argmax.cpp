@@ -61,8 +61,8 @@ class ArgMaxLayer : public Layer {
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
     const proto::ArgMaxParameter& param = config().argmax_param();
     if (x.rank() == 0) Fail("its bottom is a scalar, but must have at least one axis");
     const int axis = param.has_axis() ? x.CanonicalAxis(param.axis(), Title() + ": axis") : 1;

@@ -12,7 +12,7 @@
 #include "crema/layer/registry.h"
 #include "crema/math/reduce.h"
 #include "layers/shared/channel_wise.h"
-#include "layers/shared/notes.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -40,10 +40,11 @@ struct Affine {
 };
 
 // In one pass, in double, over differences from a value of the channel, so that a mean far from 0
-// takes nothing from the variance.
+// takes nothing from the variance. The running sums are left alone unless `updates`.
 template <class T>
 void BatchMoments(const Context& ctx, const ChannelView& view, const T* x, float eps,
-                  float fraction, const Moments<T>& moments, const Running<T>& running) {
+                  float fraction, bool updates, const Moments<T>& moments,
+                  const Running<T>& running) {
   const int channels = view.channels;
   const int inner = view.inner;
   const double count = static_cast<double>(view.outer * inner);
@@ -62,10 +63,12 @@ void BatchMoments(const Context& ctx, const ChannelView& view, const T* x, float
         const double squares = total.second / count - shift * shift;
         const double variance = squares > 0 ? squares : 0;
         moments.mean[c] = static_cast<T>(x[int64_t{c} * inner] + shift);
-        running.mean[c] = keep * running.mean[c] + moments.mean[c];
         moments.inverse_deviation[c] = static_cast<T>(1 / std::sqrt(variance + added));
+        if (!updates) return;
+        running.mean[c] = keep * running.mean[c] + moments.mean[c];
         running.variance[c] = keep * running.variance[c] + static_cast<T>(unbiased * variance);
       });
+  if (!updates) return;
   ForEach(ctx, 1, [=] HD(int64_t) { running.weight[0] = keep * running.weight[0] + 1; });
 }
 
@@ -165,8 +168,6 @@ class BatchNormLayer : public Layer, public Fusible {
   BatchNormLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::BatchNormParameter& param = config.batch_norm_param();
     uses_stored_ = param.has_use_global_stats() ? param.use_global_stats() : phase == Phase::kTest;
-    in_place_ =
-        config.bottom_size() > 0 && config.top_size() > 0 && config.bottom(0) == config.top(0);
     for (const proto::ParamSpec& spec : config.param()) {
       if (spec.lr_mult() != 0) {
         Fail(
@@ -177,12 +178,11 @@ class BatchNormLayer : public Layer, public Fusible {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::Elementwise();
     traits.may_run_in_place = !(IsFused() && runs_backward_);
-    traits.backward_needs_bottom_data = !KeepsInput() && (!uses_stored_ || IsFused());
+    traits.backward_needs_bottom_data = !keeps_input_ && (!uses_stored_ || IsFused());
     traits.backward_needs_top_data = false;
-    traits.accepts_channels_last = true;
-    traits.treats_images_apart = uses_stored_;
+    traits.is_per_sample = uses_stored_;
     traits.forward_is_reentrant = uses_stored_;
     return traits;
   }
@@ -211,41 +211,38 @@ class BatchNormLayer : public Layer, public Fusible {
     scale_wants_ = wants_gradient;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    if (bottoms[0].rank() == 0) Fail("its bottom is a scalar, but must have at least one axis");
-    const ChannelView view = ViewChannels(bottoms[0], Layout::kPlain);
-    rank_ = bottoms[0].rank();
+  // Pieces: the moments and, in place, the input, since the output, and whatever later layers make
+  // of it, is written over it. Fused layers get another place for it.
+  LayerPlan Plan(const PlanInput& input) override {
+    if (input.shape(0).rank() == 0) Fail("its bottom is a scalar, but must have at least one axis");
+    const ChannelView view = ViewChannels(input.shape(0), Layout::kPlain);
+    rank_ = input.shape(0).rank();
     const Shape per_channel{view.channels};
     ParamDecl statistics;
     statistics.shape = per_channel;
     statistics.learned = false;
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
+    plan.tops = {input.shape(0)};
     plan.params = {statistics, statistics, statistics};
     plan.params[2].shape = Shape{1};
-    plan.state = {{Shape{4, view.channels}, {}}};
-    if (KeepsInput()) plan.state.push_back({bottoms[0], {}});
-    plan.scratch_bytes = ScratchBytes(view, dtype);
-    PlanNotes(phase(), dtype, &plan);
+    keeps_input_ = input.in_place && input.runs_backward && !uses_stored_ && !IsFused();
+    saved_.Begin(input);
+    saved_.Save(Shape{4, view.channels}, &plan);
+    if (keeps_input_) saved_.Save(input.shape(0), &plan);
+    const size_t backward = input.runs_backward ? ScratchBytes(view, input.dtype) : 0;
+    plan.scratch_bytes = std::max(plan.scratch_bytes, backward);
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (bottom[0]->count() == 0) return;
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, {
-      const Moments<T> moments = MomentsFor<T>(ctx, *bottom[0], *top[0]);
-      ComputeMoments<T>(ctx, *bottom[0], moments);
-      Run<T>(ctx, *bottom[0], moments, *top[0]);
-    });
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, RunForward<T>(ctx, *bottom[0], *top[0], true));
   }
 
-  // The moments are there, and the running ones have them already.
-  void ForwardAgain(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+  // The running sums have the batch's moments already.
+  void Recompute(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (bottom[0]->count() == 0) return;
-    if (uses_stored_) return Forward(ctx, bottom, top);  // they may have been in scratch memory
-    CREMA_FLOAT_DISPATCH(
-        bottom[0]->dtype(), T,
-        Run<T>(ctx, *bottom[0], SavedMoments<T>(View(*bottom[0]).channels), *top[0]));
+    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, RunForward<T>(ctx, *bottom[0], *top[0], false));
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
@@ -257,10 +254,6 @@ class BatchNormLayer : public Layer, public Fusible {
 
  private:
   bool IsFused() const { return scale_ != nullptr || relu_ != nullptr; }
-
-  // In place the output, and whatever later layers make of it, is written over the input. Fused
-  // layers get another place for it.
-  bool KeepsInput() const { return in_place_ && !uses_stored_ && !IsFused(); }
 
   static ChannelView View(const Blob& x) { return ViewChannels(x.shape(), x.layout()); }
 
@@ -274,14 +267,7 @@ class BatchNormLayer : public Layer, public Fusible {
   }
   template <class T>
   Moments<T> SavedMoments(int channels) const {
-    return MomentsAt(state(0).mutable_data<T>(), channels);
-  }
-  // Those of the batch are kept: to compute them again would change the running ones.
-  template <class T>
-  Moments<T> MomentsFor(Context& ctx, const Blob& bottom, const Blob& top) const {
-    const int channels = View(bottom).channels;
-    if (!uses_stored_) return SavedMoments<T>(channels);
-    return MomentsAt(Notes<T>(ctx, phase(), top, state(0)), channels);
+    return MomentsAt(saved_.Saved(states()).template at<T>(kMoments), channels);
   }
 
   template <class T>
@@ -297,29 +283,35 @@ class BatchNormLayer : public Layer, public Fusible {
     return affine;
   }
 
+  // Moments that were saved are there in a second pass.
   template <class T>
-  void ComputeMoments(Context& ctx, const Blob& bottom, const Moments<T>& moments) {
+  void RunForward(Context& ctx, const Blob& bottom, const Blob& top, bool is_first) {
+    T* numbers = saved_.Open(ctx, states()).template at<T>(kMoments);
+    const Moments<T> moments = MomentsAt(numbers, View(bottom).channels);
+    if (is_first || !saved_.saves()) ComputeMoments<T>(ctx, bottom, is_first, moments);
+    Run<T>(ctx, bottom, moments, top);
+  }
+
+  template <class T>
+  void ComputeMoments(Context& ctx, const Blob& bottom, bool updates, const Moments<T>& moments) {
     const proto::BatchNormParameter& options = config().batch_norm_param();
     const ChannelView view = View(bottom);
     // Written to in training only: mutable_data announces a change.
     const Running<T> running = {const_cast<T*>(param(0).data<T>()),
                                 const_cast<T*>(param(1).data<T>()),
                                 const_cast<T*>(param(2).data<T>())};
-    if (!uses_stored_) param(0).data_tensor().buffer()->AnnounceChange();
-    if (uses_stored_) {
-      StoredMoments<T>(ctx, view.channels, options.eps(), moments, running);
-    } else {
-      BatchMoments<T>(ctx, view, bottom.data<T>(), options.eps(), options.moving_average_fraction(),
-                      moments, running);
-    }
+    if (uses_stored_) return StoredMoments<T>(ctx, view.channels, options.eps(), moments, running);
+    if (updates) param(0).data_tensor().buffer()->AnnounceChange();
+    BatchMoments<T>(ctx, view, bottom.data<T>(), options.eps(), options.moving_average_fraction(),
+                    updates, moments, running);
   }
 
   template <class T>
   void Run(Context& ctx, const Blob& bottom, const Moments<T>& moments, const Blob& top) {
     const ChannelView view = View(bottom);
-    if (KeepsInput()) {
-      const Tensor& input = bottom.data_tensor();
-      ctx.device().Copy(state(1).raw(), input.raw(), input.bytes());
+    if (keeps_input_) {
+      T* kept = saved_.Saved(states()).template at<T>(kInput);
+      ctx.device().Copy(kept, bottom.data<T>(), bottom.data_tensor().bytes());
     }
     Normalize<T>(ctx, view, moments, Fused<T>(), bottom.data<T>(), top.mutable_data<T>());
   }
@@ -335,7 +327,7 @@ class BatchNormLayer : public Layer, public Fusible {
       if (propagates) StoredBackward<T>(ctx, view, moments, dy, dx);
       return;
     }
-    const T* x = KeepsInput() ? state(1).data<T>() : bottom.data<T>();
+    const T* x = keeps_input_ ? saved_.Saved(states()).template at<T>(kInput) : bottom.data<T>();
     T* means = static_cast<T*>(ctx.Scratch(ScratchBytes(view, bottom.dtype())));
     GradientMeans<T>(ctx, view, moments, affine, x, dy, means);
     if (propagates) {
@@ -343,8 +335,11 @@ class BatchNormLayer : public Layer, public Fusible {
     }
   }
 
+  static constexpr int kMoments = 0, kInput = 1;  // pieces
+
   bool uses_stored_ = false;
-  bool in_place_ = false;
+  bool keeps_input_ = false;
+  SavedForBackward saved_;
   int rank_ = 0;
   // Layers whose work this one does.
   const Layer* scale_ = nullptr;

@@ -6,6 +6,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -45,9 +46,9 @@ class BatchReindexLayer : public LabelledLayer {
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
-    const Shape& index = bottoms[1];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
+    const Shape& index = input.shape(1);
     if (index.rank() != 1) {
       Fail("bottom 1 has shape ", index.ToString(), ", but must have one axis of item numbers");
     }
@@ -63,7 +64,8 @@ class BatchReindexLayer : public LabelledLayer {
     top.at(0) = index[0];
     LayerPlan plan;
     plan.tops = {top};
-    plan.state = {{index, {}}};
+    memory_.Begin(input);
+    memory_.Use(index, &plan);
     PlanLabels(static_cast<int>(x[0]), &plan.state);
     return plan;
   }
@@ -72,7 +74,7 @@ class BatchReindexLayer : public LabelledLayer {
     NewLabels(ctx);
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* index = bottom[1]->data<T>();
-      T* bad = state(0).mutable_data<T>();
+      T* bad = memory_.Open(ctx, states()).at<T>(0);
       MarkBadLabels(ctx, count_, index, rule(), bad);
       NoteBad(ctx, count_, index, bad);
       Gather(ctx, count_, size_, rule(), index, bottom[0]->data<T>(), top[0]->mutable_data<T>());
@@ -93,6 +95,7 @@ class BatchReindexLayer : public LabelledLayer {
 
  private:
   int count_ = 0, size_ = 0;
+  SavedForBackward memory_;
 };
 
 CREMA_REGISTER_LAYER("BatchReindex", BatchReindexLayer);

@@ -22,22 +22,19 @@ class BiasLayer : public Layer {
 
   LayerTraits traits() const override {
     const proto::BiasParameter& param = config().bias_param();
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::Elementwise();
     traits.max_bottoms = 2;
-    traits.may_run_in_place = true;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
+    traits.backward_needs_bottom_data = traits.backward_needs_top_data = false;
     traits.accepts_channels_last = learns_ && param.axis() == 1 && param.num_axes() == 1;
-    traits.treats_images_apart = learns_ && param.axis() > 0;
-    traits.forward_is_reentrant = true;
+    traits.is_per_sample = learns_ && param.axis() > 0;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
     const proto::BiasParameter& param = config().bias_param();
     const Shape bias =
-        learns_ ? LearnedOperand(x, param.axis(), param.num_axes(), Title()) : bottoms[1];
+        learns_ ? LearnedOperand(x, param.axis(), param.num_axes(), Title()) : input.shape(1);
     place_ = PlaceOperand(x, bias, param.axis(), "bias", Title());
     ViewOperand(x, Layout::kPlain, place_);
     LayerPlan plan;

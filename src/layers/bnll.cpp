@@ -16,6 +16,7 @@ struct Bnll {
   }
   HD T Slope(T x, T) const { return 1 / (1 + std::exp(-x)); }
   bool SlopeUsesInput() const { return true; }
+  bool SlopeUsesOutput() const { return false; }
 };
 
 using BnllLayer = UnaryLayer<Bnll>;

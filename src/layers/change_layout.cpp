@@ -22,17 +22,14 @@ class ChangeLayoutLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
+    LayerTraits traits = LayerTraits::WithoutValues();
+    traits.is_per_sample = traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
+    plan.tops = {input.shape(0)};
     return plan;
   }
 

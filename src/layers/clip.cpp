@@ -22,6 +22,7 @@ struct Clip {
   HD T Value(T x) const { return x < min ? min : x > max ? max : x; }
   HD T Slope(T x, T) const { return static_cast<T>(x >= min && x <= max); }
   bool SlopeUsesInput() const { return true; }
+  bool SlopeUsesOutput() const { return false; }
 };
 
 using ClipLayer = UnaryLayer<Clip>;

@@ -76,15 +76,15 @@ class ConcatLayer : public Layer, public ReluPasser {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::PerSample();
     traits.max_bottoms = -1;
     traits.backward_needs_bottom_data = false;
     traits.backward_needs_top_data =
         std::any_of(slopes_.begin(), slopes_.end(), [](float slope) { return slope != 1; });
+    traits.backward_needs_only_signs = true;
     traits.accepts_channels_last = asked_axis_ == 1;
     traits.tops_share_bottom_data = traits.tops_share_bottom_diff = config().bottom_size() == 1;
-    traits.treats_images_apart = asked_axis_ > 0;
-    traits.forward_is_reentrant = true;
+    traits.is_per_sample = asked_axis_ > 0;
     return traits;
   }
 
@@ -93,18 +93,19 @@ class ConcatLayer : public Layer, public ReluPasser {
     return true;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    axis_ = bottoms[0].CanonicalAxis(asked_axis_, Title() + ": axis");
-    std::vector<int64_t> dims = bottoms[0].dims();
-    for (size_t b = 1; b < bottoms.size(); ++b) {
-      CheckFits(bottoms[0], bottoms[b], b);
-      dims[axis_] = CheckedSum(dims[axis_], bottoms[b][axis_], Title() + ": the result");
+  LayerPlan Plan(const PlanInput& input) override {
+    axis_ = input.shape(0).CanonicalAxis(asked_axis_, Title() + ": axis");
+    std::vector<int64_t> dims = input.shape(0).dims();
+    for (size_t b = 1; b < input.bottoms.size(); ++b) {
+      CheckFits(input.shape(0), input.shape(b), b);
+      dims[axis_] = CheckedSum(dims[axis_], input.shape(b)[axis_], Title() + ": the result");
     }
-    LayerPlan plan;
-    plan.tops = {Shape(dims)};
-    CheckRange(Concat(Title(), ": the number of values of the result, ", plan.tops[0].ToString(),
+    const Shape result(dims);
+    CheckRange(Concat(Title(), ": the number of values of the result, ", result.ToString(),
                       ", from axis ", axis_, " onwards"),
-               plan.tops[0].CountFrom(axis_), 0, std::numeric_limits<int>::max());
+               result.CountFrom(axis_), 0, std::numeric_limits<int>::max());
+    LayerPlan plan;
+    plan.tops = {result};
     return plan;
   }
 

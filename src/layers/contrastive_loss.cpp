@@ -8,6 +8,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_total.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -72,32 +73,29 @@ class ContrastiveLossLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 3;
-    traits.is_loss = true;
-    traits.adds_missing_tops = true;
-    traits.backward_needs_top_data = false;
+    LayerTraits traits = LayerTraits::Loss(3);
     traits.zero_gradient_bottoms = {2};
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& a = bottoms[0];
-    const Shape& b = bottoms[1];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& a = input.shape(0);
+    const Shape& b = input.shape(1);
     if (a.rank() < 1 || b.rank() < 1 || a[0] != b[0] || a.CountFrom(1) != b.CountFrom(1)) {
       Fail("bottom 0 has shape ", a.ToString(), " and bottom 1 has shape ", b.ToString(),
            "; they must have the same number of items (axis 0) and of values per item");
     }
-    if (bottoms[2].count() != a[0]) {
-      Fail("bottom 2 has shape ", bottoms[2].ToString(), ", but must have one number per pair (",
-           a[0], "), nonzero if the two are similar");
+    if (input.shape(2).count() != a[0]) {
+      Fail("bottom 2 has shape ", input.shape(2).ToString(),
+           ", but must have one number per pair (", a[0], "), nonzero if the two are similar");
     }
     CheckLossCount(Title(), a.count());
     pairs_ = CheckedInt(a[0], Title() + ": the number of pairs");
     size_ = CheckedInt(a.CountFrom(1), Title() + ": the size of a vector");
     LayerPlan plan;
     plan.tops = {Shape{}};
-    plan.state = {{Shape{pairs_}, {}}};
+    saved_.Begin(input);
+    saved_.Save(Shape{pairs_}, &plan);
     return plan;
   }
 
@@ -111,9 +109,10 @@ class ContrastiveLossLayer : public Layer {
       if (!propagate_down[b]) continue;
       CREMA_FLOAT_DISPATCH(
           bottom[0]->dtype(), T,
-          PairBackward<T>(ctx, pairs_, size_, rule(), state(0).data<T>(), bottom[2]->data<T>(),
-                          bottom[0]->data<T>(), bottom[1]->data<T>(), b == 0 ? Share() : -Share(),
-                          top[0]->diff<T>(), bottom[b]->mutable_diff<T>()));
+          PairBackward<T>(ctx, pairs_, size_, rule(), saved_.Saved(states()).at<T>(0),
+                          bottom[2]->data<T>(), bottom[0]->data<T>(), bottom[1]->data<T>(),
+                          b == 0 ? Share() : -Share(), top[0]->diff<T>(),
+                          bottom[b]->mutable_diff<T>()));
     }
   }
 
@@ -126,13 +125,14 @@ class ContrastiveLossLayer : public Layer {
 
   template <class T>
   void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
-    T* squared = state(0).mutable_data<T>();
+    T* squared = saved_.Open(ctx, states()).at<T>(0);
     SquaredDistances(ctx, pairs_, size_, bottom[0]->data<T>(), bottom[1]->data<T>(), squared);
     PairLosses<T>(ctx, pairs_, rule(), squared, bottom[2]->data<T>(), Share() / 2,
                   top[0]->mutable_data<T>());
   }
 
   int pairs_ = 0, size_ = 0;
+  SavedForBackward saved_;
 };
 
 CREMA_REGISTER_LAYER("ContrastiveLoss", ContrastiveLossLayer);

@@ -47,16 +47,14 @@ class CropLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::WithoutValues();
     traits.min_bottoms = traits.max_bottoms = 2;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
     traits.zero_gradient_bottoms = {1};  // only its shape counts
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& in = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& in = input.shape(0);
     const proto::CropParameter& param = config().crop_param();
     const int axis = in.CanonicalAxis(param.axis(), Title() + ": axis");
     if (param.offset_size() > 1 && axis + param.offset_size() != in.rank()) {
@@ -64,16 +62,16 @@ class CropLayer : public Layer {
            in.rank() - axis, " axes from axis ", axis,
            " onwards; give one per axis, one for all, or none");
     }
-    if (bottoms[1].rank() < in.rank()) {  // as in Caffe, it may have more
-      Fail("bottom 0 has shape ", in.ToString(), " and bottom 1 has shape ", bottoms[1].ToString(),
-           "; bottom 1 must have at least as many axes");
+    if (input.shape(1).rank() < in.rank()) {  // as in Caffe, it may have more
+      Fail("bottom 0 has shape ", in.ToString(), " and bottom 1 has shape ",
+           input.shape(1).ToString(), "; bottom 1 must have at least as many axes");
     }
     std::vector<int64_t> offsets(in.rank(), 0);
     Shape out = in;
     for (int a = axis; a < in.rank(); ++a) {
       const int i = param.offset_size() == 1 ? 0 : a - axis;
       offsets[a] = param.offset_size() == 0 ? 0 : param.offset(i);
-      out.at(a) = bottoms[1][a];
+      out.at(a) = input.shape(1)[a];
       if (offsets[a] + out[a] <= in[a]) continue;
       Fail("along axis ", a, " its bottom ", in.ToString(), " is too short to crop ", out[a],
            " values at offset ", offsets[a]);

@@ -20,12 +20,12 @@ class DeconvolutionLayer : public ConvolutionBase {
  public:
   using ConvolutionBase::ConvolutionBase;
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    CheckBottoms(bottoms);
-    const int axis = ChannelAxis(options(), bottoms[0], Title());
-    sizes_ = DeconvolutionSizes(bottoms[0], axis, dtype);
-    pairs_ = static_cast<int>(bottoms.size());
-    return PlanFor(bottoms, axis, sizes_.geometry.in, sizes_, dtype);
+  LayerPlan Plan(const PlanInput& input) override {
+    CheckBottoms(input.Shapes());
+    const int axis = ChannelAxis(options(), input.shape(0), Title());
+    sizes_ = DeconvolutionSizes(input, axis);
+    pairs_ = static_cast<int>(input.bottoms.size());
+    return PlanFor(input, input.bottoms.size(), axis, sizes_.geometry.in, sizes_);
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {

@@ -89,21 +89,17 @@ class DropoutLayer : public Layer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.may_run_in_place = true;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
-    traits.accepts_channels_last = true;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
+    LayerTraits traits = LayerTraits::Elementwise();
+    traits.backward_needs_bottom_data = traits.backward_needs_top_data = false;
+    traits.keeps_signs = true;  // what is dropped has no gradient
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
-    if (phase() == Phase::kTrain && layout() == Layout::kChannelsLast) {
-      plan.scratch_bytes = MaskBytes(bottoms[0].count());
+    plan.tops = {input.shape(0)};
+    if (phase() == Phase::kTrain && input.layout == Layout::kChannelsLast) {
+      plan.scratch_bytes = MaskBytes(input.shape(0).count());
     }
     return plan;
   }

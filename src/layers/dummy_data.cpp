@@ -48,14 +48,12 @@ class DummyDataLayer : public Layer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 0;
-    traits.max_tops = -1;
+    LayerTraits traits = LayerTraits::Source(1, -1);
     traits.has_backward = false;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+  LayerPlan Plan(const PlanInput&) override {
     const proto::DummyDataParameter& param = config().dummy_data_param();
     const bool is_old_form = param.num_size() > 0 || param.channels_size() > 0 ||
                              param.height_size() > 0 || param.width_size() > 0;
@@ -65,7 +63,7 @@ class DummyDataLayer : public Layer {
     LayerPlan plan;
     for (int t = 0; t < config().top_size(); ++t) {
       plan.tops.push_back(is_old_form ? OldShape(t) : NewShape(t));
-      CheckFits(fillers_[t], plan.tops[t]);
+      CheckFits(fillers_[t], plan.tops[t].shape);
     }
     return plan;
   }

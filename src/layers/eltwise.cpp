@@ -4,7 +4,7 @@
 #include "crema/layer/fusible.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
-#include "layers/shared/notes.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -116,6 +116,21 @@ void MaxForward(const Context& ctx, const BlobList& bottom, const Blob& top, int
   }
 }
 
+// The same for who does not want to know where the maximum came from.
+template <class T>
+void MaxOnly(const Context& ctx, const BlobList& bottom, const Blob& top) {
+  T* out = top.mutable_data<T>();
+  for (size_t b = 1; b < bottom.size(); ++b) {
+    const T* left = b == 1 ? bottom[0]->data<T>() : out;
+    const T* right = bottom[b]->data<T>();
+    const bool is_first = b == 1;
+    ForEach(ctx, top.count(), [=] HD(int64_t i) {
+      const T x = left[i], y = right[i];
+      out[i] = is_first ? (x > y ? x : y) : (y > x ? y : x);
+    });
+  }
+}
+
 template <class T>
 void MaxBackward(const Context& ctx, const Blob& bottom, int32_t index, const Blob& top,
                  const int32_t* winner) {
@@ -140,16 +155,14 @@ class EltwiseLayer : public Layer, public Fusible {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::Elementwise();
     traits.min_bottoms = 2;
     traits.max_bottoms = -1;
     traits.may_run_in_place = !IsProduct();
     traits.backward_needs_bottom_data = IsProduct();
     traits.backward_needs_top_data =
         relu_ != nullptr || (IsProduct() && !config().eltwise_param().stable_prod_grad());
-    traits.accepts_channels_last = true;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
+    traits.backward_needs_only_signs = !IsProduct();
     return traits;
   }
 
@@ -164,18 +177,16 @@ class EltwiseLayer : public Layer, public Fusible {
   }
   void BindFollower(const Layer&, const BlobList&, const std::vector<bool>&) override {}
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    for (size_t b = 1; b < bottoms.size(); ++b) {
-      if (bottoms[b] == bottoms[0]) continue;
-      Fail("bottom 0 has shape ", bottoms[0].ToString(), " and bottom ", b, " has shape ",
-           bottoms[b].ToString(), "; they must be equal");
+  LayerPlan Plan(const PlanInput& input) override {
+    for (size_t b = 1; b < input.bottoms.size(); ++b) {
+      if (input.shape(b) == input.shape(0)) continue;
+      Fail("bottom 0 has shape ", input.shape(0).ToString(), " and bottom ", b, " has shape ",
+           input.shape(b).ToString(), "; they must be equal");
     }
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
-    if (operation() == proto::EltwiseParameter::MAX) {
-      plan.state = {{bottoms[0], DType::kInt32}};
-      PlanNotes(phase(), dtype, &plan);
-    }
+    plan.tops = {input.shape(0)};
+    saves_winner_ = operation() == proto::EltwiseParameter::MAX && input.runs_backward;
+    if (saves_winner_) plan.state = {TensorSpec(input.shape(0), DType::kInt32)};
     return plan;
   }
 
@@ -207,7 +218,10 @@ class EltwiseLayer : public Layer, public Fusible {
         if (relu_ != nullptr) return SumReluForward<T>(ctx, bottom, top, coeff_, Slope());
         return SumForward<T>(ctx, bottom, top, coeff_);
       case proto::EltwiseParameter::MAX:
-        return MaxForward<T>(ctx, bottom, top, Notes<int32_t>(ctx, phase(), top, state(0)));
+        if (saves_winner_) {
+          return MaxForward<T>(ctx, bottom, top, state(0).mutable_data<int32_t>());
+        }
+        return MaxOnly<T>(ctx, bottom, top);
     }
   }
 
@@ -234,6 +248,7 @@ class EltwiseLayer : public Layer, public Fusible {
 
   std::vector<float> coeff_;
   const Layer* relu_ = nullptr;
+  bool saves_winner_ = false;
 };
 
 CREMA_REGISTER_LAYER("Eltwise", EltwiseLayer);

@@ -19,6 +19,7 @@ struct Elu {
     return linear ? T(1) : alpha + y;
   }
   bool SlopeUsesInput() const { return alpha < 0; }
+  bool SlopeUsesOutput() const { return true; }
 };
 
 using EluLayer = UnaryLayer<Elu>;

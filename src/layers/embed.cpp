@@ -6,6 +6,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -61,9 +62,9 @@ class EmbedLayer : public LabelledLayer {
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     const proto::EmbedParameter& param = config().embed_param();
-    const Shape& indices = bottoms[0];
+    const Shape& indices = input.shape(0);
     CheckRange(Title() + ": the number of indices", indices.count(), 0,
                std::numeric_limits<int>::max());
     count_ = static_cast<int>(indices.count());
@@ -74,7 +75,8 @@ class EmbedLayer : public LabelledLayer {
     plan.tops = {Shape(dims)};
     plan.params = {{Shape{param.input_dim(), outputs_}, weight_filler_}};
     if (param.bias_term()) plan.params.push_back({Shape{outputs_}, bias_filler_});
-    plan.state = {{Shape{count_}, {}}};
+    memory_.Begin(input);
+    memory_.Use(Shape{count_}, &plan);
     PlanLabels(static_cast<int>(param.input_dim()), &plan.state);
     return plan;
   }
@@ -83,7 +85,7 @@ class EmbedLayer : public LabelledLayer {
     NewLabels(ctx);
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* index = bottom[0]->data<T>();
-      T* bad = state(0).mutable_data<T>();
+      T* bad = memory_.Open(ctx, states()).at<T>(0);
       MarkBadLabels(ctx, count_, index, rule(), bad);
       NoteBad(ctx, count_, index, bad);
       const T* bias = has_bias() ? param(1).data<T>() : nullptr;
@@ -118,6 +120,7 @@ class EmbedLayer : public LabelledLayer {
   bool has_bias() const { return config().embed_param().bias_term(); }
 
   int count_ = 0, outputs_ = 0;
+  SavedForBackward memory_;
   FillerSpec weight_filler_, bias_filler_;
 };
 

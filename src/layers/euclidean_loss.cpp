@@ -31,18 +31,11 @@ class EuclideanLossLayer : public Layer {
  public:
   using Layer::Layer;
 
-  LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 2;
-    traits.is_loss = true;
-    traits.adds_missing_tops = true;
-    traits.backward_needs_top_data = false;
-    return traits;
-  }
+  LayerTraits traits() const override { return LayerTraits::Loss(2); }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& a = bottoms[0];
-    const Shape& b = bottoms[1];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& a = input.shape(0);
+    const Shape& b = input.shape(1);
     if (a.rank() == 0 || b.rank() == 0 || a[0] != b[0] || a.CountFrom(1) != b.CountFrom(1)) {
       Fail("bottom 0 has shape ", a.ToString(), " and bottom 1 has shape ", b.ToString(),
            "; they must have the same number of items (axis 0) and of values per item");

@@ -23,6 +23,7 @@ struct Exp {
   HD T Value(T x) const { return factor * std::exp(exponent * x); }
   HD T Slope(T, T y) const { return exponent * y; }
   bool SlopeUsesInput() const { return false; }
+  bool SlopeUsesOutput() const { return true; }
 };
 
 using ExpLayer = UnaryLayer<Exp>;

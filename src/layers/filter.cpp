@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "base/counted.h"
 #include "crema.pb.h"
+#include "crema/layer/host_layer.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
 
@@ -29,9 +30,9 @@ void SendBack(const Context& ctx, int64_t items, int64_t size, const int32_t* pl
   });
 }
 
-class FilterLayer : public Layer {
+class FilterLayer : public DataShapedLayer {
  public:
-  FilterLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+  FilterLayer(const proto::LayerParameter& config, Phase phase) : DataShapedLayer(config, phase) {
     if (config.bottom_size() < 2 || config.top_size() != config.bottom_size() - 1) {
       Fail("has ", Counted(config.bottom_size(), "bottom"), " and ",
            Counted(config.top_size(), "top"),
@@ -40,50 +41,34 @@ class FilterLayer : public Layer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::WithoutValues();
     traits.min_bottoms = 2;
     traits.max_bottoms = -1;
     traits.max_tops = -1;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
     traits.no_gradient_bottoms = {selector()};
     traits.shapes_depend_on_data = true;
     return traits;
   }
 
   // For all items, the most there can be.
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& choice = bottoms[selector()];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& choice = input.shape(selector());
     if (choice.rank() == 0 || choice.CountFrom(1) != 1) {
       Fail("its last bottom has shape ", choice.ToString(),
            ", but must have one number per item, such as N x 1 x 1 x 1");
     }
     LayerPlan plan;
     for (int b = 0; b < selector(); ++b) {
-      if (bottoms[b].rank() == 0 || bottoms[b][0] != choice[0]) {
-        Fail("bottom ", b, " has shape ", bottoms[b].ToString(), ", but the selector has ",
+      if (input.shape(b).rank() == 0 || input.shape(b)[0] != choice[0]) {
+        Fail("bottom ", b, " has shape ", input.shape(b).ToString(), ", but the selector has ",
              choice[0], " items; axis 0 must be equal");
       }
-      CheckedInt(bottoms[b].CountFrom(1), Concat(Title(), ": the size of an item of bottom ", b));
-      plan.tops.push_back(bottoms[b]);
+      CheckedInt(input.shape(b).CountFrom(1),
+                 Concat(Title(), ": the size of an item of bottom ", b));
+      plan.tops.push_back(input.shape(b));
     }
-    plan.state = {{Shape{choice[0]}, DType::kInt32}};
+    plan.state = {TensorSpec(Shape{choice[0]}, DType::kInt32)};
     return plan;
-  }
-
-  std::vector<Shape> ShapesOfTops(Context&, const BlobList& bottom) override {
-    const std::vector<double> choice = bottom[selector()]->data_tensor().ToHost<double>();
-    std::vector<int32_t> place;
-    int32_t selected = 0;
-    for (double number : choice) place.push_back(number != 0 ? selected++ : kLeftOut);
-    state(0).FromHost(place);
-    std::vector<Shape> shapes;
-    for (int b = 0; b < selector(); ++b) {
-      std::vector<int64_t> dims = bottom[b]->shape().dims();
-      dims[0] = selected;
-      shapes.push_back(Shape(dims));
-    }
-    return shapes;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
@@ -106,6 +91,22 @@ class FilterLayer : public Layer {
                            SendBack<T>(ctx, shape[0], shape.CountFrom(1), place, top[b]->diff<T>(),
                                        bottom[b]->mutable_diff<T>()));
     }
+  }
+
+ protected:
+  std::vector<Shape> ShapesOnHost(HostBlobs& bottom) override {
+    const std::vector<double> choice = bottom[selector()].data.Values<double>();
+    std::vector<int32_t> place;
+    int32_t selected = 0;
+    for (double number : choice) place.push_back(number != 0 ? selected++ : kLeftOut);
+    state(0).FromHost(place);
+    std::vector<Shape> shapes;
+    for (int b = 0; b < selector(); ++b) {
+      std::vector<int64_t> dims = bottom[b].shape().dims();
+      dims[0] = selected;
+      shapes.push_back(Shape(dims));
+    }
+    return shapes;
   }
 
  private:

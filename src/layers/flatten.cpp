@@ -12,7 +12,7 @@ class FlattenLayer : public SameValuesLayer {
 
   LayerTraits traits() const override {
     LayerTraits traits = SameValuesLayer::traits();
-    traits.treats_images_apart = config().flatten_param().axis() > 0;
+    traits.is_per_sample = config().flatten_param().axis() > 0;
     traits.forward_is_reentrant = true;
     return traits;
   }

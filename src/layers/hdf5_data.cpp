@@ -26,14 +26,9 @@ class Hdf5DataLayer : public Layer, public CountsRecords {
     }
   }
 
-  LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 0;
-    traits.max_tops = -1;
-    return traits;
-  }
+  LayerTraits traits() const override { return LayerTraits::Source(1, -1); }
 
-  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+  LayerPlan Plan(const PlanInput&) override {
     const proto::HDF5DataParameter& data = config().hdf5_data_param();
     if (rows_ == nullptr) {
       const std::vector<std::string> tops(config().top().begin(), config().top().end());

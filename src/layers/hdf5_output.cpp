@@ -1,17 +1,18 @@
 // HDF5Output: writes its two bottoms to a file, as the datasets "data" and "label"; each pass adds
-// its items behind those of the passes before. It waits for the device, since it reads the blobs.
+// its items behind those of the passes before.
 #include <memory>
 
 #include "crema.pb.h"
+#include "crema/layer/host_layer.h"
 #include "crema/layer/registry.h"
 #include "schema/hdf5_io.h"
 
 namespace crema {
 namespace {
 
-class Hdf5OutputLayer : public Layer {
+class Hdf5OutputLayer : public HostLayer {
  public:
-  Hdf5OutputLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+  Hdf5OutputLayer(const proto::LayerParameter& config, Phase phase) : HostLayer(config, phase) {
     if (!config.hdf5_output_param().file_name().empty()) return;
     Fail("has no file_name; set one, as in hdf5_output_param { file_name: \"features.h5\" }");
   }
@@ -22,15 +23,15 @@ class Hdf5OutputLayer : public Layer {
     traits.min_tops = traits.max_tops = 0;
     traits.has_backward = false;
     traits.zero_gradient_bottoms = {0, 1};
-    traits.can_run_again = false;  // the file would hold the items twice
+    traits.can_recompute = false;  // the file would hold the items twice
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    for (const Shape& bottom : bottoms) {
-      if (bottom.rank() == 0 || bottom[0] != bottoms[0][0]) {
-        Fail("bottom 0 has shape ", bottoms[0].ToString(), " and bottom 1 has shape ",
-             bottoms[1].ToString(), "; they must have the same number of items (axis 0)");
+  LayerPlan Plan(const PlanInput& input) override {
+    for (const Shape& bottom : input.Shapes()) {
+      if (bottom.rank() == 0 || bottom[0] != input.shape(0)[0]) {
+        Fail("bottom 0 has shape ", input.shape(0).ToString(), " and bottom 1 has shape ",
+             input.shape(1).ToString(), "; they must have the same number of items (axis 0)");
       }
     }
     return {};
@@ -40,11 +41,12 @@ class Hdf5OutputLayer : public Layer {
     file_ = std::make_unique<Hdf5File>(Hdf5File::Create(config().hdf5_output_param().file_name()));
   }
 
-  void Forward(Context&, const BlobList& bottom, const BlobList&) override {
+ protected:
+  void ForwardOnHost(HostBlobs& bottom, HostBlobs&) override {
     const char* names[] = {"data", "label"};
     for (int b : {0, 1}) {
-      const std::vector<float> values = bottom[b]->data_tensor().ToHost<float>();
-      file_->Append(names[b], FourAxes(bottom[b]->shape()), values.data());
+      const std::vector<float> values = bottom[b].data.Values<float>();
+      file_->Append(names[b], FourAxes(bottom[b].shape()), values.data());
     }
     file_->Flush();
   }

@@ -4,6 +4,7 @@
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
 #include "layers/shared/loss_total.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -53,24 +54,22 @@ class HingeLossLayer : public LabelledLayer {
   using LabelledLayer::LabelledLayer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 2;
-    traits.is_loss = true;
-    traits.adds_missing_tops = true;
-    traits.backward_needs_top_data = false;
+    LayerTraits traits = LayerTraits::Loss(2);
     traits.no_gradient_bottoms = {1};
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& scores = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& scores = input.shape(0);
     if (scores.rank() == 0) Fail("its scores are a scalar, but must be N x classes");
-    CheckLabels(scores, bottoms[1], 1, scores[0], true);
+    CheckLabels(scores, input.shape(1), 1, scores[0], true);
     CheckLossCount(Title(), scores.count());
     items_ = static_cast<int>(scores[0]);
     LayerPlan plan;
     plan.tops = {Shape{}};
-    plan.state = {{Shape{items_}, {}}, {Shape{items_}, {}}};
+    memory_.Begin(input);
+    memory_.Use(Shape{items_}, &plan);
+    memory_.Use(Shape{items_}, &plan);
     PlanLabels(static_cast<int>(scores.CountFrom(1)), &plan.state);
     return plan;
   }
@@ -101,14 +100,16 @@ class HingeLossLayer : public LabelledLayer {
   template <class T>
   void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const T* label = bottom[1]->data<T>();
-    T* bad = state(0).mutable_data<T>();
+    const SavedForBackward::Pieces memory = memory_.Open(ctx, states());
+    T* bad = memory.at<T>(0);
     MarkBadLabels(ctx, items_, label, rule(), bad);
     NoteBad(ctx, items_, label, bad);
-    HingeForward<T>(ctx, items_, Margin<T>(bottom), squared(), Share(), state(1).mutable_data<T>(),
+    HingeForward<T>(ctx, items_, Margin<T>(bottom), squared(), Share(), memory.at<T>(1),
                     top[0]->mutable_data<T>());
   }
 
   int items_ = 0;
+  SavedForBackward memory_;
 };
 
 CREMA_REGISTER_LAYER("HingeLoss", HingeLossLayer);

@@ -13,16 +13,14 @@ class Im2colLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
-    traits.treats_images_apart = config().convolution_param().axis() > 0;
+    LayerTraits traits = LayerTraits::WithoutValues();
+    traits.is_per_sample = config().convolution_param().axis() > 0;
     traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& in = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& in = input.shape(0);
     const proto::ConvolutionParameter& param = config().convolution_param();
     const int axis = ChannelAxis(param, in, Title());
     if (axis + 1 == in.rank()) {

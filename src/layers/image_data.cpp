@@ -35,19 +35,14 @@ class ImageDataLayer : public Layer, public CountsRecords {
     }
   }
 
-  LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 0;
-    traits.max_tops = 2;
-    return traits;
-  }
+  LayerTraits traits() const override { return LayerTraits::Source(1, 2); }
 
-  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+  LayerPlan Plan(const PlanInput&) override {
     if (options_.images.empty()) ReadOptions();
     const ImageSize& size = options_.size;
     LayerPlan plan;
-    plan.tops = {{options_.batch_size, size.channels, size.height, size.width}};
-    if (config().top_size() > 1) plan.tops.push_back({options_.batch_size});
+    plan.tops = {Shape{options_.batch_size, size.channels, size.height, size.width}};
+    if (config().top_size() > 1) plan.tops.push_back(Shape{options_.batch_size});
     return plan;
   }
 

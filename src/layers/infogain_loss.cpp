@@ -7,6 +7,7 @@
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
 #include "layers/shared/loss_total.h"
+#include "layers/shared/saved_for_backward.h"
 #include "layers/shared/softmax.h"
 #include "schema/weights_io.h"
 
@@ -88,39 +89,36 @@ class InfogainLossLayer : public LabelledLayer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = 2;
+    LayerTraits traits = LayerTraits::Loss(2);
     traits.max_bottoms = 3;
     traits.max_tops = 2;
-    traits.is_loss = true;
-    traits.adds_missing_tops = true;
-    traits.backward_needs_top_data = false;
     traits.no_gradient_bottoms = {1, 2};
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& scores = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& scores = input.shape(0);
     const int axis =
         scores.CanonicalAxis(config().infogain_loss_param().axis(), Title() + ": axis");
     view_ = ViewChannels(scores, Layout::kPlain, axis);
-    CheckLabels(scores, bottoms[1], axis, view_.outer * view_.inner, axis > 0);
+    CheckLabels(scores, input.shape(1), axis, view_.outer * view_.inner, axis > 0);
     const int64_t classes = view_.channels;
-    CheckMatrix(bottoms, classes);
+    CheckMatrix(input.Shapes(), classes);
     LayerPlan plan;
     plan.tops = {Shape{}};
     if (config().top_size() > 1) plan.tops.push_back(scores);
     const int64_t positions = view_.outer * view_.inner;
-    plan.state = {{Shape{2, positions}, {}},
-                  {Shape{3, positions}, {}},
-                  {Shape{}, {}},
-                  {Shape{classes}, {}},
-                  {Shape{static_cast<int64_t>(matrix_.size())}, {}}};
+    plan.state = {TensorSpec(Shape{static_cast<int64_t>(matrix_.size())})};
+    saved_.Begin(input);
+    saved_.Save(Shape{2, positions}, &plan);
+    saved_.Save(Shape{}, &plan);
+    saved_.Save(Shape{classes}, &plan);
+    saved_.Use(Shape{3, positions}, &plan);
     PlanLabels(view_.channels, &plan.state);
     return plan;
   }
 
-  void Start(Context&) override { state(4).FromHost(matrix_); }
+  void Start(Context&) override { state(0).FromHost(matrix_); }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     NewLabels(ctx);
@@ -130,10 +128,11 @@ class InfogainLossLayer : public LabelledLayer {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
+    const SavedForBackward::Pieces saved = saved_.Saved(states());
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         InfogainBackward<T>(ctx, view_, rule(), Sums<T>(), Gain<T>(bottom),
-                                             state(3).data<T>(), state(2).data<T>(), *bottom[0],
-                                             bottom[1]->data<T>(), top[0]->diff<T>()));
+                         InfogainBackward<T>(ctx, view_, rule(), Sums<T>(saved), Gain<T>(bottom),
+                                             saved.at<T>(kRowSums), saved.at<T>(kNormalizer),
+                                             *bottom[0], bottom[1]->data<T>(), top[0]->diff<T>()));
   }
 
  private:
@@ -149,34 +148,38 @@ class InfogainLossLayer : public LabelledLayer {
   int Positions() const { return static_cast<int>(view_.outer * view_.inner); }
 
   template <class T>
-  SoftmaxSums<T> Sums() const {
-    T* rows = state(0).mutable_data<T>();
+  SoftmaxSums<T> Sums(const SavedForBackward::Pieces& memory) const {
+    T* rows = memory.at<T>(kSums);
     return {rows, rows + Positions()};
   }
 
   template <class T>
   const T* Gain(const BlobList& bottom) const {
-    return bottom.size() > 2 ? bottom[2]->data<T>() : state(4).data<T>();
+    return bottom.size() > 2 ? bottom[2]->data<T>() : state(0).data<T>();
   }
 
   template <class T>
   void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const T* x = bottom[0]->data<T>();
     const T* label = bottom[1]->data<T>();
-    const SoftmaxSums<T> sums = Sums<T>();
-    T* rows = state(1).mutable_data<T>();
+    const SavedForBackward::Pieces memory = saved_.Open(ctx, states());
+    const SoftmaxSums<T> sums = Sums<T>(memory);
+    T* rows = memory.at<T>(kParts);
     const int64_t positions = Positions();
     const Parts<T> parts = {rows, rows + positions, rows + 2 * positions};
     PeaksAndSums(ctx, view_, x, sums);
-    SumRows(ctx, view_.channels, Gain<T>(bottom), state(3).mutable_data<T>());
+    SumRows(ctx, view_.channels, Gain<T>(bottom), memory.at<T>(kRowSums));
     InfogainParts(ctx, view_, rule(), x, label, Gain<T>(bottom), sums, parts);
     SumLosses<T>(ctx, Positions(), FixedNormalizer(normalization_, view_.outer, view_.inner),
-                 Element<T>{parts.loss}, Element<T>{parts.counted}, state(2).mutable_data<T>(),
+                 Element<T>{parts.loss}, Element<T>{parts.counted}, memory.at<T>(kNormalizer),
                  top[0]->mutable_data<T>());
     NoteBad(ctx, Positions(), label, parts.bad);
     if (top.size() > 1) Probabilities(ctx, view_, x, sums, top[1]->mutable_data<T>());
   }
 
+  static constexpr int kSums = 0, kNormalizer = 1, kRowSums = 2, kParts = 3;  // pieces
+
+  SavedForBackward saved_;
   LossNormalization normalization_;
   std::vector<float> matrix_;  // empty where H is a bottom
   ChannelView view_ = {};

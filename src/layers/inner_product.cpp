@@ -59,7 +59,7 @@ class InnerProductLayer : public InnerProductBase {
 
   LayerTraits traits() const override {
     LayerTraits traits = InnerProductBase::traits();
-    traits.writes_fresh_gradients = true;
+    traits.overwrites_gradients = true;
     return traits;
   }
 
@@ -76,11 +76,12 @@ class InnerProductLayer : public InnerProductBase {
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* dy = top[0]->diff<T>();
       if (wants_gradient(0)) {
-        WeightGradient<T>(ctx, sizes_, bottom[0]->data<T>(), dy, is_fresh(0) ? 0 : 1,
+        WeightGradient<T>(ctx, sizes_, bottom[0]->data<T>(), dy, overwrites_gradient(0) ? 0 : 1,
                           param(0).mutable_diff<T>());
       }
       if (params().size() > 1 && wants_gradient(1)) {
-        BiasGradient<T>(ctx, sizes_, dy, is_fresh(1) ? 0 : 1, param(1).mutable_diff<T>());
+        BiasGradient<T>(ctx, sizes_, dy, overwrites_gradient(1) ? 0 : 1,
+                        param(1).mutable_diff<T>());
       }
       if (propagate_down[0]) {
         BottomGradient<T>(ctx, sizes_, dy, param(0).data<T>(), bottom[0]->mutable_diff<T>());

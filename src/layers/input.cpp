@@ -11,15 +11,13 @@ class InputLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 0;
-    traits.max_tops = -1;
+    LayerTraits traits = LayerTraits::Source(1, -1);
     traits.has_backward = false;
     traits.tops_take_any_shape = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+  LayerPlan Plan(const PlanInput&) override {
     const auto& shapes = config().input_param().shape();
     const int tops = config().top_size();
     if (shapes.size() != 1 && shapes.size() != tops) {

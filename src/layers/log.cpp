@@ -23,6 +23,7 @@ struct Log {
   HD T Value(T x) const { return factor * std::log(shift + scale * x); }
   HD T Slope(T x, T) const { return factor * scale / (shift + scale * x); }
   bool SlopeUsesInput() const { return true; }
+  bool SlopeUsesOutput() const { return false; }
 };
 
 using LogLayer = UnaryLayer<Log>;

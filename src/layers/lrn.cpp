@@ -8,7 +8,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
-#include "layers/shared/notes.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -206,41 +206,41 @@ class LrnLayer : public Layer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::PerSample();
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    const Shape& bottom = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& bottom = input.shape(0);
     if (bottom.rank() != 4) {
       Fail("the input ", bottom.ToString(), " has ", bottom.rank(),
            " axes, but must have 4 (N, C, H, W)");
     }
     constexpr int64_t kMost = int64_t{1} << 30;
-    const std::string input = " of the input " + bottom.ToString();
-    CheckRange(Title() + ": the number of pixels of an image" + input, bottom.CountFrom(2), 0,
+    const std::string where = " of the input " + bottom.ToString();
+    CheckRange(Title() + ": the number of pixels of an image" + where, bottom.CountFrom(2), 0,
                kMost);
-    CheckRange(Title() + ": the number of channels" + input, bottom[1], 0, kMost);
-    options_.channels_last = layout() == Layout::kChannelsLast;
+    CheckRange(Title() + ": the number of channels" + where, bottom[1], 0, kMost);
+    options_.channels_last = input.layout == Layout::kChannelsLast;
     sizes_.images = bottom[0];
     sizes_.channels = static_cast<int>(bottom[1]);
     sizes_.height = static_cast<int>(bottom[2]);
     sizes_.width = static_cast<int>(bottom[3]);
     LayerPlan plan;
     plan.tops = {bottom};
-    plan.state.push_back({bottom, std::nullopt});
-    plan.scratch_bytes = static_cast<size_t>(bottom.count()) * SizeOf(dtype);
+    saved_.Begin(input);
+    saved_.Save(bottom, &plan);  // the sums
+    if (!input.runs_backward) return plan;
+    plan.scratch_bytes = static_cast<size_t>(bottom.count()) * SizeOf(input.dtype);  // the ratios
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, {
       const T* x = bottom[0]->data<T>();
-      T* scale = Notes<T>(ctx, phase(), *top[0], state(0));
+      T* scale = saved_.Open(ctx, states()).at<T>(0);
       T* y = top[0]->mutable_data<T>();
       if (options_.beta == 0.75f) {
         LrnForward<PowThreeQuarters>(ctx, sizes_, options_, x, scale, y);
@@ -254,7 +254,8 @@ class LrnLayer : public Layer {
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
-      const T *x = bottom[0]->data<T>(), *scale = state(0).data<T>(), *dy = top[0]->diff<T>();
+      const T *x = bottom[0]->data<T>(), *dy = top[0]->diff<T>();
+      const T* scale = saved_.Saved(states()).at<T>(0);
       T* ratio = static_cast<T*>(ctx.Scratch(sizes_.Count() * sizeof(T)));
       T* dx = bottom[0]->mutable_diff<T>();
       if (options_.beta == 0.75f) {
@@ -268,6 +269,7 @@ class LrnLayer : public Layer {
  private:
   LrnSizes sizes_;
   LrnOptions options_;
+  SavedForBackward saved_;
 };
 
 CREMA_REGISTER_LAYER("LRN", LrnLayer);

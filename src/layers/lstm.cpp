@@ -4,13 +4,15 @@
 #include "crema/layer/registry.h"
 #include "layers/shared/lstm_unit.h"
 #include "layers/shared/recurrent.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
 
 constexpr int kHidden = 0, kCell = 1;
 
-// What Forward leaves for Backward, T x N x ...
+// What Forward leaves for Backward, T x N x ... Where there is no Backward, each step writes its
+// cells, and what was before, where the last one did.
 template <class T>
 struct Steps {
   T* gates;   // 4 D: their inputs, then their values
@@ -33,15 +35,25 @@ class LstmLayer : public RecurrentLayer {
   LstmLayer(const proto::LayerParameter& config, Phase phase)
       : RecurrentLayer(config, phase, 2, 4) {}
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    LayerPlan plan = PlanSequences(bottoms);
+  LayerTraits traits() const override {
+    LayerTraits traits = RecurrentLayer::traits();
+    traits.backward_needs_top_data = false;
+    return traits;
+  }
+
+  LayerPlan Plan(const PlanInput& input) override {
+    LayerPlan plan = PlanSequences(input);
     const RecurrentSizes& s = sizes();
-    plan.state.push_back({Shape{s.Rows(), s.sums}, {}});
-    plan.state.push_back({Shape{s.Rows() + s.sequences, s.units}, {}});
-    plan.state.push_back({Shape{s.Rows(), s.units}, {}});
-    plan.scratch_bytes =
-        static_cast<size_t>(s.Rows() * s.sums + 3 * s.StepState() + s.StepSums()) * SizeOf(dtype);
-    scratch_bytes_ = plan.scratch_bytes;
+    const int64_t steps = input.runs_backward ? s.Rows() : 0;
+    saved_.Begin(input);
+    saved_.Save(Shape{s.Rows(), s.sums}, &plan);
+    saved_.Save(Shape{steps + s.sequences, s.units}, &plan);
+    saved_.Save(Shape{input.runs_backward ? steps : s.sequences, s.units}, &plan);
+    saved_.Use(Shape{s.sequences, s.sums}, &plan);  // for the static input
+    if (!input.runs_backward) return plan;
+    backward_bytes_ = static_cast<size_t>(s.Rows() * s.sums + 3 * s.StepState() + s.StepSums()) *
+                      SizeOf(input.dtype);
+    plan.scratch_bytes = std::max(plan.scratch_bytes, backward_bytes_);
     return plan;
   }
 
@@ -62,16 +74,14 @@ class LstmLayer : public RecurrentLayer {
 
  private:
   template <class T>
-  Steps<T> GetSteps() const {
-    const int first = first_own_state();
-    return {state(first).mutable_data<T>(), state(first + 1).mutable_data<T>(),
-            state(first + 2).mutable_data<T>()};
+  static Steps<T> StepsIn(const SavedForBackward::Pieces& memory) {
+    return {memory.at<T>(kGates), memory.at<T>(kCells), memory.at<T>(kBefore)};
   }
 
   template <class T>
   StepGradients<T> GetGradients(Context& ctx) const {
     const RecurrentSizes& s = sizes();
-    T* sums = static_cast<T*>(ctx.Scratch(scratch_bytes_));
+    T* sums = static_cast<T*>(ctx.Scratch(backward_bytes_));
     T* h = sums + s.Rows() * s.sums;
     return {sums, h, h + s.StepState(), h + 2 * s.StepState(), h + 3 * s.StepState()};
   }
@@ -79,25 +89,27 @@ class LstmLayer : public RecurrentLayer {
   template <class T>
   void RunForward(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const RecurrentSizes& s = sizes();
-    const Steps<T> steps = GetSteps<T>();
+    const SavedForBackward::Pieces memory = saved_.Open(ctx, states());
+    const Steps<T> steps = StepsIn<T>(memory);
+    const int64_t stride = saved_.saves() ? s.StepState() : 0;  // from step to step
     const size_t bytes = static_cast<size_t>(s.StepState()) * sizeof(T);
     const T* h_prev = First<T>(bottom, kHidden);
     T* h = top[0]->mutable_data<T>();
     T* cells = steps.cells;
     ctx.device().Copy(cells, First<T>(bottom, kCell), bytes);
-    SumInputs(ctx, bottom, static_cast<T*>(ctx.Scratch(scratch_bytes_)), steps.gates);
+    SumInputs(ctx, bottom, memory.at<T>(kStatic), steps.gates);
     for (int64_t t = 0; t < s.steps; ++t) {
       const T* cont = bottom[1]->data<T>() + t * s.sequences;
-      T* before = steps.before + t * s.StepState();
+      T* before = steps.before + t * stride;
       T* gates = steps.gates + t * s.StepSums();
       Continue(ctx, s, cont, h_prev, before);
       Product<T>(ctx, s.sequences, s.sums, s.units, before, param(h_weight()).template data<T>(), 1,
                  gates);
-      LstmUnitForward<T>(ctx, {s.sequences, s.units}, gates, cells, cont, gates,
-                         cells + s.StepState(), h);
+      LstmUnitForward<T>(ctx, {s.sequences, s.units}, gates, cells, cont,
+                         saved_.saves() ? gates : nullptr, cells + stride, h);
       h_prev = h;
       h += s.StepState();
-      cells += s.StepState();
+      cells += stride;
     }
     ctx.device().Copy(Last<T>(top, kHidden), h_prev, bytes);
     ctx.device().Copy(Last<T>(top, kCell), cells, bytes);
@@ -107,7 +119,7 @@ class LstmLayer : public RecurrentLayer {
   void RunBackward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                    const BlobList& bottom) {
     const RecurrentSizes& s = sizes();
-    const Steps<T> steps = GetSteps<T>();
+    const Steps<T> steps = StepsIn<T>(saved_.Saved(states()));
     const StepGradients<T> d = GetGradients<T>(ctx);
     const T* d_top = top[0]->has_diff() ? top[0]->diff<T>() : nullptr;
     BeginBackward(ctx, s, LastGradient<T>(top, kHidden), d.before);
@@ -129,7 +141,10 @@ class LstmLayer : public RecurrentLayer {
     SendBack(ctx, d.sums, steps.before, d.shared, bottom, propagate_down);
   }
 
-  size_t scratch_bytes_ = 0;
+  static constexpr int kGates = 0, kCells = 1, kBefore = 2, kStatic = 3;  // pieces
+
+  SavedForBackward saved_;
+  size_t backward_bytes_ = 0;
 };
 
 CREMA_REGISTER_LAYER("LSTM", LstmLayer);

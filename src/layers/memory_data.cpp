@@ -26,14 +26,9 @@ class MemoryDataLayer : public Layer, public MemorySource {
     batch_ = Shape{p.batch_size(), p.channels(), p.height(), p.width()};
   }
 
-  LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 0;
-    traits.min_tops = traits.max_tops = 2;
-    return traits;
-  }
+  LayerTraits traits() const override { return LayerTraits::Source(2, 2); }
 
-  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+  LayerPlan Plan(const PlanInput&) override {
     LayerPlan plan;
     plan.tops = {batch_, Shape{batch_[0]}};
     return plan;

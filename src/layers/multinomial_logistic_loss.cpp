@@ -7,6 +7,7 @@
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
 #include "layers/shared/loss_total.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -46,23 +47,21 @@ class MultinomialLogisticLossLayer : public LabelledLayer {
   using LabelledLayer::LabelledLayer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 2;
-    traits.is_loss = true;
-    traits.adds_missing_tops = true;
-    traits.backward_needs_top_data = false;
+    LayerTraits traits = LayerTraits::Loss(2);
     traits.no_gradient_bottoms = {1};
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& scores = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& scores = input.shape(0);
     if (scores.rank() == 0) Fail("its probabilities are a scalar, but must be N x classes");
-    CheckLabels(scores, bottoms[1], 1, scores[0], true);
+    CheckLabels(scores, input.shape(1), 1, scores[0], true);
     items_ = static_cast<int>(scores[0]);
     LayerPlan plan;
     plan.tops = {Shape{}};
-    plan.state = {{Shape{items_}, {}}, {Shape{items_}, {}}};
+    memory_.Begin(input);
+    memory_.Use(Shape{items_}, &plan);
+    memory_.Use(Shape{items_}, &plan);
     PlanLabels(CheckedInt(scores.CountFrom(1), Title() + ": the number of classes"), &plan.state);
     return plan;
   }
@@ -87,14 +86,16 @@ class MultinomialLogisticLossLayer : public LabelledLayer {
   template <class T>
   void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const T* label = bottom[1]->data<T>();
-    T* bad = state(0).mutable_data<T>();
-    T* loss = state(1).mutable_data<T>();
+    const SavedForBackward::Pieces memory = memory_.Open(ctx, states());
+    T* bad = memory.at<T>(0);
+    T* loss = memory.at<T>(1);
     LossOfItems(ctx, items_, rule(), bottom[0]->data<T>(), label, loss, bad);
     NoteBad(ctx, items_, label, bad);
     SumLosses<T>(ctx, items_, Share(), Element<T>{loss}, top[0]->mutable_data<T>());
   }
 
   int items_ = 0;
+  SavedForBackward memory_;
 };
 
 CREMA_REGISTER_LAYER("MultinomialLogisticLoss", MultinomialLogisticLossLayer);

@@ -7,7 +7,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/reduce.h"
-#include "layers/shared/notes.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -53,7 +53,8 @@ void Normalize(const Context& ctx, const MvnRows& v, const T* x, const T* mean, 
   });
 }
 
-// dx = (dy - mean(dy) - y mean(dy y) (deviation + eps) / deviation) / (deviation + eps).
+// dx = (dy - mean(dy) - y mean(dy y) (deviation + eps) / deviation) / (deviation + eps); where
+// nothing divides, dy - mean(dy), which needs no y.
 template <class T>
 void MvnBackward(const Context& ctx, const MvnRows& v, const T* y, const T* dy, const T* deviation,
                  T* mean_dy, T* mean_dy_y, T* dx) {
@@ -61,11 +62,16 @@ void MvnBackward(const Context& ctx, const MvnRows& v, const T* y, const T* dy, 
   const T eps = static_cast<T>(v.eps);
   const bool divides = v.divides != 0;
   Means(ctx, v, dy, mean_dy);
+  const T* mean = mean_dy;
+  if (!divides) {
+    ForEach(ctx, v.rows, static_cast<int>(cols),
+            [=] HD(int64_t r, int c) { dx[r * cols + c] = dy[r * cols + c] - mean[r]; });
+    return;
+  }
   ReduceRows<SumOp, double>(
       ctx, v.rows, static_cast<int>(cols),
       [=] HD(int64_t r, int c) { return static_cast<double>(dy[r * cols + c] * y[r * cols + c]); },
       [=] HD(int64_t r, double total) { mean_dy_y[r] = static_cast<T>(total / cols); });
-  const T* mean = mean_dy;
   const T* slope = mean_dy_y;
   ForEach(ctx, v.rows, static_cast<int>(cols), [=] HD(int64_t r, int c) {
     const int64_t i = r * cols + c;
@@ -73,7 +79,7 @@ void MvnBackward(const Context& ctx, const MvnRows& v, const T* y, const T* dy, 
     const T divisor = deviation[r] + eps;
     // A row of equal values has no deviation, and y = 0.
     const T ratio = deviation[r] > 0 ? divisor / deviation[r] : T(1);
-    dx[i] = divides ? (centered - y[i] * slope[r] * ratio) / divisor : centered;
+    dx[i] = (centered - y[i] * slope[r] * ratio) / divisor;
   });
 }
 
@@ -82,16 +88,15 @@ class MvnLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.may_run_in_place = true;
+    LayerTraits traits = LayerTraits::Elementwise();
     traits.backward_needs_bottom_data = false;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
+    traits.backward_needs_top_data = config().mvn_param().normalize_variance();
+    traits.accepts_channels_last = false;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    const Shape& x = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
     const proto::MVNParameter& param = config().mvn_param();
     const int axis = param.across_channels() ? 1 : 2;
     if (x.rank() < 2) {
@@ -102,8 +107,12 @@ class MvnLayer : public Layer {
     rows_ = {x.Count(0, axis), x.CountFrom(axis), param.eps(), param.normalize_variance() ? 1 : 0};
     LayerPlan plan;
     plan.tops = {x};
-    plan.state = {{Shape{3, rows_.rows}, {}}};  // deviations, and two means
-    PlanNotes(phase(), dtype, &plan);
+    saved_.Begin(input);
+    saved_.Save(Shape{rows_.rows}, &plan);
+    saved_.Use(Shape{rows_.rows}, &plan);
+    if (!input.runs_backward) return plan;
+    const size_t means = 2 * static_cast<size_t>(rows_.rows) * SizeOf(input.dtype);
+    plan.scratch_bytes = std::max(plan.scratch_bytes, means);
     return plan;
   }
 
@@ -115,24 +124,28 @@ class MvnLayer : public Layer {
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
-      T* deviations = state(0).mutable_data<T>();
-      T* means = deviations + rows_.rows;
-      MvnBackward<T>(ctx, rows_, top[0]->data<T>(), top[0]->diff<T>(), deviations, means,
-                     means + rows_.rows, bottom[0]->mutable_diff<T>());
+      T* means = static_cast<T*>(ctx.Scratch(2 * static_cast<size_t>(rows_.rows) * sizeof(T)));
+      MvnBackward<T>(ctx, rows_, top[0]->data<T>(), top[0]->diff<T>(),
+                     saved_.Saved(states()).at<T>(kDeviations), means, means + rows_.rows,
+                     bottom[0]->mutable_diff<T>());
     });
   }
 
  private:
   template <class T>
   void Run(Context& ctx, const Blob& bottom, const Blob& top) {
-    T* deviation = Notes<T>(ctx, phase(), top, state(0));
-    T* mean = deviation + rows_.rows;
+    const SavedForBackward::Pieces memory = saved_.Open(ctx, states());
+    T* deviation = memory.at<T>(kDeviations);
+    T* mean = memory.at<T>(kMeans);
     Means(ctx, rows_, bottom.data<T>(), mean);
     if (rows_.divides != 0) Deviations(ctx, rows_, bottom.data<T>(), mean, deviation);
     Normalize(ctx, rows_, bottom.data<T>(), mean, deviation, top.mutable_data<T>());
   }
 
+  static constexpr int kDeviations = 0, kMeans = 1;  // pieces
+
   MvnRows rows_ = {};
+  SavedForBackward saved_;
 };
 
 CREMA_REGISTER_LAYER("MVN", MvnLayer);

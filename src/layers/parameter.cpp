@@ -17,14 +17,9 @@ class ParameterLayer : public Layer {
  public:
   using Layer::Layer;
 
-  LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 0;
-    traits.backward_needs_top_data = false;
-    return traits;
-  }
+  LayerTraits traits() const override { return LayerTraits::Source(1, 1); }
 
-  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+  LayerPlan Plan(const PlanInput&) override {
     const auto& dims = config().parameter_param().shape().dim();
     const Shape shape(std::vector<int64_t>(dims.begin(), dims.end()));
     LayerPlan plan;

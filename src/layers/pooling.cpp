@@ -22,8 +22,8 @@ class PoolingLayer : public PoolingBase {
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* dy = top[0]->diff<T>();
       T* dx = bottom[0]->mutable_diff<T>();
-      if (HasMask()) {
-        const int32_t* mask = state(0).data<int32_t>();
+      if (TakesPixels()) {
+        const int32_t* mask = saved_.Saved(states()).at<int32_t>(0);
         MaskBackward(ctx, sizes_, dy, mask, dx);
       } else {
         AverageBackward(ctx, sizes_, dy, dx);
@@ -36,7 +36,7 @@ class PoolingLayer : public PoolingBase {
   void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const T* x = bottom[0]->data<T>();
     T* y = top[0]->mutable_data<T>();
-    int32_t* mask = HasMask() ? Notes<int32_t>(ctx, phase(), *top[0], state(0)) : nullptr;
+    int32_t* mask = has_mask_ ? saved_.Open(ctx, states()).template at<int32_t>(0) : nullptr;
     switch (options().pool()) {
       case proto::PoolingParameter::MAX:
         MaxForward(ctx, sizes_, x, y, mask);

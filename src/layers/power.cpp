@@ -27,6 +27,7 @@ struct Power {
     return power * scale * less;
   }
   bool SlopeUsesInput() const { return power != 1 && power * scale != 0; }
+  bool SlopeUsesOutput() const { return false; }
 };
 
 using PowerLayer = UnaryLayer<Power>;

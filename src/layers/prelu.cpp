@@ -40,39 +40,34 @@ void SlopeGradient(const Context& ctx, const ChannelView& view, const T* x, cons
 class PreluLayer : public Layer {
  public:
   PreluLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
-    in_place_ =
-        config.bottom_size() > 0 && config.top_size() > 0 && config.bottom(0) == config.top(0);
     filler_.value = 0.25;
     const proto::PReLUParameter& param = config.prelu_param();
     if (param.has_filler()) filler_ = ToFillerSpec(param.filler(), Title());
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.may_run_in_place = true;
-    traits.backward_needs_bottom_data = !in_place_;  // then it keeps a copy
+    LayerTraits traits = LayerTraits::Elementwise();
+    traits.backward_needs_bottom_data = !keeps_input_;
     traits.backward_needs_top_data = false;
-    traits.accepts_channels_last = true;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
     if (x.rank() < 2) {
       Fail("its bottom has shape ", x.ToString(), ", but needs at least 2 axes (N x C x ...)");
     }
     LayerPlan plan;
     plan.tops = {x};
     plan.params = {{shared() ? Shape{} : Shape{x[1]}, filler_}};
-    if (in_place_) plan.state = {{x, {}}};
+    keeps_input_ = input.in_place && input.runs_backward;
+    if (keeps_input_) plan.state = {TensorSpec(x)};
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     const Tensor& x = bottom[0]->data_tensor();
-    if (in_place_ && top[0]->has_diff()) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
+    if (keeps_input_) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
     CREMA_FLOAT_DISPATCH(
         x.dtype(), T,
         PreluForward<T>(ctx, View(x), x.data<T>(), param(0).data<T>(), top[0]->mutable_data<T>()));
@@ -81,7 +76,7 @@ class PreluLayer : public Layer {
   // The bottom's gradient comes last: in place it is written over the top's.
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
-    const Tensor& x = in_place_ ? state(0) : bottom[0]->data_tensor();
+    const Tensor& x = keeps_input_ ? state(0) : bottom[0]->data_tensor();
     const ChannelView view = View(bottom[0]->data_tensor());
     if (wants_gradient(0)) {
       CREMA_FLOAT_DISPATCH(
@@ -104,7 +99,7 @@ class PreluLayer : public Layer {
     return ViewChannels(Shape{items, 1, items == 0 ? 0 : x.count() / items}, Layout::kPlain);
   }
 
-  bool in_place_ = false;
+  bool keeps_input_ = false;
   FillerSpec filler_;
 };
 

@@ -55,10 +55,15 @@ void ReductionBackward(const Context& ctx, Operation operation, const Rows& rows
   const T factor = static_cast<T>(rows.factor);
   const bool absolute = operation == proto::ReductionParameter::ASUM;
   const bool squared = operation == proto::ReductionParameter::SUMSQ;
+  if (!absolute && !squared) {  // x may not be there any more
+    ForEach(ctx, rows.count, length,
+            [=] HD(int64_t r, int c) { dx[r * length + c] = factor * dy[r]; });
+    return;
+  }
   ForEach(ctx, rows.count, length, [=] HD(int64_t r, int c) {
     const T v = x[r * length + c];
     const T sign = static_cast<T>((v > 0) - (v < 0));
-    dx[r * length + c] = factor * dy[r] * (squared ? 2 * v : absolute ? sign : T(1));
+    dx[r * length + c] = factor * dy[r] * (squared ? 2 * v : sign);
   });
 }
 
@@ -68,12 +73,14 @@ class ReductionLayer : public Layer {
 
   LayerTraits traits() const override {
     LayerTraits traits;
+    traits.backward_needs_bottom_data = operation() == proto::ReductionParameter::ASUM ||
+                                        operation() == proto::ReductionParameter::SUMSQ;
     traits.backward_needs_top_data = false;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
     const int axis = x.CanonicalAxis(config().reduction_param().axis(), Title() + ": axis");
     CheckRange(Title() + ": the number of values that are reduced to one", x.CountFrom(axis), 0,
                std::numeric_limits<int>::max());

@@ -31,33 +31,29 @@ void ReluBackward(const Context& ctx, const Tensor& x, const Tensor& dy, float n
 class ReluLayer : public Layer {
  public:
   ReluLayer(const proto::LayerParameter& config, Phase phase)
-      : Layer(config, phase), slope_(config.relu_param().negative_slope()) {
-    const bool in_place =
-        config.bottom_size() > 0 && config.top_size() > 0 && config.bottom(0) == config.top(0);
-    keeps_input_ = in_place && slope_ < 0;  // the output does not tell its sign
-  }
+      : Layer(config, phase), slope_(config.relu_param().negative_slope()) {}
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.may_run_in_place = true;
+    LayerTraits traits = LayerTraits::Elementwise();
     traits.backward_needs_bottom_data = !keeps_input_;
     traits.backward_needs_top_data = false;
-    traits.accepts_channels_last = true;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
+    traits.backward_needs_only_signs = true;
+    traits.keeps_signs = slope_ >= 0;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
-    if (keeps_input_) plan.state = {{bottoms[0], {}}};
+    plan.tops = {input.shape(0)};
+    // The output does not tell the input's sign.
+    keeps_input_ = input.in_place && input.runs_backward && !(slope_ >= 0);
+    if (keeps_input_) plan.state = {TensorSpec(input.shape(0))};
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     const Tensor& x = bottom[0]->data_tensor();
-    if (keeps_input_ && top[0]->has_diff()) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
+    if (keeps_input_) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
     CREMA_FLOAT_DISPATCH(x.dtype(), T, ReluForward<T>(ctx, *bottom[0], *top[0], slope_));
   }
 

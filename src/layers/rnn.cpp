@@ -5,6 +5,7 @@
 
 #include "crema/layer/registry.h"
 #include "layers/shared/recurrent.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -20,7 +21,7 @@ void TanhBackward(const Context& ctx, int64_t count, const T* y, const T* dy, T*
   ForEach(ctx, count, [=] HD(int64_t i) { dx[i] = dy[i] * (1 - y[i] * y[i]); });
 }
 
-// What Forward leaves for Backward, T x N x D.
+// What Forward leaves for Backward, T x N x D; without a Backward `before` is that of one step.
 template <class T>
 struct Steps {
   T* h;
@@ -32,17 +33,20 @@ class RnnLayer : public RecurrentLayer {
   RnnLayer(const proto::LayerParameter& config, Phase phase)
       : RecurrentLayer(config, phase, 1, 1) {}
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    LayerPlan plan = PlanSequences(bottoms);
+  LayerPlan Plan(const PlanInput& input) override {
+    LayerPlan plan = PlanSequences(input);
     const RecurrentSizes& s = sizes();
     plan.params.push_back({Shape{s.units, s.units}, weight_filler()});
     plan.params.push_back({Shape{s.units}, bias_filler()});
-    plan.state.push_back({Shape{s.Rows(), s.units}, {}});
-    plan.state.push_back({Shape{s.Rows(), s.units}, {}});
+    saved_.Begin(input);
+    saved_.Save(Shape{s.Rows(), s.units}, &plan);
+    saved_.Save(Shape{input.runs_backward ? s.Rows() : s.sequences, s.units}, &plan);
+    saved_.Use(Shape{s.sequences, s.units}, &plan);  // for the static input
+    if (!input.runs_backward) return plan;
     // Gradients of the outputs' sums and of h for all steps, of one step's h, of the static input.
-    plan.scratch_bytes =
-        static_cast<size_t>(2 * s.Rows() * s.units + 3 * s.StepState()) * SizeOf(dtype);
-    scratch_bytes_ = plan.scratch_bytes;
+    backward_bytes_ =
+        static_cast<size_t>(2 * s.Rows() * s.units + 3 * s.StepState()) * SizeOf(input.dtype);
+    plan.scratch_bytes = std::max(plan.scratch_bytes, backward_bytes_);
     return plan;
   }
 
@@ -63,19 +67,20 @@ class RnnLayer : public RecurrentLayer {
 
  private:
   template <class T>
-  Steps<T> GetSteps() const {
-    const int first = first_own_state();
-    return {state(first).mutable_data<T>(), state(first + 1).mutable_data<T>()};
+  static Steps<T> StepsIn(const SavedForBackward::Pieces& memory) {
+    return {memory.at<T>(kH), memory.at<T>(kBefore)};
   }
 
   template <class T>
   void RunForward(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const RecurrentSizes& s = sizes();
-    const Steps<T> steps = GetSteps<T>();
-    SumInputs(ctx, bottom, static_cast<T*>(ctx.Scratch(scratch_bytes_)), steps.h);
+    const SavedForBackward::Pieces memory = saved_.Open(ctx, states());
+    const Steps<T> steps = StepsIn<T>(memory);
+    const int64_t stride = saved_.saves() ? s.StepState() : 0;  // from step to step
+    SumInputs(ctx, bottom, memory.at<T>(kStatic), steps.h);
     const T* h_prev = First<T>(bottom, 0);
     for (int64_t t = 0; t < s.steps; ++t) {
-      T* before = steps.before + t * s.StepState();
+      T* before = steps.before + t * stride;
       T* h = steps.h + t * s.StepState();
       Continue(ctx, s, bottom[1]->data<T>() + t * s.sequences, h_prev, before);
       Product<T>(ctx, s.sequences, s.units, s.units, before, param(h_weight()).template data<T>(),
@@ -95,9 +100,9 @@ class RnnLayer : public RecurrentLayer {
   void RunBackward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                    const BlobList& bottom) {
     const RecurrentSizes& s = sizes();
-    const Steps<T> steps = GetSteps<T>();
+    const Steps<T> steps = StepsIn<T>(saved_.Saved(states()));
     const int64_t all = s.Rows() * s.units;
-    T* d_sums = static_cast<T*>(ctx.Scratch(scratch_bytes_));
+    T* d_sums = static_cast<T*>(ctx.Scratch(backward_bytes_));
     T* d_h = d_sums + all;
     T* d_step = d_h + all;
     T* d_before = d_step + s.StepState();
@@ -126,7 +131,7 @@ class RnnLayer : public RecurrentLayer {
       return;
     }
     TanhBackward(ctx, all, top.data<T>(), top.diff<T>(), d_sums);
-    ProductBackward<T>(ctx, s.Rows(), s.units, s.units, GetSteps<T>().h,
+    ProductBackward<T>(ctx, s.Rows(), s.units, s.units, StepsIn<T>(saved_.Saved(states())).h,
                        param(o_weight()).template data<T>(), d_sums, d_h, Gradient<T>(o_weight()));
     if (!wants_gradient(o_weight() + 1)) return;
     SumToOperand<T>(ctx, ChannelView{s.Rows(), static_cast<int>(s.units), 1}, d_sums, true,
@@ -135,7 +140,10 @@ class RnnLayer : public RecurrentLayer {
 
   int o_weight() const { return first_own_param(); }
 
-  size_t scratch_bytes_ = 0;
+  static constexpr int kH = 0, kBefore = 1, kStatic = 2;  // pieces
+
+  SavedForBackward saved_;
+  size_t backward_bytes_ = 0;
 };
 
 CREMA_REGISTER_LAYER("RNN", RnnLayer);

@@ -42,8 +42,6 @@ class ScaleLayer : public Layer {
  public:
   ScaleLayer(const proto::LayerParameter& config, Phase phase)
       : Layer(config, phase), learns_scale_(config.bottom_size() < 2) {
-    in_place_ =
-        config.bottom_size() > 0 && config.top_size() > 0 && config.bottom(0) == config.top(0);
     const proto::ScaleParameter& param = config.scale_param();
     if (param.has_filler()) {
       filler_ = ToFillerSpec(param.filler(), Title());
@@ -55,37 +53,35 @@ class ScaleLayer : public Layer {
 
   LayerTraits traits() const override {
     const proto::ScaleParameter& param = config().scale_param();
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::Elementwise();
     traits.max_bottoms = 2;
-    traits.may_run_in_place = true;
-    traits.backward_needs_bottom_data = !(in_place_ && learns_scale_);  // it keeps a copy
+    traits.backward_needs_bottom_data = !learns_scale_ || (needs_input_ && !keeps_input_);
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = learns_scale_ && param.axis() == 1 && param.num_axes() == 1;
-    traits.treats_images_apart = learns_scale_ && param.axis() > 0;
-    traits.forward_is_reentrant = true;
+    traits.is_per_sample = learns_scale_ && param.axis() > 0;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
     const proto::ScaleParameter& param = config().scale_param();
     const Shape scale =
-        learns_scale_ ? LearnedOperand(x, param.axis(), param.num_axes(), Title()) : bottoms[1];
+        learns_scale_ ? LearnedOperand(x, param.axis(), param.num_axes(), Title()) : input.shape(1);
     place_ = PlaceOperand(x, scale, param.axis(), "factor", Title());
     View(x, Layout::kPlain);
     LayerPlan plan;
     plan.tops = {x};
     if (learns_scale_) plan.params.push_back({scale, filler_});
     if (config().scale_param().bias_term()) plan.params.push_back({scale, bias_filler_});
-    if (in_place_) plan.state = {{x, {}}};
+    needs_input_ = learns_scale_ ? input.WantsGradient(0) : input.Propagates(1);
+    keeps_input_ = needs_input_ && input.in_place;
+    if (keeps_input_) plan.state = {TensorSpec(x)};
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     const Tensor& x = bottom[0]->data_tensor();
-    if (in_place_ && top[0]->has_diff() && WantsScaleGradient(bottom)) {
-      ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
-    }
+    if (keeps_input_) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
     CREMA_FLOAT_DISPATCH(x.dtype(), T,
                          ScaleForward<T>(ctx, View(x.shape(), x.layout()), x.data<T>(),
                                          ScaleBlob(bottom).template data<T>(), Bias<T>(),
@@ -100,10 +96,6 @@ class ScaleLayer : public Layer {
 
  private:
   ChannelView View(const Shape& x, Layout layout) const { return ViewOperand(x, layout, place_); }
-
-  bool WantsScaleGradient(const BlobList& bottom) const {
-    return learns_scale_ ? wants_gradient(0) : bottom[1]->has_diff();
-  }
 
   const Blob& ScaleBlob(const BlobList& bottom) const {
     return learns_scale_ ? param(0) : *bottom[1];
@@ -126,7 +118,7 @@ class ScaleLayer : public Layer {
       SumToOperand<T>(ctx, view, dy, true, param(bias_index()).template mutable_diff<T>());
     }
     if (learns_scale_ ? wants_gradient(0) : propagate_down[1]) {
-      const T* x = in_place_ ? state(0).template data<T>() : bottom[0]->data<T>();
+      const T* x = keeps_input_ ? state(0).template data<T>() : bottom[0]->data<T>();
       ScaleGradient<T>(ctx, view, x, dy, learns_scale_, scale.mutable_diff<T>());
     }
     if (propagate_down[0]) {
@@ -136,7 +128,8 @@ class ScaleLayer : public Layer {
   }
 
   const bool learns_scale_;
-  bool in_place_ = false;
+  bool needs_input_ = true;   // backward
+  bool keeps_input_ = false;  // since it is written over
   OperandPlace place_;
   FillerSpec filler_, bias_filler_;
 };

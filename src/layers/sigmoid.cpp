@@ -15,6 +15,7 @@ struct Sigmoid {
   }
   HD T Slope(T, T y) const { return y * (1 - y); }
   bool SlopeUsesInput() const { return false; }
+  bool SlopeUsesOutput() const { return true; }
 };
 
 using SigmoidLayer = UnaryLayer<Sigmoid>;

@@ -6,6 +6,7 @@
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
 #include "layers/shared/loss_total.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
@@ -57,18 +58,14 @@ class SigmoidCrossEntropyLossLayer : public Layer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 2;
-    traits.is_loss = true;
-    traits.adds_missing_tops = true;
-    traits.backward_needs_top_data = false;
+    LayerTraits traits = LayerTraits::Loss(2);
     traits.no_gradient_bottoms = {1};
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
-    const Shape& t = bottoms[1];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
+    const Shape& t = input.shape(1);
     if (x.rank() == 0 || t.rank() == 0 || x[0] != t[0] || x.count() != t.count()) {
       Fail("the scores have shape ", x.ToString(), " and the targets have shape ", t.ToString(),
            "; there must be one target per score");
@@ -77,22 +74,25 @@ class SigmoidCrossEntropyLossLayer : public Layer {
     fixed_ = FixedNormalizer(normalization_, x[0], x.CountFrom(1));
     LayerPlan plan;
     plan.tops = {Shape{}};
-    plan.state = {{Shape{}, {}}};
+    saved_.Begin(input);
+    saved_.Save(Shape{}, &plan);
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
+    const SavedForBackward::Pieces memory = saved_.Open(ctx, states());
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
                          CrossEntropy<T>(ctx, *bottom[0], Targets<T>(bottom), fixed_,
-                                         state(0).mutable_data<T>(), top[0]->mutable_data<T>()));
+                                         memory.at<T>(0), top[0]->mutable_data<T>()));
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         CrossEntropyBackward<T>(ctx, *bottom[0], Targets<T>(bottom),
-                                                 state(0).data<T>(), top[0]->diff<T>()));
+    CREMA_FLOAT_DISPATCH(
+        bottom[0]->dtype(), T,
+        CrossEntropyBackward<T>(ctx, *bottom[0], Targets<T>(bottom),
+                                saved_.Saved(states()).at<T>(0), top[0]->diff<T>()));
   }
 
  private:
@@ -104,6 +104,7 @@ class SigmoidCrossEntropyLossLayer : public Layer {
   LossNormalization normalization_;
   LabelRule rule_;
   double fixed_ = 0;
+  SavedForBackward saved_;
 };
 
 CREMA_REGISTER_LAYER("SigmoidCrossEntropyLoss", SigmoidCrossEntropyLossLayer);

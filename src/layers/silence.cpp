@@ -10,15 +10,14 @@ class SilenceLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::WithoutValues();
     traits.max_bottoms = -1;
     traits.min_tops = traits.max_tops = 0;
-    traits.backward_needs_bottom_data = false;
-    traits.accepts_channels_last = true;
+    traits.accepts_channels_last = traits.accepts_any_dtype = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>&, DType) override { return {}; }
+  LayerPlan Plan(const PlanInput&) override { return {}; }
 
   void Forward(Context&, const BlobList&, const BlobList&) override {}
 

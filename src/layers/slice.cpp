@@ -61,19 +61,17 @@ class SliceLayer : public Layer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::WithoutValues();
     traits.max_tops = -1;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
     traits.accepts_channels_last = asked_axis_ == 1;
     traits.tops_share_bottom_data = traits.tops_share_bottom_diff = config().top_size() == 1;
-    traits.treats_images_apart = asked_axis_ > 0;
+    traits.is_per_sample = asked_axis_ > 0;
     traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
     axis_ = x.CanonicalAxis(asked_axis_, Title() + ": axis");
     CheckRange(Concat(Title(), ": the number of values of its bottom, ", x.ToString(),
                       ", from axis ", axis_, " onwards"),

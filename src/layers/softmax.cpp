@@ -43,21 +43,19 @@ class SoftmaxLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.may_run_in_place = true;
+    LayerTraits traits = LayerTraits::Elementwise();
     traits.backward_needs_bottom_data = false;
     traits.accepts_channels_last = config().softmax_param().axis() == 1;
-    traits.treats_images_apart = config().softmax_param().axis() > 0;
-    traits.forward_is_reentrant = true;
+    traits.is_per_sample = config().softmax_param().axis() > 0;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    axis_ = bottoms[0].CanonicalAxis(config().softmax_param().axis(), Title() + ": axis");
-    const ChannelView view = ViewChannels(bottoms[0], Layout::kPlain, axis_);
+  LayerPlan Plan(const PlanInput& input) override {
+    axis_ = input.shape(0).CanonicalAxis(config().softmax_param().axis(), Title() + ": axis");
+    const ChannelView view = ViewChannels(input.shape(0), Layout::kPlain, axis_);
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
-    plan.scratch_bytes = ScratchBytes(view, dtype);
+    plan.tops = {input.shape(0)};
+    plan.scratch_bytes = ScratchBytes(view, input.dtype);
     return plan;
   }
 

@@ -7,6 +7,7 @@
 #include "crema/layer/registry.h"
 #include "layers/shared/loss_labels.h"
 #include "layers/shared/loss_total.h"
+#include "layers/shared/saved_for_backward.h"
 #include "layers/shared/softmax.h"
 
 namespace crema {
@@ -67,26 +68,26 @@ class SoftmaxWithLossLayer : public LabelledLayer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 2;
+    LayerTraits traits = LayerTraits::Loss(2);
     traits.max_tops = 2;
-    traits.is_loss = true;
-    traits.adds_missing_tops = true;
-    traits.backward_needs_top_data = false;
     traits.no_gradient_bottoms = {1};
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& scores = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& scores = input.shape(0);
     const int axis = scores.CanonicalAxis(config().softmax_param().axis(), Title() + ": axis");
     view_ = ViewChannels(scores, Layout::kPlain, axis);
-    CheckShapes(scores, bottoms[1], axis);
+    CheckShapes(scores, input.shape(1), axis);
     LayerPlan plan;
     plan.tops = {Shape{}};
     if (config().top_size() > 1) plan.tops.push_back(scores);
     const Shape positions{view_.outer * view_.inner};
-    plan.state = {{positions, {}}, {positions, {}}, {Shape{}, {}}, {Shape{3, positions[0]}, {}}};
+    saved_.Begin(input);
+    saved_.Save(positions, &plan);
+    saved_.Save(positions, &plan);
+    saved_.Save(Shape{}, &plan);
+    saved_.Use(Shape{3, positions[0]}, &plan);
     PlanLabels(view_.channels, &plan.state);
     return plan;
   }
@@ -99,9 +100,11 @@ class SoftmaxWithLossLayer : public LabelledLayer {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         SoftmaxLossBackward<T>(ctx, view_, rule(), Sums<T>(), state(2).data<T>(),
-                                                *bottom[0], *bottom[1], *top[0]));
+    const SavedForBackward::Pieces saved = saved_.Saved(states());
+    CREMA_FLOAT_DISPATCH(
+        bottom[0]->dtype(), T,
+        SoftmaxLossBackward<T>(ctx, view_, rule(), Sums<T>(saved), saved.at<T>(kNormalizer),
+                               *bottom[0], *bottom[1], *top[0]));
   }
 
  private:
@@ -111,8 +114,8 @@ class SoftmaxWithLossLayer : public LabelledLayer {
   }
 
   template <class T>
-  SoftmaxSums<T> Sums() const {
-    return {state(0).mutable_data<T>(), state(1).mutable_data<T>()};
+  static SoftmaxSums<T> Sums(const SavedForBackward::Pieces& memory) {
+    return {memory.at<T>(kPeaks), memory.at<T>(kSums)};
   }
 
   template <class T>
@@ -120,18 +123,22 @@ class SoftmaxWithLossLayer : public LabelledLayer {
     const int positions = static_cast<int>(view_.outer * view_.inner);
     const T* x = bottom[0]->data<T>();
     const T* label = bottom[1]->data<T>();
-    const SoftmaxSums<T> sums = Sums<T>();
-    T* rows = state(3).mutable_data<T>();
+    const SavedForBackward::Pieces memory = saved_.Open(ctx, states());
+    const SoftmaxSums<T> sums = Sums<T>(memory);
+    T* rows = memory.at<T>(kParts);
     const Parts<T> parts = {rows, rows + positions, rows + 2 * static_cast<int64_t>(positions)};
     PeaksAndSums(ctx, view_, x, sums);
     LossParts(ctx, view_, rule(), x, label, sums, parts);
     SumLosses<T>(ctx, positions, FixedNormalizer(normalization_, view_.outer, view_.inner),
-                 Element<T>{parts.loss}, Element<T>{parts.counted}, state(2).mutable_data<T>(),
+                 Element<T>{parts.loss}, Element<T>{parts.counted}, memory.at<T>(kNormalizer),
                  top[0]->mutable_data<T>());
     NoteBad(ctx, positions, label, parts.bad);
     if (top.size() > 1) Probabilities(ctx, view_, x, sums, top[1]->mutable_data<T>());
   }
 
+  static constexpr int kPeaks = 0, kSums = 1, kNormalizer = 2, kParts = 3;  // pieces
+
+  SavedForBackward saved_;
   LossNormalization normalization_;
   ChannelView view_ = {};
 };

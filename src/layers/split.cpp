@@ -33,20 +33,16 @@ class SplitLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::View();
     traits.max_tops = -1;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
     traits.accepts_channels_last = true;
-    traits.tops_share_bottom_data = true;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
+    traits.is_per_sample = traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops.assign(config().top_size(), bottoms[0]);
+    plan.tops.assign(config().top_size(), {input.shape(0), input.bottoms[0].dtype});
     return plan;
   }
 

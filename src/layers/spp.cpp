@@ -40,56 +40,52 @@ class SppLayer : public Layer {
     }
   }
 
-  LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
-    return traits;
-  }
+  LayerTraits traits() const override { return LayerTraits::WithoutValues(); }
 
-  // States: for each level the results and, for MAX, the pixels taken; last a gradient.
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
+  // States: for each level of MAX the pixels taken. A level's results, and in Backward also the
+  // gradient that it gives, lie in scratch memory.
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
     if (x.rank() != 4) {
       Fail("the input ", x.ToString(), " has ", x.rank(), " axes, but must have 4 (N, C, H, W)");
     }
     CheckRange(Title() + ": the number of pixels of an image of the input " + x.ToString(),
                x.CountFrom(2), 1, int64_t{1} << 30);
     LayerPlan plan;
+    saves_ = input.runs_backward && is_max();
+    items_ = x[0];
+    most_results_ = 0;
     int64_t bins = 0;
     levels_.clear();
     for (uint32_t level = 0; level < config().spp_param().pyramid_height(); ++level) {
-      PoolSizes sizes;
-      sizes.planes = x.Count(0, 2);
-      sizes.h = PyramidAxis(x[2], 1 << level);
-      sizes.w = PyramidAxis(x[3], 1 << level);
-      CheckLevel(x, sizes, level);
-      const Shape result{x[0], x[1], sizes.h.out, sizes.w.out};
-      plan.state.push_back({result, {}});
-      if (is_max()) plan.state.push_back({result, DType::kInt32});
-      levels_.push_back(sizes);
-      bins += int64_t{sizes.h.out} * sizes.w.out;
+      const Shape result = AddLevel(x, level);
+      if (saves_) plan.state.push_back({result, DType::kInt32});
+      most_results_ = std::max(most_results_, result.count());
+      bins += result.CountFrom(2);
+      plan.tops = {result};
     }
-    plan.state.push_back({levels_.size() > 1 ? x : Shape{0}, {}});
-    plan.tops = {levels_.size() > 1
-                     ? Shape{x[0], CheckedProduct(x[1], bins, Title() + ": its result")}
-                     : plan.state[0].shape};
+    if (levels_.size() > 1) {
+      plan.tops = {Shape{x[0], CheckedProduct(x[1], bins, Title() + ": its result")}};
+    }
+    const int64_t part = input.runs_backward && levels_.size() > 1 ? x.count() : 0;
+    plan.scratch_bytes = static_cast<size_t>(most_results_ + part) * SizeOf(input.dtype);
+    scratch_bytes_ = plan.scratch_bytes;
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
+      const T* x = bottom[0]->data<T>();
+      T* y = static_cast<T*>(ctx.Scratch(scratch_bytes_));
       T* to = top[0]->mutable_data<T>();
       for (size_t l = 0; l < levels_.size(); ++l) {
-        const T* x = bottom[0]->data<T>();
-        T* y = Result(l).template mutable_data<T>();
         if (is_max()) {
-          MaxForward(ctx, levels_[l], x, y, Mask(l).template mutable_data<int32_t>());
+          MaxForward(ctx, levels_[l], x, y, Mask(l));
         } else {
           AverageForward(ctx, levels_[l], x, y);
         }
-        const int64_t cols = Result(l).shape().CountFrom(1);
-        CopyBlock<T>(ctx, Items(), static_cast<int>(cols), y, cols, to, TopLength(*top[0]));
+        const int64_t cols = ResultsOfItem(l);
+        CopyBlock<T>(ctx, items_, static_cast<int>(cols), y, cols, to, TopLength(*top[0]));
         to += cols;
       }
     });
@@ -101,14 +97,14 @@ class SppLayer : public Layer {
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* from = top[0]->diff<T>();
       T* dx = bottom[0]->mutable_diff<T>();
+      T* dy = static_cast<T*>(ctx.Scratch(scratch_bytes_));
       for (size_t l = 0; l < levels_.size(); ++l) {
-        T* dy = Result(l).template mutable_data<T>();  // the results are not needed any more
-        const int64_t cols = Result(l).shape().CountFrom(1);
-        CopyBlock<T>(ctx, Items(), static_cast<int>(cols), from, TopLength(*top[0]), dy, cols);
+        const int64_t cols = ResultsOfItem(l);
+        CopyBlock<T>(ctx, items_, static_cast<int>(cols), from, TopLength(*top[0]), dy, cols);
         from += cols;
-        T* part = l == 0 ? dx : state(LastState()).template mutable_data<T>();
+        T* part = l == 0 ? dx : dy + most_results_;
         if (is_max()) {
-          MaskBackward(ctx, levels_[l], dy, Mask(l).template data<int32_t>(), part);
+          MaskBackward(ctx, levels_[l], dy, Mask(l), part);
         } else {
           AverageBackward(ctx, levels_[l], dy, part);
         }
@@ -119,16 +115,25 @@ class SppLayer : public Layer {
 
  private:
   bool is_max() const { return config().spp_param().pool() == proto::SPPParameter::MAX; }
-  int StatesOfLevel() const { return is_max() ? 2 : 1; }
-  const Tensor& Result(size_t level) const {
-    return state(static_cast<int>(level) * StatesOfLevel());
+  int32_t* Mask(size_t level) const {
+    return saves_ ? state(static_cast<int>(level)).mutable_data<int32_t>() : nullptr;
   }
-  const Tensor& Mask(size_t level) const {
-    return state(static_cast<int>(level) * StatesOfLevel() + 1);
+  int64_t ResultsOfItem(size_t level) const {
+    const PoolSizes& s = levels_[level];
+    return items_ == 0 ? 0 : s.planes / items_ * s.h.out * s.w.out;
   }
-  int LastState() const { return static_cast<int>(levels_.size()) * StatesOfLevel(); }
-  int64_t Items() const { return Result(0).shape()[0]; }
   static int64_t TopLength(const Blob& top) { return top.shape().CountFrom(1); }
+
+  // The shape of its results.
+  Shape AddLevel(const Shape& x, uint32_t level) {
+    PoolSizes sizes;
+    sizes.planes = x.Count(0, 2);
+    sizes.h = PyramidAxis(x[2], 1 << level);
+    sizes.w = PyramidAxis(x[3], 1 << level);
+    CheckLevel(x, sizes, level);
+    levels_.push_back(sizes);
+    return {x[0], x[1], sizes.h.out, sizes.w.out};
+  }
 
   void CheckLevel(const Shape& x, const PoolSizes& s, uint32_t level) const {
     if (s.h.pad < s.h.kernel && s.w.pad < s.w.kernel) return;
@@ -137,6 +142,9 @@ class SppLayer : public Layer {
   }
 
   std::vector<PoolSizes> levels_;
+  int64_t items_ = 0, most_results_ = 0;  // of a level
+  size_t scratch_bytes_ = 0;
+  bool saves_ = false;  // the pixels
 };
 
 CREMA_REGISTER_LAYER("SPP", SppLayer);

@@ -15,8 +15,12 @@ struct Swish {
 
   HD T Gate(T x) const { return T(0.5) * std::tanh(T(0.5) * beta * x) + T(0.5); }
   HD T Value(T x) const { return x * Gate(x); }
-  HD T Slope(T x, T y) const { return beta * y + Gate(x) * (1 - beta * y); }
+  HD T Slope(T x, T) const {
+    const T gate = Gate(x), y = x * gate;
+    return beta * y + gate * (1 - beta * y);
+  }
   bool SlopeUsesInput() const { return true; }
+  bool SlopeUsesOutput() const { return false; }
 };
 
 using SwishLayer = UnaryLayer<Swish>;

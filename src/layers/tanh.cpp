@@ -13,6 +13,7 @@ struct TanH {
   HD T Value(T x) const { return std::tanh(x); }
   HD T Slope(T, T y) const { return 1 - y * y; }
   bool SlopeUsesInput() const { return false; }
+  bool SlopeUsesOutput() const { return true; }
 };
 
 using TanHLayer = UnaryLayer<TanH>;

@@ -19,18 +19,14 @@ class ThresholdLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.may_run_in_place = true;
-    traits.accepts_channels_last = true;
+    LayerTraits traits = LayerTraits::Elementwise();
     traits.has_backward = false;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
+    plan.tops = {input.shape(0)};
     return plan;
   }
 

@@ -33,15 +33,10 @@ class TileLayer : public Layer {
                std::numeric_limits<int>::max());
   }
 
-  LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
-    return traits;
-  }
+  LayerTraits traits() const override { return LayerTraits::WithoutValues(); }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
-    const Shape& x = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& x = input.shape(0);
     const int axis = x.CanonicalAxis(config().tile_param().axis(), Title() + ": axis");
     constexpr int kMost = std::numeric_limits<int>::max();
     const std::string of = Concat(" of its bottom ", x.ToString());

@@ -36,18 +36,13 @@ class WindowDataLayer : public Layer {
     }
   }
 
-  LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.min_bottoms = traits.max_bottoms = 0;
-    traits.min_tops = traits.max_tops = 2;
-    return traits;
-  }
+  LayerTraits traits() const override { return LayerTraits::Source(2, 2); }
 
-  LayerPlan Plan(const std::vector<Shape>&, DType) override {
+  LayerPlan Plan(const PlanInput&) override {
     if (options_.windows.images.empty()) ReadOptions();
     LayerPlan plan;
-    plan.tops = {{options_.batch_size, 3, options_.shape.crop_size, options_.shape.crop_size},
-                 {options_.batch_size}};
+    const int64_t size = options_.shape.crop_size;
+    plan.tops = {Shape{options_.batch_size, 3, size, size}, Shape{options_.batch_size}};
     return plan;
   }
 

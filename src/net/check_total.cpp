@@ -8,15 +8,15 @@ void CheckTotal(const Graph& graph) {
   const double scratch_copies = 3.0 + graph.processors;
   double bytes = 0;
   for (const BlobNode& blob : graph.blobs) {
-    bytes += 2 * static_cast<double>(AlignedBytes(blob.shape, graph.dtype));
+    bytes += 2 * static_cast<double>(AlignedBytes(blob));
   }
   for (const ParamNode& param : graph.params) {
     bytes += 2 * static_cast<double>(ParamBytes(param, graph.dtype));
   }
   for (const LayerNode& node : graph.layers) {
     bytes += scratch_copies * static_cast<double>(node.plan.scratch_bytes);
-    for (const LayerPlan::State& state : node.plan.state) {
-      bytes += static_cast<double>(AlignedBytes(state.shape, state.dtype.value_or(graph.dtype)));
+    for (const TensorSpec& state : node.plan.state) {
+      bytes += static_cast<double>(AlignedBytes(state, graph.dtype));
     }
   }
   constexpr double kMost = 4611686018427387904.0;  // half of what an int64_t holds

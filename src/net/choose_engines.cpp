@@ -59,7 +59,7 @@ std::string WhyNotBy(const EngineEntry& entry, const EngineQuery& query) {
 
 EngineChoice OwnCode(const EngineQuery& query, DeviceKind device, const std::string& note) {
   try {
-    return {CreateLayer(query.config, query.phase, device), "CAFFE", note};
+    return {CreateLayer(query.config, query.input.phase, device), "CAFFE", note};
   } catch (...) {
     RethrowFor(TitleOf(query.config));
   }
@@ -67,7 +67,7 @@ EngineChoice OwnCode(const EngineQuery& query, DeviceKind device, const std::str
 
 EngineChoice CodeOf(const EngineEntry& entry, const EngineQuery& query, const std::string& note) {
   try {
-    return {entry.factory(query.config, query.phase), entry.engine, note};
+    return {entry.factory(query.config, query.input.phase), entry.engine, note};
   } catch (...) {
     RethrowFor(TitleOf(query.config));
   }

@@ -33,13 +33,14 @@ Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
   Graph graph = BuildGraph(net, options.dtype, device, options.backward);
   graph.keep_blobs = options.keep_blobs;
   CheckTotal(graph);
-  PlanLayout(device, &graph);
+  PlanLayout(&graph);
   if (options.backward) {
     MarkBackward(net, &graph);
   } else {
     MarkForwardOnly(&graph);
   }
   if (options.fuse) FuseLayers(&graph);
+  CompletePlans(&graph);
   MarkRecomputed(&graph);
   const bool is_limited = options.memory_limit > 0;
   if (is_limited && options.backward) MeetMemoryLimit(options.memory_limit, &graph);

@@ -69,9 +69,7 @@ std::vector<std::string> Notes(const Graph& graph, size_t layer) {
   for (int follower : node.absorbed) {
     notes.push_back(Concat("does '", graph.layers[follower].layer->name(), "' too"));
   }
-  if (!node.tops.empty() && !node.bottoms.empty() && node.tops[0] == node.bottoms[0]) {
-    notes.push_back("in place");
-  }
+  if (RunsInPlace(node)) notes.push_back("in place");
   if (!node.tops.empty() && graph.blobs[node.tops[0]].shares_data_with >= 0) {
     notes.push_back("no copy");
   }
@@ -106,15 +104,14 @@ LayerMemory MemoryOfLayer(const Graph& graph, size_t layer) {
   for (int top : node.tops) {
     const BlobNode& blob = graph.blobs[top];
     if (blob.producer != static_cast<int>(layer) || node.absorbed_by >= 0) continue;
-    const size_t bytes = static_cast<size_t>(blob.shape.count()) * SizeOf(graph.dtype);
+    const auto bytes = static_cast<size_t>(BytesOf(blob));
     const bool shares_diff =
         blob.shares_diff_with >= 0 && graph.blobs[blob.shares_diff_with].has_diff;
     if (blob.shares_data_with < 0) memory.values += bytes;
     if (blob.has_diff && !shares_diff) memory.gradients += bytes;
   }
-  for (const LayerPlan::State& kept : node.plan.state) {
-    memory.state +=
-        static_cast<size_t>(kept.shape.count()) * SizeOf(kept.dtype.value_or(graph.dtype));
+  for (const TensorSpec& kept : node.plan.state) {
+    memory.state += static_cast<size_t>(BytesOf(kept, graph.dtype));
   }
   return memory;
 }
@@ -221,8 +218,7 @@ std::string DescribeEngines(const Graph& graph, size_t width) {
   table.Row({"layer", "type", "engine", "memory order"});
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
-    table.Row(
-        {node.layer->name(), node.layer->type(), node.engine, ToString(node.layer->layout())});
+    table.Row({node.layer->name(), node.layer->type(), node.engine, ToString(node.layout)});
     for (const std::string& note : Notes(graph, l)) table.Note("  - " + note);
   }
   table.Shrink(0, 15, width);
@@ -278,7 +274,7 @@ std::string DescribePlan(const Graph& graph, const NetMemory& memory, const std:
     const LayerNode& node = graph.layers[l];
     const LayerMemory bytes = MemoryOfLayer(graph, l);
     const std::vector<std::string> notes = Notes(graph, l);
-    table.Row({node.layer->name(), node.layer->type(), node.engine, ToString(node.layer->layout()),
+    table.Row({node.layer->name(), node.layer->type(), node.engine, ToString(node.layout),
                Arrow(graph, node), TopShapes(graph, node), ParamShapes(graph, node),
                node.runs_backward ? "yes" : "no", BytesOrDash(bytes.values),
                BytesOrDash(bytes.gradients), BytesOrDash(bytes.state),

@@ -105,7 +105,7 @@ class Fusion {
     while (HasTopOfItsOwn() && FindFollower() && Suits() && Asks()) Take();
     const LayerNode& node = host();
     if (node.absorbed.empty() || node.bottoms.empty()) return;
-    if (node.bottoms[0] == node.tops[0] && !node.traits.may_run_in_place) SeparateInput();
+    if (RunsInPlace(node) && !node.traits.may_run_in_place) SeparateInput();
   }
 
  private:
@@ -123,7 +123,7 @@ class Fusion {
   // The fused layer may have to get an input of another name.
   bool RunsInPlaceOnWhatOthersSee() {
     const LayerNode& node = host();
-    if (node.bottoms.empty() || node.bottoms[0] != node.tops[0]) return false;
+    if (!RunsInPlace(node)) return false;
     const int blob = node.bottoms[0];
     const LayerNode& producer = graph_.layers[graph_.blobs[blob].producer];
     return producer.traits.tops_take_any_shape || uses_.IsLossBefore(blob, host_);
@@ -146,7 +146,9 @@ class Fusion {
     if (next().absorbed_by >= 0 || next().tops.size() != 1) return false;
     if (next().bottoms.size() > kMostBottoms) return false;
     const BlobNode& result = graph_.blobs[next().tops[0]];
-    if (result.shape != graph_.blobs[top].shape || result.shares_data_with >= 0) return false;
+    const BlobNode& between = graph_.blobs[top];
+    if (result.shape != between.shape || result.dtype != between.dtype) return false;
+    if (result.shares_data_with >= 0) return false;
     // The value between them is lost, unless it would be anyhow.
     const bool is_wanted = graph_.keep_blobs || graph_.blobs[top].is_output;
     if (is_wanted && next().tops[0] != top) return false;
@@ -172,12 +174,14 @@ class Fusion {
 
   bool Asks() {
     auto* fusible = dynamic_cast<Fusible*>(host().layer.get());
-    // In place nobody writes over a result that the follower needs (see infer_shapes.cpp).
+    // In place nobody writes over a result that the follower needs, or all that it needs of it, the
+    // signs, stay (see infer_shapes.cpp).
     const int made = next().tops[0];
     const bool is_kept =
         made == host().tops[0] || !uses_.IsWrittenWithin(next_ + 1, graph_.layers.size(), made);
     try {
-      return fusible->Absorb({next().layer.get(), bottom_, next().runs_backward, is_kept});
+      return fusible->Absorb(
+          {next().layer.get(), bottom_, next().runs_backward, is_kept, next().layout});
     } catch (...) {
       RethrowFor(*host().layer);
     }
@@ -203,7 +207,7 @@ class Fusion {
     node.between.push_back(between);
     next().absorbed_by = static_cast<int>(host_);
     next().runs_backward = false;
-    NeedNothing(&next());
+    DropMemory(&next());
     if (node.tops[0] != between) {
       const bool is_input = node.bottoms[0] == between;  // the host ran in place
       if (!is_input) graph_.blobs[between].has_diff = false;
@@ -214,11 +218,9 @@ class Fusion {
 
   void PlanAnew() {
     LayerNode& node = host();
-    std::vector<Shape> shapes;
-    for (int bottom : node.bottoms) shapes.push_back(graph_.blobs[bottom].shape);
-    node.traits = node.layer->traits();
-    node.plan = PlanLayer(*node.layer, shapes, graph_.dtype);
-    CREMA_CHECK(node.plan.tops[0] == graph_.blobs[node.tops[0]].shape, LayerTitle(*node.layer));
+    PlanLayer(PlanInputOf(graph_, node), &node);
+    CREMA_CHECK(node.plan.tops[0].shape == graph_.blobs[node.tops[0]].shape,
+                LayerTitle(*node.layer));
   }
 
   // What the layers before the host have made gets a blob of its own; the one that it was in keeps
@@ -298,7 +300,7 @@ void HandReluOn(const Uses& uses, Graph* graph, LayerNode* host) {
 
 }  // namespace
 
-void NeedNothing(LayerNode* node) {
+void DropMemory(LayerNode* node) {
   node->plan.state.clear();
   node->plan.scratch_bytes = 0;
 }

@@ -7,11 +7,11 @@ namespace crema {
 namespace {
 
 // The weights are made for the first shapes: an InnerProduct cannot take images of another size.
-void CheckParams(const LayerNode& node, const LayerPlan& plan) {
-  CREMA_CHECK(plan.params.size() == node.plan.params.size(), LayerTitle(*node.layer));
-  for (size_t p = 0; p < plan.params.size(); ++p) {
-    const Shape& old_shape = node.plan.params[p].shape;
-    const Shape& new_shape = plan.params[p].shape;
+void CheckParams(const LayerNode& node, const LayerPlan& before) {
+  CREMA_CHECK(node.plan.params.size() == before.params.size(), LayerTitle(*node.layer));
+  for (size_t p = 0; p < before.params.size(); ++p) {
+    const Shape& old_shape = before.params[p].shape;
+    const Shape& new_shape = node.plan.params[p].shape;
     if (old_shape == new_shape) continue;
     Fail(LayerTitle(*node.layer), ": its parameter ", p, " has shape ", old_shape.ToString(),
          ", but the new size of its bottom needs ", new_shape.ToString(),
@@ -19,13 +19,20 @@ void CheckParams(const LayerNode& node, const LayerPlan& plan) {
   }
 }
 
-// As the layer sees it, which may run for a part of the images at a time.
-Shape SeenShape(const LayerNode& node, const BlobNode& blob) {
-  return node.parts == 1 || blob.is_part ? blob.shape : PartShape(blob.shape, node.parts);
-}
-
 void SetTop(const LayerNode& node, const Shape& seen, BlobNode* blob) {
   blob->shape = node.parts == 1 || blob->is_part ? seen : WholeShape(seen, node.parts);
+}
+
+// Where the layer refuses, or would need other parameters, the old plan stays.
+void PlanAgain(const Graph& graph, LayerNode* node) {
+  const LayerPlan before = node->plan;
+  PlanLayer(PlanInputOf(graph, *node), node);
+  try {
+    CheckParams(*node, before);
+  } catch (...) {
+    node->plan = before;
+    throw;
+  }
 }
 
 }  // namespace
@@ -34,18 +41,14 @@ void InferShapesAgain(size_t first, Graph* graph) {
   for (size_t l = first; l < graph->layers.size(); ++l) {
     LayerNode& node = graph->layers[l];
     if (node.traits.tops_take_any_shape) continue;
-    std::vector<Shape> bottoms;
-    for (int bottom : node.bottoms) bottoms.push_back(SeenShape(node, graph->blobs[bottom]));
     const int slices = SlicesOf(*graph, l);
     std::optional<PlansForThreads> in_lane;
     if (slices >= 0 && graph->slices[slices].lanes > 1) in_lane.emplace(1);
-    const LayerPlan plan = PlanLayer(*node.layer, bottoms, graph->dtype);
-    CheckParams(node, plan);
-    node.plan = plan;
-    if (node.absorbed_by >= 0) NeedNothing(&node);
-    for (int blob : node.between) SetTop(node, plan.tops[0], &graph->blobs[blob]);
+    PlanAgain(*graph, &node);
+    if (node.absorbed_by >= 0) DropMemory(&node);
+    for (int blob : node.between) SetTop(node, node.plan.tops[0].shape, &graph->blobs[blob]);
     for (size_t t = 0; t < node.tops.size(); ++t) {
-      SetTop(node, plan.tops[t], &graph->blobs[node.tops[t]]);
+      SetTop(node, node.plan.tops[t].shape, &graph->blobs[node.tops[t]]);
     }
   }
 }

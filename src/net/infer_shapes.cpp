@@ -30,21 +30,14 @@ void RethrowFor(const std::string& title) {
 
 void RethrowFor(const Layer& layer) { RethrowFor(LayerTitle(layer)); }
 
-LayerPlan PlanLayer(Layer& layer, const std::vector<Shape>& bottoms, DType dtype) {
-  try {
-    return layer.Plan(bottoms, dtype);
-  } catch (...) {
-    RethrowFor(layer);
-  }
-}
-
 namespace {
 
 class GraphBuilder {
  public:
   GraphBuilder(const proto::NetParameter& net, DType dtype, DeviceKind device, bool backward)
-      : net_(net), device_(device), backward_(backward) {
+      : net_(net), backward_(backward) {
     graph_.name = net.name();
+    graph_.device = device;
     graph_.phase = net.state().phase() == proto::TRAIN ? Phase::kTrain : Phase::kTest;
     graph_.dtype = dtype;
   }
@@ -90,23 +83,45 @@ class GraphBuilder {
                                                          : Phase::kTest;
     graph_.layers.emplace_back();
     LayerNode& node = graph_.layers.back();
-    std::vector<Shape> shapes;
     for (const std::string& bottom : config.bottom()) {
       node.bottoms.push_back(FindBottom(config, bottom));
-      shapes.push_back(graph_.blobs[node.bottoms.back()].shape);
     }
-    const Precision precision =
-        net_.precision() == proto::BF16 ? Precision::kBFloat16 : Precision::kFloat32;
-    EngineChoice choice =
-        CreateByEngine(net_.engine(), {config, phase, graph_.dtype, shapes, precision}, device_);
-    node.layer = std::move(choice.layer);
-    node.engine = choice.engine;
-    node.engine_note = choice.note;
+    PlanInput input = InputBeforeLayer(node, phase);
+    CreateLayerOf(config, input, &node);
     node.traits = node.layer->traits();
     CheckCounts(config, node);
-    node.plan = PlanLayer(*node.layer, shapes, graph_.dtype);
+    node.runs_backward = backward_ && node.traits.has_backward;
+    node.propagate_down.assign(node.bottoms.size(), node.runs_backward);
+    input.runs_backward = node.runs_backward;
+    input.propagate_down = node.propagate_down;
+    input.in_place = IsNamedInPlace(config, 0) && MayWriteOver(node, 0);
+    PlanLayer(input, &node);
+    node.runs_backward = node.runs_backward && !(node.bottoms.empty() && node.plan.params.empty());
     AddTops(config, &node);
     AddParams(config, &node);
+  }
+
+  // What is known before there is a layer: that it may run backward.
+  PlanInput InputBeforeLayer(const LayerNode& node, Phase phase) const {
+    PlanInput input;
+    for (int bottom : node.bottoms) {
+      input.bottoms.emplace_back(graph_.blobs[bottom].shape, graph_.blobs[bottom].dtype);
+    }
+    input.dtype = graph_.dtype;
+    input.phase = phase;
+    input.device = graph_.device;
+    input.runs_backward = backward_;
+    return input;
+  }
+
+  void CreateLayerOf(const proto::LayerParameter& config, const PlanInput& input,
+                     LayerNode* node) const {
+    const Precision precision =
+        net_.precision() == proto::BF16 ? Precision::kBFloat16 : Precision::kFloat32;
+    EngineChoice choice = CreateByEngine(net_.engine(), {config, input, precision}, graph_.device);
+    node->layer = std::move(choice.layer);
+    node->engine = choice.engine;
+    node->engine_note = choice.note;
   }
 
   static void CheckCount(const Layer& layer, const char* what, int count, int min, int max) {
@@ -161,16 +176,15 @@ class GraphBuilder {
 
   int AddTop(const proto::LayerParameter& config, const LayerNode& node, int t,
              const std::string& name) {
-    const bool in_place =
-        t < config.bottom_size() && t < config.top_size() && config.bottom(t) == name;
-    if (in_place) return AddTopInPlace(node, t);
+    CheckLossType(config, node, t);
+    if (IsNamedInPlace(config, t)) return AddTopInPlace(node, t);
     const auto made = made_.emplace(name, graph_.layers.size() - 1);
     if (!made.second) FailTwice(name, *graph_.layers[made.first->second].layer, node, t);
-    const int index = AddBlob(name, node.plan.tops[t]);
+    const int index = AddBlob(name, TypeOfTop(node, t));
     BlobNode& blob = graph_.blobs[index];
     if (node.traits.tops_share_bottom_data) blob.shares_data_with = node.bottoms[0];
     if (node.traits.tops_share_bottom_diff) blob.shares_diff_with = node.bottoms[0];
-    needed_[index] = NeedsItsTop(node, false);
+    needed_[index] = NeedOfTop(node, false);
     return index;
   }
 
@@ -190,6 +204,18 @@ class GraphBuilder {
                     : "; rename it");
   }
 
+  // Whether the file gives top t the name of bottom t.
+  static bool IsNamedInPlace(const proto::LayerParameter& config, int t) {
+    return t < config.bottom_size() && t < config.top_size() && config.bottom(t) == config.top(t);
+  }
+
+  // Whether no layer below needs of bottom t what the layer would write over.
+  bool MayWriteOver(const LayerNode& node, int t) const {
+    const Need need = needed_[node.bottoms[t]];
+    const bool leaves = need == Need::kNothing || (need == Need::kSigns && node.traits.keeps_signs);
+    return node.traits.may_run_in_place && leaves;
+  }
+
   // The bottom, or a blob of its own where a layer below needs what the bottom holds.
   int AddTopInPlace(const LayerNode& node, int t) {
     const int bottom = node.bottoms[t];
@@ -197,38 +223,56 @@ class GraphBuilder {
     if (!node.traits.may_run_in_place) {
       Fail(LayerTitle(*node.layer), ": cannot run in place; rename its top '", blob.name, "'");
     }
-    if (blob.shape != node.plan.tops[t]) {
+    if (blob.shape != node.plan.tops[t].shape || blob.dtype != TypeOfTop(node, t).dtype) {
       Fail(LayerTitle(*node.layer), ": cannot run in place, because its top '", blob.name,
-           "' differs in shape from its bottom; rename the top");
+           "' differs from its bottom in shape or number type; rename the top");
     }
-    if (needed_[bottom]) {
-      const int index = AddBlob(blob.name, blob.shape);
-      needed_[index] = NeedsItsTop(node, false);
+    if (!MayWriteOver(node, t)) {
+      const int index = AddBlob(blob.name, TypeOfTop(node, t));
+      needed_[index] = NeedOfTop(node, false);
       return index;
     }
     // Otherwise the other readers of that memory would see the change.
     graph_.blobs[bottom].shares_data_with = -1;
-    needed_[bottom] = NeedsItsTop(node, true);
+    needed_[bottom] = std::max(needed_[bottom], NeedOfTop(node, true));
     return bottom;
   }
 
+  TensorType TypeOfTop(const LayerNode& node, int t) const {
+    const TensorSpec& top = node.plan.tops[t];
+    return {top.shape, top.dtype.value_or(graph_.dtype)};
+  }
+
+  // The net's loss is a sum of numbers of its type.
+  void CheckLossType(const proto::LayerParameter& config, const LayerNode& node, int t) const {
+    const DType dtype = TypeOfTop(node, t).dtype;
+    const int tops = std::max(config.top_size(), node.traits.min_tops);
+    if (dtype == graph_.dtype || LossWeight(config, node.traits, t, tops) == 0) return;
+    Fail(LayerTitle(*node.layer), ": top ", t, " holds ", ToString(dtype),
+         " numbers, which cannot be a loss; remove its loss_weight");
+  }
+
   // Made by the layer that is being added.
-  int AddBlob(const std::string& name, const Shape& shape) {
+  int AddBlob(const std::string& name, const TensorType& type) {
     BlobNode blob;
     blob.name = name;
-    blob.shape = shape;
+    blob.shape = type.shape;
+    blob.dtype = type.dtype;
     blob.producer = static_cast<int>(graph_.layers.size()) - 1;
     graph_.blobs.push_back(blob);
-    needed_.push_back(false);
+    needed_.push_back(Need::kNothing);
     return static_cast<int>(graph_.blobs.size()) - 1;
   }
 
-  // Whether the layer's backward pass, if there is one, needs what the layer has made.
-  bool NeedsItsTop(const LayerNode& node, bool in_place) const {
-    const bool may_run = backward_ && node.traits.has_backward &&
-                         !(node.bottoms.empty() && node.plan.params.empty());
-    return may_run && (node.traits.backward_needs_top_data ||
-                       (in_place && node.traits.backward_needs_bottom_data));
+  // What a backward pass needs of a value that is there already.
+  enum class Need { kNothing, kSigns, kValues };
+
+  // What the layer's backward pass, if there is one, needs of what the layer has made.
+  static Need NeedOfTop(const LayerNode& node, bool in_place) {
+    const bool reads = node.runs_backward && (node.traits.backward_needs_top_data ||
+                                              (in_place && node.traits.backward_needs_bottom_data));
+    if (!reads) return Need::kNothing;
+    return node.traits.backward_needs_only_signs ? Need::kSigns : Need::kValues;
   }
 
   // Of `tops` tops.
@@ -307,12 +351,11 @@ class GraphBuilder {
   }
 
   const proto::NetParameter& net_;
-  DeviceKind device_;
   bool backward_;
   Graph graph_;
   std::map<std::string, int> unread_;   // blobs that no layer has read yet
   std::map<std::string, size_t> made_;  // by blob: the layer that makes it
-  std::vector<bool> needed_;  // by blob: whether the layer that wrote it last needs it later
+  std::vector<Need> needed_;            // by blob: what those who wrote it need of it later
   std::map<std::string, int> owners_;  // shared parameters by name
   std::map<int, bool> explicit_lr_, explicit_decay_;
 };

@@ -51,7 +51,7 @@ class Joiner {
 };
 
 bool SameSize(const Graph& graph, int a, int b) {
-  return graph.blobs[a].shape.count() == graph.blobs[b].shape.count();
+  return BytesOf(graph.blobs[a]) == BytesOf(graph.blobs[b]);
 }
 
 // No other bottom of the layer lies where bottom `which` does.
@@ -157,7 +157,7 @@ BlobLives LivesOfValues(const Graph& graph) {
     const BlobNode& blob = graph.blobs[i];
     if (all.root[i] == static_cast<int>(i)) {
       const int lanes = blob.is_part ? graph.slices[SlicesOf(graph, blob.producer)].lanes : 1;
-      all.separate += lanes * AlignedBytes(blob.shape, graph.dtype);
+      all.separate += lanes * AlignedBytes(blob);
     }
     const bool is_input = graph.layers[blob.producer].traits.tops_take_any_shape;
     if (graph.keep_blobs || is_input || blob.is_output) all.kept[all.root[i]] = true;
@@ -199,7 +199,7 @@ BlobLives LivesOfGradients(const Graph& graph) {
                        : graph.blobs[root].has_diff ? root
                                                     : static_cast<int>(i));
     if (all.root[i] == static_cast<int>(i)) {
-      all.separate += AlignedBytes(blob.shape, graph.dtype);
+      all.separate += AlignedBytes(blob);
     }
     // What no layer reads is there for the user, and where he may set a gradient himself.
     const bool is_last = !graph.layers[blob.producer].runs_backward;

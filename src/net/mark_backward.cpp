@@ -11,16 +11,18 @@ bool Contains(const std::vector<int>& list, int value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-bool CanSendGradient(const LayerTraits& traits, int bottom) {
-  return traits.has_backward && !Contains(traits.no_gradient_bottoms, bottom);
+bool CanSendGradient(const Graph& graph, const LayerNode& node, int bottom) {
+  return node.traits.has_backward && !Contains(node.traits.no_gradient_bottoms, bottom) &&
+         IsFloat(graph.blobs[node.bottoms[bottom]].dtype);
 }
 
 // Whether gradients flow down to a bottom: never where the layer has none to send. Then what the
 // net's text says goes first; to force means wherever one can be sent.
-bool Propagates(const LayerNode& node, int bottom, bool needs_gradient, bool force) {
+bool Propagates(const Graph& graph, const LayerNode& node, int bottom, bool needs_gradient,
+                bool force) {
   if (Contains(node.traits.zero_gradient_bottoms, bottom)) return false;
   const proto::LayerParameter& config = node.layer->config();
-  if (force && CanSendGradient(node.traits, bottom)) return true;
+  if (force && CanSendGradient(graph, node, bottom)) return true;
   if (config.propagate_down_size() > 0) return config.propagate_down(bottom);
   return needs_gradient && !force;
 }
@@ -29,15 +31,18 @@ bool Propagates(const LayerNode& node, int bottom, bool needs_gradient, bool for
 void MarkDependents(bool force, Graph* graph) {
   for (LayerNode& node : graph->layers) {
     bool needed = false;
+    node.propagate_down.clear();
     for (size_t b = 0; b < node.bottoms.size(); ++b) {
       const bool depends = graph->blobs[node.bottoms[b]].needs_gradient;
-      const bool propagates = Propagates(node, static_cast<int>(b), depends, force);
+      const bool propagates = Propagates(*graph, node, static_cast<int>(b), depends, force);
       needed = needed || (propagates && (depends || force));
       node.propagate_down.push_back(propagates);
     }
     for (int p : node.params) needed = needed || graph->params[p].wants_gradient;
     node.runs_backward = needed;
-    for (int top : node.tops) graph->blobs[top].needs_gradient = needed;
+    for (int top : node.tops) {
+      graph->blobs[top].needs_gradient = needed && IsFloat(graph->blobs[top].dtype);
+    }
   }
 }
 
@@ -67,7 +72,7 @@ void DropWhatHasNone(Graph* graph) {
   for (LayerNode& node : graph->layers) {
     node.runs_backward = node.runs_backward && node.traits.has_backward;
     for (size_t b = 0; b < node.bottoms.size(); ++b) {
-      const bool may = node.runs_backward && CanSendGradient(node.traits, static_cast<int>(b));
+      const bool may = node.runs_backward && CanSendGradient(*graph, node, static_cast<int>(b));
       node.propagate_down[b] = node.propagate_down[b] && may;
     }
   }
@@ -78,7 +83,7 @@ void CheckGradientsExist(const Graph& graph) {
     for (size_t b = 0; b < node.bottoms.size(); ++b) {
       const int bottom = static_cast<int>(b);
       if (!node.propagate_down[b]) continue;
-      if (CanSendGradient(node.traits, bottom)) continue;
+      if (CanSendGradient(graph, node, bottom)) continue;
       Fail(LayerTitle(*node.layer), ": a gradient is needed for bottom ", b, " ('",
            NameInText(graph, node.bottoms[b]),
            "'), but this layer cannot compute one; set propagate_down: false for it");
@@ -99,7 +104,7 @@ void MarkBackward(const proto::NetParameter& net, Graph* graph) {
   CheckGradientsExist(*graph);
   for (LayerNode& node : graph->layers) {
     if (!node.runs_backward) continue;
-    for (int top : node.tops) graph->blobs[top].has_diff = true;
+    for (int top : node.tops) graph->blobs[top].has_diff = IsFloat(graph->blobs[top].dtype);
     for (size_t b = 0; b < node.bottoms.size(); ++b) {
       if (node.propagate_down[b]) graph->blobs[node.bottoms[b]].has_diff = true;
     }
@@ -108,7 +113,10 @@ void MarkBackward(const proto::NetParameter& net, Graph* graph) {
 
 void MarkForwardOnly(Graph* graph) {
   for (ParamNode& param : graph->params) param.wants_gradient = false;
-  for (LayerNode& node : graph->layers) node.propagate_down.assign(node.bottoms.size(), false);
+  for (LayerNode& node : graph->layers) {
+    node.runs_backward = false;
+    node.propagate_down.assign(node.bottoms.size(), false);
+  }
 }
 
 }  // namespace crema

@@ -34,7 +34,8 @@ EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& qu
 
 // infer_shapes.cpp: creates the layers, connects them and infers all shapes. Blobs that a layer
 // changes in place are one, unless the net runs `backward` and a layer below then needs what was
-// there before: the layer in place then makes another blob, of the same name.
+// there before: the layer in place then makes another blob, of the same name. Layers are planned
+// with what is known then.
 Graph BuildGraph(const proto::NetParameter& net, DType dtype, DeviceKind device, bool backward);
 
 // check_total.cpp: throws Error if the bytes of all that the net needs do not fit in 63 bits. Sums
@@ -43,9 +44,23 @@ void CheckTotal(const Graph& graph);
 
 // plan_layout.cpp: which layers run in channels-last: those that need it, and behind them those
 // that take it. Puts layers in that change the layout where two others do not agree on it.
-void PlanLayout(DeviceKind device, Graph* graph);
+void PlanLayout(Graph* graph);
 // A blob's name without what such a layer has added to it.
 std::string NameWithoutLayout(std::string name);
+
+// plan_layers.cpp: all that is known of the layer, for its Plan.
+PlanInput PlanInputOf(const Graph& graph, const LayerNode& node);
+// Plans the layer and asks for its traits.
+void PlanLayer(const PlanInput& input, LayerNode* node);
+// Plans those layers anew of which more is known than when they were planned. After it, what a
+// layer asks for is what it needs.
+void CompletePlans(Graph* graph);
+// Whether top 0 is written over bottom 0.
+inline bool RunsInPlace(const LayerNode& node) {
+  return !node.tops.empty() && !node.bottoms.empty() && node.tops[0] == node.bottoms[0];
+}
+// A blob as a layer sees it, which may run for a part of the samples at a time.
+Shape SeenShape(const LayerNode& node, const BlobNode& blob);
 
 // infer_again.cpp: infers the shapes of all layers from number `first` on anew, after those of the
 // blobs they read have changed. Tops that take any shape keep theirs. Throws Error where a layer
@@ -54,8 +69,8 @@ void InferShapesAgain(size_t first, Graph* graph);
 
 // fuse.cpp: lets layers take over the work of those that follow them, where they can.
 void FuseLayers(Graph* graph);
-// Takes away what a layer that does not run asked for.
-void NeedNothing(LayerNode* node);
+// Takes away the memory that a layer asked for that does not run.
+void DropMemory(LayerNode* node);
 
 // recompute.cpp: marks the layers that are to be recomputed and can be; with a limit, as many more
 // as it takes to meet it.
@@ -189,6 +204,18 @@ inline size_t ParamBytes(const ParamNode& param, DType dtype) {
 inline int64_t AlignedBytes(const Shape& shape, DType dtype) {
   return AlignUp(shape.count() * static_cast<int64_t>(SizeOf(dtype)));
 }
+inline int64_t AlignedBytes(const BlobNode& blob) { return AlignedBytes(blob.shape, blob.dtype); }
+// Of a state; `dtype` is the net's.
+inline int64_t AlignedBytes(const TensorSpec& spec, DType dtype) {
+  return AlignedBytes(spec.shape, spec.dtype.value_or(dtype));
+}
+// The same without rounding up.
+inline int64_t BytesOf(const BlobNode& blob) {
+  return blob.shape.count() * static_cast<int64_t>(SizeOf(blob.dtype));
+}
+inline int64_t BytesOf(const TensorSpec& spec, DType dtype) {
+  return spec.shape.count() * static_cast<int64_t>(SizeOf(spec.dtype.value_or(dtype)));
+}
 
 // compile.cpp: false for a net for testing, and for one that only borrows its parameters.
 bool KeepsParamGradients(const Graph& graph);
@@ -197,9 +224,6 @@ bool KeepsParamGradients(const Graph& graph);
 // Error that names the layer by its title. Such code may throw what is no Error, as oneDNN's does.
 [[noreturn]] void RethrowFor(const std::string& title);
 [[noreturn]] void RethrowFor(const Layer& layer);
-
-// The plan of one layer.
-LayerPlan PlanLayer(Layer& layer, const std::vector<Shape>& bottoms, DType dtype);
 
 // "layer 'conv1' (Convolution)".
 std::string LayerTitle(const Layer& layer);

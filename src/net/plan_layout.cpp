@@ -17,7 +17,7 @@ std::string TypeOfChange(Layout to) { return Concat("(to ", ToString(to), ")"); 
 
 class LayoutPlanner {
  public:
-  LayoutPlanner(DeviceKind device, Graph* graph) : device_(device), graph_(graph) {}
+  explicit LayoutPlanner(Graph* graph) : graph_(graph) {}
 
   void Run() {
     // Layers that are put in go to a list of their own: the pass walks the old one.
@@ -69,15 +69,8 @@ class LayoutPlanner {
       if (blob.shares_data_with >= 0) blob.shares_data_with = node->bottoms[0];
       if (blob.shares_diff_with >= 0) blob.shares_diff_with = node->bottoms[0];
     }
-    node->layer->SetLayout(layout);
-    if (!last) return;
-    node->plan = PlanLayer(*node->layer, ShapesOf(node->bottoms), graph_->dtype);
-  }
-
-  std::vector<Shape> ShapesOf(const std::vector<int>& blobs) const {
-    std::vector<Shape> shapes;
-    for (int blob : blobs) shapes.push_back(graph_->blobs[blob].shape);
-    return shapes;
+    node->layout = layout;
+    if (last) PlanLayer(PlanInputOf(*graph_, *node), node);
   }
 
   // Puts a layer in that brings *blob into the layout, in a new blob that *blob then stands for.
@@ -113,14 +106,13 @@ class LayoutPlanner {
     config.add_bottom(graph_->blobs[from].name);
     config.add_top(graph_->blobs[to].name);
     LayerNode node;
-    node.layer = CreateLayer(config, graph_->phase, device_);
-    node.layer->SetLayout(layout);
-    node.traits = node.layer->traits();
+    node.layer = CreateLayer(config, graph_->phase, graph_->device);
+    node.layout = layout;
     node.bottoms = {from};
     node.tops = {to};
     node.loss_weights = {0};
     node.made_by_pass = true;
-    node.plan = PlanLayer(*node.layer, {graph_->blobs[from].shape}, graph_->dtype);
+    PlanLayer(PlanInputOf(*graph_, node), &node);
     graph_->layers.push_back(std::move(node));
   }
 
@@ -130,7 +122,6 @@ class LayoutPlanner {
     if (HasLayout(blob) && blob.layout != Layout::kPlain) Convert(Layout::kPlain, true, output);
   }
 
-  DeviceKind device_;
   Graph* graph_;
   std::vector<int> current_;    // by blob: the one that stands for it now, or one on the way there
   std::vector<int> new_index_;  // by layer
@@ -139,7 +130,7 @@ class LayoutPlanner {
 
 }  // namespace
 
-void PlanLayout(DeviceKind device, Graph* graph) { LayoutPlanner(device, graph).Run(); }
+void PlanLayout(Graph* graph) { LayoutPlanner(graph).Run(); }
 
 std::string NameWithoutLayout(std::string name) {
   for (const Layout layout : {Layout::kPlain, Layout::kChannelsLast}) {

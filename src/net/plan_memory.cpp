@@ -74,7 +74,7 @@ class Planner {
     places->resize(blobs);
     for (size_t i = 0; i < blobs; ++i) {
       if (all.root[i] != static_cast<int>(i)) continue;
-      const int64_t bytes = AlignedBytes(graph_.blobs[i].shape, graph_.dtype);
+      const int64_t bytes = AlignedBytes(graph_.blobs[i]);
       if (all.kept[i]) {
         (*places)[i] = Keep(bytes);
       } else {
@@ -95,13 +95,12 @@ class Planner {
     return static_cast<size_t>(all.separate);
   }
 
-  // What a layer notes for its backward pass lives as long as the net; its scratch memory, for one
+  // What a layer saves for its backward pass lives as long as the net; its scratch memory, for one
   // step. It is recomputed before the Backward of layer `recomputed_for`, unless that is -1.
   void AddLayer(size_t layer, int recomputed_for) {
     const LayerNode& node = graph_.layers[layer];
-    for (const LayerPlan::State& state : node.plan.state) {
-      const DType dtype = state.dtype.value_or(graph_.dtype);
-      plan_.memory.state += static_cast<size_t>(AlignedBytes(state.shape, dtype));
+    for (const TensorSpec& state : node.plan.state) {
+      plan_.memory.state += static_cast<size_t>(AlignedBytes(state, graph_.dtype));
     }
     const int64_t scratch = AlignUp(static_cast<int64_t>(node.plan.scratch_bytes));
     plan_.memory.scratch = std::max(plan_.memory.scratch, static_cast<size_t>(scratch));

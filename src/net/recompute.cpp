@@ -45,7 +45,7 @@ std::string WhyNotRecompute(const Graph& graph, const LastChanges& changes, size
   const LayerNode& node = graph.layers[layer];
   if (node.bottoms.empty()) return "it has no bottom";
   if (node.tops.empty()) return "it has no top";
-  if (!node.traits.can_run_again) return "a second pass would change more than its tops";
+  if (!node.traits.can_recompute) return "a second pass would change more than its tops";
   if (node.traits.shapes_depend_on_data) return "the shapes of its tops change";
   for (int top : node.tops) {
     if (KeepsValues(graph, top)) return "its top is kept anyway";

@@ -27,7 +27,7 @@ bool SetTopShapes(int layer, const std::vector<Shape>& shapes, Graph* graph) {
   CREMA_CHECK(shapes.size() == node.tops.size(), LayerTitle(*node.layer));
   std::vector<Shape> before;
   for (size_t t = 0; t < shapes.size(); ++t) {
-    CREMA_CHECK(shapes[t].count() <= node.plan.tops[t].count(), LayerTitle(*node.layer));
+    CREMA_CHECK(shapes[t].count() <= node.plan.tops[t].shape.count(), LayerTitle(*node.layer));
     before.push_back(graph->blobs[node.tops[t]].shape);
   }
   if (shapes == before) return false;

@@ -46,7 +46,7 @@ class Slicer {
  private:
   // How many images the layer treats apart; 0 where it does not.
   int64_t BatchOf(const LayerNode& node) const {
-    if (!node.traits.treats_images_apart || node.layer->phase() != Phase::kTest) return 0;
+    if (!node.traits.is_per_sample || node.layer->phase() != Phase::kTest) return 0;
     if (node.absorbed_by >= 0 || node.bottoms.empty() || node.tops.empty()) return 0;
     for (float weight : node.loss_weights) {
       if (weight != 0) return 0;
@@ -60,7 +60,7 @@ class Slicer {
       }
     }
     for (int absorbed : node.absorbed) {
-      if (!graph_.layers[absorbed].traits.treats_images_apart) return 0;
+      if (!graph_.layers[absorbed].traits.is_per_sample) return 0;
     }
     return first[0];
   }
@@ -77,22 +77,20 @@ class Slicer {
     return divisors;
   }
 
-  int64_t Bytes(const Shape& shape) const {
-    return shape.count() * static_cast<int64_t>(SizeOf(graph_.dtype));
-  }
-
   // In the engine's order weights may be larger, by Winograd's way four times.
   int64_t WeightBytes(const LayerNode& node) const {
     int64_t weights = 0, state = 0;
-    for (int param : node.params) weights += Bytes(graph_.params[param].decl.shape);
-    for (const LayerPlan::State& kept : node.plan.state) state += Bytes(kept.shape);
+    for (int param : node.params) {
+      weights += BytesOf(TensorSpec(graph_.params[param].decl.shape), graph_.dtype);
+    }
+    for (const TensorSpec& kept : node.plan.state) state += BytesOf(kept, graph_.dtype);
     return std::max(weights, std::min(state, 4 * weights));
   }
 
   int64_t ImageBytes(const LayerNode& node, int64_t batch) const {
     int64_t image = 0;
-    for (int blob : node.bottoms) image += Bytes(graph_.blobs[blob].shape) / batch;
-    for (int blob : node.tops) image += Bytes(graph_.blobs[blob].shape) / batch;
+    for (int blob : node.bottoms) image += BytesOf(graph_.blobs[blob]) / batch;
+    for (int blob : node.tops) image += BytesOf(graph_.blobs[blob]) / batch;
     return image;
   }
 

@@ -45,7 +45,7 @@ bool CanTakeBack(const Net& net) {
   const auto& layers = net.graph().layers;
   return std::all_of(layers.begin(), layers.end(), [&](const LayerNode& node) {
     const bool carries = dynamic_cast<const CarriesState*>(node.layer.get()) != nullptr;
-    return carries ? !ShapesDependOnData(net) : node.traits.can_run_again;
+    return carries ? !ShapesDependOnData(net) : node.traits.can_recompute;
   });
 }
 

@@ -283,7 +283,7 @@ TEST_P(ConvolutionTest, OtherImageSizesKeepTheWeights) {
 TEST_P(ConvolutionTest, ScratchIsAsPlanned) {
   for (const Shape& shape : {Shape{20, 2, 9, 9}, Shape{2, 2, 9, 9}, Shape{0, 2, 9, 9}}) {
     LayerRunner runner(Text("num_output: 3 kernel_size: 3"), {shape}, On());
-    const size_t planned = runner.layer().Plan({shape}, DType::kFloat64).scratch_bytes;
+    const size_t planned = runner.plan().scratch_bytes;
     runner.Forward();
     runner.Backward();
     EXPECT_LE(runner.context().scratch_bytes(), planned);
@@ -296,7 +296,7 @@ TEST(ConvolutionOnCpuTest, LargeImages) {
   options.dtype = DType::kFloat32;
   const Shape bottom{4, 16, 56, 56};
   LayerRunner runner(Text("num_output: 1 kernel_size: 5"), {bottom}, options);
-  EXPECT_LT(runner.layer().Plan({bottom}, DType::kFloat32).scratch_bytes, size_t{6} << 20);
+  EXPECT_LT(runner.plan().scratch_bytes, size_t{6} << 20);
   runner.Forward();
   const Naive naive({1, 1, {5, 5}, {1, 1}, {0, 0}, {1, 1}}, bottom, runner.Bottom(),
                     runner.Param(0), runner.Param(1));

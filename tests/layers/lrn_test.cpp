@@ -119,8 +119,7 @@ TEST_P(LrnTest, ScratchIsAsPlanned) {
   LayerRunner runner(Options().Text(), {shape}, On());
   runner.Forward();
   runner.Backward();
-  EXPECT_LE(runner.context().scratch_bytes(),
-            runner.layer().Plan({shape}, DType::kFloat64).scratch_bytes);
+  EXPECT_LE(runner.context().scratch_bytes(), runner.plan().scratch_bytes);
 }
 
 TEST_P(LrnTest, EmptyBatch) {

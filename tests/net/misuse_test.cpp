@@ -91,10 +91,10 @@ class ThrowingLayer : public crema::Layer {
  public:
   using crema::Layer::Layer;
   LayerTraits traits() const override { return {}; }
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     Throw("plan");
     LayerPlan plan;
-    plan.tops = bottoms;
+    plan.tops = {input.shape(0)};
     if (name() == "no_tops") plan.tops.clear();
     return plan;
   }

@@ -93,13 +93,29 @@ TEST_P(RecomputeTest, TakesLessMemory) {
   EXPECT_LT(net->memory().arena, expected->memory().arena);
 }
 
-// No gradient comes to the BatchNorm, but its top is needed.
-TEST_P(RecomputeTest, StoredMomentsOfAFrozenTrunk) {
-  const std::string text =
-      kData + Conv("c0", "x", "param { lr_mult: 0 } param { lr_mult: 0 }") +
-      Layer("b0", "BatchNorm", {"c0"}, {"b0"}, "batch_norm_param { use_global_stats: true }") +
-      Conv("c1", "b0") + Product("fc", "c1", "fc", 5) +
-      Layer("loss", "SoftmaxWithLoss", {"fc", "label"}, {"loss"});
+// No gradient comes to the BatchNorm, which saves nothing, but its top is needed.
+class FrozenTrunkTest : public RecomputeTest {
+ protected:
+  static std::string Text(const std::string& options) {
+    return kData + Conv("c0", "x", "param { lr_mult: 0 } param { lr_mult: 0 }") +
+           Layer("b0", "BatchNorm", {"c0"}, {"b0"}, options) + Conv("c1", "b0") +
+           Product("fc", "c1", "fc", 5) +
+           Layer("loss", "SoftmaxWithLoss", {"fc", "label"}, {"loss"});
+  }
+};
+CREMA_ON_ALL_DEVICES(FrozenTrunkTest);
+
+// The running sums, which are compared too, count each batch once.
+TEST_P(FrozenTrunkTest, MomentsOfTheBatch) {
+  const auto expected = Make(ParseNet(Text("")), false);
+  const auto net = Make(WithRecompute(ParseNet(Text("")), " b0 "), false);
+  EXPECT_EQ(CountRecomputed(*net), 1);
+  EXPECT_TRUE(FindNode(*net, "b0").plan.state.empty());
+  ExpectSame(net.get(), expected.get());
+}
+
+TEST_P(FrozenTrunkTest, StoredMoments) {
+  const std::string text = Text("batch_norm_param { use_global_stats: true }");
   const auto expected = Make(ParseNet(text), false);
   const auto net = Make(WithRecompute(ParseNet(text), " b0 "), false);
   EXPECT_EQ(CountRecomputed(*net), 1);

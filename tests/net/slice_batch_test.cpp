@@ -289,14 +289,13 @@ class RefusingLayer : public crema::Layer {
  public:
   using crema::Layer::Layer;
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.treats_images_apart = true;
+    LayerTraits traits = LayerTraits::PerSample();
     traits.forward_is_reentrant = name() != "writes";
     return traits;
   }
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops = bottoms;
+    plan.tops = {input.shape(0)};
     return plan;
   }
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {

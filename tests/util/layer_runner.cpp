@@ -33,13 +33,32 @@ void LayerTest::SetUp() {
 
 namespace {
 
+Layout LayoutOf(const Shape& shape, const RunnerOptions& options) {
+  return shape.rank() > 2 ? options.layout : Layout::kPlain;
+}
+
+PlanInput InputFor(const std::vector<Shape>& bottoms, const RunnerOptions& options) {
+  PlanInput input;
+  for (const Shape& shape : bottoms) {
+    input.bottoms.emplace_back(shape, options.dtype, LayoutOf(shape, options));
+  }
+  input.dtype = options.dtype;
+  input.layout = options.layout;
+  input.phase = options.phase;
+  input.device = options.device;
+  input.in_place = options.in_place;
+  input.runs_backward = options.runs_backward;
+  input.wants_gradient = options.wants_gradient;
+  return input;
+}
+
 // By the engine that the options name, which must be able to take the layer.
-std::unique_ptr<Layer> CreateFor(const proto::LayerParameter& config,
-                                 const std::vector<Shape>& bottoms, const RunnerOptions& options) {
+std::unique_ptr<Layer> CreateFor(const proto::LayerParameter& config, const PlanInput& input,
+                                 const RunnerOptions& options) {
   if (options.engine == "CAFFE") return CreateLayer(config, options.phase, options.device);
   for (const EngineEntry& entry : EnginesFor(config.type(), options.device)) {
     if (entry.engine != options.engine) continue;
-    const std::string why_not = entry.why_not({config, options.phase, options.dtype, bottoms});
+    const std::string why_not = entry.why_not({config, input});
     if (!why_not.empty()) Fail("not ", options.engine, ": ", why_not);
     return entry.factory(config, options.phase);
   }
@@ -62,8 +81,7 @@ LayerRunner::LayerRunner(const std::string& layer_text, const std::vector<Shape>
   for (int i = config.top_size(); i < options.tops; ++i) {
     config.add_top(options.in_place && i == 0 ? "bottom0" : "top" + std::to_string(i));
   }
-  layer_ = CreateFor(config, bottoms, options);
-  layer_->SetLayout(options.layout);
+  layer_ = CreateFor(config, InputFor(bottoms, options), options);
   Build(bottoms);
 }
 
@@ -77,41 +95,50 @@ void LayerRunner::FillWithNaN(const Tensor& tensor) const {
 
 void LayerRunner::Reshape(const std::vector<Shape>& bottoms) { Build(bottoms); }
 
-void LayerRunner::Build(const std::vector<Shape>& bottoms) {
-  const LayerPlan plan = layer_->Plan(bottoms, options_.dtype);
-  const auto make_blob = [&](const std::string& name, const Shape& shape) {
-    const Layout layout = shape.rank() > 2 ? options_.layout : Layout::kPlain;
-    return std::make_unique<Blob>(name, Tensor(device_, options_.dtype, shape, layout),
-                                  Tensor(device_, options_.dtype, shape, layout));
-  };
-  const auto make_param = [&](const std::string& name, const Shape& shape) {
-    return std::make_unique<Blob>(name, Tensor(device_, options_.dtype, shape),
-                                  Tensor(device_, options_.dtype, shape));
-  };
-  bottom_.clear();
+// Top gradients are random; tops hold NaN until they are written.
+void LayerRunner::MakeTops() {
   top_.clear();
-  for (size_t i = 0; i < bottoms.size(); ++i) {
-    bottom_.push_back(make_blob("bottom" + std::to_string(i), bottoms[i]));
-    SetBottom(static_cast<int>(i), RandomValues(bottoms[i].count(), 11 + i));
-  }
-  for (size_t i = 0; i < plan.tops.size(); ++i) {
+  for (size_t i = 0; i < plan_.tops.size(); ++i) {
     if (options_.in_place && i == 0) {
       top_.push_back(std::make_unique<Blob>(*bottom_[0]));
-    } else {
-      top_.push_back(make_blob("top" + std::to_string(i), plan.tops[i]));
-      FillWithNaN(top_.back()->data_tensor());
-      SetTopDiff(static_cast<int>(i), RandomValues(plan.tops[i].count(), 101 + i));
+      continue;
     }
+    const Shape& shape = plan_.tops[i].shape;
+    const DType dtype = plan_.tops[i].dtype.value_or(options_.dtype);
+    const Layout layout = LayoutOf(shape, options_);
+    const bool has_diff = options_.runs_backward && IsFloat(dtype);
+    top_.push_back(
+        std::make_unique<Blob>("top" + std::to_string(i), Tensor(device_, dtype, shape, layout),
+                               has_diff ? Tensor(device_, dtype, shape, layout) : Tensor()));
+    FillWithNaN(top_.back()->data_tensor());
+    if (has_diff) SetTopDiff(static_cast<int>(i), RandomValues(shape.count(), 101 + i));
   }
-  for (size_t i = param_.size(); i < plan.params.size(); ++i) {
-    param_.push_back(make_param("param" + std::to_string(i), plan.params[i].shape));
+}
+
+void LayerRunner::Build(const std::vector<Shape>& bottoms) {
+  input_ = InputFor(bottoms, options_);
+  plan_ = layer_->Plan(input_);
+  bottom_.clear();
+  for (size_t i = 0; i < bottoms.size(); ++i) {
+    const Layout layout = LayoutOf(bottoms[i], options_);
+    bottom_.push_back(std::make_unique<Blob>("bottom" + std::to_string(i),
+                                             Tensor(device_, options_.dtype, bottoms[i], layout),
+                                             Tensor(device_, options_.dtype, bottoms[i], layout)));
+    SetBottom(static_cast<int>(i), RandomValues(bottoms[i].count(), 11 + i));
+  }
+  MakeTops();
+  for (size_t i = param_.size(); i < plan_.params.size(); ++i) {
+    const Shape& shape = plan_.params[i].shape;
+    param_.push_back(std::make_unique<Blob>("param" + std::to_string(i),
+                                            Tensor(device_, options_.dtype, shape),
+                                            Tensor(device_, options_.dtype, shape)));
     const std::vector<float> first =
-        Fill(plan.params[i].filler, plan.params[i].shape, options_.seed, 1000 + i, "test layer");
+        Fill(plan_.params[i].filler, shape, options_.seed, 1000 + i, "test layer");
     SetParam(static_cast<int>(i), std::vector<double>(first.begin(), first.end()));
   }
-  ASSERT_EQ(param_.size(), plan.params.size());
+  ASSERT_EQ(param_.size(), plan_.params.size());
   std::vector<Tensor> state;
-  for (const auto& wanted : plan.state) {
+  for (const TensorSpec& wanted : plan_.state) {
     state.emplace_back(device_, wanted.dtype.value_or(options_.dtype), wanted.shape);
   }
   BlobList params;
@@ -119,7 +146,7 @@ void LayerRunner::Build(const std::vector<Shape>& bottoms) {
   for (size_t i = 0; i < param_.size(); ++i) {
     params.push_back(param_[i].get());
     const bool asked = i >= options_.wants_gradient.size() || options_.wants_gradient[i];
-    wants.push_back(plan.params[i].learned && asked);
+    wants.push_back(plan_.params[i].learned && asked);
   }
   options_.wants_gradient = wants;
   layer_->Bind(params, state, wants);
@@ -132,6 +159,9 @@ void LayerRunner::SetBottom(int i, const std::vector<double>& values) {
 }
 void LayerRunner::SetParam(int i, const std::vector<double>& values) {
   param_[i]->data_tensor().FromHost(values);
+}
+void LayerRunner::SetTop(int i, const std::vector<double>& values) {
+  top_[i]->data_tensor().FromHost(values);
 }
 void LayerRunner::SetTopDiff(int i, const std::vector<double>& values) {
   top_[i]->diff_tensor().FromHost(values);
@@ -170,6 +200,7 @@ void LayerRunner::FollowData() {
   for (size_t t = 0; t < shapes.size(); ++t) {
     const Blob& top = *top_[t];
     const auto view = [&](const Tensor& tensor) {
+      if (tensor.empty()) return Tensor();
       return Tensor(tensor.buffer(), 0, tensor.dtype(), shapes[t]);
     };
     *top_[t] = Blob(top.name(), view(top.data_tensor()), view(top.diff_tensor()));
@@ -197,9 +228,9 @@ void LayerRunner::Backward(std::vector<bool> propagate_down) {
   if (propagate_down.empty()) propagate_down = DefaultPropagateDown();
   for (int p = 0; p < params(); ++p) {
     const Tensor& gradient = param_[p]->diff_tensor();
-    const bool fresh = layer_->traits().writes_fresh_gradients && wants_gradient(p);
-    layer_->SetFresh(p, fresh);
-    if (fresh) {
+    const bool overwrites = layer_->traits().overwrites_gradients && wants_gradient(p);
+    layer_->SetOverwriteGradient(p, overwrites);
+    if (overwrites) {
       FillWithNaN(gradient);
     } else {
       device_->Zero(gradient.raw(), gradient.bytes());

@@ -40,6 +40,7 @@ struct RunnerOptions {
   Layout layout = Layout::kPlain;    // of bottoms and tops with three axes or more
   int tops = 1;                      // how many tops the layer text is given
   std::vector<bool> wants_gradient;  // of the params; all true by default
+  bool runs_backward = true;         // false: Backward must not be called, and tops have no diff
 };
 
 // The layer is built from text such as "name: 'p' type: 'Pooling' pooling_param {...}" (name may
@@ -65,6 +66,7 @@ class LayerRunner {
 
   void SetBottom(int i, const std::vector<double>& values);
   void SetParam(int i, const std::vector<double>& values);
+  void SetTop(int i, const std::vector<double>& values);
   void SetTopDiff(int i, const std::vector<double>& values);
   std::vector<double> Bottom(int i = 0) const;
   std::vector<double> BottomDiff(int i = 0) const;
@@ -74,12 +76,17 @@ class LayerRunner {
   std::vector<double> ParamDiff(int i) const;
 
   void Forward();
-  // Clears the params' gradients or, where the layer writes fresh ones, makes them NaN, then runs
+  // Clears the params' gradients or, where the layer overwrites them, makes them NaN, then runs
   // Backward; `propagate_down` defaults to every bottom that the layer's traits do not exclude.
   void Backward(std::vector<bool> propagate_down = {});
   std::vector<bool> DefaultPropagateDown() const;
 
+  // What the layer was last planned for, and its answer.
+  const PlanInput& input() const { return input_; }
+  const LayerPlan& plan() const { return plan_; }
+
  private:
+  void MakeTops();
   void Build(const std::vector<Shape>& bottoms);
   void FollowData();
   void FillWithNaN(const Tensor& tensor) const;
@@ -88,6 +95,8 @@ class LayerRunner {
   std::shared_ptr<Device> device_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<Layer> layer_;
+  PlanInput input_;
+  LayerPlan plan_;
   std::vector<std::unique_ptr<Blob>> bottom_, top_, param_;
   bool started_ = false;
 };

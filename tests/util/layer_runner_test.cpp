@@ -19,9 +19,9 @@ class WrongSquareLayer : public Layer {
 
   LayerTraits traits() const override { return {}; }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
+    plan.tops = {input.shape(0)};
     plan.params = {ParamDecl{Shape{1}, FillerSpec{}}};
     plan.params[0].filler.value = 3;
     return plan;

@@ -10,8 +10,9 @@ namespace crema {
 // A second base of such a layer, so that the state can be saved and restored.
 class CarriesState {
  public:
-  virtual ~CarriesState() = default;
-  // What is carried: views of the layer's memory, there after Bind. Of a floating-point type.
+  virtual ~CarriesState() = default;  // the layer is deleted as a Layer
+  // What is carried: views of the layer's states, valid from Bind to the next one. Of a
+  // floating-point type. Whoever writes them does so between two passes.
   virtual std::vector<Tensor> carried() const = 0;
 };
 

@@ -13,8 +13,9 @@ namespace proto {
 class FillerParameter;
 }
 
-// The options of one filler, as in proto FillerParameter.
+// The options of one filler, as in proto FillerParameter. Each type uses those that name it.
 struct FillerSpec {
+  // Which of the two fans the variance is divided by.
   enum class Norm { kFanIn, kFanOut, kAverage };
   std::string type = "constant";
   float value = 0;          // constant
@@ -24,7 +25,8 @@ struct FillerSpec {
   Norm variance_norm = Norm::kFanIn;  // xavier, msra
 };
 
-// Throws Error naming `owner` where the type is unknown or an option does not fit it.
+// The filler that a net's text asks for. Throws Error naming `owner` where the type is unknown or
+// an option does not fit it.
 FillerSpec ToFillerSpec(const proto::FillerParameter& parameter, const std::string& owner);
 
 // The values of a parameter of `shape` in memory order. They depend on (seed, key, shape, spec)

@@ -10,16 +10,19 @@ namespace crema {
 
 // A layer that alone reads what another one makes.
 struct Follower {
-  const Layer* layer;
-  int bottom;     // which of its bottoms that is
-  bool backward;  // whether gradients flow through it
-  bool is_kept;   // whether what it makes is there when they do: no later layer writes over it
+  const Layer* layer;  // lives as long as the net
+  int bottom;          // which of its bottoms that is
+  bool backward;       // whether gradients flow through it
+  // Whether, where gradients flow, it can be seen of what it makes at which places it is above 0:
+  // no later layer writes over it, or only such as keep the signs (MemoryTraits::keeps_signs).
+  bool is_kept;
+  Layout layout;  // in which it was planned
 };
 
-// A Layer that can absorb others is a Fusible, too.
+// A second base of a Layer that can absorb others.
 class Fusible {
  public:
-  virtual ~Fusible() = default;
+  virtual ~Fusible() = default;  // the layer is deleted as a Layer
 
   // Takes over the work of `next`, which alone reads top 0, where the layer can do both at once and
   // true is returned; asked after Plan, then for the reader of what it makes now, until the answer
@@ -40,14 +43,16 @@ class Fusible {
   // The slope of a ReLU at the layer's end whose backward half, dy * (y > 0 ? 1 : slope), the sole
   // reader of top 0 could do as well; none where there is no such ReLU.
   virtual std::optional<float> ReluOfGradient() const { return std::nullopt; }
-  // From now on the gradient of top 0 comes with that done; traits() tell so.
+  // From now on the gradient of top 0 comes with that done; traits() tell so. Called at most once,
+  // where ReluOfGradient tells a slope.
   virtual void LeaveReluToReader() {}
 };
 
-// A Layer that can do the backward half of a ReLU that its bottom came through, on the way.
+// A second base of a Layer that can do, on the way, the backward half of a ReLU that its bottom
+// came through.
 class ReluPasser {
  public:
-  virtual ~ReluPasser() = default;
+  virtual ~ReluPasser() = default;  // the layer is deleted as a Layer
 
   // From now on Backward multiplies the gradient of bottom `b` by `slope` where the bottom's value
   // is not above 0; traits() tell what that needs. False: it cannot.

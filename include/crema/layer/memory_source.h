@@ -9,7 +9,7 @@ namespace crema {
 //   auto* source = dynamic_cast<MemorySource*>(net.FindLayer("data"));
 class MemorySource {
  public:
-  virtual ~MemorySource() = default;
+  virtual ~MemorySource() = default;  // the layer is deleted as a Layer
 
   // Items of channels x height x width numbers, as the net is to see them (nothing is subtracted,
   // scaled or cropped), and a label for each. How many is a multiple of the batch size; they are

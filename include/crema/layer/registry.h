@@ -12,29 +12,30 @@
 
 namespace crema {
 
+// Makes a layer of one type by one engine; throws Error where the options make no sense.
 using LayerFactory =
     std::function<std::unique_ptr<Layer>(const proto::LayerParameter& config, Phase phase)>;
 
-// Throws Error if the pair is already registered.
+// Our own code for a type on a device. Throws Error if the pair is already registered.
 void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory factory);
 
 // What the factors of products are rounded to; see Precision in crema.proto.
 enum class Precision { kFloat32, kBFloat16 };
 
 // An engine is another implementation of a layer than our own, which is called CAFFE: ONEDNN,
-// CUDNN. It is asked first whether it can take a layer.
+// CUDNN. It is asked first whether it can take a layer. `input` is what is known before there is a
+// layer: not whether it runs in place.
 struct EngineQuery {
   const proto::LayerParameter& config;
-  Phase phase;
-  DType dtype;
-  const std::vector<Shape>& bottoms;
+  const PlanInput& input;
   Precision precision = Precision::kFloat32;  // that the net wants
 };
 // Why not, in a few words; "" where it can. Throws Error where no engine could.
 using WhyNot = std::function<std::string(const EngineQuery& query)>;
 
+// One engine's way to run one layer type.
 struct EngineEntry {
-  std::string engine;
+  std::string engine;  // its name in files: "ONEDNN"
   LayerFactory factory;
   WhyNot why_not;
   // Where it is not kFloat32, only nets that want it get the engine unasked.
@@ -44,14 +45,15 @@ struct EngineEntry {
 // Throws Error if the engine has the type on the device already.
 void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry);
 
-// The engines that have the type on the device, without CAFFE.
+// The engines that have the type on the device, without CAFFE, in the order in which they are to be
+// asked: that of their registration.
 const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind device);
 
-// The engines that the build has for the device, CAFFE among them, sorted.
+// The names of the engines that the build has for the device, CAFFE among them, sorted.
 std::vector<std::string> EngineNames(DeviceKind device);
 
-// Throws Error where the type is unknown (naming the nearest one, and the fork it is from where
-// that is known) or has no implementation for the device.
+// Our own code's layer. Throws Error where the type is unknown (naming the nearest one, and the
+// fork it is from where that is known) or has no implementation for the device.
 std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase phase,
                                    DeviceKind device);
 
@@ -59,13 +61,17 @@ std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase ph
 // begin with a bracket.
 std::vector<std::string> LayerTypes(DeviceKind device);
 
+// Registers where it is constructed: as a global, before main.
 struct LayerRegistration {
+  // Throws as RegisterLayer does, which then ends the program.
   LayerRegistration(const char* type, DeviceKind device, LayerFactory factory) {
     RegisterLayer(type, device, std::move(factory));
   }
 };
 
+// The same for an engine's code.
 struct EngineRegistration {
+  // Throws as RegisterEngine does.
   EngineRegistration(const char* engine, const char* type, DeviceKind device, LayerFactory factory,
                      WhyNot why_not, Precision precision = Precision::kFloat32) {
     RegisterEngine(type, device, {engine, std::move(factory), std::move(why_not), precision});
@@ -74,6 +80,8 @@ struct EngineRegistration {
 
 }  // namespace crema
 
+// Registers the class, in a file that is compiled for several devices, for the one that it is
+// compiled for.
 #define CREMA_REGISTER_LAYER(type, Class)                                    \
   static const ::crema::LayerRegistration registration_of_##Class(           \
       type, CREMA_TARGET_DEVICE,                                             \

@@ -14,6 +14,7 @@ namespace crema {
 struct BlobNode {
   std::string name;
   Shape shape;
+  DType dtype = DType::kFloat32;  // of its values; a gradient is only there for floating-point ones
   Layout layout = Layout::kPlain;
   int producer = -1;  // index of the layer that makes it first
   bool needs_gradient = false;
@@ -40,10 +41,14 @@ struct LayerNode {
   std::string engine = "CAFFE";
   std::string engine_note;  // why not another one; "" where there is nothing to say
   LayerTraits traits;
+  // How its bottoms and tops of three or more axes are stored.
+  Layout layout = Layout::kPlain;
+  PlanInput planned;  // what `plan` was made for
   LayerPlan plan;
-  std::vector<int> bottoms, tops;    // indices of blobs
-  std::vector<int> params;           // indices of params
-  std::vector<bool> propagate_down;  // one a bottom
+  std::vector<int> bottoms, tops;  // indices of blobs
+  std::vector<int> params;         // indices of params
+  // One a bottom. Before mark_backward.cpp, this and `runs_backward` tell what may come.
+  std::vector<bool> propagate_down;
   // One a top: its share in the net's loss, and whether its gradient begins as that share. In
   // place the layers of one blob each have their own; a gradient that a reader sends comes first.
   std::vector<float> loss_weights;
@@ -72,8 +77,9 @@ struct Slices {
 struct Graph {
   std::string name;
   Phase phase = Phase::kTrain;
-  DType dtype = DType::kFloat32;
-  bool keep_blobs = false;  // see CompileOptions
+  DeviceKind device = DeviceKind::kCpu;
+  DType dtype = DType::kFloat32;  // of parameters, and of blobs whose layers say nothing else
+  bool keep_blobs = false;        // see CompileOptions
   // See CompileOptions; 0 bytes where the net may not be sliced.
   int64_t slice_bytes = 0;
   int processors = 1;

@@ -11,6 +11,9 @@ enum class DType { kFloat32, kFloat64, kInt32 };
 size_t SizeOf(DType dtype);         // bytes per element
 const char* ToString(DType dtype);  // "float32"
 
+// Whether it can hold a gradient.
+inline bool IsFloat(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kFloat64; }
+
 template <class T>
 struct DTypeOf;
 template <>

@@ -24,15 +24,16 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   LayerTraits traits() const override {
     LayerTraits traits = ConvolutionBase::traits();
     traits.accepts_channels_last = traits.needs_channels_last = true;
-    traits.writes_fresh_gradients = true;
+    traits.overwrites_gradients = true;
+    traits.backward_needs_bottom_data = learns_weights_ || learns_bias_;
     traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
     return traits;
   }
 
   // Where the kernel that does the convolution alone does both.
   bool Absorb(const Follower& next) override {
-    const bool runs = layout() != Layout::kPlain && problem_.sizes.images > 0;
-    if (!runs || next.layer->layout() != layout() || !epilogue_.Takes(next)) return false;
+    const bool runs = layout_ != Layout::kPlain && problem_.sizes.images > 0;
+    if (!runs || next.layout != layout_ || !epilogue_.Takes(next)) return false;
     onednn::Epilogue both = epilogue_;
     both.Take(*next.layer);
     const Arithmetic arithmetic = passes_.arithmetic();
@@ -57,9 +58,15 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   }
   void LeaveReluToReader() override { reader_does_relu_ = true; }
 
-  LayerPlan Plan(const std::vector<Shape>& all_bottoms, DType dtype) override {
-    LayerPlan plan = Describe(all_bottoms, dtype);
-    if (layout() == Layout::kPlain || problem_.sizes.images == 0) return plan;
+  LayerPlan Plan(const PlanInput& input) override {
+    LayerPlan plan = Describe(input);
+    layout_ = input.layout;
+    if (layout_ == Layout::kPlain || problem_.sizes.images == 0) return plan;
+    problem_.wants_gradient = learns_weights_ || learns_bias_;
+    problem_.wants_data = false;
+    for (int b = 0; b < pairs_; ++b) {
+      problem_.wants_data = problem_.wants_data || input.Propagates(static_cast<size_t>(b));
+    }
     const std::string why_not = passes_.Make(problem_, arithmetic_, epilogue_);
     if (!why_not.empty()) {
       Fail("oneDNN cannot run with the input ", problem_.bottom.ToString(), ": ", why_not,
@@ -69,18 +76,18 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     kept_.Forget();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
-      plan.state.push_back({Shape{static_cast<int64_t>(KeptBytes() / sizeof(float))}, {}});
-      plan.state.push_back({Shape{problem_.sizes.outputs}, {}});
+      plan.state.emplace_back(Shape{static_cast<int64_t>(KeptBytes() / sizeof(float))});
+      plan.state.emplace_back(Shape{problem_.sizes.outputs});
     }
     return plan;
   }
 
-  // As Plan would say it.
+  // As Plan would say it, were all gradients wanted.
   static std::string WhyNot(const EngineQuery& query, Arithmetic arithmetic) {
     const std::string why_not = onednn::WhyNotInput(query);
     if (!why_not.empty()) return why_not;
-    OnednnConvolutionLayer probe(query.config, query.phase, arithmetic);
-    probe.Describe(query.bottoms, query.dtype);
+    OnednnConvolutionLayer probe(query.config, query.input.phase, arithmetic);
+    probe.Describe(query.input);
     return onednn::WhyNotPasses(probe.problem_, arithmetic);
   }
 
@@ -109,7 +116,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (problem_.sizes.images == 0) {
-      ZeroFreshGradients(ctx);
+      ZeroOverwrittenGradients(ctx);
       return;
     }
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
@@ -137,17 +144,17 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
 
  private:
   // The plan without what oneDNN asks for. An addend comes behind the bottoms.
-  LayerPlan Describe(const std::vector<Shape>& all_bottoms, DType dtype) {
-    std::vector<Shape> bottoms = all_bottoms;
+  LayerPlan Describe(const PlanInput& input) {
+    std::vector<Shape> bottoms = input.Shapes();
     if (epilogue_.Adds()) bottoms.pop_back();
     CheckBottoms(bottoms);
     ConvSizes& s = problem_.sizes;
-    s = ConvolutionSizes(bottoms[0], ChannelAxis(options(), bottoms[0], Title()), dtype);
+    s = ConvolutionSizes(input, ChannelAxis(options(), bottoms[0], Title()));
     pairs_ = static_cast<int>(bottoms.size());
-    LayerPlan plan = PlanFor(bottoms, 1, s.geometry.out, s, dtype);
+    LayerPlan plan = PlanFor(input, bottoms.size(), 1, s.geometry.out, s);
     plan.scratch_bytes = 0;
     problem_.bottom = bottoms[0];
-    problem_.top = plan.tops[0];
+    problem_.top = plan.tops[0].shape;
     problem_.weights = plan.params[0].shape;
     problem_.has_bias = options().bias_term();
     problem_.phase = phase();
@@ -158,7 +165,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   onednn::ConvolutionPasses::Gradient WantedGradient(int i, bool is_first) const {
     const bool wants = static_cast<int>(params().size()) > i && wants_gradient(i);
     if (!wants) return {};
-    return {param(i).mutable_diff<float>(), is_first && is_fresh(i)};
+    return {param(i).mutable_diff<float>(), is_first && overwrites_gradient(i)};
   }
 
   size_t ScratchBytes() const {
@@ -206,6 +213,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   onednn::ConvolutionProblem problem_;
   onednn::ConvolutionPasses passes_;
   int pairs_ = 1;
+  Layout layout_ = Layout::kPlain;  // of the last plan
   onednn::Epilogue epilogue_;
   bool reader_does_relu_ = false;
   onednn::Kept kept_;  // weights

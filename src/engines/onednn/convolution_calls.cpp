@@ -244,6 +244,27 @@ bool ProductPays(const ConvolutionProblem& p) {
 
 }  // namespace
 
+std::string ConvolutionCalls::MakeData(const dnnl::convolution_backward_data::primitive_desc& data,
+                                       const Maker& maker) {
+  const std::string why_not = WhyNotUse(data, "the bottom's gradient");
+  if (!why_not.empty()) return why_not;
+  const memory::desc order = data.weights_desc();
+  backward_data = {data,
+                   {{DNNL_ARG_DIFF_DST, maker.Top(), data.diff_dst_desc()},
+                    {DNNL_ARG_WEIGHTS, order, order},
+                    {DNNL_ARG_DIFF_SRC, maker.Bottom(), data.diff_src_desc(), true}}};
+  if (order == maker.Weights()) return "";
+  pack_backward = Reorder(maker.Weights(), order);
+  packed_backward = AlignUp(order.get_size());
+  return "";
+}
+
+void ConvolutionCalls::MakeGather(const Maker& maker) {
+  const memory::desc seen = maker.SeenBottom();
+  gather = Reorder(maker.Bottom(), seen);
+  gathered = AlignUp(seen.get_size());
+}
+
 std::string ConvolutionCalls::MakeGradient(
     const dnnl::convolution_backward_weights::primitive_desc& gradient, const Maker& maker) {
   const std::string why_not = WhyNotUse(gradient, "the weights' gradient");
@@ -281,7 +302,7 @@ void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue)
 }
 
 void ConvolutionCalls::MakeGradientMoves() {
-  if (gradient_is_product) return;
+  if (gradient_is_product || packed_gradient == 0) return;
   add_weights = Reorder(gradient_order_, caffe_order_, true);
   write_weights = Reorder(gradient_order_, caffe_order_);
 }
@@ -309,9 +330,6 @@ std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic
   const auto kernel = maker.ForwardKernel(epilogue);
   std::string why_not = WhyNotUse(kernel, "the forward pass");
   if (!why_not.empty()) return why_not;
-  const auto data = maker.DataKernel(kernel);
-  why_not = WhyNotUse(data, "the bottom's gradient");
-  if (!why_not.empty()) return why_not;
   *this = {};
   images = maker.one_call().sizes.images;
   groups = problem.sizes.groups / maker.one_call().sizes.groups;
@@ -323,24 +341,16 @@ std::string ConvolutionCalls::Make(const ConvolutionProblem& problem, Arithmetic
               {DNNL_ARG_WEIGHTS, kernel.weights_desc(), kernel.weights_desc()},
               {DNNL_ARG_BIAS, bias, bias},
               {DNNL_ARG_DST, dst, kernel.dst_desc(), true}}};
-  backward_data = {data,
-                   {{DNNL_ARG_DIFF_DST, dst, data.diff_dst_desc()},
-                    {DNNL_ARG_WEIGHTS, data.weights_desc(), data.weights_desc()},
-                    {DNNL_ARG_DIFF_SRC, src, data.diff_src_desc(), true}}};
   if (arithmetic == Arithmetic::kDirect && maker.SeesOnePixel()) MakeProduct(maker, epilogue);
-  const auto pack = [&](const memory::desc& order, Call* call, size_t* bytes) {
-    if (order == caffe_order || *bytes > 0) return;
-    *call = Reorder(caffe_order, order);
-    *bytes = AlignUp(order.get_size());
-  };
-  pack(kernel.weights_desc(), &pack_forward, &packed_forward);
-  pack(data.weights_desc(), &pack_backward, &packed_backward);
+  if (packed_forward == 0 && kernel.weights_desc() != caffe_order) {
+    pack_forward = Reorder(caffe_order, kernel.weights_desc());
+    packed_forward = AlignUp(kernel.weights_desc().get_size());
+  }
+  if (problem.wants_data) why_not = MakeData(maker.DataKernel(kernel), maker);
+  if (!why_not.empty() || !problem.wants_gradient) return why_not;
   gradient_is_product = arithmetic == Arithmetic::kDirect && ProductPays(problem);
   if (!gradient_is_product) return MakeGradient(maker.GradientKernel(kernel), maker);
-  if (!leaves_out_pixels) return "";
-  const memory::desc seen = maker.SeenBottom();
-  gather = Reorder(src, seen);
-  gathered = AlignUp(seen.get_size());
+  if (leaves_out_pixels) MakeGather(maker);
   return "";
 } catch (const dnnl::error& error) {
   return error.what();

@@ -28,15 +28,18 @@ struct ConvolutionProblem {
   Shape bottom, top, weights;
   bool has_bias = false;
   Phase phase = Phase::kTrain;
+  // Whether the gradient of the bottom (of the parameters) will be asked for.
+  bool wants_data = true, wants_gradient = true;
 };
 
 // Why the arithmetic does not pay for the problem, or is none for it, or ""; beside what Make says.
 std::string WhyNotArithmetic(const ConvolutionProblem& problem, Arithmetic arithmetic);
 
-// Everything that follows from the shapes. A call works on `images` images and, where `groups` is
-// above 1, on one group of that many: a part of the channels, whose weights and biases are its own.
-// Packed: in the order and the numbers that the kernel likes; sizes in bytes, of one group, 0:
-// Caffe's are taken. dx has to be zeros before backward_data where `leaves_out_pixels`.
+// Everything that follows from the shapes, without the calls that nobody will ask for. A call works
+// on `images` images and, where `groups` is above 1, on one group of that many: a part of the
+// channels, whose weights and biases are its own. Packed: in the order and the numbers that the
+// kernel likes; sizes in bytes, of one group, 0: Caffe's are taken. dx has to be zeros before
+// backward_data where `leaves_out_pixels`.
 //
 // The weights' gradient is made packed by backward_weights; add_weights adds it to Caffe's, or
 // write_weights writes it there. Where `gradient_is_product`, it is instead the product dy^T x of
@@ -72,6 +75,9 @@ class ConvolutionCalls {
  private:
   class Maker;
   void MakeProduct(const Maker& maker, const Epilogue& epilogue);
+  std::string MakeData(const dnnl::convolution_backward_data::primitive_desc& data,
+                       const Maker& maker);
+  void MakeGather(const Maker& maker);
   std::string MakeGradient(const dnnl::convolution_backward_weights::primitive_desc& gradient,
                            const Maker& maker);
 

@@ -11,8 +11,7 @@ std::string ConvolutionPasses::Make(const ConvolutionProblem& problem, Arithmeti
                                     const Epilogue& epilogue) {
   problem_ = problem;
   arithmetic_ = wished;
-  std::string why_not =
-      wished == Arithmetic::kBFloat16 ? WhyNotArithmetic(problem_, wished) : "";
+  std::string why_not = wished == Arithmetic::kBFloat16 ? WhyNotArithmetic(problem_, wished) : "";
   if (why_not.empty()) why_not = calls_.Make(problem_, arithmetic_, epilogue);
   if (!why_not.empty() && wished != Arithmetic::kDirect) {  // other sizes than at first
     arithmetic_ = Arithmetic::kDirect;
@@ -82,6 +81,7 @@ size_t ConvolutionPasses::BackwardScratch() const {
 }
 
 size_t ConvolutionPasses::GradientScratch() const {
+  if (!problem_.wants_gradient) return 0;
   const size_t rest =
       std::max({calls_.backward_weights.scratch_bytes(), calls_.add_weights.scratchpad_bytes(),
                 calls_.write_weights.scratchpad_bytes()});
@@ -138,7 +138,7 @@ void ConvolutionPasses::AddGradients(const Context& ctx, const float* x, const f
                                      char* scratch) {
   if (d_weights.sum == nullptr && d_bias.sum == nullptr) return;
   const ConvSizes& s = problem_.sizes;
-  if (d_bias.is_fresh) ctx.device().Zero(d_bias.sum, s.outputs * sizeof(float));
+  if (d_bias.overwrites) ctx.device().Zero(d_bias.sum, s.outputs * sizeof(float));
   if (calls_.gradient_is_product) {
     const ChannelView view{s.images * s.n(), s.outputs, 1};
     if (d_bias.sum != nullptr) BiasGradient<float>(ctx, view, dy, d_bias.sum);
@@ -148,7 +148,7 @@ void ConvolutionPasses::AddGradients(const Context& ctx, const float* x, const f
   ForEachCall([&](int64_t image, int group) {
     AddOfGroup(ctx, group, x + image * s.BottomCount() + group * GroupChannels(),
                dy + image * s.TopCount() + group * GroupOutputs(),
-               {d_weights.sum, d_weights.is_fresh && image == 0}, d_bias.sum, scratch);
+               {d_weights.sum, d_weights.overwrites && image == 0}, d_bias.sum, scratch);
   });
 }
 
@@ -163,7 +163,7 @@ void ConvolutionPasses::AddProduct(const float* x, const float* dy, const Gradie
                        {DNNL_ARG_SCRATCHPAD, scratch + calls_.gathered}});
     x = reinterpret_cast<const float*>(scratch);
   }
-  const float beta = d_weights.is_fresh ? 0.0f : 1.0f;
+  const float beta = d_weights.overwrites ? 0.0f : 1.0f;
   const dnnl_status_t status = dnnl_sgemm('T', 'N', s.outputs, channels, pixels, 1, dy, s.outputs,
                                           x, channels, beta, d_weights.sum, channels);
   if (status != dnnl_success) {
@@ -184,7 +184,7 @@ void ConvolutionPasses::AddOfGroup(const Context& ctx, int group, const float* x
     AddParts<float>(ctx, GroupOutputs(), 1, made_bias, d_bias + group * GroupOutputs());
   }
   if (d_weights.sum == nullptr) return;
-  Call& move = d_weights.is_fresh ? calls_.write_weights : calls_.add_weights;
+  Call& move = d_weights.overwrites ? calls_.write_weights : calls_.add_weights;
   move.Run({{DNNL_ARG_FROM, scratch},
             {DNNL_ARG_TO, d_weights.sum + group * GroupWeights()},
             {DNNL_ARG_SCRATCHPAD, rest}});
@@ -197,9 +197,9 @@ std::string WhyNotPasses(const ConvolutionProblem& problem, Arithmetic arithmeti
 }
 
 std::string WhyNotInput(const EngineQuery& query) {
-  if (query.dtype != DType::kFloat32) return "it supports float32 only";
-  if (query.bottoms.empty()) return "there is no bottom";
-  const Shape& bottom = query.bottoms[0];
+  if (query.input.dtype != DType::kFloat32) return "it supports float32 only";
+  if (query.input.bottoms.empty()) return "there is no bottom";
+  const Shape& bottom = query.input.shape(0);
   if (bottom.rank() < 3 || bottom.rank() > 5) return "it needs 1 to 3 spatial axes";
   const std::string title = "layer '" + query.config.name() + "' (" + query.config.type() + ")";
   const int axis = ChannelAxis(query.config.convolution_param(), bottom, title);

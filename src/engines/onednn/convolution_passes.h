@@ -41,11 +41,11 @@ class ConvolutionPasses {
   void Forward(const float* x, const void* weights, const float* bias, float* y, char* scratch);
   void BottomGradient(const Context& ctx, const float* dy, const void* weights, float* dx,
                       char* scratch);
-  // Adds to the gradients, or begins them where they are fresh. Either sum may be null, and that of
-  // the bias has to be where the problem has none.
+  // Adds to the gradients, or overwrites them. Either sum may be null, and that of the bias has to
+  // be where the problem has none.
   struct Gradient {
     float* sum = nullptr;
-    bool is_fresh = false;
+    bool overwrites = false;  // what is there is no sum
   };
   void AddGradients(const Context& ctx, const float* x, const float* dy, const Gradient& d_weights,
                     const Gradient& d_bias, char* scratch);

@@ -27,33 +27,36 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
   LayerTraits traits() const override {
     LayerTraits traits = ConvolutionBase::traits();
     traits.accepts_channels_last = traits.needs_channels_last = true;
-    traits.writes_fresh_gradients = true;
+    traits.overwrites_gradients = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    LayerPlan plan = Describe(bottoms, dtype);
-    if (layout() == Layout::kPlain || IsEmpty()) return plan;
+  LayerPlan Plan(const PlanInput& input) override {
+    LayerPlan plan = Describe(input);
+    if (input.layout == Layout::kPlain || IsEmpty()) return plan;
+    problem_.wants_gradient = learns_weights_;
+    sends_ = false;
+    for (size_t b = 0; b < input.bottoms.size(); ++b) sends_ = sends_ || input.Propagates(b);
     const std::string why_not = passes_.Make(problem_, arithmetic_, {});
     if (!why_not.empty()) {
-      Fail("oneDNN cannot run with the input ", bottoms[0].ToString(),
+      Fail("oneDNN cannot run with the input ", input.shape(0).ToString(),
            ": for the convolution from top to bottom, ", why_not, "; use engine: CAFFE");
     }
     kept_.Forget();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
       const size_t count = passes_.BackwardPackedBytes() / sizeof(float);
-      plan.state.push_back({Shape{static_cast<int64_t>(count)}, {}});
+      plan.state.emplace_back(Shape{static_cast<int64_t>(count)});
     }
     return plan;
   }
 
-  // As Plan would say it, or why our own code is faster.
+  // As Plan would say it, were all gradients wanted, or why our own code is faster.
   static std::string WhyNot(const EngineQuery& query, Arithmetic arithmetic) {
     const std::string why_not = onednn::WhyNotInput(query);
     if (!why_not.empty()) return why_not;
-    OnednnDeconvolutionLayer probe(query.config, query.phase, arithmetic);
-    probe.Describe(query.bottoms, query.dtype);
+    OnednnDeconvolutionLayer probe(query.config, query.input.phase, arithmetic);
+    probe.Describe(query.input);
     if (probe.HasFewChannels()) return "there are too few output channels";
     const std::string passes = onednn::WhyNotPasses(probe.problem_, arithmetic);
     return passes.empty() ? "" : "for the convolution from top to bottom, " + passes;
@@ -73,7 +76,7 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (IsEmpty()) {
-      ZeroFreshGradients(ctx);
+      ZeroOverwrittenGradients(ctx);
       return;
     }
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
@@ -82,7 +85,8 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
       if (params().size() > 1 && wants_gradient(1)) AddBiasGradient(ctx, dy, i == 0);
       if (!wants_gradient(0)) continue;
       passes_.AddGradients(ctx, dy, bottom[i]->data<float>(),
-                           {param(0).mutable_diff<float>(), i == 0 && is_fresh(0)}, {}, scratch);
+                           {param(0).mutable_diff<float>(), i == 0 && overwrites_gradient(0)}, {},
+                           scratch);
     }
     if (std::none_of(propagate_down.begin(), propagate_down.end(), [](bool p) { return p; }))
       return;
@@ -101,16 +105,17 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
 
  private:
   // The plan without what oneDNN asks for. The problem's bottom is our top.
-  LayerPlan Describe(const std::vector<Shape>& bottoms, DType dtype) {
-    CheckBottoms(bottoms);
-    const int axis = ChannelAxis(options(), bottoms[0], Title());
+  LayerPlan Describe(const PlanInput& input) {
+    CheckBottoms(input.Shapes());
+    const Shape& bottom = input.shape(0);
+    const int axis = ChannelAxis(options(), bottom, Title());
     ConvSizes& s = problem_.sizes;
-    s = DeconvolutionSizes(bottoms[0], axis, dtype);
-    pairs_ = static_cast<int>(bottoms.size());
-    LayerPlan plan = PlanFor(bottoms, axis, s.geometry.in, s, dtype);
+    s = DeconvolutionSizes(input, axis);
+    pairs_ = static_cast<int>(input.bottoms.size());
+    LayerPlan plan = PlanFor(input, input.bottoms.size(), axis, s.geometry.in, s);
     plan.scratch_bytes = 0;
-    problem_.bottom = plan.tops[0];
-    problem_.top = bottoms[0];
+    problem_.bottom = plan.tops[0].shape;
+    problem_.top = bottom;
     problem_.weights = plan.params[0].shape;
     problem_.phase = Phase::kTrain;  // which has the pass from its top to its bottom
     return plan;
@@ -137,15 +142,15 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
 
   void AddBiasGradient(const Context& ctx, const float* dy, bool is_first) const {
     float* sum = param(1).mutable_diff<float>();
-    if (is_first && is_fresh(1)) ctx.device().Zero(sum, Channels() * sizeof(float));
+    if (is_first && overwrites_gradient(1)) ctx.device().Zero(sum, Channels() * sizeof(float));
     BiasGradient<float>(ctx, {Pixels(), Channels(), 1}, dy, sum);
   }
 
   size_t ScratchBytes() const {
     const size_t packed = KeepsWeights() ? 0 : passes_.BackwardPackedBytes();
-    return std::max({packed + passes_.BackwardScratch(),
-                     passes_.ForwardPackedBytes() + passes_.ForwardScratch(),
-                     passes_.GradientScratch()});
+    const size_t back =
+        sends_ ? passes_.ForwardPackedBytes() + passes_.ForwardScratch() : size_t{0};
+    return std::max({packed + passes_.BackwardScratch(), back, passes_.GradientScratch()});
   }
 
   // Weights that learn change before each pass, so that keeping them would only take memory.
@@ -165,6 +170,7 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
   onednn::ConvolutionProblem problem_;
   onednn::ConvolutionPasses passes_;
   int pairs_ = 1;
+  bool sends_ = true;  // the gradient of a bottom
   onednn::Kept kept_;  // weights
 };
 

@@ -40,8 +40,9 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   LayerTraits traits() const override {
     LayerTraits traits = InnerProductBase::traits();
+    traits.backward_needs_bottom_data = learns_;
     traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
-    traits.writes_fresh_gradients = true;
+    traits.overwrites_gradients = true;
     return traits;
   }
 
@@ -58,12 +59,14 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   }
   void LeaveReluToReader() override { reader_does_relu_ = true; }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    LayerPlan plan = InnerProductBase::Plan(bottoms, dtype);
+  LayerPlan Plan(const PlanInput& input) override {
+    LayerPlan plan = InnerProductBase::Plan(input);
+    learns_ = learns_weights_ || learns_bias_;
+    sends_ = input.Propagates(0);
     if (sizes_.rows == 0) return plan;
     const std::string why_not = MakeCalls();
     if (!why_not.empty()) {
-      Fail("oneDNN cannot run with the input ", bottoms[0].ToString(), ": ", why_not,
+      Fail("oneDNN cannot run with the input ", input.shape(0).ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
     kept_.Forget();
@@ -75,13 +78,14 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
     return plan;
   }
 
+  // As Plan would say it, were all gradients wanted, or why our own code is faster.
   static std::string WhyNot(const EngineQuery& query, Precision precision) {
-    if (query.dtype != DType::kFloat32) return "it supports float32 only";
+    if (query.input.dtype != DType::kFloat32) return "it supports float32 only";
     const bool rounds = precision == Precision::kBFloat16;
     if (rounds && !onednn::HasBFloat16()) return "this processor has no bfloat16 instructions";
-    if (query.bottoms.empty()) return "there is no bottom";
-    OnednnInnerProductLayer probe(query.config, query.phase, precision);
-    probe.InnerProductBase::Plan(query.bottoms, query.dtype);
+    if (query.input.bottoms.empty()) return "there is no bottom";
+    OnednnInnerProductLayer probe(query.config, query.input.phase, precision);
+    probe.InnerProductBase::Plan(query.input);
     if (probe.sizes_.rows == 0) return "the batch is empty";
     const std::string why_not = probe.WhySlow(rounds);
     return why_not.empty() ? probe.MakeCalls() : why_not;
@@ -109,7 +113,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (sizes_.rows == 0) {
-      ZeroFreshGradients(ctx);
+      ZeroOverwrittenGradients(ctx);
       return;
     }
     char* const scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
@@ -146,6 +150,8 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   bool has_bias() const { return config().inner_product_param().bias_term(); }
 
+  static constexpr auto kAny = memory::format_tag::any;
+
   // Rows by columns, one row after the other.
   static memory::desc Matrix(int64_t rows, int64_t cols, Type type) {
     return {{rows, cols}, type, memory::format_tag::ab};
@@ -159,65 +165,79 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
     return has_bias() ? onednn::Plain(Shape{sizes_.outputs}) : memory::desc();
   }
 
-  // Returns why oneDNN cannot, or "".
+  // In Caffe's order.
+  memory::desc OwnWeights() const {
+    return Weights(Type::f32, sizes_.transpose ? memory::format_tag::ba : memory::format_tag::ab);
+  }
+
+  // A call that brings the weights into this order, and the bytes that they take there; none where
+  // it is Caffe's.
+  void MakePack(const memory::desc& order, onednn::Call* call, size_t* bytes) const {
+    if (order == OwnWeights()) return;
+    *call = onednn::Reorder(OwnWeights(), order);
+    *bytes = onednn::AlignUp(order.get_size());
+  }
+
+  // Returns why oneDNN cannot, or "". Makes no calls for gradients that nobody wants.
   std::string MakeCalls() try {
-    const auto any = memory::format_tag::any;
-    const auto own = sizes_.transpose ? memory::format_tag::ba : memory::format_tag::ab;
-    const memory::desc caffe_order = Weights(Type::f32, own);
     dnnl::primitive_attr relu = onednn::CallerScratchpad();
     relu.set_post_ops(epilogue_.PostOps());
     const auto forward = onednn::InnerProductForward(
-        {Bottom(factors_), Weights(factors_, any), Bias(), Top(Type::f32)},
+        {Bottom(factors_), Weights(factors_, kAny), Bias(), Top(Type::f32)},
         phase() == Phase::kTrain, relu);
     std::string why_not = onednn::WhyNotUse(forward, "the forward pass");
     if (!why_not.empty()) return why_not;
-    const dnnl::primitive_attr attr = onednn::CallerScratchpad();
-    const auto data = onednn::InnerProductBackwardData(
-        {Bottom(Type::f32), Weights(factors_, any), {}, Top(factors_)}, attr, forward);
-    why_not = onednn::WhyNotUse(data, "the bottom's gradient");
-    if (!why_not.empty()) return why_not;
-    const auto gradient = onednn::InnerProductBackwardWeights(
-        {Bottom(factors_), Weights(Type::f32, any), Bias(), Top(factors_)}, attr, forward);
-    why_not = onednn::WhyNotUse(gradient, "the weights' gradient");
-    if (!why_not.empty()) return why_not;
-
     calls_ = {};
-    const memory::desc x = Bottom(Type::f32), y = Top(Type::f32), bias = Bias();
-    const memory::desc packed = forward.weights_desc(), packed_back = data.weights_desc();
-    const memory::desc gradient_order = gradient.diff_weights_desc();
+    const memory::desc packed = forward.weights_desc(), bias = Bias();
     calls_.forward = {forward,
-                      {{DNNL_ARG_SRC, x, forward.src_desc()},
+                      {{DNNL_ARG_SRC, Bottom(Type::f32), forward.src_desc()},
                        {DNNL_ARG_WEIGHTS, packed, packed},
                        {DNNL_ARG_BIAS, bias, bias},
-                       {DNNL_ARG_DST, y, forward.dst_desc(), true}}};
-    calls_.backward_data = {data,
-                            {{DNNL_ARG_DIFF_DST, y, data.diff_dst_desc()},
-                             {DNNL_ARG_WEIGHTS, packed_back, packed_back},
-                             {DNNL_ARG_DIFF_SRC, x, data.diff_src_desc(), true}}};
-    calls_.backward_weights = {gradient,
-                               {{DNNL_ARG_SRC, x, gradient.src_desc()},
-                                {DNNL_ARG_DIFF_DST, y, gradient.diff_dst_desc()},
-                                {DNNL_ARG_DIFF_WEIGHTS, gradient_order, gradient_order},
-                                {DNNL_ARG_DIFF_BIAS, bias, bias}}};
-    const auto pack = [&](const memory::desc& order, onednn::Call* call, size_t* bytes) {
-      if (order == caffe_order) return;
-      *call = onednn::Reorder(caffe_order, order);
-      *bytes = onednn::AlignUp(order.get_size());
-    };
-    pack(packed, &calls_.pack_forward, &calls_.packed_forward);
-    pack(packed_back, &calls_.pack_backward, &calls_.packed_backward);
-    calls_.gradient = onednn::AlignUp(gradient_order.get_size());
-    calls_.add_weights = onednn::Reorder(gradient_order, caffe_order, true);
-    calls_.write_weights = onednn::Reorder(gradient_order, caffe_order);
-    return "";
+                       {DNNL_ARG_DST, Top(Type::f32), forward.dst_desc(), true}}};
+    MakePack(packed, &calls_.pack_forward, &calls_.packed_forward);
+    if (sends_) why_not = MakeData(forward);
+    return why_not.empty() && learns_ ? MakeGradient(forward) : why_not;
   } catch (const dnnl::error& error) {
     return error.what();
+  }
+
+  std::string MakeData(const dnnl::inner_product_forward::primitive_desc& forward) {
+    const auto data = onednn::InnerProductBackwardData(
+        {Bottom(Type::f32), Weights(factors_, kAny), {}, Top(factors_)}, onednn::CallerScratchpad(),
+        forward);
+    const std::string why_not = onednn::WhyNotUse(data, "the bottom's gradient");
+    if (!why_not.empty()) return why_not;
+    const memory::desc packed = data.weights_desc();
+    calls_.backward_data = {data,
+                            {{DNNL_ARG_DIFF_DST, Top(Type::f32), data.diff_dst_desc()},
+                             {DNNL_ARG_WEIGHTS, packed, packed},
+                             {DNNL_ARG_DIFF_SRC, Bottom(Type::f32), data.diff_src_desc(), true}}};
+    MakePack(packed, &calls_.pack_backward, &calls_.packed_backward);
+    return "";
+  }
+
+  std::string MakeGradient(const dnnl::inner_product_forward::primitive_desc& forward) {
+    const auto gradient = onednn::InnerProductBackwardWeights(
+        {Bottom(factors_), Weights(Type::f32, kAny), Bias(), Top(factors_)},
+        onednn::CallerScratchpad(), forward);
+    const std::string why_not = onednn::WhyNotUse(gradient, "the weights' gradient");
+    if (!why_not.empty()) return why_not;
+    const memory::desc order = gradient.diff_weights_desc(), bias = Bias();
+    calls_.backward_weights = {gradient,
+                               {{DNNL_ARG_SRC, Bottom(Type::f32), gradient.src_desc()},
+                                {DNNL_ARG_DIFF_DST, Top(Type::f32), gradient.diff_dst_desc()},
+                                {DNNL_ARG_DIFF_WEIGHTS, order, order},
+                                {DNNL_ARG_DIFF_BIAS, bias, bias}}};
+    calls_.gradient = onednn::AlignUp(order.get_size());
+    calls_.add_weights = onednn::Reorder(order, OwnWeights(), true);
+    calls_.write_weights = onednn::Reorder(order, OwnWeights());
+    return "";
   }
 
   size_t BiasBytes() const { return onednn::AlignUp(sizes_.outputs * sizeof(float)); }
 
   size_t ScratchBytes() const {
-    const size_t gradients = calls_.gradient + BiasBytes();
+    const size_t gradients = learns_ ? calls_.gradient + BiasBytes() : 0;
     return std::max({calls_.packed_forward + calls_.forward.scratch_bytes(),
                      calls_.packed_forward + calls_.pack_forward.scratchpad_bytes(),
                      calls_.packed_backward + calls_.backward_data.scratch_bytes(),
@@ -253,11 +273,12 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
                                 rest);
     if (params().size() > 1 && wants_gradient(1)) {
       float* const sum = param(1).mutable_diff<float>();
-      const bool fresh = is_fresh(1);
-      ForEach(ctx, sizes_.outputs, [=] HD(int64_t i) { sum[i] = bias[i] + (fresh ? 0 : sum[i]); });
+      const bool overwrites = overwrites_gradient(1);
+      ForEach(ctx, sizes_.outputs,
+              [=] HD(int64_t i) { sum[i] = bias[i] + (overwrites ? 0 : sum[i]); });
     }
     if (!wants_gradient(0)) return;
-    onednn::Call& move = is_fresh(0) ? calls_.write_weights : calls_.add_weights;
+    onednn::Call& move = overwrites_gradient(0) ? calls_.write_weights : calls_.add_weights;
     move.Run({{DNNL_ARG_FROM, scratch},
               {DNNL_ARG_TO, param(0).mutable_diff<float>()},
               {DNNL_ARG_SCRATCHPAD, rest}});
@@ -265,6 +286,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   const Type factors_;
   ProductCalls calls_;
+  bool learns_ = true, sends_ = true;  // which gradients are wanted
   onednn::Epilogue epilogue_;
   bool reader_does_relu_ = false;
   onednn::Kept kept_;  // weights

@@ -16,41 +16,42 @@ class OnednnLrnLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::PerSample();
     traits.backward_needs_top_data = false;
     traits.accepts_channels_last = traits.needs_channels_last = true;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& bottom = input.shape(0);
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
-    if (layout() == Layout::kPlain || bottoms[0].count() == 0) return plan;
-    const std::string why_not = MakeCalls(bottoms[0]);
+    plan.tops = {bottom};
+    if (input.layout == Layout::kPlain || bottom.count() == 0) return plan;
+    runs_backward_ = input.runs_backward;
+    const std::string why_not = MakeCalls(bottom);
     if (!why_not.empty()) {
-      Fail("engine ONEDNN cannot run with the input ", bottoms[0].ToString(), ": ", why_not,
+      Fail("engine ONEDNN cannot run with the input ", bottom.ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
-    plan.scratch_bytes = std::max(forward_.scratchpad_bytes(), BackwardScratchBytes());
+    const size_t backward = runs_backward_ ? BackwardScratchBytes() : 0;
+    plan.scratch_bytes = std::max(forward_.scratchpad_bytes(), backward);
     return plan;
   }
 
   static std::string WhyNot(const EngineQuery& query) {
     const proto::LRNParameter& p = query.config.lrn_param();
-    if (query.dtype != DType::kFloat32) return "it supports float32 only";
+    if (query.input.dtype != DType::kFloat32) return "it supports float32 only";
     if (p.norm_region() == proto::LRNParameter::WITHIN_CHANNEL) {
       return "it does not support WITHIN_CHANNEL";
     }
-    if (query.bottoms.empty() || query.bottoms[0].rank() != 4) {
+    if (query.input.bottoms.empty() || query.input.shape(0).rank() != 4) {
       return "it needs a 4-axis input (N, C, H, W)";
     }
-    if (query.bottoms[0].count() == 0) return "the batch is empty";
+    if (query.input.shape(0).count() == 0) return "the batch is empty";
     // Its code for other sizes is slow, or, in version 2.6, wrong.
     if (p.local_size() != 5) return "it is fast only for local_size: 5";
-    if (query.bottoms[0][1] % 16 != 0) return "it needs a multiple of 16 channels";
-    return OnednnLrnLayer(query.config, query.phase).MakeCalls(query.bottoms[0]);
+    if (query.input.shape(0)[1] % 16 != 0) return "it needs a multiple of 16 channels";
+    return OnednnLrnLayer(query.config, query.input.phase).MakeCalls(query.input.shape(0));
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
@@ -113,17 +114,23 @@ class OnednnLrnLayer : public Layer {
     const dnnl::primitive_attr attr = onednn::CallerScratchpad();
     d.data = all;
     const auto forward = onednn::LrnForward(d, false, attr);
+    const std::string why_not = onednn::WhyNotUse(forward, "the forward pass");
+    if (!why_not.empty()) return why_not;
+    forward_ = {forward, {{DNNL_ARG_SRC, all}, {DNNL_ARG_DST, all}}};
     d.data = image;
+    return runs_backward_ ? MakeImageCalls(d, attr) : "";
+  }
+
+  std::string MakeImageCalls(const onednn::LrnDesc& d, const dnnl::primitive_attr& attr) {
+    const dnnl::memory::desc& image = d.data;
     const auto again = onednn::LrnForward(d, true, attr);
-    std::string why_not = onednn::WhyNotUse(forward, "the forward pass");
-    if (why_not.empty()) why_not = onednn::WhyNotUse(again, "the forward pass");
+    std::string why_not = onednn::WhyNotUse(again, "the forward pass");
     if (!why_not.empty()) return why_not;
     const auto backward = onednn::LrnBackward(d, attr, again);
     why_not = onednn::WhyNotUse(backward, "the gradient");
     if (!why_not.empty()) return why_not;
     const dnnl::memory::desc workspace = again.workspace_desc();
     workspace_bytes_ = onednn::AlignUp(workspace.get_size());
-    forward_ = {forward, {{DNNL_ARG_SRC, all}, {DNNL_ARG_DST, all}}};
     image_forward_ = {
         again, {{DNNL_ARG_SRC, image}, {DNNL_ARG_DST, image}, {DNNL_ARG_WORKSPACE, workspace}}};
     image_backward_ = {backward,
@@ -134,6 +141,7 @@ class OnednnLrnLayer : public Layer {
     return "";
   }
 
+  bool runs_backward_ = true;
   onednn::Call forward_, image_forward_, image_backward_;
   size_t workspace_bytes_ = 0, result_bytes_ = 0;  // of an image
 };

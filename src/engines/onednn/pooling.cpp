@@ -38,17 +38,19 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
     return true;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    LayerPlan plan = PoolingBase::Plan(bottoms, dtype);
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& bottom = input.shape(0);
+    LayerPlan plan = PoolingBase::Plan(input);
     plan.state.clear();
-    if (layout() == Layout::kPlain || bottoms[0].count() == 0) return plan;
-    const std::string why_not = MakeCalls(bottoms[0], plan.tops[0]);
+    plan.scratch_bytes = 0;
+    if (input.layout == Layout::kPlain || bottom.count() == 0) return plan;
+    runs_backward_ = input.runs_backward;
+    const std::string why_not = MakeCalls(bottom, plan.tops[0].shape);
     if (!why_not.empty()) {
-      Fail("engine ONEDNN cannot run with the input ", bottoms[0].ToString(), ": ", why_not,
+      Fail("engine ONEDNN cannot run with the input ", bottom.ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
-    plan.scratch_bytes = std::max({training_.scratchpad_bytes(), inference_.scratchpad_bytes(),
-                                   backward_.scratchpad_bytes()});
+    plan.scratch_bytes = std::max(forward_.scratchpad_bytes(), backward_.scratchpad_bytes());
     if (workspace_bytes_ > 0) {
       const auto words = static_cast<int64_t>((workspace_bytes_ + 3) / 4);
       plan.state.push_back({Shape{words}, DType::kInt32});
@@ -57,30 +59,29 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
   }
 
   static std::string WhyNot(const EngineQuery& query) {
-    if (query.dtype != DType::kFloat32) return "it supports float32 only";
-    if (query.bottoms.empty() || query.bottoms[0].rank() != 4) {
+    if (query.input.dtype != DType::kFloat32) return "it supports float32 only";
+    if (query.input.bottoms.empty() || query.input.shape(0).rank() != 4) {
       return "it needs a 4-axis input (N, C, H, W)";
     }
-    if (query.bottoms[0].count() == 0) return "the batch is empty";
+    if (query.input.shape(0).count() == 0) return "the batch is empty";
     if (query.config.top_size() > 1) return "it does not support a second top";
-    OnednnPoolingLayer probe(query.config, query.phase);
+    OnednnPoolingLayer probe(query.config, query.input.phase);
     if (probe.options().pool() == proto::PoolingParameter::STOCHASTIC)
       return "it does not support STOCHASTIC";
-    const LayerPlan plan = probe.Plan(query.bottoms, query.dtype);
+    const LayerPlan plan = probe.PoolingBase::Plan(query.input);
     for (const PoolAxis& a : {probe.sizes_.h, probe.sizes_.w}) {
       if (a.stride <= a.kernel) continue;
       return "with some sizes it has no value for windows outside the image";
     }
-    return probe.MakeCalls(query.bottoms[0], plan.tops[0]);
+    return probe.MakeCalls(query.input.shape(0), plan.tops[0].shape);
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     if (top[0]->count() == 0) return;
-    onednn::Call& call = top[0]->has_diff() ? training_ : inference_;
-    call.Run({{DNNL_ARG_SRC, bottom[0]->data<float>()},
-              {DNNL_ARG_DST, top[0]->mutable_data<float>()},
-              {DNNL_ARG_WORKSPACE, Workspace()},
-              {DNNL_ARG_SCRATCHPAD, ctx.Scratch(call.scratchpad_bytes())}});
+    forward_.Run({{DNNL_ARG_SRC, bottom[0]->data<float>()},
+                  {DNNL_ARG_DST, top[0]->mutable_data<float>()},
+                  {DNNL_ARG_WORKSPACE, Workspace()},
+                  {DNNL_ARG_SCRATCHPAD, ctx.Scratch(forward_.scratchpad_bytes())}});
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
@@ -134,26 +135,30 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
 
   std::string MakeCalls(const onednn::PoolingDesc& d) {
     const dnnl::primitive_attr attr = onednn::CallerScratchpad();
-    const auto inference = onednn::PoolingForward(d, false, attr);
-    const auto training = onednn::PoolingForward(d, true, attr);
-    std::string why_not = onednn::WhyNotUse(inference, "the forward pass");
-    if (why_not.empty()) why_not = onednn::WhyNotUse(training, "the forward pass");
+    const auto forward = onednn::PoolingForward(d, runs_backward_, attr);
+    std::string why_not = onednn::WhyNotUse(forward, "the forward pass");
     if (!why_not.empty()) return why_not;
-    const auto backward = onednn::PoolingBackward(d, attr, training);
+    workspace_bytes_ = 0;
+    if (!runs_backward_) {
+      forward_ = {forward, {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_DST, d.dst}}};
+      backward_ = {};
+      return "";
+    }
+    const auto backward = onednn::PoolingBackward(d, attr, forward);
     why_not = onednn::WhyNotUse(backward, "the gradient");
     if (!why_not.empty()) return why_not;
-    const dnnl::memory::desc workspace = training.workspace_desc();
+    const dnnl::memory::desc workspace = forward.workspace_desc();
     workspace_bytes_ = workspace.get_size();
-    inference_ = {inference, {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_DST, d.dst}}};
-    training_ = {training,
-                 {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_DST, d.dst}, {DNNL_ARG_WORKSPACE, workspace}}};
+    forward_ = {forward,
+                {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_DST, d.dst}, {DNNL_ARG_WORKSPACE, workspace}}};
     backward_ = {
         backward,
         {{DNNL_ARG_DIFF_SRC, d.src}, {DNNL_ARG_DIFF_DST, d.dst}, {DNNL_ARG_WORKSPACE, workspace}}};
     return "";
   }
 
-  onednn::Call inference_, training_, backward_;
+  bool runs_backward_ = true;
+  onednn::Call forward_, backward_;
   size_t workspace_bytes_ = 0;
   std::optional<float> relu_slope_;  // of the layer before
 };

@@ -133,12 +133,12 @@ void SetImage(ConvGeometry* g, const Shape& image, int channel_axis, const std::
   for (int a = 0; a < g->axes; ++a) {
     g->in[a] = static_cast<int>(image[channel_axis + 1 + a]);
     const int64_t window = int64_t{g->dilation[a]} * (g->kernel[a] - 1) + 1;
-    const int64_t room = int64_t{g->in[a]} + 2 * g->pad[a];
+    const int64_t padded = int64_t{g->in[a]} + 2 * g->pad[a];
     // Rounding towards 0, as Caffe: a window somewhat larger than the image sees zeros.
-    const int64_t out = (room - window) / g->stride[a] + 1;
+    const int64_t out = (padded - window) / g->stride[a] + 1;
     if (out < 1 || g->in[a] < 1) {
       Fail(title, ": the window covers ", window, " pixels along axis ", channel_axis + 1 + a,
-           ", but the padded input ", image.ToString(), " has only ", room,
+           ", but the padded input ", image.ToString(), " has only ", padded,
            "; use a larger input or a smaller kernel_size or dilation");
     }
     g->out[a] = static_cast<int>(out);

@@ -65,9 +65,12 @@ struct ConvSizes {
   int64_t FirstImage(int task, int task_count) const { return images * task / task_count; }
 };
 
-inline void ChooseTasks(ConvSizes* s, DType dtype) {
+// `learns`: the gradient of the weights is wanted.
+inline void ChooseTasks(ConvSizes* s, DType dtype, bool learns) {
   const size_t element = SizeOf(dtype);
   s->tasks = TaskCount(s->images, s->ColumnCount() * element, kMostColumnBytes);
+  s->weight_tasks = 1;
+  if (!learns) return;
   s->weight_tasks =
       std::min(s->tasks, TaskCount(s->images, s->WeightCount() * element, kMostPartialBytes));
 }
@@ -214,12 +217,12 @@ class ConvolutionBase : public Layer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::PerSample();
     traits.max_bottoms = -1;
     traits.max_tops = -1;
+    traits.backward_needs_bottom_data = learns_weights_;
     traits.backward_needs_top_data = false;
-    traits.treats_images_apart = config().convolution_param().axis() > 0;
-    traits.forward_is_reentrant = true;
+    traits.is_per_sample = config().convolution_param().axis() > 0;
     return traits;
   }
 
@@ -247,7 +250,8 @@ class ConvolutionBase : public Layer {
   }
 
   // Of a Convolution (a Deconvolution's channels are its outputs).
-  ConvSizes ConvolutionSizes(const Shape& bottom, int axis, DType dtype) const {
+  ConvSizes ConvolutionSizes(const PlanInput& input, int axis) const {
+    const Shape& bottom = input.shape(0);
     ConvSizes s;
     s.geometry = ReadWindow(options(), bottom.rank() - axis - 1, Title());
     SetImage(&s.geometry, bottom, axis, Title());
@@ -257,12 +261,13 @@ class ConvolutionBase : public Layer {
     s.groups = static_cast<int>(options().group());
     s.pointwise = s.geometry.IsPointwise();
     CheckProducts(s.geometry, s.outputs, Title());
-    ChooseTasks(&s, dtype);
+    ChooseTasks(&s, input.dtype, input.WantsGradient(0));
     return s;
   }
 
   // Those of the convolution that goes from a Deconvolution's top to its bottom.
-  ConvSizes DeconvolutionSizes(const Shape& bottom, int axis, DType dtype) const {
+  ConvSizes DeconvolutionSizes(const PlanInput& input, int axis) const {
+    const Shape& bottom = input.shape(0);
     ConvSizes s;
     ConvGeometry& g = s.geometry;
     g = ReadWindow(options(), bottom.rank() - axis - 1, Title());
@@ -281,29 +286,33 @@ class ConvolutionBase : public Layer {
                    bottom.ToString(),
                g.ColumnRows() * g.OutCount(), 0, kMost,
                "use a smaller kernel_size or smaller images");
-    ChooseTasks(&s, dtype);
+    ChooseTasks(&s, input.dtype, input.WantsGradient(0));
     return s;
   }
 
-  // Tops of `channels` and `spatial` extents, the parameters, and the scratch memory.
-  LayerPlan PlanFor(const std::vector<Shape>& bottoms, int axis, const int* spatial,
-                    const ConvSizes& s, DType dtype) const {
+  // Tops of `channels` and `spatial` extents for so many bottoms like `bottom`, the parameters, and
+  // the scratch memory. From then on traits() tell what the gradients need.
+  LayerPlan PlanFor(const PlanInput& input, size_t count, int axis, const int* spatial,
+                    const ConvSizes& s) {
     const ConvGeometry& g = s.geometry;
-    std::vector<int64_t> top(bottoms[0].dims().begin(), bottoms[0].dims().begin() + axis);
+    const Shape& bottom = input.shape(0);
+    learns_weights_ = input.WantsGradient(0);
+    learns_bias_ = options().bias_term() && input.WantsGradient(1);
+    std::vector<int64_t> top(bottom.dims().begin(), bottom.dims().begin() + axis);
     top.push_back(options().num_output());
     top.insert(top.end(), spatial, spatial + g.axes);
     std::vector<int64_t> weight = {s.outputs, g.channels / s.groups};
     weight.insert(weight.end(), g.kernel, g.kernel + g.axes);
     LayerPlan plan;
-    plan.tops.assign(bottoms.size(), Shape(top));
+    plan.tops.assign(count, Shape(top));
     plan.params.push_back({Shape(weight), weight_filler_});
     if (options().bias_term()) plan.params.push_back({Shape{options().num_output()}, bias_filler_});
     if (!params().empty() && params()[0]->shape() != plan.params[0].shape) {
-      Fail("the input ", bottoms[0].ToString(), " needs weights of shape ",
+      Fail("the input ", bottom.ToString(), " needs weights of shape ",
            plan.params[0].shape.ToString(), ", but the weights have shape ",
            params()[0]->shape().ToString());
     }
-    plan.scratch_bytes = static_cast<size_t>(s.ScratchCount()) * SizeOf(dtype);
+    plan.scratch_bytes = static_cast<size_t>(s.ScratchCount()) * SizeOf(input.dtype);
     return plan;
   }
 
@@ -311,6 +320,8 @@ class ConvolutionBase : public Layer {
   const T* Bias() const {
     return params().size() > 1 ? param(1).template data<T>() : nullptr;
   }
+
+  bool learns_weights_ = true, learns_bias_ = true;
 
  private:
   void SetTopExtent(const Shape& bottom, int axis, int a, ConvGeometry* g) const {

@@ -29,21 +29,23 @@ class InnerProductBase : public Layer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::PerSample();
+    traits.backward_needs_bottom_data = learns_weights_;
     traits.backward_needs_top_data = false;
-    traits.treats_images_apart = config().inner_product_param().axis() > 0;
-    traits.forward_is_reentrant = true;
+    traits.is_per_sample = config().inner_product_param().axis() > 0;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     const proto::InnerProductParameter& p = config().inner_product_param();
-    const Shape& bottom = bottoms[0];
+    const Shape& bottom = input.shape(0);
     const int axis = bottom.CanonicalAxis(p.axis(), Title() + ": axis");
     sizes_.rows = bottom.Count(0, axis);
     sizes_.inputs = bottom.CountFrom(axis);
     sizes_.outputs = static_cast<int>(p.num_output());
     sizes_.transpose = p.transpose();
+    learns_weights_ = input.WantsGradient(0);
+    learns_bias_ = p.bias_term() && input.WantsGradient(1);
     CheckInputs(bottom, axis);
 
     std::vector<int64_t> top(bottom.dims().begin(), bottom.dims().begin() + axis);
@@ -63,6 +65,7 @@ class InnerProductBase : public Layer {
 
  protected:
   ProductSizes sizes_;
+  bool learns_weights_ = true, learns_bias_ = true;
 
  private:
   void CheckInputs(const Shape& bottom, int axis) const {

@@ -40,7 +40,7 @@ HD inline int ReadLabel(T label, const LabelRule& rule) {
 class LabelNote {
  public:
   // Appends the states; `first` is the index of the first of them. Call it in Plan.
-  void Plan(std::vector<LayerPlan::State>* states) {
+  void Plan(std::vector<TensorSpec>* states) {
     first_ = static_cast<int>(states->size());
     states->push_back({Shape{2}, DType::kInt32});  // how many, position of the first
     states->push_back({Shape{}, std::nullopt});    // the first one's value
@@ -129,7 +129,7 @@ class LabelledLayer : public Layer {
                   "): correct the labels or the num_output of the layer that makes the scores");
   }
 
-  void PlanLabels(int classes, std::vector<LayerPlan::State>* states) {
+  void PlanLabels(int classes, std::vector<TensorSpec>* states) {
     rule_.classes = classes;
     note_.Plan(states);
   }

@@ -22,7 +22,8 @@ HD T SigmoidOf(T x) {
   return T(0.5) * std::tanh(T(0.5) * x) + T(0.5);
 }
 
-// `gates` may be `input`. cont (one for each sequence) is 0 where a sequence begins, else 1.
+// `gates` may be `input`, or null where no backward pass needs them; `c` may be c_prev. cont (one
+// for each sequence) is 0 where a sequence begins, else 1.
 template <class T>
 void LstmUnitForward(const Context& ctx, const LstmSizes& s, const T* input, const T* c_prev,
                      const T* cont, T* gates, T* c, T* h) {
@@ -36,10 +37,12 @@ void LstmUnitForward(const Context& ctx, const LstmSizes& s, const T* input, con
     // What was before a sequence does not count, whatever it is.
     const T kept = cont[n] == 0 ? T(0) : cont[n] * f * c_prev[n * units + d];
     const T cell = kept + i * g;
-    gates[first] = i;
-    gates[first + units] = f;
-    gates[first + 2 * units] = o;
-    gates[first + 3 * units] = g;
+    if (gates != nullptr) {
+      gates[first] = i;
+      gates[first + units] = f;
+      gates[first + 2 * units] = o;
+      gates[first + 3 * units] = g;
+    }
     c[n * units + d] = cell;
     h[n * units + d] = o * std::tanh(cell);
   });

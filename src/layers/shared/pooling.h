@@ -54,8 +54,8 @@ HD inline T PaddedSize(const PoolAxis& h, const PoolAxis& w, int row, int column
 // The output columns whose windows lie whole inside of the image: first <= c < last.
 inline PoolRange WholeColumns(const PoolAxis& a) {
   const int first = (a.pad + a.stride - 1) / a.stride;
-  const int room = a.in + a.pad - a.kernel;
-  const int last = room < 0 ? 0 : std::min(a.out, room / a.stride + 1);
+  const int length = a.in + a.pad - a.kernel;
+  const int last = length < 0 ? 0 : std::min(a.out, length / a.stride + 1);
   return {std::min(first, a.out), std::max(std::min(first, a.out), last)};
 }
 
@@ -67,8 +67,9 @@ HD inline int BorderColumn(PoolRange whole, int c) {
 
 // In windows that are whole along w. The rows that a window misses along h are replaced by the
 // nearest one that it has, which changes neither the maximum nor which pixel is the first to have
-// it, so the loops have fixed limits. Not for kernel < stride, where a window may be empty.
-template <int kKernel, int kStride, class T>
+// it, so the loops have fixed limits. Not for kernel < stride, where a window may be empty. Without
+// kMask nothing is written to the mask.
+template <int kKernel, int kStride, bool kMask, class T>
 void MaxForwardWhole(const Context& ctx, const PoolSizes& s, PoolRange whole, const T* x, T* y,
                      int32_t* mask) {
   const PoolAxis h = s.h, w = s.w;
@@ -97,12 +98,12 @@ void MaxForwardWhole(const Context& ctx, const PoolSizes& s, PoolRange whole, co
       }
     }
     y[r * w.out + whole.first + c] = best;
-    mask[r * w.out + whole.first + c] = best_at;
+    if (kMask) mask[r * w.out + whole.first + c] = best_at;
   });
 }
 
 // The columns beside `whole`. The first of equal values wins. An empty window gives 0.
-template <class T>
+template <bool kMask, class T>
 void MaxForwardAny(const Context& ctx, const PoolSizes& s, PoolRange whole, const T* x, T* y,
                    int32_t* mask) {
   const PoolAxis h = s.h, w = s.w;
@@ -124,7 +125,7 @@ void MaxForwardAny(const Context& ctx, const PoolSizes& s, PoolRange whole, cons
       }
     }
     y[r * w.out + column] = best;
-    mask[r * w.out + column] = best_at;
+    if (kMask) mask[r * w.out + column] = best_at;
   });
 }
 
@@ -163,7 +164,7 @@ void AverageForwardWhole(const Context& ctx, const PoolSizes& s, PoolRange whole
   });
 }
 
-// Draws a pixel with a probability in proportion to its value.
+// Draws a pixel with a probability in proportion to its value. `mask` may be null.
 template <class T>
 void StochasticTrain(const Context& ctx, const PoolSizes& s, uint64_t mixed, const T* x, T* y,
                      int32_t* mask) {
@@ -189,7 +190,7 @@ void StochasticTrain(const Context& ctx, const PoolSizes& s, uint64_t mixed, con
       }
     }
     y[out] = at < 0 ? T(0) : in[at];
-    mask[out] = at;
+    if (mask != nullptr) mask[out] = at;
   });
 }
 
@@ -347,14 +348,21 @@ inline int CommonWindow(const PoolSizes& s) {
   return s.h.kernel * 10 + s.h.stride;
 }
 
-template <class T>
-void MaxForward(const Context& ctx, const PoolSizes& s, const T* x, T* y, int32_t* mask) {
+template <bool kMask, class T>
+void MaxForwardBy(const Context& ctx, const PoolSizes& s, const T* x, T* y, int32_t* mask) {
   PoolRange whole{0, 0};
   CREMA_POOL_DISPATCH(s, {
     whole = WholeColumns(s.w);
-    MaxForwardWhole<kKernel, kStride>(ctx, s, whole, x, y, mask);
+    MaxForwardWhole<kKernel, kStride, kMask>(ctx, s, whole, x, y, mask);
   });
-  MaxForwardAny(ctx, s, whole, x, y, mask);
+  MaxForwardAny<kMask>(ctx, s, whole, x, y, mask);
+}
+
+// mask: which pixel of its plane each window took; null where nobody wants to know.
+template <class T>
+void MaxForward(const Context& ctx, const PoolSizes& s, const T* x, T* y, int32_t* mask) {
+  if (mask != nullptr) return MaxForwardBy<true>(ctx, s, x, y, mask);
+  MaxForwardBy<false>(ctx, s, x, y, mask);
 }
 
 template <class T>
@@ -389,9 +397,9 @@ void AverageBackward(const Context& ctx, const PoolSizes& s, const T* dy, T* dx)
 
 // The number of windows along an axis; below 1 where none fits.
 inline int CountWindows(const PoolAxis& a, bool round_up) {
-  const int64_t room = int64_t{a.in} + 2 * a.pad - a.kernel;
-  int64_t steps = room / a.stride;
-  const int64_t rest = room - steps * a.stride;  // has the sign of room
+  const int64_t length = int64_t{a.in} + 2 * a.pad - a.kernel;  // that the window can move
+  int64_t steps = length / a.stride;
+  const int64_t rest = length - steps * a.stride;  // has the sign of length
   if (round_up && rest > 0) ++steps;
   if (!round_up && rest < 0) --steps;
   // With padding, the last window must begin within the image or the padding before it.

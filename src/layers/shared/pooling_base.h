@@ -6,8 +6,8 @@
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/layer.h"
-#include "layers/shared/notes.h"
 #include "layers/shared/pooling.h"
+#include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {
@@ -36,18 +36,15 @@ class PoolingBase : public Layer {
   }
 
   LayerTraits traits() const override {
-    LayerTraits traits;
+    LayerTraits traits = LayerTraits::WithoutValues();
     traits.max_tops = options().pool() == proto::PoolingParameter::MAX ? 2 : 1;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
-    traits.has_backward = options().pool() != proto::PoolingParameter::STOCHASTIC || HasMask();
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
+    traits.has_backward = options().pool() != proto::PoolingParameter::STOCHASTIC || TakesPixels();
+    traits.is_per_sample = traits.forward_is_reentrant = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType dtype) override {
-    const Shape& bottom = bottoms[0];
+  LayerPlan Plan(const PlanInput& input) override {
+    const Shape& bottom = input.shape(0);
     if (bottom.rank() != 4) {
       Fail("the input ", bottom.ToString(), " has ", bottom.rank(),
            " axes, but must have 4 (N, C, H, W)");
@@ -65,23 +62,25 @@ class PoolingBase : public Layer {
     const Shape top{bottom[0], bottom[1], sizes_.h.out, sizes_.w.out};
     LayerPlan plan;
     plan.tops.assign(std::max(1, config().top_size()), top);
-    if (HasMask()) {
-      plan.state.push_back({top, DType::kInt32});
-      PlanNotes(phase(), dtype, &plan);
-    }
+    saved_.Begin(input);
+    has_mask_ = TakesPixels() && (input.runs_backward || config().top_size() > 1);
+    if (has_mask_) saved_.Save({top, DType::kInt32}, &plan);
     return plan;
   }
 
  protected:
   const proto::PoolingParameter& options() const { return config().pooling_param(); }
 
-  // Whether forward notes which pixel each window took.
-  bool HasMask() const {
+  // Whether each value is that of a pixel, so that its gradient goes there.
+  bool TakesPixels() const {
     return options().pool() == proto::PoolingParameter::MAX ||
            (options().pool() == proto::PoolingParameter::STOCHASTIC && phase() == Phase::kTrain);
   }
 
   PoolSizes sizes_;
+  // Which pixel each window took: piece 0, where somebody wants to know.
+  bool has_mask_ = false;
+  SavedForBackward saved_;
 
  private:
   void CheckPair(const char* field, bool once, bool h, bool w) const {

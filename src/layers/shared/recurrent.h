@@ -137,7 +137,7 @@ class RecurrentLayer : public Layer, public CarriesState {
     traits.max_bottoms = 3 + hidden_;
     traits.max_tops = 1 + hidden_;
     traits.no_gradient_bottoms = {1};
-    traits.can_run_again = false;  // the carried state goes on
+    traits.can_recompute = false;  // the carried state goes on
     return traits;
   }
 
@@ -163,10 +163,10 @@ class RecurrentLayer : public Layer, public CarriesState {
 
   int h_weight() const { return has_static_ ? 3 : 2; }  // index of the parameter W_h
   int first_own_param() const { return h_weight() + 1; }
-  int first_own_state() const { return hidden_; }
 
-  // Tops, the shared parameters, and the carried states; checks all bottoms.
-  LayerPlan PlanSequences(const std::vector<Shape>& bottoms) {
+  // Tops, the shared parameters, and the carried states, which come first; checks all bottoms.
+  LayerPlan PlanSequences(const PlanInput& input) {
+    const std::vector<Shape> bottoms = input.Shapes();
     CheckBottoms(bottoms);
     const Shape& x = bottoms[0];
     sizes_.steps = x[0];
@@ -186,7 +186,7 @@ class RecurrentLayer : public Layer, public CarriesState {
       plan.params.push_back({Shape{sizes_.sums, sizes_.static_inputs}, weight_filler_});
     }
     plan.params.push_back({Shape{sizes_.sums, sizes_.units}, weight_filler_});
-    plan.state.assign(hidden_, {hidden, {}});
+    plan.state.assign(hidden_, hidden);
     return plan;
   }
 

@@ -14,17 +14,14 @@ class SameValuesLayer : public Layer {
   using Layer::Layer;
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.backward_needs_bottom_data = false;
-    traits.backward_needs_top_data = false;
-    traits.tops_share_bottom_data = true;
+    LayerTraits traits = LayerTraits::View();
     traits.tops_share_bottom_diff = true;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops = {ShapeOfTop(bottoms[0])};
+    plan.tops = {TensorSpec(ShapeOfTop(input.shape(0)), input.bottoms[0].dtype)};
     return plan;
   }
 

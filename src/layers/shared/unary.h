@@ -1,12 +1,13 @@
 // Layers that apply one function to every element. Such a layer is a class template of the number
-// type with the function, its slope, and what of a pass the slope needs:
+// type with the function, its slope, and what of a forward pass the slope needs:
 //
 //   template <class T>
 //   struct Sigmoid {
 //     explicit Sigmoid(const proto::LayerParameter& config);  // reads the options
 //     HD T Value(T x) const;
-//     HD T Slope(T x, T y) const;           // dy/dx, of the input x and the output y
+//     HD T Slope(T x, T y) const;  // dy/dx, of the input x and the output y, each if it is used
 //     bool SlopeUsesInput() const;
+//     bool SlopeUsesOutput() const;
 //   };
 //   using SigmoidLayer = UnaryLayer<Sigmoid>;
 //   CREMA_REGISTER_LAYER("Sigmoid", SigmoidLayer);
@@ -39,32 +40,28 @@ template <template <class> class Function>
 class UnaryLayer : public Layer {
  public:
   UnaryLayer(const proto::LayerParameter& config, Phase phase)
-      : Layer(config, phase), slope_uses_input_(Function<float>(config).SlopeUsesInput()) {
-    const bool in_place =
-        config.bottom_size() > 0 && config.top_size() > 0 && config.bottom(0) == config.top(0);
-    keeps_input_ = in_place && slope_uses_input_;
-  }
+      : Layer(config, phase),
+        slope_uses_input_(Function<float>(config).SlopeUsesInput()),
+        slope_uses_output_(Function<float>(config).SlopeUsesOutput()) {}
 
   LayerTraits traits() const override {
-    LayerTraits traits;
-    traits.may_run_in_place = true;
+    LayerTraits traits = LayerTraits::Elementwise();
     traits.backward_needs_bottom_data = slope_uses_input_ && !keeps_input_;
-    traits.accepts_channels_last = true;
-    traits.treats_images_apart = true;
-    traits.forward_is_reentrant = true;
+    traits.backward_needs_top_data = slope_uses_output_;
     return traits;
   }
 
-  LayerPlan Plan(const std::vector<Shape>& bottoms, DType) override {
+  LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops = {bottoms[0]};
-    if (keeps_input_) plan.state = {{bottoms[0], {}}};
+    plan.tops = {input.shape(0)};
+    keeps_input_ = input.in_place && input.runs_backward && slope_uses_input_;
+    if (keeps_input_) plan.state = {TensorSpec(input.shape(0))};
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
     const Tensor& x = bottom[0]->data_tensor();
-    if (keeps_input_ && top[0]->has_diff()) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
+    if (keeps_input_) ctx.device().Copy(state(0).raw(), x.raw(), x.bytes());
     CREMA_FLOAT_DISPATCH(x.dtype(), T,
                          ApplyUnary<T>(ctx, x.count(), x.data<T>(), top[0]->mutable_data<T>(),
                                        Function<T>(config())));
@@ -73,15 +70,19 @@ class UnaryLayer : public Layer {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
-    const Tensor& x = keeps_input_ ? state(0) : bottom[0]->data_tensor();
+    // What the slope does not use may not be there any more.
+    const Tensor& input = keeps_input_ ? state(0) : bottom[0]->data_tensor();
+    const Tensor& output = top[0]->data_tensor();
+    const Tensor& x = slope_uses_input_ ? input : output;
+    const Tensor& y = slope_uses_output_ ? output : input;
     CREMA_FLOAT_DISPATCH(
         x.dtype(), T,
-        ApplyUnarySlope<T>(ctx, x.count(), x.data<T>(), top[0]->data<T>(), top[0]->diff<T>(),
+        ApplyUnarySlope<T>(ctx, x.count(), x.data<T>(), y.data<T>(), top[0]->diff<T>(),
                            bottom[0]->mutable_diff<T>(), Function<T>(config())));
   }
 
  private:
-  bool slope_uses_input_, keeps_input_ = false;
+  bool slope_uses_input_, slope_uses_output_, keeps_input_ = false;
 };
 
 }  // namespace CREMA_TARGET

@@ -30,7 +30,7 @@ GradientSums::GradientSums(const Graph& graph, const NetParameters& parameters)
 void GradientSums::FindWritten() {
   for (const LayerNode& node : graph_.layers) {
     const bool writes =
-        node.runs_backward && node.absorbed_by < 0 && node.traits.writes_fresh_gradients;
+        node.runs_backward && node.absorbed_by < 0 && node.traits.overwrites_gradients;
     std::set<int> owners;  // what a layer adds to by two params is not begun by either
     for (int p : node.params) {
       const int owner = OwnerOf(graph_, p);
@@ -80,10 +80,10 @@ void GradientSums::Begin(const Context& ctx, bool poison) {
 }
 
 void GradientSums::Announce(const LayerNode& node) {
-  if (!node.traits.writes_fresh_gradients) return;
+  if (!node.traits.overwrites_gradients) return;
   for (size_t i = 0; i < node.params.size(); ++i) {
     const int owner = OwnerOf(graph_, node.params[i]);
-    node.layer->SetFresh(static_cast<int>(i), writes_next_[owner]);
+    node.layer->SetOverwriteGradient(static_cast<int>(i), writes_next_[owner]);
     writes_next_[owner] = false;
   }
 }

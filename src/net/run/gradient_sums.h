@@ -12,7 +12,7 @@ namespace crema {
 
 // Backward passes add to the gradients until a new sum begins. Zeros that are only written to be
 // added to cost a pass over memory, and another one for reading them again; so the first layer that
-// computes a gradient may write it instead, if it can (LayerTraits::writes_fresh_gradients), and
+// computes a gradient may write it instead, if it can (LayerTraits::overwrites_gradients), and
 // only the other gradients are cleared. For one thread at a time.
 class GradientSums {
  public:

@@ -44,7 +44,7 @@ void LayerCaller::Forward(int layer, const BlobList& bottoms, const BlobList& to
 void LayerCaller::Recompute(int layer, const BlobList& bottoms, const BlobList& tops,
                             Context* ctx) const {
   WithScratch(layer, memory_.plan().again_scratch[layer], 0, ctx,
-              [&](Layer& called) { called.ForwardAgain(*ctx, bottoms, tops); });
+              [&](Layer& called) { called.Recompute(*ctx, bottoms, tops); });
 }
 
 void LayerCaller::Backward(int layer, const BlobList& bottoms, const BlobList& tops,

@@ -19,7 +19,7 @@ class LayerCaller {
   // 0.
   void Forward(int layer, const BlobList& bottoms, const BlobList& tops, int64_t base,
                Context* ctx) const;
-  // Layer::ForwardAgain, for a backward pass.
+  // Layer::Recompute, for a backward pass.
   void Recompute(int layer, const BlobList& bottoms, const BlobList& tops, Context* ctx) const;
   // Layer::Backward.
   void Backward(int layer, const BlobList& bottoms, const BlobList& tops, Context* ctx) const;

@@ -8,11 +8,11 @@
 namespace crema {
 namespace {
 
-DType TypeOf(const LayerPlan::State& state, const Graph& graph) {
+DType TypeOf(const TensorSpec& state, const Graph& graph) {
   return state.dtype.value_or(graph.dtype);
 }
 
-size_t BytesOf(const LayerPlan::State& state, const Graph& graph) {
+size_t BytesOf(const TensorSpec& state, const Graph& graph) {
   return static_cast<size_t>(AlignedBytes(state.shape, TypeOf(state, graph)));
 }
 
@@ -24,7 +24,7 @@ LayerStates::LayerStates(const Graph& graph, std::shared_ptr<Device> device)
 bool LayerStates::Fit() const {
   if (states_.size() != graph_->layers.size()) return false;
   for (size_t l = 0; l < states_.size(); ++l) {
-    const std::vector<LayerPlan::State>& wanted = graph_->layers[l].plan.state;
+    const std::vector<TensorSpec>& wanted = graph_->layers[l].plan.state;
     if (states_[l].size() != wanted.size()) return false;
     for (size_t i = 0; i < wanted.size(); ++i) {
       if (states_[l][i].tensor.dtype() != TypeOf(wanted[i], *graph_)) return false;
@@ -38,7 +38,7 @@ size_t LayerStates::LayOut() {
   size_t bytes = 0;
   states_.resize(graph_->layers.size());
   for (size_t l = 0; l < states_.size(); ++l) {
-    for (const LayerPlan::State& wanted : graph_->layers[l].plan.state) {
+    for (const TensorSpec& wanted : graph_->layers[l].plan.state) {
       const size_t capacity = BytesOf(wanted, *graph_);
       states_[l].push_back({{}, bytes, capacity});
       bytes += capacity;
@@ -55,7 +55,7 @@ LayerStates LayerStates::Resized() const {
   device_->Zero(block->memory(), bytes);
   for (size_t l = 0; l < next.states_.size(); ++l) {
     for (size_t i = 0; i < next.states_[l].size(); ++i) {
-      const LayerPlan::State& wanted = graph_->layers[l].plan.state[i];
+      const TensorSpec& wanted = graph_->layers[l].plan.state[i];
       State& state = next.states_[l][i];
       state.tensor = Tensor(block, state.offset, TypeOf(wanted, *graph_), wanted.shape);
       if (l >= states_.size() || i >= states_[l].size()) continue;

@@ -23,7 +23,7 @@ void PlannedMemory::Adopt(Next next) {
 Tensor PlannedMemory::View(const Place& place, const BlobNode& blob) const {
   const bool is_there = place.offset >= 0 && (place.kept || arena_ != nullptr);
   if (!is_there) return {};
-  return Tensor(place.kept ? kept_ : arena_, static_cast<size_t>(place.offset), graph_.dtype,
+  return Tensor(place.kept ? kept_ : arena_, static_cast<size_t>(place.offset), blob.dtype,
                 blob.shape, blob.layout);
 }
 
@@ -46,8 +46,7 @@ Blob PlannedMemory::PartOfBlob(int blob, size_t slices, int part) const {
   BlobNode node = graph_.blobs[blob];
   node.shape = PartShape(node.shape, graph_.slices[slices].count);
   Place place = plan_.data[blob];
-  const int64_t bytes = node.shape.count() * static_cast<int64_t>(SizeOf(graph_.dtype));
-  if (place.offset >= 0) place.offset += part * bytes;
+  if (place.offset >= 0) place.offset += part * BytesOf(node);
   return Blob(node.name, View(place, node));
 }
 
