@@ -21,6 +21,7 @@
 #include "crema/base/error.h"
 #include "crema/layer/registry.h"
 #include "early_signals.h"
+#include "flag_description.h"
 #include "flag_parser.h"
 #include "output.h"
 #include "schema/hdf5_io.h"
@@ -29,111 +30,24 @@
 namespace crema {
 namespace {
 
-constexpr char kTrainDetails[] =
-    "The solver file names the net, the learning rate, and when to test and to save.\n\n"
-    "Ctrl-C (SIGINT) and SIGTERM stop training at the end of a layer and save a "
-    "snapshot; SIGHUP saves one and training continues. --resume=auto continues from the newest "
-    "complete snapshot.\n\n"
-    "Exit status: 0 if training is done or Ctrl-C stopped it, 1 after an error, 2 if the "
-    "command line is wrong, 143 if SIGTERM stopped it.";
-
-constexpr char kTestDetails[] =
-    "Runs the net in phase TEST and prints the mean of each of its outputs to standard "
-    "output.\n\n"
-    "Without --iterations, every record of the data is used exactly once: if the last batch "
-    "would be incomplete, it is made smaller, and means are weighted by the number of records. "
-    "If the number of records is not known (as with DummyData or WindowData), 50 batches are "
-    "run.";
-
-const std::vector<Command>& Commands() {
-  static const std::vector<Command> commands = {
-      {"train",
-       "--solver=FILE [options]",
-       "train a net, or resume training",
-       kTrainDetails,
-       {"solver", "snapshot", "resume", "weights", "gpu", "engine", "threads", "level", "stage",
-        "sigint_effect", "sighup_effect", "sigterm_effect", "no_fuse", "metrics", "tensorboard",
-        "histograms", "verbose"},
-       RunTrain},
-      {"test",
-       "--model=FILE --weights=FILE [options]",
-       "score a trained net",
-       kTestDetails,
-       {"model", "weights", "iterations", "gpu", "engine", "threads", "level", "stage", "no_fuse",
-        "no_slices"},
-       RunTest},
-      {"time",
-       "--model=FILE [options]",
-       "measure the speed of a net, layer by layer",
-       "In phase TRAIN (the default), times training with SGD, momentum and weight decay: whole "
-       "iterations, then each layer. In phase TEST, times forward passes of a net that keeps no "
-       "gradients.\n\n"
-       "GFLOP/s are also given as a share of what a matrix product (sgemm) reaches on this "
-       "machine.",
-       {"model", "dummy_data", "iterations", "json", "gpu", "engine", "threads", "phase", "level",
-        "stage", "no_fuse", "no_slices"},
-       RunTime},
-      {"show",
-       "--model=FILE [options]",
-       "print the layers of a net, with shapes and memory",
-       "Prints, for each layer, its type, the shape of its output, its learned parameters, the "
-       "multiply-adds of a forward pass, and the memory of its outputs and their gradients.\n\n"
-       "--engines adds which engine runs each layer and why another one cannot. --verbose prints "
-       "everything that is known about each layer, in long lines. --summary omits the layers.",
-       {"model", "summary", "engines", "verbose", "dummy_data", "gpu", "engine", "threads", "phase",
-        "level", "stage", "no_fuse", "no_slices"},
-       RunShow},
-      {"device_query", "[--gpu=ID,...]", "list the usable GPUs", "", {"gpu"}, RunDeviceQuery},
-      {"convert", "SOURCE ARGUMENTS... [options]", "make a database from images", ConvertDetails(),
-       ConvertFlags(), RunConvert},
-      {"plot",
-       "LOG_OR_METRICS... [--out=FILE]",
-       "draw training curves",
-       "Reads logs of crema and of Caffe, and files written by train --metrics. Several runs are "
-       "drawn over each other.",
-       {"out", "x", "metric", "smooth"},
-       RunPlot},
-      {"mean",
-       "DB [OUT.binaryproto] [options]",
-       "compute the mean image of a database",
-       "Writes the mean image to OUT.binaryproto and prints the mean of each channel.",
-       {"backend"},
-       RunMean},
-      {"version", "", "print the versions of crema and of its libraries", "", {}, RunVersion},
-  };
-  return commands;
-}
-
-const Command* FindCommand(const std::string& name) {
-  for (const Command& command : Commands()) {
-    if (name == command.name) return &command;
-  }
-  return nullptr;
-}
-
 constexpr size_t kWidth = 80;
 
 void PrintUsage(std::ostream& out) {
-  out << "crema trains and runs convolutional networks written in Caffe's language.\n\n"
+  out << kPurpose
+      << "\n\n"
          "usage: crema COMMAND [options]\n\ncommands:\n";
   for (const Command& command : Commands()) {
     out << "  " << std::left << std::setw(14) << command.name << command.summary << "\n";
   }
-  out << "  " << std::setw(14) << "help"
-      << "explain a command, a layer type, a field, the solver or the net\n"
+  out << "  " << std::setw(14) << "help" << kHelpSummary << "\n"
       << "\nSee crema COMMAND --help for the options of a command, and crema help for\n"
          "a list of all layer types.\n";
 }
 
 void PrintFlag(const std::string& name) {
   constexpr size_t kIndent = 22;
-  const gflags::CommandLineFlagInfo flag = gflags::GetCommandLineFlagInfoOrDie(name.c_str());
-  std::string text = flag.description;
-  const bool has_default = !flag.default_value.empty() && flag.type != "bool" &&
-                           text.find("(default: ") == std::string::npos;
-  if (has_default) text += " (default: " + flag.default_value + ")";
-  text = Wrap(text, kIndent, kWidth);
-  std::cout << "  --" << std::left << std::setw(kIndent - 4) << flag.name << text.substr(kIndent);
+  const std::string text = Wrap(DescribeFlag(name).meaning, kIndent, kWidth);
+  std::cout << "  --" << std::left << std::setw(kIndent - 4) << name << text.substr(kIndent);
 }
 
 void PrintHelp(const Command& command) {
@@ -145,10 +59,43 @@ void PrintHelp(const Command& command) {
   std::cout << "\nThe log goes to standard error; --minloglevel=1 limits it to warnings.\n";
 }
 
-std::vector<std::string> CommandNames() {
-  std::vector<std::string> names = {"help"};
-  for (const Command& command : Commands()) names.push_back(command.name);
-  return names;
+// The form that a word names; null if none does.
+const CommandForm* FindForm(const Command& command, const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    for (const CommandForm& form : command.forms) {
+      if (word == form.name) return &form;
+    }
+  }
+  return nullptr;
+}
+
+// A form is explained like a command; `form` may be null.
+void PrintHelp(const Command& command, const CommandForm* form) {
+  if (form == nullptr) return PrintHelp(command);
+  const std::string arguments = Concat(form->name, " ", form->arguments, " [options]");
+  std::string summary = Wrap(form->summary, 0, kWidth);
+  summary.pop_back();  // the line feed
+  PrintHelp({command.name, arguments.c_str(), summary.c_str(), form->details.c_str(), form->flags,
+             command.run});
+}
+
+[[noreturn]] void FailUnknownForm(const Command& command, const std::string& name) {
+  const std::string start = Concat("crema ", command.name, " has no '", name, "'");
+  if (command.forms.empty()) throw UsageError(Concat(start, "; use crema help ", command.name));
+  std::vector<std::string> names;
+  for (const CommandForm& form : command.forms) names.push_back(form.name);
+  const std::string near = Nearest(name, names);
+  throw UsageError(
+      Concat(start, ", only ", Join(names), near.empty() ? "" : "; did you mean '" + near + "'?"));
+}
+
+// crema help COMMAND, or COMMAND FORM.
+void ExplainCommand(const Command& command, const std::vector<std::string>& names) {
+  if (names.size() == 1) return PrintHelp(command);
+  const CommandForm* const form = FindForm(command, {names[1]});
+  if (form == nullptr) FailUnknownForm(command, names[1]);
+  if (names.size() > 2) throw UsageError("crema help: unexpected argument '" + names[2] + "'");
+  PrintHelp(command, form);
 }
 
 int RunHelp(const std::vector<std::string>& arguments) {
@@ -159,10 +106,13 @@ int RunHelp(const std::vector<std::string>& arguments) {
   }
   const Command* const command = FindCommand(arguments[0]);
   const std::string instead = InsteadOfCaffeTool(arguments[0]);
+  if (command == nullptr && arguments.size() > 1) {
+    throw UsageError("crema help takes one name (see crema help)");
+  }
   if (arguments[0] == "layers") {
     for (const std::string& type : LayerTypes(DeviceKind::kCpu)) std::cout << type << "\n";
   } else if (command != nullptr) {
-    PrintHelp(*command);
+    ExplainCommand(*command, arguments);
   } else if (!instead.empty()) {
     std::cout << Wrap("For Caffe's " + arguments[0] + ": " + instead + ".", 0, kWidth);
   } else {
@@ -245,14 +195,16 @@ int Run(int argc, char** argv) {
   if (name == "help") return RunHelp(asks_help ? std::vector<std::string>() : words);
   const Command* command = FindCommand(name);
   if (command == nullptr) FailUnknownCommand(name);
+  const CommandForm* const form = FindForm(*command, words);
   if (asks_help) {
-    PrintHelp(*command);
+    PrintHelp(*command, form);
     return 0;
   }
   try {
     return RunCommand(*command, words, argv[0]);
   } catch (const UsageError& error) {
-    throw UsageError(Concat(error.what(), " (see crema ", name, " --help)"));
+    const std::string what = form == nullptr ? name : name + " " + form->name;
+    throw UsageError(Concat(error.what(), " (see crema ", what, " --help)"));
   }
 }
 

@@ -3,7 +3,9 @@
 #include <gflags/gflags.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <sstream>
 
 #include "base/strings.h"
@@ -31,6 +33,12 @@ bool IsSwitch(const std::string& name) {
   return gflags::GetCommandLineFlagInfoOrDie(name.c_str()).type == "bool";
 }
 
+template <class Integer>
+std::string RangeOf() {
+  using Limits = std::numeric_limits<Integer>;
+  return Concat("an integer from ", Limits::min(), " to ", Limits::max());
+}
+
 std::string Underscores(std::string name) {
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
@@ -41,6 +49,15 @@ std::string Trim(const std::string& line) {
   const size_t first = line.find_first_not_of(blanks);
   return first == std::string::npos ? ""
                                     : line.substr(first, line.find_last_not_of(blanks) - first + 1);
+}
+
+// What a flag of a type takes, in words. Texts are never refused.
+std::string ValuesOf(const std::string& type) {
+  if (type == "bool") return "true or false";
+  if (type == "double") return "a number, such as 0.5";
+  if (type == "int32") return RangeOf<int32_t>();
+  if (type == "uint32") return RangeOf<uint32_t>();
+  return type == "int64" ? RangeOf<int64_t>() : RangeOf<uint64_t>();
 }
 
 std::string ReadFlagFile(const std::string& path) {
@@ -122,8 +139,8 @@ void FlagParser::Set(const std::string& name, const std::string& value, int dept
     return;
   }
   if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) {
-    const std::string type = gflags::GetCommandLineFlagInfoOrDie(name.c_str()).type;
-    throw UsageError(text + ": the value must be of type " + type);
+    throw UsageError(text + ": the value must be " +
+                     ValuesOf(gflags::GetCommandLineFlagInfoOrDie(name.c_str()).type));
   }
   const bool means_something = Contains(own_, name) || Contains(library_, name);
   if (!means_something && !Contains(unused_, "--" + name)) unused_.push_back("--" + name);

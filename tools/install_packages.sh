@@ -10,7 +10,8 @@ packages=(
   libopencv-dev libjpeg-dev
   libgoogle-glog-dev libgflags-dev zlib1g-dev
   libgtest-dev libgmock-dev
-  clang libclang-rt-dev
+  clang libclang-rt-dev clang-format-14
+  pkg-config dpkg-dev file groff-base
 )
 
 if ! command -v apt-get >/dev/null; then

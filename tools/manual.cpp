@@ -413,7 +413,6 @@ std::string ToMarkdown(const ManualPage& page) {
 }
 
 void WriteLayerPages(const std::string& folder) {
-  std::filesystem::create_directories(folder);
   std::map<std::string, std::string> lists;
   for (const ManualPage& page : LayerPages()) {
     WriteText(std::filesystem::path(folder) / (page.title + ".md"), ToMarkdown(page));

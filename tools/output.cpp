@@ -73,7 +73,31 @@ PrintableBuffer& TheBuffer() {
   return *buffer;
 }
 
+// libpng says on standard error what is wrong with a file, without its name, and ends the line in
+// a call of its own. Messages of crema's say it with the name.
+class PngTalk {
+ public:
+  // Whether `text`, which one call wrote, is libpng's. Several threads may read images.
+  bool Is(std::string_view text) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto begins = [&](std::string_view word) { return text.substr(0, word.size()) == word; };
+    if (begins("libpng warning: ") || begins("libpng error: ")) {
+      if (text.back() != '\n') ++open_lines_;
+      return true;
+    }
+    if (open_lines_ == 0 || text != "\n") return false;
+    --open_lines_;
+    return true;
+  }
+
+ private:
+  std::mutex mutex_;
+  int open_lines_ = 0;
+};
+
 ssize_t WriteShown(void*, const char* data, size_t size) {
+  static auto* const png = new PngTalk;  // never destroyed: what is written at the exit passes it
+  if (png->Is({data, size})) return static_cast<ssize_t>(size);
   return WriteAll(STDERR_FILENO, ShownText({data, size})) == 0 ? static_cast<ssize_t>(size) : 0;
 }
 

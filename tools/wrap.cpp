@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
 #include <sstream>
 
 namespace crema {
@@ -32,8 +33,9 @@ std::string Wrap(const std::string& text, size_t indent, size_t width) {
   return out.str();
 }
 
-size_t TerminalWidth() {
+size_t OutputWidth() {
   constexpr size_t kUsual = 80, kLeast = 40;
+  if (isatty(STDOUT_FILENO) == 0) return std::numeric_limits<size_t>::max();
   winsize size{};
   const bool is_known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
   return is_known ? std::max<size_t>(kLeast, size.ws_col) : kUsual;

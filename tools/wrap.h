@@ -9,7 +9,8 @@ namespace crema {
 // line feed.
 std::string Wrap(const std::string& text, size_t indent, size_t width);
 
-// The columns of the terminal that standard output goes to; 80 if it goes elsewhere.
-size_t TerminalWidth();
+// The columns of the terminal that standard output goes to, 80 if they are not known. Without
+// limit if it goes elsewhere: what programs read is not to be cut.
+size_t OutputWidth();
 
 }  // namespace crema

@@ -18,8 +18,12 @@ stop() {
 train=$1
 val=$2
 out=${3:-$here/../..}
+[ -d "$train" ] || stop "TRAIN_FOLDER is '$train', which is no folder"
+[ -d "$val" ] || stop "VAL_FOLDER is '$val', which is no folder"
+[ -z "${VAL_LIST:-}" ] || [ -f "$VAL_LIST" ] || stop "VAL_LIST is '$VAL_LIST', which is no file"
+[ -z "${CREMA:-}" ] || command -v "$CREMA" >/dev/null || stop "CREMA is '$CREMA', which is no program"
 crema=${CREMA:-$here/../../build/release/bin/crema}
-[ -x "$crema" ] || crema=$(command -v crema) ||
+command -v "$crema" >/dev/null || crema=$(command -v crema) ||
   stop "no crema program found; build it or set CREMA to its path"
 
 # Prints "FOLDER/IMAGE CLASS" for all images of a folder of classes.
@@ -30,9 +34,10 @@ list_classes() {
     done
 }
 
-# Stops where the list $1 of folder $2 is empty, or the database $3 is there already.
+# Stops where the list $1 of folder $2 is empty, or the database $3 is there already. $4 says what
+# else may be done about the former.
 check() {
-  [ -s "$1" ] || stop "there are no images in $2; it must contain one folder per class"
+  [ -s "$1" ] || stop "there are no images in $2; it must contain one folder per class$4"
   [ ! -e "$3" ] || stop "$3 already exists; delete it to recreate it"
 }
 
@@ -43,15 +48,15 @@ make_database() {
 
 lists=$(mktemp -d)
 trap 'rm -rf "$lists"' EXIT
-mkdir -p "$out/examples/imagenet" "$out/data/ilsvrc12"
 list_classes "$train" > "$lists/train.txt"
 if [ -n "${VAL_LIST:-}" ]; then cp "$VAL_LIST" "$lists/val.txt"
 else list_classes "$val" > "$lists/val.txt"
 fi
 train_db=$out/examples/imagenet/ilsvrc12_train_lmdb
 val_db=$out/examples/imagenet/ilsvrc12_val_lmdb
-check "$lists/train.txt" "$train" "$train_db"
-check "$lists/val.txt" "$val" "$val_db"
+check "$lists/train.txt" "$train" "$train_db" ""
+check "$lists/val.txt" "$val" "$val_db" ", or VAL_LIST must name a list of its images"
+mkdir -p "$out/examples/imagenet" "$out/data/ilsvrc12"
 make_database "$lists/train.txt" "$train" "$train_db"
 make_database "$lists/val.txt" "$val" "$val_db"
 "$crema" mean "$train_db" "$out/data/ilsvrc12/imagenet_mean.binaryproto"

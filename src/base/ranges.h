@@ -11,4 +11,8 @@ namespace crema {
 void CheckRange(const std::string& name, int64_t value, int64_t least, int64_t most,
                 const std::string& advice = "");
 
+// The same for a number without a usable default: throws Error unless it is `given`, too.
+void CheckGiven(const std::string& name, bool given, int64_t value, int64_t least, int64_t most,
+                const std::string& advice = "");
+
 }  // namespace crema

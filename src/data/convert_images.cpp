@@ -102,6 +102,7 @@ class Collector {
 
   void Finish() {
     if (writer_.count() == 0) {
+      if (left_out_ == 1) Fail("the only image cannot be used: ", reasons_[0]);
       Fail("none of the ", left_out_, " images can be used; the first: ", reasons_[0]);
     }
     writer_.Finish();
@@ -148,7 +149,7 @@ class Collector {
   void ListWhatIsLeftOut() const {
     if (left_out_ == 0) return;
     LOG(WARNING) << "Skipped " << left_out_ << " of " << left_out_ + writer_.count()
-                 << " images because they cannot be used:";
+                 << " images because " << (left_out_ == 1 ? "it" : "they") << " cannot be used:";
     for (const std::string& reason : reasons_) LOG(WARNING) << "    " << reason;
     if (left_out_ > reasons_.size()) {
       LOG(WARNING) << "    and " << left_out_ - reasons_.size() << " more";
@@ -230,6 +231,23 @@ std::vector<Entry> ReadEntries(const std::string& list) {
   return entries;
 }
 
+// With a wrong root no image is there, which is no matter of bad images.
+void CheckRoot(const std::string& root, const std::string& list,
+               const std::vector<Entry>& entries) {
+  const auto is_missing = [](const std::string& path) {
+    std::error_code ignored;
+    return fs::status(path, ignored).type() == fs::file_type::not_found;
+  };
+  const bool all = std::all_of(entries.begin(), entries.end(),
+                               [&](const Entry& entry) { return is_missing(root + entry.path); });
+  if (!all) return;
+  const std::string& first = entries[0].path;
+  const bool is_whole = first[0] == '/' && !is_missing(first);
+  Fail(list, ": none of its images is there; the first was looked for as '", root + first,
+       "', which is ROOT and its path in the list; ",
+       is_whole ? "the paths are complete, so use / as ROOT" : "correct ROOT or the list");
+}
+
 bool IsImageName(const fs::path& path) {
   static const std::vector<std::string> types = {"jpg", "png", "bmp", "ppm",
                                                  "pgm", "pbm", "tif", "webp"};
@@ -257,6 +275,7 @@ uint64_t ConvertImageSet(const std::string& root, const std::string& list_file,
                          const StopRequest& stop) {
   CheckOptions(options);
   std::vector<Entry> entries = ReadEntries(list_file);
+  CheckRoot(WithSlash(root), list_file, entries);
   RecordWriter writer(backend, database);
   return WriteImages(WithSlash(root), std::move(entries), options, stop, &writer);
 }

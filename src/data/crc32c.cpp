@@ -31,6 +31,11 @@ Tables MakeTables() {
 }  // namespace
 
 uint32_t Crc32c(std::string_view bytes, uint32_t crc) {
+  bytes.remove_prefix(Crc32cByInstructions(bytes, &crc));
+  return Crc32cByTables(bytes, crc);
+}
+
+uint32_t Crc32cByTables(std::string_view bytes, uint32_t crc) {
   static const Tables& tables = *new Tables(MakeTables());
   const auto* in = reinterpret_cast<const unsigned char*>(bytes.data());
   size_t left = bytes.size();

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "crema/base/error.h"
@@ -22,59 +21,108 @@ std::string NameOf(const std::string& path) {
   return std::filesystem::path(path).filename().string();
 }
 
-// O_NONBLOCK: else opening a pipe waits until somebody writes to it.
-int OpenToRead(const std::string& path, const std::string& title) {
-  const int number = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (number >= 0) return number;
+[[noreturn]] void FailToOpen(const std::string& path, const std::string& title, int code) {
   const std::string name = NameOf(path);
-  if (errno == ENOENT) {
+  if (code == ENOENT) {
     FailDatabase(title, "opened", name + " is missing; copy it again or recreate it");
   }
-  FailDatabase(title, "opened", name + ": " + std::strerror(errno));
+  FailDatabase(title, "opened", name + ": " + ErrorText(code));
+}
+
+void CheckRegular(const struct stat& status, const std::string& path, const std::string& title) {
+  if (S_ISREG(status.st_mode)) return;
+  FailDatabase(title, "opened",
+               NameOf(path) + " is not a regular file; copy it again or recreate it");
 }
 
 }  // namespace
 
-DataFile::DataFile(const std::string& path, const std::string& title)
-    : DataFile(OpenToRead(path, title), path, title) {}
-
-DataFile::DataFile(int number, const std::string& path, const std::string& title)
-    : number_(number), name_(NameOf(path)), title_(title) {
-  try {
-    Inspect();
-  } catch (...) {
-    close(number_);
-    throw;
+DataFile::DataFile(const std::string& path, const std::string& title, OpenFiles* files)
+    : path_(path), name_(NameOf(path)), title_(title), files_(files) {
+  const OpenFiles::Handle opened = Open();
+  identity_ = Inspect(*opened);
+  if (files_ == nullptr) {
+    held_ = opened;
+  } else {
+    files_->Keep(this, opened);
   }
 }
 
-DataFile::~DataFile() { close(number_); }
+DataFile::DataFile(int number, const std::string& path, const std::string& title)
+    : path_(path),
+      name_(NameOf(path)),
+      title_(title),
+      files_(nullptr),
+      held_(std::make_shared<const Descriptor>(number)) {
+  identity_ = Inspect(*held_);
+}
 
-void DataFile::Inspect() {
+DataFile::~DataFile() {
+  if (files_ != nullptr) files_->Drop(this);
+}
+
+// O_NONBLOCK: else opening a pipe waits until somebody writes to it.
+OpenFiles::Handle DataFile::Open() const {
+  constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  int number = OpenRetrying(path_.c_str(), kFlags);
+  while (number < 0 && errno == EMFILE && files_ != nullptr && files_->CloseOne()) {
+    number = OpenRetrying(path_.c_str(), kFlags);
+  }
+  const bool was_open = identity_.inode != 0;
+  if (number < 0 && errno == ENOENT && was_open) FailReplaced();
+  if (number < 0) FailToOpen(path_, title_, errno);
+  return std::make_shared<const Descriptor>(number);
+}
+
+DataFile::Identity DataFile::Inspect(const Descriptor& file) const {
   struct stat status;
-  if (fstat(number_, &status) != 0) {
-    FailDatabase(title_, "opened", name_ + ": " + std::strerror(errno));
-  }
-  if (!S_ISREG(status.st_mode)) {
-    FailDatabase(title_, "opened", name_ + " is not a regular file; copy it again or recreate it");
-  }
-  size_ = static_cast<uint64_t>(status.st_size);
+  if (fstat(file.get(), &status) != 0) FailToOpen(path_, title_, errno);
+  CheckRegular(status, path_, title_);
+  return {status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size)};
+}
+
+// The descriptor, which stays open while `held` lives.
+int DataFile::NumberOf(OpenFiles::Handle* held) const {
+  if (files_ == nullptr) return held_->get();
+  *held = files_->Find(this);
+  if (*held != nullptr) return (*held)->get();
+  *held = Open();
+  const Identity found = Inspect(**held);
+  if (found.device != identity_.device || found.inode != identity_.inode) FailReplaced();
+  files_->Keep(this, *held);
+  return (*held)->get();
+}
+
+void DataFile::FailReplaced() const {
+  FailDatabase(title_, "read",
+               name_ +
+                   " has been removed or replaced since it was opened; do not change a "
+                   "database while it is in use");
+}
+
+uint64_t SizeOfDataFile(const std::string& path, const std::string& title) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) FailToOpen(path, title, errno);
+  CheckRegular(status, path, title);
+  return static_cast<uint64_t>(status.st_size);
 }
 
 size_t DataFile::ReadUpTo(uint64_t offset, size_t least, size_t most, char* to) const {
   CheckInside(offset, least);
+  OpenFiles::Handle held;
+  const int number = NumberOf(&held);
   size_t done = 0;
   while (done < least) {
-    const ssize_t count = pread(number_, to + done, most - done, static_cast<off_t>(offset + done));
+    const ssize_t count = pread(number, to + done, most - done, static_cast<off_t>(offset + done));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
       FailDatabase(title_, "read",
-                   Concat(name_, " cannot be read at byte ", offset + done, ": ",
-                          std::strerror(errno), "; check the disk, or copy it again"));
+                   Concat(name_, " cannot be read at byte ", offset + done, ": ", ErrorText(errno),
+                          "; check the disk, or copy it again"));
     }
     if (count == 0) {
       FailDatabase(title_, "read",
-                   Concat(name_, " has shrunk to ", offset + done, " of ", size_,
+                   Concat(name_, " has shrunk to ", offset + done, " of ", size(),
                           " bytes since it was opened; copy it again or recreate it, and do not "
                           "change a database while it is in use"));
     }
@@ -84,9 +132,9 @@ size_t DataFile::ReadUpTo(uint64_t offset, size_t least, size_t most, char* to) 
 }
 
 void DataFile::CheckInside(uint64_t offset, uint64_t count) const {
-  if (offset <= size_ && count <= size_ - offset) return;
+  if (offset <= size() && count <= size() - offset) return;
   Damaged(
-      Concat("it has only ", size_, " bytes, but refers to ", count, " bytes at byte ", offset));
+      Concat("it has only ", size(), " bytes, but refers to ", count, " bytes at byte ", offset));
 }
 
 void DataFile::Damaged(const std::string& what) const {

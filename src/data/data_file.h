@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "data/open_files.h"
 #include "data/scratch_bytes.h"
 
 namespace crema {
@@ -14,9 +15,11 @@ namespace crema {
 // it. All functions throw Error, which names the data set by `title`.
 class DataFile {
  public:
-  // The file must be a regular one, or a link to one: a pipe could wait for ever.
-  DataFile(const std::string& path, const std::string& title);
-  // Takes over the descriptor of a file that is called `path`.
+  // The file must be a regular one, or a link to one: a pipe could wait for ever. With `files`,
+  // which outlives it, it is closed when others need to be open, and opened again when it is read;
+  // that another file has its name by then is an Error.
+  DataFile(const std::string& path, const std::string& title, OpenFiles* files = nullptr);
+  // Takes over the descriptor of an open file; `path` is for errors.
   DataFile(int number, const std::string& path, const std::string& title);
   ~DataFile();
   DataFile(const DataFile&) = delete;
@@ -24,7 +27,7 @@ class DataFile {
 
   const std::string& name() const { return name_; }    // without its folder
   const std::string& title() const { return title_; }  // "LMDB 'data/mnist_train_lmdb'"
-  uint64_t size() const { return size_; }              // when it was opened
+  uint64_t size() const { return identity_.size; }     // when it was opened
 
   // Reads `count` bytes, which must be there.
   void Read(uint64_t offset, size_t count, char* to) const { ReadUpTo(offset, count, count, to); }
@@ -38,12 +41,25 @@ class DataFile {
   [[noreturn]] void Damaged(const std::string& what) const;
 
  private:
-  void Inspect();
+  // What tells a file from others that get its name.
+  struct Identity {
+    uint64_t device, inode, size;
+  };
 
-  const int number_;
-  const std::string name_, title_;
-  uint64_t size_ = 0;
+  OpenFiles::Handle Open() const;
+  Identity Inspect(const Descriptor& file) const;
+  int NumberOf(OpenFiles::Handle* held) const;
+  [[noreturn]] void FailReplaced() const;
+
+  const std::string path_, name_, title_;
+  OpenFiles* const files_;  // null: held_ stays open
+  OpenFiles::Handle held_;
+  Identity identity_ = {};
 };
+
+// The size of a file that is not open; it must be a regular one, or a link to one. Throws Error as
+// DataFile does.
+uint64_t SizeOfDataFile(const std::string& path, const std::string& title);
 
 // Reads a file by way of a buffer: ahead where reading goes forward, and just what is asked for
 // where it jumps. Used by one thread. The file outlives it.

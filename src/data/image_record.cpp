@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/numbers.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -103,8 +104,8 @@ std::string EncodeAs(const std::string& type, const cv::Mat& image) {
   DecodeReport report;
   const cv::Mat stored = DecodeImage(file, cv::IMREAD_UNCHANGED, &report);
   if (stored.type() != image.type() || stored.size() != image.size()) {
-    Fail("cannot be stored as '", type, "' with ", image.channels(),
-         " channels; use another --encode_type, such as jpg or png");
+    Fail("cannot be stored as '", type, "' with ", Counted(image.channels(), "channel"),
+         "; use another --encode_type, such as jpg or png");
   }
   return file;
 }

@@ -1,8 +1,13 @@
 // A record of a log is a batch of changes: the number of the first (8 bytes), how many there are
 // (4), and for each its kind, its key and, if it stores something, its value.
+//
+// In memory a change is packed: the size of the key and the key, the sequence and the kind in one
+// number and, if it stores something, the number of the log, the value's place there and its size.
+// All numbers have seven bits a byte.
 #include "data/leveldb_late.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "crema/base/error.h"
 #include "data/leveldb_log.h"
@@ -11,9 +16,7 @@
 namespace crema {
 namespace {
 
-LevelDbKey KeyOf(const LevelDbLateChanges::Change& change) {
-  return {change.key, change.sequence, change.kind};
-}
+constexpr size_t kPiece = 65536;  // of memory
 
 bool ReadChange(LevelDbParser* parser, LevelDbKey* key, std::string_view* value) {
   std::string_view kind;
@@ -23,13 +26,41 @@ bool ReadChange(LevelDbParser* parser, LevelDbKey* key, std::string_view* value)
   return key->kind == LevelDbKey::kStored ? parser->Text(value) : key->kind == LevelDbKey::kDeleted;
 }
 
+void Append(uint64_t number, std::string* bytes) {
+  for (; number >= 128; number >>= 7) *bytes += static_cast<char>((number & 127) | 128);
+  *bytes += static_cast<char>(number);
+}
+
+// Takes what Append wrote.
+uint64_t Take(const char** bytes) {
+  uint64_t number = 0;
+  for (int shift = 0;; shift += 7) {
+    const auto byte = static_cast<unsigned char>(*(*bytes)++);
+    number |= uint64_t{byte & 0x7Fu} << shift;
+    if ((byte & 0x80) == 0) return number;
+  }
+}
+
+LevelDbKey TakeKey(const char** bytes) {
+  LevelDbKey key;
+  const uint64_t size = Take(bytes);
+  key.user = {*bytes, size};
+  *bytes += size;
+  const uint64_t tail = Take(bytes);
+  key.sequence = tail >> 1;
+  key.kind = tail & 1;
+  return key;
+}
+
+LevelDbKey KeyOf(const char* packed) { return TakeKey(&packed); }
+
 }  // namespace
 
 LevelDbLateChanges::LevelDbLateChanges(const std::string& folder, const std::vector<uint64_t>& logs,
-                                       const std::string& title) {
+                                       const std::string& title, OpenFiles* files) {
   for (const uint64_t number : logs) {
     logs_.push_back(
-        std::make_unique<DataFile>(folder + "/" + LevelDbFileName(number, "log"), title));
+        std::make_unique<DataFile>(folder + "/" + LevelDbFileName(number, "log"), title, files));
     ReadLog(*logs_.back());
   }
   SortAndThin();
@@ -47,53 +78,86 @@ void LevelDbLateChanges::ReadLog(const DataFile& file) {
   while (log.Next(&record)) {
     LevelDbParser parser(record);
     uint64_t sequence = 0, count = 0, changes = 0;
-    bool good = parser.Fixed64(&sequence) && parser.Fixed32(&count);
+    bool good = parser.Fixed64(&sequence) && parser.Fixed32(&count) &&
+                sequence > last_sequence_.value_or(0) && sequence <= LevelDbKey::kMostSequence;
     for (; good && !parser.rest().empty(); ++changes) {
       LevelDbKey key;
       std::string_view value;
       good = ReadChange(&parser, &key, &value);
       if (!good) break;
+      key.sequence = sequence + changes;
       const uint64_t end = record.size() - parser.rest().size();
-      changes_.push_back({std::string(key.user), sequence + changes, key.kind, &file,
-                          value.empty() ? 0 : log.Place(end - value.size()), value.size()});
+      Add({key, &file, value.empty() ? 0 : log.Place(end - value.size()), value.size()});
     }
     if (!good || changes != count || sequence + changes > LevelDbKey::kMostSequence) {
       file.Damaged(Concat("the batch at byte ", log.Place(0), " is invalid"));
     }
+    last_sequence_ = sequence + changes - 1;
   }
+}
+
+// A change of the log that was opened last.
+void LevelDbLateChanges::Add(const Change& change) {
+  packed_.clear();
+  Append(change.key.user.size(), &packed_);
+  packed_ += change.key.user;
+  Append(change.key.sequence << 1 | change.key.kind, &packed_);
+  if (change.key.kind == LevelDbKey::kStored) {
+    Append(logs_.size() - 1, &packed_);
+    Append(change.place, &packed_);
+    Append(change.value_size, &packed_);
+  }
+  if (packed_.size() > free_bytes_) {
+    free_bytes_ = std::max(kPiece, packed_.size());
+    memory_.emplace_back(new char[free_bytes_]);
+    free_ = memory_.back().get();
+  }
+  std::memcpy(free_, packed_.data(), packed_.size());
+  changes_.push_back(free_);
+  free_ += packed_.size();
+  free_bytes_ -= packed_.size();
+}
+
+LevelDbLateChanges::Change LevelDbLateChanges::Unpacked(const char* packed) const {
+  Change change = {TakeKey(&packed), nullptr, 0, 0};
+  if (change.key.kind != LevelDbKey::kStored) return change;
+  change.log = logs_[Take(&packed)].get();
+  change.place = Take(&packed);
+  change.value_size = Take(&packed);
+  return change;
 }
 
 void LevelDbLateChanges::SortAndThin() {
   std::sort(changes_.begin(), changes_.end(),
-            [](const Change& a, const Change& b) { return Compare(KeyOf(a), KeyOf(b)) < 0; });
-  changes_.erase(std::unique(changes_.begin(), changes_.end(),
-                             [](const Change& a, const Change& b) { return a.key == b.key; }),
-                 changes_.end());
-  changes_.shrink_to_fit();
+            [](const char* a, const char* b) { return Compare(KeyOf(a), KeyOf(b)) < 0; });
+  changes_.erase(
+      std::unique(changes_.begin(), changes_.end(),
+                  [](const char* a, const char* b) { return KeyOf(a).user == KeyOf(b).user; }),
+      changes_.end());
+}
+
+size_t LevelDbLateChanges::CountBefore(const LevelDbKey& key) const {
+  const auto found = std::lower_bound(changes_.begin(), changes_.end(), key,
+                                      [](const char* change, const LevelDbKey& wanted) {
+                                        return Compare(KeyOf(change), wanted) < 0;
+                                      });
+  return static_cast<size_t>(found - changes_.begin());
 }
 
 bool LevelDbLatePart::GoTo(size_t at) {
-  at_ = std::min(at, changes_.size());
-  if (at_ == changes_.size()) return false;
-  key_ = KeyOf(changes_[at_]);
+  at_ = std::min(at, late_.size());
+  if (at_ == late_.size()) return false;
+  change_ = late_[at_];
   return true;
 }
 
-bool LevelDbLatePart::Seek(const LevelDbKey& key) {
-  const auto found = std::lower_bound(changes_.begin(), changes_.end(), key,
-                                      [](const auto& change, const LevelDbKey& wanted) {
-                                        return Compare(KeyOf(change), wanted) < 0;
-                                      });
-  return GoTo(static_cast<size_t>(found - changes_.begin()));
-}
-
 std::string_view LevelDbLatePart::value() {
-  const LevelDbLateChanges::Change& change = changes_[at_];
-  if (log_ != change.log) {
-    window_.emplace(change.log);
-    log_ = change.log;
+  if (change_.value_size == 0) return {};
+  if (log_ != change_.log) {
+    window_.emplace(change_.log);
+    log_ = change_.log;
   }
-  return ReadLevelDbLog(&*window_, change.place, change.value_size, &joined_);
+  return ReadLevelDbLog(&*window_, change_.place, change_.value_size, &joined_);
 }
 
 }  // namespace crema

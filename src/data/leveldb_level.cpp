@@ -1,7 +1,5 @@
 #include "data/leveldb_level.h"
 
-#include <algorithm>
-
 namespace crema {
 
 bool LevelDbLevel::Open(size_t number) {
@@ -41,12 +39,7 @@ bool LevelDbLevel::First() { return Open(0) && FirstOfBlock(index_.First()); }
 bool LevelDbLevel::Next() { return entry_.Next() || FirstOfBlock(index_.Next()); }
 
 bool LevelDbLevel::Seek(const LevelDbKey& key) {
-  const LevelDbTableFile* const file = std::lower_bound(
-      files_, files_ + count_, key, [](const auto& table, const LevelDbKey& wanted) {
-        LevelDbKey largest;
-        largest.Parse(table.largest);
-        return Compare(largest, wanted) < 0;
-      });
+  const LevelDbTableFile* const file = FirstTableReaching(files_, count_, key);
   if (!Open(static_cast<size_t>(file - files_))) return false;
   if (!index_.Seek(key)) return FirstOfBlock(false);
   LoadBlock();

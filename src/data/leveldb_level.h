@@ -33,7 +33,7 @@ class LevelDbLevel : public LevelDbPart {
   LevelDbTables* const tables_;
   const LevelDbTableFile* const files_;
   const size_t count_;
-  size_t number_ = 0;                          // of the table that is open
+  size_t number_ = 0;                          // of the table below
   std::shared_ptr<const LevelDbTable> table_;  // null: none
   std::optional<FileWindow> window_;
   ScratchBytes unpacked_;

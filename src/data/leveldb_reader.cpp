@@ -3,9 +3,6 @@
 // The leveldb library repairs what it opens: it turns the log into tables, drops what it cannot
 // read, and removes what it does not need. A data set that is only read must stay as it is, so the
 // files are read here, and each block, size and order is checked.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -15,8 +12,11 @@
 #include "data/backends.h"
 #include "data/leveldb_late.h"
 #include "data/leveldb_level.h"
+#include "data/leveldb_lock.h"
+#include "data/leveldb_lookup.h"
 #include "data/leveldb_table.h"
 #include "data/leveldb_version.h"
+#include "data/open_files.h"
 
 namespace crema {
 namespace {
@@ -25,21 +25,39 @@ namespace {
 struct Database {
   Database(const std::string& folder, const std::string& database_title)
       : title(database_title),
+        lock(folder, title),
         version(ReadLevelDbVersion(folder, title)),
-        late(folder, version.logs, title),
-        tables(folder, title) {}
+        late(folder, version.logs, title, &files),
+        tables(folder, title, &files) {
+    CheckLastChange();
+  }
 
   const std::string title;
+  const LevelDbReadLock lock;
+  OpenFiles files;
   const LevelDbVersion version;
   const LevelDbLateChanges late;
   LevelDbTables tables;
+
+ private:
+  // Changes are written to the log before the manifest counts them.
+  void CheckLastChange() const {
+    if (late.last_sequence().value_or(version.last_sequence) >= version.last_sequence) return;
+    FailDatabase(
+        title, "opened",
+        Concat(LevelDbFileName(version.logs.back(), "log"), " ends with change ",
+               *late.last_sequence(), ", but the manifest tells of ", version.last_sequence,
+               ": it was not written or not copied to its end; copy it again or recreate "
+               "it"));
+  }
 };
 
 // The parts of a database, merged. Of each key only the latest change counts.
 class LevelDbCursor : public RecordCursor {
  public:
   // The database outlives the cursor.
-  explicit LevelDbCursor(Database* database) : title_(database->title) {
+  explicit LevelDbCursor(Database* database)
+      : title_(database->title), lookup_(&database->version, &database->late, &database->tables) {
     const auto add = [&](const LevelDbTableFile* files, size_t count) {
       parts_.push_back(std::make_unique<LevelDbLevel>(&database->tables, files, count));
     };
@@ -54,17 +72,24 @@ class LevelDbCursor : public RecordCursor {
   bool First() override {
     return Start([](LevelDbPart* part) { return part->First(); });
   }
+  // The first step after Find looks up the places in all parts.
   bool Next() override {
+    if (is_found_) {
+      const LevelDbKey wanted = {found_key_, LevelDbKey::kMostSequence, LevelDbKey::kStored};
+      Start([&](LevelDbPart* part) { return part->Seek(wanted); });
+    }
     if (waiting_.empty()) return false;
     Advance();
     return Settle();
   }
   bool Find(std::string_view key) override {
-    const LevelDbKey wanted = {key, LevelDbKey::kMostSequence, LevelDbKey::kStored};
-    return Start([&](LevelDbPart* part) { return part->Seek(wanted); }) && this->key() == key;
+    waiting_.clear();
+    found_key_ = key;
+    is_found_ = lookup_.Find(key);
+    return is_found_;
   }
-  std::string_view key() const override { return top()->key().user; }
-  std::string_view value() const override { return top()->value(); }
+  std::string_view key() const override { return is_found_ ? found_key_ : top()->key().user; }
+  std::string_view value() const override { return is_found_ ? lookup_.value() : top()->value(); }
 
  private:
   LevelDbPart* top() const { return waiting_.front(); }
@@ -76,7 +101,7 @@ class LevelDbCursor : public RecordCursor {
   template <class Move>
   bool Start(const Move& move) {
     waiting_.clear();
-    has_last_ = false;
+    has_last_ = is_found_ = false;
     for (const auto& part : parts_) {
       if (move(part.get())) waiting_.push_back(part.get());
     }
@@ -122,47 +147,24 @@ class LevelDbCursor : public RecordCursor {
   std::string last_user_;
   LevelDbKey last_;  // the last change that was passed over; shows last_user_
   bool has_last_ = false;
+  mutable LevelDbLookup lookup_;
+  std::string found_key_;
+  bool is_found_ = false;  // the record is the one that was found, rather than the top
 };
-
-// Whether a process has opened the folder with the leveldb library. Only asks: takes no lock.
-bool IsHeld(const std::string& folder) {
-  const int file =
-      open((folder + "/LOCK").c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
-  if (file < 0) return false;
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  const bool held = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-  // If this process holds it, closing any descriptor of the file would give the lock up.
-  if (!held || lock.l_pid != getpid()) close(file);
-  return held;
-}
 
 class LevelDbSource : public RecordSource {
  public:
-  explicit LevelDbSource(const std::string& path) : RecordSource(Backend::kLevelDb, path) {
-    if (IsHeld(path)) {
-      FailDatabase(title(), "opened",
-                   "another process is using it, and may be changing it: stop that process, copy "
-                   "the folder, or convert to LMDB");
-    }
-    database_ = std::make_unique<Database>(path, title());
-  }
+  explicit LevelDbSource(const std::string& path)
+      : RecordSource(Backend::kLevelDb, path), database_(path, title()) {}
 
   std::unique_ptr<RecordCursor> NewCursor() override {
-    return std::make_unique<LevelDbCursor>(database_.get());
+    return std::make_unique<LevelDbCursor>(&database_);
   }
 
-  uint64_t bytes() const override {
-    uint64_t bytes = database_->late.bytes();
-    for (const auto& level : database_->version.levels) {
-      for (const LevelDbTableFile& file : level) bytes += file.size;
-    }
-    return bytes;
-  }
+  uint64_t bytes() const override { return database_.late.bytes() + database_.version.bytes(); }
 
  private:
-  std::unique_ptr<Database> database_;
+  Database database_;
 };
 
 }  // namespace

@@ -3,9 +3,6 @@
 // checksum of both.
 #include "data/leveldb_table.h"
 
-#include <filesystem>
-#include <utility>
-
 #include "crema/base/error.h"
 #include "data/leveldb_format.h"
 #include "data/record_source.h"
@@ -16,24 +13,14 @@ namespace {
 
 constexpr uint64_t kFooter = 48, kTrailer = 5, kMagic = 0xDB4775248B80FB57;
 constexpr char kPlain = 0, kSnappy = 1;
-// Files that stay open: a process may have 1024 on most systems.
-constexpr size_t kMostOpen = 256;
-
-// Before LevelDB 1.14, tables were called .sst.
-std::string FindTable(const std::string& folder, uint64_t number) {
-  const std::string path = folder + "/" + LevelDbFileName(number, "ldb");
-  const std::string old = folder + "/" + LevelDbFileName(number, "sst");
-  std::error_code ignored;
-  const bool is_old =
-      !std::filesystem::exists(path, ignored) && std::filesystem::exists(old, ignored);
-  return is_old ? old : path;
-}
+// Of indexes that stay in memory.
+constexpr size_t kMostIndexBytes = size_t{64} << 20;
 
 }  // namespace
 
 LevelDbTable::LevelDbTable(const std::string& folder, const LevelDbTableFile& file,
-                           const std::string& title)
-    : file_(FindTable(folder, file.number), title) {
+                           const std::string& title, OpenFiles* files)
+    : file_(LevelDbTablePath(folder, file.number), title, files) {
   if (file_.size() != file.size) {
     file_.Damaged(Concat("it has ", file_.size(), " bytes, expected ", file.size));
   }
@@ -53,45 +40,68 @@ LevelDbTable::LevelDbTable(const std::string& folder, const LevelDbTableFile& fi
 }
 
 std::string_view LevelDbTable::ReadBlock(std::string_view place, FileWindow* window,
-                                         ScratchBytes* buffer) const {
+                                         ScratchBytes* unpacked) const {
+  const Extent at = ExtentOf(place);
+  return Unpack(at, window->Get(at.offset, at.size + kTrailer), unpacked);
+}
+
+std::string_view LevelDbTable::ReadBlock(std::string_view place, ScratchBytes* stored,
+                                         ScratchBytes* unpacked) const {
+  const Extent at = ExtentOf(place);
+  file_.CheckInside(at.offset, at.size + kTrailer);
+  char* const bytes = stored->Reserve(at.size + kTrailer);
+  file_.Read(at.offset, at.size + kTrailer, bytes);
+  return Unpack(at, bytes, unpacked);
+}
+
+LevelDbTable::Extent LevelDbTable::ExtentOf(std::string_view place) const {
   LevelDbParser parser(place);
-  uint64_t offset, size, checksum = 0;
-  if (!parser.Varint(&offset) || !parser.Varint(&size) || size > file_.size()) {
+  Extent at;
+  if (!parser.Varint(&at.offset) || !parser.Varint(&at.size) || at.size > file_.size()) {
     file_.Damaged("the place of a block is invalid");
   }
-  const std::string_view whole(window->Get(offset, size + kTrailer), size + kTrailer);
-  const std::string_view checked = whole.substr(0, size + 1);
-  LevelDbParser(whole.substr(size + 1)).Fixed32(&checksum);
+  return at;
+}
+
+// `stored` is the block and what stands behind it.
+std::string_view LevelDbTable::Unpack(const Extent& at, const char* stored,
+                                      ScratchBytes* unpacked) const {
+  const std::string_view block(stored, at.size), checked(stored, at.size + 1);
+  const char compression = stored[at.size];
+  uint64_t checksum = 0;
+  LevelDbParser({stored + at.size + 1, kTrailer - 1}).Fixed32(&checksum);
   const auto damaged = [&](const char* what) {
-    file_.Damaged(Concat("the block at byte ", offset, " ", what));
+    file_.Damaged(Concat("the block at byte ", at.offset, " ", what));
   };
   if (!LevelDbChecksumFits(checksum, checked)) damaged("is invalid");
-  const std::string_view stored = whole.substr(0, size);
-  std::string_view unpacked = stored;
-  if (whole[size] == kSnappy) {
-    if (!Unsnap(stored, buffer, &unpacked)) damaged("cannot be decompressed");
-  } else if (whole[size] != kPlain) {
+  if (compression == kPlain) return block;
+  if (compression != kSnappy) {
     FailDatabase(file_.title(), "read",
-                 Concat(file_.name(), " is compressed by method ", static_cast<int>(whole[size]),
+                 Concat(file_.name(), " is compressed by method ", static_cast<int>(compression),
                         "; only Snappy (1) is supported, so convert it"));
   }
-  return unpacked;
+  std::string_view result;
+  if (!Unsnap(block, unpacked, &result)) damaged("cannot be decompressed");
+  return result;
 }
 
 std::shared_ptr<const LevelDbTable> LevelDbTables::Get(const LevelDbTableFile& file) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto found = open_.find(file.number);
-  if (found != open_.end()) {
+  const auto found = loaded_.find(file.number);
+  if (found != loaded_.end()) {
     uses_.splice(uses_.begin(), uses_, found->second.use);
     return found->second.table;
   }
-  auto table = std::make_shared<const LevelDbTable>(folder_, file, title_);
-  if (open_.size() >= kMostOpen) {
-    open_.erase(uses_.back());
+  auto table = std::make_shared<const LevelDbTable>(folder_, file, title_, files_);
+  while (!uses_.empty() && bytes_ + table->index().size() > kMostIndexBytes) {
+    const auto oldest = loaded_.find(uses_.back());
+    bytes_ -= oldest->second.table->index().size();
+    loaded_.erase(oldest);
     uses_.pop_back();
   }
+  bytes_ += table->index().size();
   uses_.push_front(file.number);
-  open_[file.number] = {table, uses_.begin()};
+  loaded_[file.number] = {table, uses_.begin()};
   return table;
 }
 

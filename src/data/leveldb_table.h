@@ -18,29 +18,41 @@ namespace crema {
 // An open table. Any thread may call it; all functions throw Error where it is damaged.
 class LevelDbTable {
  public:
-  LevelDbTable(const std::string& folder, const LevelDbTableFile& file, const std::string& title);
+  // `files` outlives it.
+  LevelDbTable(const std::string& folder, const LevelDbTableFile& file, const std::string& title,
+               OpenFiles* files);
 
   const DataFile& file() const { return file_; }
   // The block that holds, for each other block, the last key and the place.
   std::string_view index() const { return index_; }
 
   // Reads and checks the block at `place`, which is a value of the index. The result is in `window`
-  // or `buffer`.
+  // or `unpacked`.
   std::string_view ReadBlock(std::string_view place, FileWindow* window,
-                             ScratchBytes* buffer) const;
+                             ScratchBytes* unpacked) const;
+  // The same, without reading ahead; the result is in `stored` or `unpacked`.
+  std::string_view ReadBlock(std::string_view place, ScratchBytes* stored,
+                             ScratchBytes* unpacked) const;
 
  private:
+  struct Extent {
+    uint64_t offset, size;  // without what stands behind the block
+  };
+
+  Extent ExtentOf(std::string_view place) const;
+  std::string_view Unpack(const Extent& at, const char* stored, ScratchBytes* unpacked) const;
+
   DataFile file_;
   std::string index_;
 };
 
-// The tables of a database, of which some are open. Any thread may call it.
+// The tables of a database, of which some have their indexes in memory. Any thread may call it.
 class LevelDbTables {
  public:
-  LevelDbTables(const std::string& folder, const std::string& title)
-      : folder_(folder), title_(title) {}
+  // `files` outlives it.
+  LevelDbTables(const std::string& folder, const std::string& title, OpenFiles* files)
+      : folder_(folder), title_(title), files_(files) {}
 
-  // The table, which stays open at least as long as it is held.
   std::shared_ptr<const LevelDbTable> Get(const LevelDbTableFile& file);
 
  private:
@@ -50,9 +62,11 @@ class LevelDbTables {
   };
 
   const std::string folder_, title_;
+  OpenFiles* const files_;
   std::mutex mutex_;
-  std::map<uint64_t, Entry> open_;  // by number
-  std::list<uint64_t> uses_;        // numbers, the latest use first
+  std::map<uint64_t, Entry> loaded_;  // by number
+  std::list<uint64_t> uses_;          // numbers, the latest use first
+  size_t bytes_ = 0;                  // of their indexes
 };
 
 }  // namespace crema

@@ -1,6 +1,9 @@
 #include "data/lmdb_meta.h"
 
+#include <glog/logging.h>
+
 #include <cstring>
+#include <optional>
 
 #include "crema/base/error.h"
 #include "data/record_source.h"
@@ -45,6 +48,24 @@ LmdbMeta ReadMeta(const DataFile& file, uint64_t offset) {
   return LmdbMeta::Parse(bytes);
 }
 
+// Whether page `number` is a meta page as LMDB writes it: transaction n goes to page n modulo 2. A
+// write that was cut short leaves the old number, which stands last.
+bool IsMetaPage(const LmdbMeta& meta, uint64_t number) {
+  constexpr uint16_t kMetaPage = 0x08;
+  return (meta.page_flags & kMetaPage) != 0 && meta.magic == LmdbMeta::kMagic &&
+         IsPageSize(meta.page_size) && (meta.transaction == 0 || meta.transaction % 2 == number);
+}
+
+// The second meta page where the first does not tell how large a page is.
+std::optional<LmdbMeta> SearchSecond(const DataFile& file) {
+  for (uint32_t size = 256; IsPageSize(size); size *= 2) {
+    if (file.size() < size + LmdbMeta::kBytes) break;
+    const LmdbMeta meta = ReadMeta(file, size);
+    if (IsMetaPage(meta, 1) && meta.page_size == size) return meta;
+  }
+  return std::nullopt;
+}
+
 void CheckVersion(const DataFile& file, const LmdbMeta& meta) {
   if (meta.version == LmdbMeta::kVersion) return;
   FailDatabase(file.title(), "opened",
@@ -52,10 +73,44 @@ void CheckVersion(const DataFile& file, const LmdbMeta& meta) {
                       LmdbMeta::kVersion, "; recreate it with LMDB 0.9"));
 }
 
+LmdbMeta Chosen(LmdbMeta latest, const LmdbMeta& other) {
+  latest.other_transaction = other.transaction;
+  return latest;
+}
+
+void WarnOfDamaged(const DataFile& file, const char* which) {
+  LOG(WARNING) << file.title() << ": the " << which << " page of " << file.name()
+               << " is damaged, so the other one counts; records that were written last may be "
+                  "lost";
+}
+
+LmdbMeta ChooseMeta(const DataFile& file) {
+  const LmdbMeta first = ReadMeta(file, 0);
+  if (!IsMetaPage(first, 0)) {
+    const std::optional<LmdbMeta> second = SearchSecond(file);
+    if (!second.has_value()) {
+      FailDatabase(
+          file.title(), "opened",
+          file.name() + " is not an LMDB file from a 64-bit machine; copy it again or recreate it");
+    }
+    WarnOfDamaged(file, "first");
+    return Chosen(*second, first);
+  }
+  CheckVersion(file, first);
+  const LmdbMeta second = ReadMeta(file, first.page_size);
+  if (!IsMetaPage(second, 1)) {
+    WarnOfDamaged(file, "second");
+    return Chosen(first, second);
+  }
+  CheckVersion(file, second);
+  return second.transaction > first.transaction ? Chosen(second, first) : Chosen(first, second);
+}
+
 }  // namespace
 
 LmdbMeta LmdbMeta::Parse(const char* bytes) {
   LmdbMeta meta;
+  meta.page_flags = Load<uint16_t>(bytes + 10);
   meta.magic = Load<uint32_t>(bytes + 16);
   meta.version = Load<uint32_t>(bytes + 20);
   meta.page_size = Load<uint32_t>(bytes + 40);
@@ -66,25 +121,13 @@ LmdbMeta LmdbMeta::Parse(const char* bytes) {
   meta.last_page = Load<uint64_t>(bytes + 136);
   meta.used_pages = UsedPages(bytes);
   meta.transaction = Load<uint64_t>(bytes + kTransactionAt);
+  meta.other_transaction = 0;
   return meta;
 }
 
 LmdbMeta LatestLmdbMeta(const DataFile& file) {
-  const LmdbMeta first = ReadMeta(file, 0);
-  if (first.magic != LmdbMeta::kMagic || !IsPageSize(first.page_size)) {
-    FailDatabase(
-        file.title(), "opened",
-        file.name() + " is not an LMDB file from a 64-bit machine; copy it again or recreate it");
-  }
-  CheckVersion(file, first);
-  const LmdbMeta second = ReadMeta(file, first.page_size);
-  if (second.magic != LmdbMeta::kMagic || second.page_size != first.page_size) {
-    FailDatabase(
-        file.title(), "opened",
-        file.name() + " is damaged: its second page is invalid; copy it again or recreate it");
-  }
-  CheckVersion(file, second);
-  const LmdbMeta& latest = second.transaction > first.transaction ? second : first;
+  const LmdbMeta latest = ChooseMeta(file);
+  CheckVersion(file, latest);
   constexpr uint64_t kMetaPages = 2;
   const uint64_t pages = LmdbPagesOf(file, latest);
   if (pages < kMetaPages || pages - kMetaPages < latest.used_pages) {
@@ -102,11 +145,11 @@ void FailTruncatedLmdb(const DataFile& file, const LmdbMeta& meta, uint64_t page
                              " bytes, expected ", pages));
 }
 
-// Transaction n writes the page n modulo 2, so the next one goes to the page that did not count.
+// The next transaction goes to the page that did not count.
 void CheckStillLatest(const DataFile& file, const LmdbMeta& meta) {
   char bytes[sizeof(uint64_t)];
   file.Read((meta.transaction + 1) % 2 * meta.page_size + kTransactionAt, sizeof bytes, bytes);
-  if (Load<uint64_t>(bytes) <= meta.transaction) return;
+  if (Load<uint64_t>(bytes) == meta.other_transaction) return;
   FailDatabase(file.title(), "read",
                "another process has changed it; do not change a database while it is in use");
 }

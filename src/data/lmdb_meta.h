@@ -10,14 +10,16 @@ namespace crema {
 
 // What is needed of a meta page, as LMDB 0.9 lays it out on 64-bit machines.
 struct LmdbMeta {
+  uint16_t page_flags;
   uint32_t magic, version;
   uint32_t page_size;
   uint16_t flags, depth;  // of the tree with the records
   uint64_t entries;
   uint64_t root;  // a page number
   uint64_t last_page;
-  uint64_t used_pages;  // of both trees, the other being that of free pages
-  uint64_t transaction;  // the meta page with the higher number counts
+  uint64_t used_pages;         // of both trees, the other being that of free pages
+  uint64_t transaction;        // the meta page with the higher number counts
+  uint64_t other_transaction;  // what the other page had at its place when this one was chosen
 
   static constexpr size_t kBytes = 152;
   static constexpr uint32_t kMagic = 0xBEEFC0DE, kVersion = 1;
@@ -25,9 +27,10 @@ struct LmdbMeta {
   static LmdbMeta Parse(const char* bytes);
 };
 
-// The meta page that counts now. Throws Error if the file is not an LMDB, or holds fewer pages than
-// its trees have. It may hold fewer than `last_page` says: LMDB does not write pages that a
-// transaction took and gave up again.
+// The meta page that counts now. If one of the two is damaged it is the other, with a warning,
+// since the last transaction may be missing; no page of the one before has been written over.
+// Throws Error if the file is not an LMDB, or holds fewer pages than its trees have. It may hold
+// fewer than `last_page` says: LMDB does not write pages that a transaction took and gave up again.
 LmdbMeta LatestLmdbMeta(const DataFile& file);
 
 // How many pages the file really has.

@@ -6,6 +6,7 @@
 // pages.
 #include "data/lmdb_tree.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "crema/base/error.h"
@@ -52,8 +53,9 @@ int ChildFor(const char* page, std::string_view key) {
   return low;
 }
 
-// Of branches that a cursor keeps.
-constexpr size_t kMostBranchBytes = size_t{8} << 20;
+// Of pages that a cursor keeps, and of how many records a leaf is worth it.
+constexpr size_t kMostPageBytes = size_t{32} << 20;
+constexpr int kManyRecords = 16;
 constexpr uint64_t kLargeValue = 32768;
 
 // A record takes at least a pointer, a header and a key of one byte, which is padded.
@@ -74,7 +76,7 @@ LmdbTreeCursor::LmdbTreeCursor(const LmdbTree* tree) : tree_(tree), window_(tree
     Damaged(Concat("it claims to have ", meta.entries, " records, but its ", pages,
                    " pages have room for ", room));
   }
-  levels_.resize(static_cast<size_t>(depth()), {kNoPage, nullptr, 0});
+  levels_.resize(static_cast<size_t>(depth()));
 }
 
 // A page that another process has written over may look damaged.
@@ -125,31 +127,53 @@ void LmdbTreeCursor::CheckNode(uint64_t number, const char* page, int index, boo
 
 // What was read is right as long as nobody has changed the file until after it was read.
 void LmdbTreeCursor::CheckReads() const {
-  if (checked_reads_ == window_.reads()) return;
+  if (jumps_ || checked_reads_ == window_.reads()) return;
   CheckStillLatest(*tree_->file, tree_->meta);
   checked_reads_ = window_.reads();
 }
 
-std::shared_ptr<const LmdbTreeCursor::PageCopy> LmdbTreeCursor::CopyPage(uint64_t number,
-                                                                         bool leaf) {
-  if (!leaf) {
-    const auto found = branches_.find(number);
-    if (found != branches_.end()) return found->second;
-  }
+void LmdbTreeCursor::Verify() {
+  if (is_unverified_) CheckStillLatest(*tree_->file, tree_->meta);
+  is_unverified_ = false;
+}
+
+// Bytes of the file, in `buffer` or in the window.
+const char* LmdbTreeCursor::ReadInto(ScratchBytes* buffer, uint64_t offset, size_t count) const {
+  if (!jumps_) return window_.Get(offset, count);
+  tree_->file->CheckInside(offset, count);
+  char* const bytes = buffer->Reserve(count);
+  is_unverified_ = true;
+  tree_->file->Read(offset, count, bytes);
+  return bytes;
+}
+
+void LmdbTreeCursor::LoadPage(uint64_t number, bool leaf, Level* level) {
+  const uint64_t id = 2 * number + (leaf ? 1 : 0);
   const size_t size = tree_->meta.page_size;
-  const char* page = window_.Get(Offset(number), size);
-  CheckPage(number, page, leaf);
-  auto copy = std::make_shared<const PageCopy>(page, page + size);
-  if (leaf) return copy;
-  if (branches_.size() >= kMostBranchBytes / size) branches_.clear();
-  branches_.emplace(number, copy);
-  return copy;
+  const auto found = pages_.find(id);
+  level->copy = found == pages_.end() ? nullptr : found->second;
+  if (level->copy == nullptr) {
+    ScratchBytes branch_page;
+    ScratchBytes* const buffer = leaf ? &leaf_page_ : &branch_page;
+    const char* page = ReadInto(buffer, Offset(number), size);
+    CheckPage(number, page, leaf);
+    if (leaf && !(jumps_ && NodeCount(page) >= kManyRecords)) {
+      if (!jumps_) page = std::copy(page, page + size, leaf_page_.Reserve(size)) - size;
+      level->page = page;
+      return;
+    }
+    level->copy = std::make_shared<const PageCopy>(page, page + size);
+    if (pages_.size() >= kMostPageBytes / size) pages_.clear();
+    pages_.emplace(id, level->copy);
+  }
+  level->page = level->copy->data();
 }
 
 void LmdbTreeCursor::Enter(uint64_t number) {
   Level& level = levels_[static_cast<size_t>(used_)];
   if (level.number != number) {
-    level.copy = CopyPage(number, used_ + 1 == depth());
+    level.number = kNoPage;  // if this fails, the page is gone
+    LoadPage(number, used_ + 1 == depth(), &level);
     level.number = number;
   }
   level.index = 0;
@@ -158,7 +182,7 @@ void LmdbTreeCursor::Enter(uint64_t number) {
 
 // From the last level in use to the first record below it.
 void LmdbTreeCursor::DescendLeft() {
-  while (used_ < depth()) Enter(Child(Node(leaf().page(), leaf().index)));
+  while (used_ < depth()) Enter(Child(Node(leaf().page, leaf().index)));
 }
 
 bool LmdbTreeCursor::IsEmpty() const { return tree_->meta.root == kNoPage || depth() == 0; }
@@ -166,7 +190,7 @@ bool LmdbTreeCursor::IsEmpty() const { return tree_->meta.root == kNoPage || dep
 // The cursor has come to a record.
 bool LmdbTreeCursor::Arrive() {
   CheckReads();
-  if (counting_) CountRecord();
+  if (!jumps_) CountRecord();
   return true;
 }
 
@@ -181,9 +205,10 @@ void LmdbTreeCursor::CountRecord() {
 }
 
 bool LmdbTreeCursor::First() {
+  Verify();
   used_ = 0;
   given_ = 0;
-  counting_ = true;
+  jumps_ = false;
   if (IsEmpty()) return false;
   Enter(tree_->meta.root);
   DescendLeft();
@@ -191,9 +216,9 @@ bool LmdbTreeCursor::First() {
 }
 
 bool LmdbTreeCursor::Next() {
-  while (used_ > 0 && leaf().index + 1 == NodeCount(leaf().page())) --used_;
+  while (used_ > 0 && leaf().index + 1 == NodeCount(leaf().page)) --used_;
   if (used_ == 0) {
-    if (counting_ && given_ != tree_->meta.entries) {
+    if (!jumps_ && given_ != tree_->meta.entries) {
       Damaged(Concat("only ", given_, " of its ", tree_->meta.entries, " records are there"));
     }
     return false;
@@ -205,19 +230,19 @@ bool LmdbTreeCursor::Next() {
 
 bool LmdbTreeCursor::Find(std::string_view key) {
   used_ = 0;
-  counting_ = false;
+  jumps_ = true;
   if (IsEmpty()) return false;
   for (uint64_t number = tree_->meta.root;;) {
     Enter(number);
     Level& level = levels_[static_cast<size_t>(used_ - 1)];
-    level.index = ChildFor(level.page(), key);
+    level.index = ChildFor(level.page, key);
     if (used_ == depth()) break;
-    number = Child(Node(level.page(), level.index));
+    number = Child(Node(level.page, level.index));
   }
   return Arrive() && this->key() == key;
 }
 
-std::string_view LmdbTreeCursor::key() const { return Key(Node(leaf().page(), leaf().index)); }
+std::string_view LmdbTreeCursor::key() const { return Key(Node(leaf().page, leaf().index)); }
 
 // Where in the file a value of `size` bytes with pages of its own begins, with its page's header.
 uint64_t LmdbTreeCursor::BigValueAt(uint64_t first, uint64_t size) const {
@@ -238,18 +263,18 @@ void LmdbTreeCursor::CheckBigValue(uint64_t first, const char* header) const {
 }
 
 std::string_view LmdbTreeCursor::value() const {
-  const char* node = Node(leaf().page(), leaf().index);
+  const char* node = Node(leaf().page, leaf().index);
   const uint64_t size = ValueSize(node);
   if ((NodeFlags(node) & kBigValue) == 0) return {ValueAt(node), size};
   const uint64_t first = Load<uint64_t>(ValueAt(node));
-  const char* page = window_.Get(BigValueAt(first, size), kPageHeader + size);
+  const char* page = ReadInto(&big_value_, BigValueAt(first, size), kPageHeader + size);
   CheckBigValue(first, page);
   return {page + kPageHeader, size};
 }
 
 // A large value goes straight to where it is wanted.
 void LmdbTreeCursor::CopyValue(std::string* to) const {
-  const char* node = Node(leaf().page(), leaf().index);
+  const char* node = Node(leaf().page, leaf().index);
   const uint64_t size = ValueSize(node);
   if ((NodeFlags(node) & kBigValue) == 0 || size < kLargeValue) {
     to->assign(value());
@@ -260,7 +285,8 @@ void LmdbTreeCursor::CopyValue(std::string* to) const {
   tree_->file->Read(offset, sizeof header, header);
   to->resize(size);
   tree_->file->Read(offset + kPageHeader, size, to->data());
-  CheckStillLatest(*tree_->file, tree_->meta);
+  is_unverified_ = true;
+  if (!jumps_) CheckStillLatest(*tree_->file, tree_->meta);
   CheckBigValue(first, header);
 }
 

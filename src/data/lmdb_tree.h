@@ -16,6 +16,7 @@
 #include "data/data_file.h"
 #include "data/lmdb_meta.h"
 #include "data/record_source.h"
+#include "data/scratch_bytes.h"
 
 namespace crema {
 
@@ -36,15 +37,16 @@ class LmdbTreeCursor : public RecordCursor {
   std::string_view key() const override;
   std::string_view value() const override;
   void CopyValue(std::string* to) const override;
+  void Verify() override;
 
  private:
   using PageCopy = std::vector<char>;
   // A page that has been checked, and which of its nodes the cursor is at.
   struct Level {
-    uint64_t number;
-    std::shared_ptr<const PageCopy> copy;
-    int index;
-    const char* page() const { return copy->data(); }
+    uint64_t number = ~uint64_t{0};
+    std::shared_ptr<const PageCopy> copy;  // null: in leaf_page_
+    const char* page = nullptr;
+    int index = 0;
   };
 
   [[noreturn]] void Damaged(const std::string& what) const;
@@ -52,7 +54,8 @@ class LmdbTreeCursor : public RecordCursor {
   void CheckPage(uint64_t number, const char* page, bool leaf) const;
   void CheckNode(uint64_t number, const char* page, int index, bool leaf) const;
   void CheckReads() const;
-  std::shared_ptr<const PageCopy> CopyPage(uint64_t number, bool leaf);
+  const char* ReadInto(ScratchBytes* buffer, uint64_t offset, size_t count) const;
+  void LoadPage(uint64_t number, bool leaf, Level* level);
   uint64_t BigValueAt(uint64_t first, uint64_t size) const;
   void CheckBigValue(uint64_t first, const char* header) const;
   void Enter(uint64_t number);
@@ -66,15 +69,20 @@ class LmdbTreeCursor : public RecordCursor {
   const LmdbTree* tree_;
   mutable FileWindow window_;
   mutable uint64_t checked_reads_ = 0;  // of the window, since which nobody has changed the file
-  // Branches that were read before: all ways lead through few of them.
-  std::unordered_map<uint64_t, std::shared_ptr<const PageCopy>> branches_;
+  // Unless it goes on from First: pages and values are read one by one, and checked by Verify.
+  bool jumps_ = true;
+  mutable bool is_unverified_ = false;
+  ScratchBytes leaf_page_;
+  mutable ScratchBytes big_value_;
+  // Branches that were read before, and leaves with many records: all ways lead through few of
+  // them. By number, times 2, plus 1 for a leaf.
+  std::unordered_map<uint64_t, std::shared_ptr<const PageCopy>> pages_;
   std::vector<Level> levels_;  // from the root to a leaf
   int used_ = 0;               // how many levels the cursor is at; 0: at no record
   // Records given since First, and the last one's key; finds trees that repeat themselves and
   // trees that end early.
   uint64_t given_ = 0;
   std::string last_key_;
-  bool counting_ = false;
 };
 
 }  // namespace crema

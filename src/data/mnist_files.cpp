@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/counted.h"
 #include "base/files.h"
 #include "crema/base/error.h"
 
@@ -76,8 +77,8 @@ class IdxFile {
     const uint64_t expected = header_bytes + items * item_bytes;
     const bool plain = gzdirect(file_.get()) != 0;
     if (plain ? size_ == expected : expected / kMaxGzipRatio <= size_) return;
-    Fail(path_, ": its header claims ", items, " items of ", item_bytes, " bytes, ", expected,
-         " bytes in total, but the file has ", size_, plain ? "" : " compressed",
+    Fail(path_, ": its header claims ", Counted(items, "item"), " of ", Counted(item_bytes, "byte"),
+         ", ", expected, " bytes in total, but the file has ", size_, plain ? "" : " compressed",
          "; copy or download it again");
   }
 
@@ -104,8 +105,8 @@ MnistFiles::MnistFiles(const std::string& images_path, const std::string& labels
   const uint32_t label_count = labels_->ReadNumber();
   const uint64_t rows = images_->ReadNumber(), columns = images_->ReadNumber();
   if (count_ != label_count) {
-    Fail(images_path, " has ", count_, " images, but ", labels_path, " has ", label_count,
-         " labels; use files that belong together");
+    Fail(images_path, " has ", Counted(count_, "image"), ", but ", labels_path, " has ",
+         Counted(label_count, "label"), "; use files that belong together");
   }
   if (count_ == 0) Fail(images_path, ": contains no images");
   if (rows == 0 || columns == 0 || rows * columns > kMaxImageBytes) {

@@ -104,12 +104,12 @@ PartialFolder::PartialFolder(const std::string& path, const std::string& title)
   }
   try {
     Open(is_new);
-    Lock();
+    Lock(folder_);
     CheckSame();
     if (!is_new) TakeOver();
     Mark();
   } catch (...) {
-    if (folder_ >= 0) close(folder_);
+    Close();
     if (is_new) rmdir(path_.c_str());
     throw;
   }
@@ -119,7 +119,7 @@ PartialFolder::~PartialFolder() {
   if (folder_ < 0) return;
   RemoveOurs(folder_);
   unlinkat(folder_, kMark, 0);
-  close(folder_);
+  Close();
   if (rmdir(path_.c_str()) != 0 && errno != ENOENT) {
     LOG(WARNING) << "'" << path_ << "' stays: " << std::strerror(errno);
   }
@@ -139,9 +139,22 @@ void PartialFolder::Open(bool is_new) {
   FailCreate(Concat("'", path_, "': ", std::strerror(errno)));
 }
 
-void PartialFolder::Lock() {
-  if (flock(folder_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-  FailCreate("another process is creating it; wait until that has finished");
+void PartialFolder::Lock(int file) {
+  int code;
+  do {
+    code = flock(file, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+  } while (code == EINTR);
+  if (code == EWOULDBLOCK) {
+    FailCreate("another process is creating it; wait until that has finished");
+  }
+  if (code != 0) can_lock_ = false;
+}
+
+void PartialFolder::Close() {
+  for (int* const file : {&folder_, &mark_}) {
+    if (*file >= 0) close(*file);
+    *file = -1;
+  }
 }
 
 // Another process may have given the folder its final name in the meantime.
@@ -162,30 +175,34 @@ void PartialFolder::TakeOver() {
   if (fstat(folder_, &status) != 0 || status.st_uid != geteuid()) {
     FailCreate(Concat("'", path_, "' belongs to another user; remove or rename it"));
   }
-  // An empty one may be of a process that was killed before it could make the mark.
-  if (names.empty()) return;
+  const bool is_empty = names.empty();  // its process was killed before it could make the mark
   const auto refuse = [&](const std::string& what) {
     FailCreate(Concat("it grows in the folder '", path_, "', but that exists and ", what,
                       "; move or remove it"));
   };
-  if (!IsRegular(folder_, kMark)) refuse("was not made by `crema convert`");
+  if (!is_empty && !IsRegular(folder_, kMark)) refuse("was not made by `crema convert`");
   for (const std::string& name : names) {
     if (!IsOurs(name) || !IsRegular(folder_, name)) {
       refuse("contains '" + name + "', which `crema convert` did not make");
     }
   }
+  if (!is_empty) Mark();
+  if (!can_lock_) {
+    FailCreate(Concat("it grows in the folder '", path_,
+                      "', but that exists, and its file system has no locks that would tell "
+                      "whether another process is at work there; if none is, remove it"));
+  }
+  if (is_empty) return;
   RemoveOurs(folder_);
   LOG(INFO) << "Removed " << path_ << ", left by a process that was killed";
 }
 
+// Makes the mark, or finds it, and locks it: network file systems lock files that may be written.
 void PartialFolder::Mark() {
-  const int file =
-      openat(folder_, kMark, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
-  if (file >= 0) {
-    close(file);
-    return;
-  }
-  FailCreate(Concat("'", path_, "/", kMark, "': ", std::strerror(errno)));
+  if (mark_ >= 0) return;
+  mark_ = openat(folder_, kMark, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+  if (mark_ < 0) FailCreate(Concat("'", path_, "/", kMark, "': ", std::strerror(errno)));
+  Lock(mark_);
 }
 
 void PartialFolder::Publish() {
@@ -195,8 +212,7 @@ void PartialFolder::Publish() {
   // Killed here, it leaves a file too many in a database that is complete.
   unlinkat(folder_, kMark, 0);
   fsync(folder_);
-  close(folder_);
-  folder_ = -1;
+  Close();
   SyncFolder(fs::path(final_path_).parent_path());
 }
 

@@ -14,7 +14,8 @@ namespace crema {
 // `title`.
 class PartialFolder {
  public:
-  // Makes it, or takes over and empties what a crema that was killed has left.
+  // Makes it, or takes over and empties what a crema that was killed has left: one that is at work
+  // holds locks. Where the file system has none, nothing is taken over.
   PartialFolder(const std::string& path, const std::string& title);
   // Removes it, unless it has been published.
   ~PartialFolder();
@@ -31,14 +32,17 @@ class PartialFolder {
 
  private:
   void Open(bool is_new);
-  void Lock();
+  void Lock(int file);
   void CheckSame();
   void TakeOver();
   void Mark();
+  void Close();
   [[noreturn]] void FailCreate(const std::string& why) const;
 
   const std::string final_path_, path_, title_;
-  int folder_ = -1;  // open, with a lock
+  // Both with a lock, as far as there are some; that of a folder holds on this machine only.
+  int folder_ = -1, mark_ = -1;
+  bool can_lock_ = true;
 };
 
 }  // namespace crema

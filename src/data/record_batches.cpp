@@ -35,6 +35,7 @@ class RecordBatches : public BatchMaker {
   void Read(std::vector<Record>* records) override {
     records->resize(static_cast<size_t>(options_.batch_size));
     for (Record& record : *records) stream_.Next(&record);
+    stream_.Verify();
   }
 
   void Make(const std::vector<Record>& records, int worker, Batch* batch) override {

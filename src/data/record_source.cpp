@@ -51,8 +51,9 @@ OpenSources& TheOpenSources() {
 }
 
 // LevelDB stores what a key shares with the one before only once, so a small file could claim
-// keys without end. Keys in a file are at most this many times as large as the file.
-constexpr uint64_t kMostKeyBytes = 256;
+// keys without end. Keys take at most this many times as much memory as the files have bytes: of a
+// key that shares all but its last byte, at least 12 bytes are in the file, before compression.
+constexpr uint64_t kMostKeyBytes = 64;
 
 bool Has(const std::string& folder, const char* file) {
   std::error_code ignored;
@@ -65,8 +66,10 @@ void CheckFolder(Backend backend, const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) {
-    FailDatabase(title, "opened",
-                 "no such folder; check `source`, which is relative to the current folder");
+    FailDatabase(
+        title, "opened",
+        Concat("there is no such folder",
+               fs::path(path).is_absolute() ? "" : "; the path is relative to the current one"));
   }
   if (error) FailDatabase(title, "opened", error.message());
   if (status.type() != fs::file_type::directory) {
@@ -121,10 +124,10 @@ const KeyIndex& RecordSource::Keys() {
     const std::unique_ptr<RecordCursor> cursor = NewCursor();
     for (bool more = cursor->First(); more; more = cursor->Next()) {
       keys.Add(cursor->key());
-      if (keys.text_bytes() / kMostKeyBytes <= bytes()) continue;
+      if (keys.bytes() / kMostKeyBytes <= bytes()) continue;
       FailDatabase(title(), "read",
                    Concat("it is damaged: its ", bytes(), " bytes claim to hold more than ",
-                          keys.text_bytes(), " bytes of keys; copy it again or recreate it"));
+                          keys.bytes(), " bytes of keys; copy it again or recreate it"));
     }
     keys_ = std::move(keys);
   });
@@ -132,7 +135,7 @@ const KeyIndex& RecordSource::Keys() {
 }
 
 std::shared_ptr<RecordSource> OpenRecordSource(Backend backend, const std::string& path) {
-  if (path.empty()) Fail("the `source` of the ", ToString(backend), " is empty; name a folder");
+  if (path.empty()) Fail("the path of the ", ToString(backend), " is empty; name a folder");
   CheckFolder(backend, path);
   std::error_code error;
   const fs::path real = fs::canonical(path, error);

@@ -19,7 +19,8 @@ Backend ParseBackend(const std::string& name);
 
 // A place in a database, which is ordered by key (bytes compared as unsigned numbers). Used by one
 // thread at a time; several cursors of one source are independent. Throws Error where the database
-// turns out to be damaged.
+// turns out to be damaged or to have been changed: what Find gives, and Next after it, is known to
+// be right when Verify has returned; what First gives, and Next after it, at once.
 class RecordCursor {
  public:
   virtual ~RecordCursor() = default;
@@ -33,6 +34,8 @@ class RecordCursor {
   virtual std::string_view value() const = 0;
   // The value, but without a copy on the way where that can be.
   virtual void CopyValue(std::string* to) const { to->assign(value()); }
+  // Throws where another process has changed what was read since Find.
+  virtual void Verify() {}
 };
 
 // All keys of a database in order.
@@ -40,7 +43,7 @@ class KeyIndex {
  public:
   void Add(std::string_view key);
   uint64_t size() const { return ends_.size(); }
-  uint64_t text_bytes() const { return text_.size(); }
+  uint64_t bytes() const { return text_.size() + ends_.size() * sizeof(uint64_t); }  // of memory
   std::string_view operator[](uint64_t record) const;
 
  private:
@@ -49,8 +52,8 @@ class KeyIndex {
 };
 
 // A database that is open for reading. It has at least one record. Any thread may call it. Must
-// outlive its cursors. No process is kept from writing to it; if one does, reading ends with an
-// Error.
+// outlive its cursors. The leveldb library does not open it meanwhile; nobody is kept from writing
+// to an LMDB, but if a process does, reading ends with an Error.
 class RecordSource {
  public:
   RecordSource(Backend backend, const std::string& path);

@@ -42,7 +42,10 @@ class RecordStream {
   RecordStream(std::shared_ptr<RecordSource> source, bool shuffle, uint64_t random,
                uint64_t skip = 0, uint64_t ordinal = 0);
 
+  // Of shuffled records, a change of the database by others shows only in Verify.
   void Next(Record* record);
+  // Throws Error where the records since the last call may be wrong. Cheap once a batch.
+  void Verify() { cursor_->Verify(); }
 
   const RecordSource& source() const { return *source_; }
 

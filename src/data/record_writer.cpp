@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/counted.h"
 #include "crema/base/error.h"
 
 namespace crema {
@@ -42,8 +43,8 @@ RecordWriter::RecordWriter(Backend backend, const std::string& path)
 RecordWriter::~RecordWriter() {
   if (sink_ == nullptr) return;
   if (count_ > 0) {
-    LOG(WARNING) << title_ << " is incomplete; removing the " << count_
-                 << " records written so far";
+    LOG(WARNING) << title_ << " is incomplete; removing the " << Counted(count_, "record")
+                 << " written so far";
   }
   sink_.reset();
 }

@@ -3,6 +3,7 @@
 #include <climits>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -132,7 +133,7 @@ void Transformer::FailToFit(const ImageSize& image, const std::string& name) con
          "images with `crema mean`, or use mean_value");
   }
   Fail(owner_, ": mean_value is given ", mean_values_.size(), " times, but ", name, " has ",
-       image.channels, " channels; give it once, or once per channel");
+       Counted(image.channels, "channel"), "; give it once, or once per channel");
 }
 
 void Transformer::Transform(const Image& image, uint64_t random, uint64_t ordinal,

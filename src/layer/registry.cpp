@@ -86,9 +86,12 @@ std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase ph
   if (config.type() == "Python") FailPython(config);
   const std::string fork = ForkOfLayerType(config.type());
   const std::string near = Nearest(config.type(), LayerTypes(device));
+  std::string advice = AdviceForLayerType(config.type());
+  if (advice.empty()) {
+    advice = near.empty() ? "`crema help` lists the types" : "did you mean '" + near + "'?";
+  }
   Fail("layer '", config.name(), "' has the unknown type '", config.type(), "'",
-       fork.empty() ? "" : " (from " + fork + ")",
-       near.empty() ? "; `crema help` lists the types" : "; did you mean '" + near + "'?");
+       fork.empty() ? "" : " (from " + fork + ")", "; ", advice);
 }
 
 std::vector<std::string> LayerTypes(DeviceKind device) {

@@ -32,7 +32,8 @@ class DataLayer : public Layer, public CountsRecords {
   DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::DataParameter& data = config.data_param();
     if (data.source().empty()) Fail("data_param has no `source`; set it to a database folder");
-    CheckRange(Title() + ": batch_size", data.batch_size(), 1, std::numeric_limits<int>::max());
+    CheckGiven(Title() + ": batch_size", data.has_batch_size(), data.batch_size(), 1,
+               std::numeric_limits<int>::max());
     options_.owner = Title();
     options_.batch_size = static_cast<int>(data.batch_size());
     options_.with_labels = config.top_size() > 1;

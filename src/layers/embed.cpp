@@ -47,8 +47,8 @@ class EmbedLayer : public LabelledLayer {
   EmbedLayer(const proto::LayerParameter& config, Phase phase) : LabelledLayer(config, phase) {
     const proto::EmbedParameter& param = config.embed_param();
     constexpr int kMost = std::numeric_limits<int>::max();
-    CheckRange(Title() + ": num_output", param.num_output(), 1, kMost);
-    CheckRange(Title() + ": input_dim", param.input_dim(), 1, kMost,
+    CheckGiven(Title() + ": num_output", param.has_num_output(), param.num_output(), 1, kMost);
+    CheckGiven(Title() + ": input_dim", param.has_input_dim(), param.input_dim(), 1, kMost,
                "it is the number of different indices");
     weight_filler_ = ToFillerSpec(param.weight_filler(), Title());
     bias_filler_ = ToFillerSpec(param.bias_filler(), Title());

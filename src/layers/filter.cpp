@@ -2,6 +2,7 @@
 // selector, is not 0. As many items come out as were selected, so the layers above change shape
 // from pass to pass.
 #include "base/checked.h"
+#include "base/counted.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
@@ -32,8 +33,9 @@ class FilterLayer : public Layer {
  public:
   FilterLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     if (config.bottom_size() < 2 || config.top_size() != config.bottom_size() - 1) {
-      Fail("has ", config.bottom_size(), " bottoms and ", config.top_size(),
-           " tops; give one top for each bottom except the last, the selector");
+      Fail("has ", Counted(config.bottom_size(), "bottom"), " and ",
+           Counted(config.top_size(), "top"),
+           "; give one top for each bottom except the last, the selector");
     }
   }
 

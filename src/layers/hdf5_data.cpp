@@ -18,7 +18,7 @@ class Hdf5DataLayer : public Layer, public CountsRecords {
   Hdf5DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::HDF5DataParameter& data = config.hdf5_data_param();
     if (data.source().empty()) Fail("hdf5_data_param has no `source`; set it to a list of files");
-    CheckRange(Title() + ": batch_size", data.batch_size(), 1, 1 << 30);
+    CheckGiven(Title() + ": batch_size", data.has_batch_size(), data.batch_size(), 1, 1 << 30);
     if (config.has_transform_param()) {
       Fail(
           "transform_param is not supported; remove it, and transform the data when you create the "

@@ -1,4 +1,5 @@
 // Input: tops of given shapes whose values the program sets.
+#include "base/counted.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 
@@ -22,8 +23,8 @@ class InputLayer : public Layer {
     const auto& shapes = config().input_param().shape();
     const int tops = config().top_size();
     if (shapes.size() != 1 && shapes.size() != tops) {
-      Fail("has ", shapes.size(), " shapes for ", tops,
-           " tops; give one shape for all tops, or one per top, as in input_param { shape { dim: 1 "
+      Fail("has ", Counted(shapes.size(), "shape"), " for ", Counted(tops, "top"),
+           "; give one shape for all tops, or one per top, as in input_param { shape { dim: 1 "
            "dim: 3 dim: 224 dim: 224 } }");
     }
     LayerPlan plan;

@@ -1,6 +1,7 @@
 // MemoryData: batches from memory, given by the program; see memory_source.h.
 #include <limits>
 
+#include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/memory_source.h"
@@ -15,10 +16,10 @@ class MemoryDataLayer : public Layer, public MemorySource {
   MemoryDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::MemoryDataParameter& p = config.memory_data_param();
     constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
-    CheckRange(Title() + ": batch_size", p.batch_size(), 1, kMost);
-    CheckRange(Title() + ": channels", p.channels(), 1, kMost);
-    CheckRange(Title() + ": height", p.height(), 1, kMost);
-    CheckRange(Title() + ": width", p.width(), 1, kMost);
+    CheckGiven(Title() + ": batch_size", p.has_batch_size(), p.batch_size(), 1, kMost);
+    CheckGiven(Title() + ": channels", p.has_channels(), p.channels(), 1, kMost);
+    CheckGiven(Title() + ": height", p.has_height(), p.height(), 1, kMost);
+    CheckGiven(Title() + ": width", p.has_width(), p.width(), 1, kMost);
     if (config.has_transform_param()) {
       Fail("transform_param is not supported; remove it, and transform the data before SetData");
     }
@@ -41,10 +42,11 @@ class MemoryDataLayer : public Layer, public MemorySource {
   void SetData(std::vector<float> values, std::vector<float> labels) override {
     const auto items = static_cast<int64_t>(labels.size());
     if (items == 0 || items % batch_[0] != 0) {
-      Fail("got ", items, " items, but needs a multiple of the batch size, ", batch_[0]);
+      Fail("got ", Counted(items, "item"), ", but needs a multiple of the batch size, ", batch_[0]);
     }
     if (static_cast<int64_t>(values.size()) != items * batch_.CountFrom(1)) {
-      Fail("got ", values.size(), " values for ", items, " items of ", batch_.CountFrom(1));
+      Fail("got ", Counted(values.size(), "value"), " for ", Counted(items, "item"), " of ",
+           batch_.CountFrom(1));
     }
     values_ = std::move(values);
     labels_ = std::move(labels);

@@ -31,7 +31,8 @@ class SppLayer : public Layer {
  public:
   SppLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::SPPParameter& param = config.spp_param();
-    CheckRange(Title() + ": pyramid_height", param.pyramid_height(), 1, 16);
+    CheckGiven(Title() + ": pyramid_height", param.has_pyramid_height(), param.pyramid_height(), 1,
+               16);
     if (param.pool() == proto::SPPParameter::STOCHASTIC) {
       Fail(
           "pool: STOCHASTIC does not support padding, which the levels of a pyramid need; use MAX "

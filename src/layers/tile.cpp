@@ -29,7 +29,8 @@ void TileBackward(const Context& ctx, int64_t rows, int64_t tiles, int cols, con
 class TileLayer : public Layer {
  public:
   TileLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
-    CheckRange(Title() + ": tiles", tiles(), 1, std::numeric_limits<int>::max());
+    CheckGiven(Title() + ": tiles", config.tile_param().has_tiles(), tiles(), 1,
+               std::numeric_limits<int>::max());
   }
 
   LayerTraits traits() const override {

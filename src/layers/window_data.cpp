@@ -21,9 +21,10 @@ class WindowDataLayer : public Layer {
   WindowDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::WindowDataParameter& data = config.window_data_param();
     if (data.source().empty()) Fail("window_data_param has no `source`; set it to a window file");
-    CheckRange(Title() + ": batch_size", data.batch_size(), 1, 1 << 30);
+    CheckGiven(Title() + ": batch_size", data.has_batch_size(), data.batch_size(), 1, 1 << 30);
     const int64_t crop = CropSize();
-    CheckRange(Title() + ": crop_size", crop, 1, 1 << 16,
+    const bool has_crop = config.transform_param().has_crop_size() || data.has_crop_size();
+    CheckGiven(Title() + ": crop_size", has_crop, crop, 1, 1 << 16,
                "set transform_param { crop_size } to the size of the net's input");
     CheckRange(Title() + ": context_pad", data.context_pad(), 0, (crop - 1) / 2,
                "it must be less than half of crop_size");

@@ -2,11 +2,25 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/math/host_tasks.h"
+#include "net/memory_limit.h"
 #include "net/passes.h"
 
 namespace crema {
+namespace {
+
+// Of a net that has nothing to recompute.
+void CheckLimit(size_t limit, const Graph& graph) {
+  const size_t total = MemoryOf(graph).Total();
+  if (total <= limit) return;
+  throw MemoryLimitError(Concat("the net '", graph.name, "' needs ",
+                                BytesToString(static_cast<double>(total)), " of memory, but only ",
+                                BytesToString(static_cast<double>(limit)), " is available"));
+}
+
+}  // namespace
 
 Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
                  const CompileOptions& options) {
@@ -26,13 +40,15 @@ Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
   }
   if (options.fuse) FuseLayers(&graph);
   MarkRecomputed(&graph);
-  if (options.memory_limit > 0) MeetMemoryLimit(options.memory_limit, &graph);
+  const bool is_limited = options.memory_limit > 0;
+  if (is_limited && options.backward) MeetMemoryLimit(options.memory_limit, &graph);
   const bool may_slice = !options.backward && !graph.keep_blobs && device == DeviceKind::kCpu;
   // Not by the number of threads, on which no result may depend.
   graph.processors = options.processors > 0 ? options.processors : HostProcessors();
   const size_t most = size_t{1} << 40;
   graph.slice_bytes = may_slice ? static_cast<int64_t>(std::min(options.slice_bytes, most)) : 0;
   SliceBatch(&graph);
+  if (is_limited && !options.backward) CheckLimit(options.memory_limit, graph);
   return graph;
 }
 

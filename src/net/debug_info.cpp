@@ -5,6 +5,7 @@
 
 #include "crema/base/error.h"
 #include "crema/net/net.h"
+#include "net/passes.h"
 
 namespace crema {
 namespace {
@@ -39,17 +40,17 @@ std::string NameOf(const ParamNode& param) {
 void Net::LogInputs() const {
   for (size_t i = 0; i < graph_.blobs.size(); ++i) {
     if (!graph_.layers[graph_.blobs[i].producer].traits.tops_take_any_shape) continue;
-    LOG(INFO) << "    [Forward] Input " << graph_.blobs[i].name
+    LOG(INFO) << "    [Forward] Input " << NameWithoutLayout(graph_.blobs[i].name)
               << " data: " << Mean(blobs_[i]->data_tensor());
   }
 }
 
 void Net::LogForward(int i) const {
   const LayerNode& node = graph_.layers[i];
-  if (node.absorbed_by >= 0) return;
+  if (node.absorbed_by >= 0 || node.made_by_pass) return;  // Caffe has no such layers
   const std::string begin = "    [Forward] Layer " + node.layer->name();
   for (int top : node.tops) {
-    LOG(INFO) << begin << ", top blob " << graph_.blobs[top].name
+    LOG(INFO) << begin << ", top blob " << NameWithoutLayout(graph_.blobs[top].name)
               << " data: " << Mean(blobs_[top]->data_tensor());
   }
   for (int param : node.params) {
@@ -60,11 +61,12 @@ void Net::LogForward(int i) const {
 
 void Net::LogBackward(int i) const {
   const LayerNode& node = graph_.layers[i];
+  if (node.made_by_pass) return;
   const std::string begin = "    [Backward] Layer " + node.layer->name();
   for (size_t b = 0; b < node.bottoms.size(); ++b) {
     const Blob& bottom = *blobs_[node.bottoms[b]];
     if (!node.propagate_down[b] || !bottom.has_diff()) continue;
-    LOG(INFO) << begin << ", bottom blob " << bottom.name()
+    LOG(INFO) << begin << ", bottom blob " << NameWithoutLayout(bottom.name())
               << " diff: " << Mean(bottom.diff_tensor());
   }
   for (size_t p = 0; p < node.params.size(); ++p) {

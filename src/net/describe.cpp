@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <sstream>
 
+#include "base/counted.h"
 #include "base/numbers.h"
 #include "base/strings.h"
 #include "net/passes.h"
@@ -205,6 +206,8 @@ std::string DescribeLayers(const Graph& graph, size_t width) {
   }
   table.Row({"sum", "", "", ShortCount(static_cast<double>(LearnedOf(graph))),
              ShortCount(FlopsOf(graph) / 2), Bytes(bytes)});
+  table.Note("The sums count learned parameters (shared ones once), the multiply-adds of one");
+  table.Note("forward pass, and outputs, gradients and layer state as if none shared memory.");
   for (const size_t column : {3, 4, 5}) table.AlignRight(column);
   table.Shrink(0, 15, width);  // names first, which say much in few letters
   table.Shrink(2, 14, width);
@@ -232,24 +235,30 @@ std::string DescribeTotals(const Graph& graph, const NetMemory& memory) {
   const auto part = [&](size_t bytes, const std::string& what) {
     parts.Row({"", Bytes(bytes), what});
   };
-  part(memory.params, "parameters");
-  part(memory.param_gradients, "parameter gradients");
-  part(memory.state, "layer state");
-  part(memory.arena + memory.kept, "for a pass, shared by");
-  parts.Note(Concat("            ", Bytes(memory.data), " values, ", Bytes(memory.gradients),
-                    " gradients and ", Bytes(memory.scratch), " scratch"));
+  const std::string block = Bytes(kParamBlock * SizeOf(graph.dtype));
+  part(memory.params, "parameters, each in whole blocks of " + block);
+  part(memory.param_gradients, "gradients of the parameters");
+  part(memory.state, "state of the layers");
+  part(memory.arena + memory.kept, "for a pass:");
+  parts.Note(Concat("            values ", Bytes(memory.data), " + gradients ",
+                    Bytes(memory.gradients), " + scratch ", Bytes(memory.scratch)));
+  if (memory.Saved() > 0) {
+    parts.Note(Concat("            - ", Bytes(memory.Saved()),
+                      ", because what is not needed at once shares memory"));
+  }
   return Concat(DescribeOutputs(graph), "learned parameters: ", LearnedOf(graph),
                 "\nmultiply-adds of a forward pass: ", ShortCount(FlopsOf(graph) / 2),
-                "\nmemory: ", Bytes(memory.Total()), "\n", parts.ToString());
+                "\nmemory: ", Bytes(memory.Total()), ", the sum of\n", parts.ToString());
 }
 
 std::string DescribeBriefly(const Graph& graph, const NetMemory& memory, size_t their_arena) {
   const auto recomputed = std::count_if(graph.layers.begin(), graph.layers.end(),
                                         [](const LayerNode& node) { return node.recomputes; });
-  const std::string size = Concat(
-      "net '", graph.name, "', phase ", PhaseName(graph), ": ", graph.layers.size(), " layers",
-      recomputed > 0 ? Concat(" (", recomputed, " recomputed)") : "", ", ", LearnedOf(graph),
-      " learned parameters, ", ShortCount(FlopsOf(graph) / 2), " multiply-adds per pass, ");
+  const std::string size = Concat("net '", graph.name, "', phase ", PhaseName(graph), ": ",
+                                  Counted(graph.layers.size(), "layer"),
+                                  recomputed > 0 ? Concat(" (", recomputed, " recomputed)") : "",
+                                  ", ", Counted(LearnedOf(graph), "learned parameter"), ", ",
+                                  ShortCount(FlopsOf(graph) / 2), " multiply-adds per pass, ");
   if (their_arena == 0) {
     return Concat(size, "memory ", Bytes(memory.Total()), " (parameters ", Bytes(memory.params),
                   ", parameter gradients ", Bytes(memory.param_gradients), ", layer state ",

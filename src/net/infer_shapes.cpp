@@ -2,6 +2,7 @@
 #include <new>
 #include <set>
 
+#include "base/counted.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
@@ -113,8 +114,7 @@ class GraphBuilder {
     const std::string wanted = max < 0      ? Concat("at least ", min)
                                : min == max ? Concat(min)
                                             : Concat(min, " to ", max);
-    Fail(LayerTitle(layer), ": has ", count, " ", what, count == 1 ? "" : "s", ", expected ",
-         wanted);
+    Fail(LayerTitle(layer), ": has ", Counted(count, what), ", expected ", wanted);
   }
 
   static void CheckCounts(const proto::LayerParameter& config, const LayerNode& node) {
@@ -124,7 +124,7 @@ class GraphBuilder {
     CheckCount(*node.layer, "top", config.top_size(), min_tops, traits.max_tops);
     if (config.propagate_down_size() > 0 && config.propagate_down_size() != config.bottom_size()) {
       Fail(LayerTitle(*node.layer), ": has ", config.propagate_down_size(), " propagate_down for ",
-           config.bottom_size(), " bottoms; give one per bottom, or none");
+           Counted(config.bottom_size(), "bottom"), "; give one per bottom, or none");
     }
   }
 
@@ -144,8 +144,9 @@ class GraphBuilder {
     const int wanted =
         node->traits.adds_missing_tops ? std::max(named, node->traits.min_tops) : named;
     if (static_cast<int>(node->plan.tops.size()) < wanted) {
-      Fail(LayerTitle(*node->layer), ": has ", wanted, " tops, but its Plan gives the shapes of ",
-           node->plan.tops.size(), "; correct its Plan or its traits");
+      Fail(LayerTitle(*node->layer), ": has ", Counted(wanted, "top"),
+           ", but its Plan gives the shapes of ", node->plan.tops.size(),
+           "; correct its Plan or its traits");
     }
     for (int t = 0; t < wanted; ++t) {
       const std::string name =
@@ -163,16 +164,30 @@ class GraphBuilder {
     const bool in_place =
         t < config.bottom_size() && t < config.top_size() && config.bottom(t) == name;
     if (in_place) return AddTopInPlace(node, t);
-    if (!made_.insert(name).second) {
-      Fail(LayerTitle(*node.layer), ": its top '", name,
-           "' is already produced by another layer; rename it");
-    }
+    const auto made = made_.emplace(name, graph_.layers.size() - 1);
+    if (!made.second) FailTwice(name, *graph_.layers[made.first->second].layer, node, t);
     const int index = AddBlob(name, node.plan.tops[t]);
     BlobNode& blob = graph_.blobs[index];
     if (node.traits.tops_share_bottom_data) blob.shares_data_with = node.bottoms[0];
     if (node.traits.tops_share_bottom_diff) blob.shares_diff_with = node.bottoms[0];
     needed_[index] = NeedsItsTop(node, false);
     return index;
+  }
+
+  // `first` makes the blob `top`, which is also the t-th top of the layer of `node`.
+  [[noreturn]] void FailTwice(const std::string& top, const Layer& first, const LayerNode& node,
+                              int t) const {
+    const Layer& second = *node.layer;
+    const bool follows = t < static_cast<int>(node.bottoms.size());
+    if (follows && NameInText(graph_, node.bottoms[t]) == top) {
+      Fail(LayerTitle(second), ": cannot change its bottom '", top,
+           "' in place, because another layer reads it, too; rename the top");
+    }
+    const bool both_begin = first.config().bottom_size() + second.config().bottom_size() == 0;
+    Fail(LayerTitle(second), ": its top '", top, "' is already produced by ", LayerTitle(first),
+         both_begin ? "; if one is for training and the other for testing, add include { phase: "
+                      "TRAIN } to the one and include { phase: TEST } to the other; else rename it"
+                    : "; rename it");
   }
 
   // The bottom, or a blob of its own where a layer below needs what the bottom holds.
@@ -221,7 +236,7 @@ class GraphBuilder {
                           int tops) {
     if (config.loss_weight_size() > 0 && config.loss_weight_size() != tops) {
       Fail("layer '", config.name(), "' (", config.type(), "): has ", config.loss_weight_size(),
-           " loss_weight for ", tops, tops == 1 ? " top" : " tops", "; give one per top, or none");
+           " loss_weight for ", Counted(tops, "top"), "; give one per top, or none");
     }
     if (top < config.loss_weight_size()) return config.loss_weight(top);
     return traits.is_loss && top == 0 ? 1.0f : 0.0f;
@@ -230,8 +245,9 @@ class GraphBuilder {
   void AddParams(const proto::LayerParameter& config, LayerNode* node) {
     const int count = static_cast<int>(node->plan.params.size());
     if (config.param_size() > count) {
-      Fail(LayerTitle(*node->layer), ": has ", config.param_size(), " param entries but only ",
-           count, " parameter blobs; remove some");
+      Fail(LayerTitle(*node->layer), ": has ",
+           Counted(config.param_size(), "param entry", "param entries"), " but only ",
+           Counted(count, "parameter blob"), "; remove some");
     }
     for (int p = 0; p < count; ++p) {
       ParamNode param;
@@ -294,8 +310,8 @@ class GraphBuilder {
   DeviceKind device_;
   bool backward_;
   Graph graph_;
-  std::map<std::string, int> unread_;  // blobs that no layer has read yet
-  std::set<std::string> made_;
+  std::map<std::string, int> unread_;   // blobs that no layer has read yet
+  std::map<std::string, size_t> made_;  // by blob: the layer that makes it
   std::vector<bool> needed_;  // by blob: whether the layer that wrote it last needs it later
   std::map<std::string, int> owners_;  // shared parameters by name
   std::map<int, bool> explicit_lr_, explicit_decay_;

@@ -8,6 +8,14 @@
 namespace crema {
 namespace {
 
+constexpr char kSplit[] = "Split", kEnding[] = "_split";
+
+bool EndsAsSplit(const std::string& name) {
+  const std::string ending = kEnding;
+  return name.size() > ending.size() &&
+         name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
+}
+
 // One value of a blob: the `top`-th top of layer `layer`. A blob that a layer changes in place
 // has several values under one name.
 struct Value {
@@ -66,7 +74,7 @@ class SplitInserter {
 
   std::string SplitName(const Value& value) const {
     const proto::LayerParameter& layer = net_.layer(value.layer);
-    return Concat(layer.top(value.top), "_", layer.name(), "_", value.top, "_split");
+    return Concat(layer.top(value.top), "_", layer.name(), "_", value.top, kEnding);
   }
 
   void AppendLayer(int i, proto::NetParameter* out) {
@@ -91,7 +99,7 @@ class SplitInserter {
     const bool has_weight = weight != loss_weight_.end();
     proto::LayerParameter* split = out->add_layer();
     split->set_name(SplitName(value));
-    split->set_type("Split");
+    split->set_type(kSplit);
     split->add_bottom(net_.layer(value.layer).top(value.top));
     for (int k = 0; k < readers_[value]; ++k) {
       split->add_top(Concat(split->name(), "_", k));
@@ -111,6 +119,21 @@ class SplitInserter {
 
 proto::NetParameter InsertSplits(const proto::NetParameter& net) {
   return SplitInserter(net).Run();
+}
+
+std::string NameInText(const Graph& graph, int blob) {
+  std::string name = NameWithoutLayout(graph.blobs[blob].name);
+  const size_t end = name.rfind('_');
+  if (end == std::string::npos) return name;
+  const std::string split = name.substr(0, end);
+  for (const LayerNode& node : graph.layers) {
+    const proto::LayerParameter& config = node.layer->config();
+    if (config.name() != split || config.type() != kSplit || config.bottom_size() != 1) continue;
+    const std::string& copied = config.bottom(0);
+    const bool is_inserted = split.rfind(copied + "_", 0) == 0 && EndsAsSplit(split);
+    if (is_inserted) return copied;
+  }
+  return name;
 }
 
 }  // namespace crema

@@ -80,7 +80,7 @@ void CheckGradientsExist(const Graph& graph) {
       if (!node.propagate_down[b]) continue;
       if (CanSendGradient(node.traits, bottom)) continue;
       Fail(LayerTitle(*node.layer), ": a gradient is needed for bottom ", b, " ('",
-           graph.blobs[node.bottoms[b]].name,
+           NameInText(graph, node.bottoms[b]),
            "'), but this layer cannot compute one; set propagate_down: false for it");
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/layer/carries_state.h"
@@ -114,8 +115,8 @@ void Net::CheckCanShare(const Net& other) const {
     if (theirs == learners.end() || mine.params.empty()) continue;
     const size_t count = theirs->second->params.size();
     if (mine.params.size() == count) continue;
-    Fail(LayerTitle(*mine.layer), ": has ", mine.params.size(), " parameter blobs here and ", count,
-         " in the net it shares weights with; make the two layers equal");
+    Fail(LayerTitle(*mine.layer), ": has ", Counted(mine.params.size(), "parameter blob"),
+         " here and ", count, " in the net it shares weights with; make the two layers equal");
   }
 }
 
@@ -321,10 +322,26 @@ void Net::Backward() {
   if (debug_info_) LogParameterNorms();
 }
 
+namespace {
+
+// What a layer says of its bottoms, with the names that the net's text has for them.
+std::string WithNamesInText(const Graph& graph, const LayerNode& node, std::string text) {
+  const auto& bottoms = node.layer->config().bottom();
+  for (int b = 0; b < bottoms.size(); ++b) {
+    const std::string quoted = "'" + bottoms.Get(b) + "'";
+    const size_t at = text.find(quoted);
+    if (at == std::string::npos) continue;
+    text.replace(at, quoted.size(), "'" + NameInText(graph, node.bottoms[b]) + "'");
+  }
+  return text;
+}
+
+}  // namespace
+
 void Net::CheckAfterForward() {
   for (LayerNode& node : graph_.layers) {
     const std::string problem = node.layer->CheckAfterForward(*context_);
-    if (!problem.empty()) throw Error(problem);
+    if (!problem.empty()) throw Error(WithNamesInText(graph_, node, problem));
   }
 }
 

@@ -22,6 +22,8 @@ proto::NetParameter FilterLayers(const proto::NetParameter& net);
 
 // insert_splits.cpp: gives every blob with several readers a Split layer, named as Caffe does.
 proto::NetParameter InsertSplits(const proto::NetParameter& net);
+// What the net's text calls a blob, which may be a copy that such a Split made.
+std::string NameInText(const Graph& graph, int blob);
 
 // choose_engines.cpp: creates the layer by the engine that the net's or the layer's text names, or
 // by the fastest that can take it. Throws Error where a named one is not in the build or cannot.
@@ -44,6 +46,8 @@ void CheckTotal(const Graph& graph);
 // plan_layout.cpp: which layers run in channels-last: those that need it, and behind them those
 // that take it. Puts layers in that change the layout where two others do not agree on it.
 void PlanLayout(DeviceKind device, Graph* graph);
+// A blob's name without what such a layer has added to it.
+std::string NameWithoutLayout(std::string name);
 
 // infer_again.cpp: infers the shapes of all layers from number `first` on anew, after those of the
 // blobs they read have changed. Tops that take any shape keep theirs. Throws Error where a layer

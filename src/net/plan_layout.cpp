@@ -10,6 +10,11 @@ namespace {
 // Up to two axes both layouts are the same, and called plain.
 bool HasLayout(const BlobNode& blob) { return blob.shape.rank() > 2; }
 
+constexpr char kBefore[] = " before";
+
+// The type of a layer that changes the layout.
+std::string TypeOfChange(Layout to) { return Concat("(to ", ToString(to), ")"); }
+
 class LayoutPlanner {
  public:
   LayoutPlanner(DeviceKind device, Graph* graph) : device_(device), graph_(graph) {}
@@ -78,7 +83,7 @@ class LayoutPlanner {
   // Puts a layer in that brings *blob into the layout, in a new blob that *blob then stands for.
   // The new one takes the name over where it goes on as the blob that users know.
   void Convert(Layout layout, bool takes_name, int* blob) {
-    const std::string type = Concat("(to ", ToString(layout), ")");
+    const std::string type = TypeOfChange(layout);
     const int from = *blob, to = static_cast<int>(graph_->blobs.size());
     BlobNode node = graph_->blobs[from];
     const std::string name = node.name;
@@ -88,7 +93,7 @@ class LayoutPlanner {
     node.producer = static_cast<int>(graph_->layers.size());
     const std::string suffix = Concat(" ", type, " ", ++converted_);
     if (takes_name) {
-      graph_->blobs[from].name += Concat(" before", suffix);
+      graph_->blobs[from].name += Concat(kBefore, suffix);
       graph_->blobs[from].is_output = false;
       current_[from] = to;
     } else {
@@ -135,5 +140,17 @@ class LayoutPlanner {
 }  // namespace
 
 void PlanLayout(DeviceKind device, Graph* graph) { LayoutPlanner(device, graph).Run(); }
+
+std::string NameWithoutLayout(std::string name) {
+  for (const Layout layout : {Layout::kPlain, Layout::kChannelsLast}) {
+    const size_t at = name.find(" " + TypeOfChange(layout));
+    if (at == std::string::npos) continue;
+    name.resize(at);
+    const size_t before = name.rfind(kBefore);
+    const size_t length = sizeof kBefore - 1;
+    if (before != std::string::npos && before + length == name.size()) name.resize(before);
+  }
+  return name;
+}
 
 }  // namespace crema

@@ -2,6 +2,8 @@
 // them, from bottoms that then have to be there (Chen, Xu, Zhang, Guestrin: "Training deep nets
 // with sublinear memory cost", 2016). Which layers do it is a layer's wish, or follows from a
 // limit.
+#include <algorithm>
+
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "net/passes.h"
@@ -84,10 +86,10 @@ double WorthOf(const Graph& graph, const LayerNode& node) {
   return static_cast<double>(CountOf(graph, node.tops)) / (flops / 50e3 + moved / 1e3 + 1);
 }
 
-// Layers that are marked together: one, or a few in a net of very many, for each trial takes a plan
-// of the whole net.
+// Layers that are marked together: one, or a few in a net of many, for each trial takes a plan of
+// the whole net.
 using Group = std::vector<size_t>;
-constexpr size_t kMostTrials = 512;
+constexpr size_t kMostTrials = 128;
 
 // Those that may be marked beside those that are, the best first.
 std::vector<Group> Candidates(const Graph& graph) {
@@ -112,10 +114,6 @@ std::vector<Group> Candidates(const Graph& graph) {
 void Mark(const Group& group, bool recomputes, Graph* graph) {
   for (size_t layer : group) graph->layers[layer].recomputes = recomputes;
 }
-
-}  // namespace
-
-namespace {
 
 // Takes the mark from layers whose tops nobody needs in the backward pass.
 void UnmarkUseless(Graph* graph) {
@@ -144,11 +142,33 @@ void MarkRecomputed(Graph* graph) {
   UnmarkUseless(graph);
 }
 
-void MeetMemoryLimit(size_t limit, Graph* graph) {
-  size_t total = Total(*graph), before = total + 1;
+namespace {
+
+// Marks as few of the candidates, from the best on, as meet the limit, in a few trials: it halves
+// the numbers that come into question. Marks none, and returns none, where all of them together do
+// not meet it.
+std::vector<Group> MarkTheBest(size_t limit, Graph* graph) {
+  std::vector<Group> groups = Candidates(*graph);
+  const auto total_with = [&](size_t count) {
+    for (size_t i = 0; i < groups.size(); ++i) Mark(groups[i], i < count, graph);
+    return Total(*graph);
+  };
+  size_t too_few = 0, enough = groups.size();
+  if (total_with(enough) > limit) enough = 0;
+  while (enough > too_few + 1) {
+    const size_t middle = too_few + (enough - too_few) / 2;
+    (total_with(middle) <= limit ? enough : too_few) = middle;
+  }
+  total_with(enough);
+  groups.resize(enough);
+  return groups;
+}
+
+// Marks candidates one by one where that helps, until the limit is met or nothing helps.
+std::vector<Group> MarkOneByOne(size_t limit, size_t total, Graph* graph) {
   std::vector<Group> marked;
   // One layer may help only after another: what its bottoms take is then there anyhow.
-  while (total > limit && total < before) {
+  for (size_t before = total + 1; total > limit && total < before;) {
     before = total;
     for (const Group& group : Candidates(*graph)) {
       if (total <= limit) break;
@@ -160,17 +180,36 @@ void MeetMemoryLimit(size_t limit, Graph* graph) {
       total = now;
     }
   }
+  return marked;
+}
+
+// Takes the mark from those that are not needed, the dearest first, some at once where they are
+// many.
+void UnmarkTheDearest(size_t limit, const std::vector<Group>& marked, Graph* graph) {
+  const size_t at_once = marked.size() / kMostTrials + 1;
+  for (size_t end = marked.size(); end > 0; end -= std::min(end, at_once)) {
+    const size_t begin = end - std::min(end, at_once);
+    for (size_t i = begin; i < end; ++i) Mark(marked[i], false, graph);
+    const bool needed = Total(*graph) > limit;
+    for (size_t i = begin; i < end && needed; ++i) Mark(marked[i], true, graph);
+  }
+}
+
+}  // namespace
+
+void MeetMemoryLimit(size_t limit, Graph* graph) {
+  size_t total = Total(*graph);
+  std::vector<Group> marked;
+  if (total > limit) marked = MarkTheBest(limit, graph);
+  if (total > limit && marked.empty()) marked = MarkOneByOne(limit, total, graph);
+  total = Total(*graph);
   if (total > limit) {
     Fail("the net '", graph->name, "' needs ", BytesToString(static_cast<double>(total)),
          " even if layers are recomputed, but memory_limit leaves ",
          BytesToString(static_cast<double>(limit)),
          "; raise memory_limit, or use a smaller batch with a larger iter_size");
   }
-  // Some are not needed any more: the dearest go first.
-  for (auto group = marked.rbegin(); group != marked.rend(); ++group) {
-    Mark(*group, false, graph);
-    if (Total(*graph) > limit) Mark(*group, true, graph);
-  }
+  UnmarkTheDearest(limit, marked, graph);
   UnmarkUseless(graph);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/counted.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/net/net.h"
@@ -23,8 +24,9 @@ bool ShapeFits(const SavedBlob& saved, const Shape& shape) {
 void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& path) {
   const BlobList& params = layer.params();
   if (saved.blobs.size() != params.size()) {
-    Fail(LayerTitle(layer), ": has ", params.size(), " parameter blobs, but ", path, " has ",
-         saved.blobs.size(), " for it; if the layers differ on purpose, rename it in the net");
+    Fail(LayerTitle(layer), ": has ", Counted(params.size(), "parameter blob"), ", but ", path,
+         " has ", saved.blobs.size(),
+         " for it; if the layers differ on purpose, rename it in the net");
   }
   for (size_t i = 0; i < params.size(); ++i) {
     const SavedBlob& blob = saved.blobs[i];
@@ -133,10 +135,12 @@ std::string WeightsReport::ToString() const {
     for (const std::string& layer : layers) text += Concat("\n  ", verdict, "  ", layer, why);
     return text;
   };
-  return Concat("Weights: ", copied.size(), " layers copied, ", skipped.size(), " skipped, ",
-                left_out.size(), " left out") +
-         rows("copied  ", copied, "") + rows("skipped ", skipped, ": the net has no such layer") +
-         rows("left out", left_out, ": not in the file, keeps its initial values");
+  return Concat("Weights: ", Counted(copied.size(), "layer"), " copied, ",
+                Counted(skipped.size(), "layer"), " of the file not in the net, ",
+                Counted(left_out.size(), "layer"), " of the net not in the file") +
+         rows("copied     ", copied, "") +
+         rows("not in net ", skipped, ": the net has no layer of this name, so it is ignored") +
+         rows("not in file", left_out, ": it keeps its initial values");
 }
 
 void Net::ToProto(proto::NetParameter* out, bool with_gradients) const {

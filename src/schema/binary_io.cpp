@@ -153,6 +153,23 @@ int OpenTemporaryOf(const std::string& path, const std::string& target, std::str
                              FolderOf(target), ")"));
 }
 
+// What helps where no file can be made in a folder.
+std::string AdviceAgainst(int code, const std::string& folder) {
+  switch (code) {
+    case ENOENT: return "create the folder";
+    case ENOTDIR: return "a part of its path is a file: remove that, or name another folder";
+    case EROFS: return "its file system is read-only: mount it for writing, or name another folder";
+    case EACCES:
+    case EPERM:
+      return "you may not write there: have `ls -ld " + folder +
+             "` show who may, or name another folder";
+    case ENOSPC:
+    case EDQUOT: return "make room on that disk, or name a folder on another one";
+    case ENAMETOOLONG: return "shorten the name";
+    default: return "name another folder";
+  }
+}
+
 bool IsNumber(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
@@ -239,9 +256,21 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
 }
 
 void CheckWritable(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    Fail(path, ": cannot be written: it is ",
+         S_ISDIR(info.st_mode) ? "a folder" : "not a regular file", "; move it away");
+  }
   std::string temporary;
-  const Descriptor file(OpenTemporaryOf(path, path, &temporary));
-  unlink(temporary.c_str());
+  const Descriptor file(OpenTemporary(path, &temporary));
+  int code = file.ok() ? 0 : errno;
+  if (file.ok()) {
+    code = WriteAll(file.get(), "x");  // a full disk shows here
+    unlink(temporary.c_str());
+  }
+  if (code == 0) return;
+  Fail(path, ": cannot be written: ", ErrorText(code), " (in the folder ", FolderOf(path), "); ",
+       AdviceAgainst(code, FolderOf(path)));
 }
 
 PendingFile::PendingFile(const std::string& path, const std::string& bytes)

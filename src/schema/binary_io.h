@@ -84,8 +84,8 @@ class PendingFile {
   int fd_ = -1;  // kept open for its lock
 };
 
-// Throws Error if no new file of that name could be written: makes its temporary file, and removes
-// it.
+// Throws Error if no new file of that name could be written, and says what helps: makes its
+// temporary file with a byte in it, and removes it.
 void CheckWritable(const std::string& path);
 
 // Removes a file, for good when it returns. That it is not there is no error.

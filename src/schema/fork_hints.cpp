@@ -1,5 +1,6 @@
 #include "schema/fork_hints.h"
 
+#include "base/numbers.h"
 #include "crema/base/error.h"
 
 namespace crema {
@@ -134,54 +135,121 @@ const ForkField kFields[] = {
     {"", "pooling3d_param", "C3D", "", kNone},
 };
 
+// Names that people write for those of Caffe: for a field, its right name or a sentence about it.
+struct FieldHint {
+  const char* message;
+  const char* field;
+  const char* instead;
+};
+
+const FieldHint kFieldHints[] = {
+    {"LayerParameter", "conv_param", "convolution_param"},
+    {"LayerParameter", "conv2d_param", "convolution_param"},
+    {"LayerParameter", "deconv_param", "convolution_param"},
+    {"LayerParameter", "deconvolution_param", "convolution_param"},
+    {"LayerParameter", "pool_param", "pooling_param"},
+    {"LayerParameter", "ip_param", "inner_product_param"},
+    {"LayerParameter", "fc_param", "inner_product_param"},
+    {"LayerParameter", "innerproduct_param", "inner_product_param"},
+    {"LayerParameter", "bn_params", "batch_norm_param"},
+    {"LayerParameter", "batchnorm_param", "batch_norm_param"},
+    {"LayerParameter", "image_param", "image_data_param"},
+    {"LayerParameter", "transformation_param", "transform_param"},
+    {"LayerParameter", "blobs_lr",
+     "it belongs to the old format \"layers\"; here write param { lr_mult: ... } for each blob"},
+    {"LayerParameter", "weight_decay",
+     "it belongs to the old format \"layers\"; here write param { decay_mult: ... } for each blob"},
+    {"ConvolutionParameter", "kernelsize", "kernel_size"},
+    {"ConvolutionParameter", "biasterm", "bias_term"},
+    {"ConvolutionParameter", "padding", "pad"},
+    {"PoolingParameter", "kernelsize", "kernel_size"},
+    {"PoolingParameter", "padding", "pad"},
+    {"InnerProductParameter", "biasterm", "bias_term"},
+    {"DataParameter", "batchsize", "batch_size"},
+    {"TransformationParameter", "meanfile", "mean_file"},
+    {"TransformationParameter", "cropsize", "crop_size"},
+    {"SolverParameter", "learning_rate", "base_lr"},
+    {"SolverParameter", "lr", "base_lr"},
+    {"SolverParameter", "optimizer", "type"},
+    {"SolverParameter", "solver", "type"},
+};
+
+constexpr const char* kDepthwise =
+    "write type: \"Convolution\", and set group in convolution_param to the number of channels of "
+    "its bottom, which num_output usually is";
+constexpr const char* kRelu6 = "write type: \"Clip\" with clip_param { min: 0 max: 6 }";
+
 struct TypeHint {
   const char* type;
-  const char* fork;
+  const char* fork;    // "": none
+  const char* advice;  // a clause, or ""
 };
 
 const TypeHint kTypes[] = {
-    {"ROIPooling", kFastRcnn},
-    {"SmoothL1Loss", kFastRcnn},
-    {"Proposal", "Faster R-CNN"},
-    {"PSROIPooling", kRfcn},
-    {"BoxAnnotatorOHEM", kRfcn},
-    {"SoftmaxWithLossOHEM", kRfcn},
-    {"SmoothL1LossOHEM", kRfcn},
-    {"ROIAlign", "Mask R-CNN ports"},
-    {"Permute", kSsd},
-    {"PriorBox", kSsd},
-    {"PriorBoxClustered", "Intel's OpenVINO models"},
-    {"Normalize", kSsd},
-    {"MultiBoxLoss", kSsd},
-    {"DetectionOutput", kSsd},
-    {"DetectionEvaluate", kSsd},
-    {"AnnotatedData", kSsd},
-    {"VideoData", kSsd},
-    {"BN", "the Caffe of SegNet or PSPNet"},
-    {"Upsample", kSegNet},
-    {"DenseImageData", kSegNet},
-    {"Interp", "the Caffe of DeepLab or PSPNet"},
-    {"ImageSegData", kDeepLab},
-    {"SegAccuracy", kDeepLab},
-    {"MatRead", kDeepLab},
-    {"MatWrite", kDeepLab},
-    {"DenseCRF", kDeepLab},
-    {"Reorg", kYolo},
-    {"RegionLoss", kYolo},
-    {"ShuffleChannel", "ShuffleNet"},
-    {"ConvolutionDepthwise", "MobileNet ports"},
-    {"DepthwiseConvolution", "MobileNet ports"},
-    {"ReLU6", "MobileNet ports"},
-    {"Axpy", "SENet"},
-    {"ImageLabelmapData", "HED"},
-    {"MarginInnerProduct", kSphereFace},
-    {"LabelSpecificAdd", "AM-Softmax"},
-    {"CenterLoss", "center-loss face recognition"},
-    {"TripletLoss", kSeveral},
-    {"MultiStageMeanfield", "CRF-RNN"},
-    {"Convolution3D", "C3D"},
-    {"Pooling3D", "C3D"},
+    {"ROIPooling", kFastRcnn, ""},
+    {"SmoothL1Loss", kFastRcnn, ""},
+    {"Proposal", "Faster R-CNN", ""},
+    {"PSROIPooling", kRfcn, ""},
+    {"BoxAnnotatorOHEM", kRfcn, ""},
+    {"SoftmaxWithLossOHEM", kRfcn, ""},
+    {"SmoothL1LossOHEM", kRfcn, ""},
+    {"ROIAlign", "Mask R-CNN ports", ""},
+    {"Permute", kSsd, ""},
+    {"PriorBox", kSsd, ""},
+    {"PriorBoxClustered", "Intel's OpenVINO models", ""},
+    {"Normalize", kSsd, ""},
+    {"MultiBoxLoss", kSsd, ""},
+    {"DetectionOutput", kSsd, ""},
+    {"DetectionEvaluate", kSsd, ""},
+    {"AnnotatedData", kSsd, ""},
+    {"VideoData", kSsd, ""},
+    {"BN", "the Caffe of SegNet or PSPNet", ""},
+    {"Upsample", kSegNet, ""},
+    {"DenseImageData", kSegNet, ""},
+    {"Interp", "the Caffe of DeepLab or PSPNet", ""},
+    {"ImageSegData", kDeepLab, ""},
+    {"SegAccuracy", kDeepLab, ""},
+    {"MatRead", kDeepLab, ""},
+    {"MatWrite", kDeepLab, ""},
+    {"DenseCRF", kDeepLab, ""},
+    {"Reorg", kYolo, ""},
+    {"RegionLoss", kYolo, ""},
+    {"ShuffleChannel", "ShuffleNet", ""},
+    {"ConvolutionDepthwise", "MobileNet ports", kDepthwise},
+    {"DepthwiseConvolution", "MobileNet ports", kDepthwise},
+    {"ReLU6", "MobileNet ports", kRelu6},
+    {"Axpy", "SENet", ""},
+    {"ImageLabelmapData", "HED", ""},
+    {"MarginInnerProduct", kSphereFace, ""},
+    {"LabelSpecificAdd", "AM-Softmax", ""},
+    {"CenterLoss", "center-loss face recognition", ""},
+    {"TripletLoss", kSeveral, ""},
+    {"MultiStageMeanfield", "CRF-RNN", ""},
+    {"Convolution3D", "C3D", ""},
+    {"Pooling3D", "C3D", ""},
+    {"DepthwiseConv", "MobileNet ports", kDepthwise},
+    {"CuDNNConvolution", "",
+     "write type: \"Convolution\" with convolution_param { engine: CUDNN }"},
+    {"CuDNNDeconvolution", "",
+     "write type: \"Deconvolution\" with convolution_param { engine: CUDNN }"},
+    {"CuDNNPooling", "", "write type: \"Pooling\" with pooling_param { engine: CUDNN }"},
+    {"CuDNNReLU", "", "write type: \"ReLU\" with relu_param { engine: CUDNN }"},
+    {"CuDNNSigmoid", "", "write type: \"Sigmoid\" with sigmoid_param { engine: CUDNN }"},
+    {"CuDNNTanH", "", "write type: \"TanH\" with tanh_param { engine: CUDNN }"},
+    {"CuDNNSoftmax", "", "write type: \"Softmax\" with softmax_param { engine: CUDNN }"},
+    {"CuDNNLRN", "", "write type: \"LRN\" with lrn_param { engine: CUDNN }"},
+    {"CuDNNLCN", "", "write type: \"LRN\" with lrn_param { norm_region: WITHIN_CHANNEL }"},
+    {"CuDNNBatchNorm", "", "write type: \"BatchNorm\""},
+    {"CuDNNDropout", "", "write type: \"Dropout\""},
 };
+
+const TypeHint* FindType(const std::string& type) {
+  const std::string wanted = LowerCase(type);
+  for (const TypeHint& hint : kTypes) {
+    if (wanted == LowerCase(hint.type)) return &hint;
+  }
+  return nullptr;
+}
 
 }  // namespace
 
@@ -215,11 +283,23 @@ bool IsEngineOfFork(const std::string& name) {
   return name.rfind("MKL", 0) == 0;  // MKL2017, MKLDNN, MKLDNN:CPU,FPGA
 }
 
-std::string ForkOfLayerType(const std::string& type) {
-  for (const TypeHint& hint : kTypes) {
-    if (type == hint.type) return hint.fork;
+std::string AdviceForField(const std::string& message, const std::string& field) {
+  for (const FieldHint& hint : kFieldHints) {
+    if (message != hint.message || field != hint.field) continue;
+    const std::string instead = hint.instead;
+    return instead.find(' ') == std::string::npos ? "did you mean \"" + instead + "\"?" : instead;
   }
   return "";
+}
+
+std::string ForkOfLayerType(const std::string& type) {
+  const TypeHint* const hint = FindType(type);
+  return hint == nullptr ? "" : hint->fork;
+}
+
+std::string AdviceForLayerType(const std::string& type) {
+  const TypeHint* const hint = FindType(type);
+  return hint == nullptr ? "" : hint->advice;
 }
 
 }  // namespace crema

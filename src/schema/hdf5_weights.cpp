@@ -198,7 +198,7 @@ std::vector<SavedLayer> ReadLayers(const std::string& path, bool with_gradients)
   return LayerReader(file, with_gradients).ReadAll();
 }
 
-void ReadState(const std::string& path, proto::SolverState* state) {
+void ReadState(const std::string& path, proto::SolverState* state, bool with_history) {
   const Hdf5File file = Hdf5File::Open(path);
   if (!file.Has("iter") || !file.Has("learned_net")) {
     Fail(path, ": is not a solver state: it has no datasets 'iter' and 'learned_net'");
@@ -213,7 +213,7 @@ void ReadState(const std::string& path, proto::SolverState* state) {
   if (file.Has("current_step")) {
     state->set_current_step(static_cast<int>(file.ReadInteger("current_step")));
   }
-  for (int i = 0; file.Has(Concat("history/", i)); ++i) {
+  for (int i = 0; with_history && file.Has(Concat("history/", i)); ++i) {
     ToProto(ReadBlob(file, Concat("history/", i)), false, state->add_history());
   }
   if (!file.Has("crema_progress")) return;
@@ -259,9 +259,10 @@ std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& 
   return file.Bytes();
 }
 
-void ReadHdf5State(const std::string& path, proto::SolverState* state, bool known) {
-  if (known) return ReadState(path, state);
-  TryAndRead(path, [&] { ReadState(path, state); });
+void ReadHdf5State(const std::string& path, proto::SolverState* state, bool known,
+                   bool with_history) {
+  if (known) return ReadState(path, state, with_history);
+  TryAndRead(path, [&] { ReadState(path, state, true); });
 }
 
 std::string Hdf5StateBytes(const proto::SolverState& state, const std::string& path) {

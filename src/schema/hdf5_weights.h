@@ -25,8 +25,10 @@ std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& 
 
 // `.solverstate.h5`: iter, learned_net, current_step and history/I; what crema adds is in
 // crema_progress, which Caffe does not look for.
-// A file that is `known` to be as it was written is read without the care that others need.
-void ReadHdf5State(const std::string& path, proto::SolverState* state, bool known = false);
+// A file that is `known` to be as it was written is read without the care that others need; then
+// the history may be left out.
+void ReadHdf5State(const std::string& path, proto::SolverState* state, bool known = false,
+                   bool with_history = true);
 std::string Hdf5StateBytes(const proto::SolverState& state, const std::string& path);
 
 }  // namespace crema

@@ -486,10 +486,33 @@ class Walk {
     }
     const ForkField* fork = FindForkField(type->name(), word);
     if (fork != nullptr) return " (" + Refusal(*fork) + ")";
+    const std::string advice = AdviceForField(type->name(), word);
+    if (!advice.empty()) return "; " + advice;
     const std::string other = OtherFileKind(word);
     if (!other.empty()) return "; " + other;
+    const std::string groups = GroupsWith(word);
+    if (!groups.empty()) return "; it belongs in " + groups;
     const std::string nearest = Nearest(word, FieldNames(type));
     return nearest.empty() ? "" : "; did you mean " + Quoted(nearest) + "?";
+  }
+
+  // The groups of a layer's options that have the field, such as "convolution_param { ... }"; "" if
+  // there are none.
+  std::string GroupsWith(const std::string& word) {
+    if (Top().type->name() != "LayerParameter") return "";
+    std::vector<std::string> groups;
+    for (int i = 0; i < Top().type->field_count(); ++i) {
+      const FieldDescriptor* group = Top().type->field(i);
+      if (group->message_type() == nullptr || group->name() == "blobs") continue;
+      if (group->message_type()->FindFieldByName(word) == nullptr) continue;
+      groups.push_back(group->name() + " { ... }");
+    }
+    constexpr size_t kMost = 3;
+    const std::string more = groups.size() > kMost ? " or the like" : "";
+    groups.resize(std::min(groups.size(), kMost));
+    std::string text;
+    for (const std::string& group : groups) text += (text.empty() ? "" : ", ") + group;
+    return text + more;
   }
 
   // Nets and solvers are often given in each other's place.

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -23,7 +24,7 @@ void Trainer::FindBestOutput() {
     }
     return;
   }
-  std::vector<std::string> names;
+  std::set<std::string> names;  // several test nets may have the same
   for (int i = 0; i < test_nets(); ++i) {
     const Graph& graph = test_nets_[i]->graph();
     int element = 0;
@@ -31,7 +32,7 @@ void Trainer::FindBestOutput() {
       const BlobNode& blob = graph.blobs[output];
       // A detector has one value a blob, its mean average precision.
       const int64_t values = solver_->eval_type() == "detection" ? 1 : blob.shape.count();
-      names.push_back(blob.name);
+      if (values == 1) names.insert(blob.name);
       if (blob.name == wanted && values == 1) {
         best_net_ = i;
         best_element_ = element;
@@ -45,7 +46,8 @@ void Trainer::FindBestOutput() {
   }
   Fail("solver: snapshot_best is '", wanted,
        "', but no test net has a single-valued output of that name; there ",
-       names.empty() ? "are none; set test_iter and test_interval" : "are: " + Join(names));
+       names.empty() ? "are none; set test_iter and test_interval"
+                     : "are: " + Join({names.begin(), names.end()}));
 }
 
 // After a test. The untrained net of iteration 0 is no candidate.

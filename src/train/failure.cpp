@@ -58,7 +58,7 @@ std::string BadValue(uint64_t step, Net* net) {
     for (int top : node.tops) {
       const std::string problem = Problem(net->blob(top).data_tensor());
       if (problem.empty()) continue;
-      return Concat("blob '", net->blob(top).name(), "' of ", LayerTitle(*node.layer), " (",
+      return Concat("blob '", NameInText(net->graph(), top), "' of ", LayerTitle(*node.layer), " (",
                     problem, ")");
     }
   }
@@ -76,8 +76,8 @@ std::string BadGradient(Net* net) {
       const bool written = node.propagate_down[b] && blob.has_diff();
       const std::string problem = written ? Problem(blob.diff_tensor()) : "";
       if (problem.empty()) continue;
-      return Concat("the gradient of blob '", blob.name(), "' from ", LayerTitle(*node.layer), " (",
-                    problem, ")");
+      return Concat("the gradient of blob '", NameInText(net->graph(), node.bottoms[b]), "' from ",
+                    LayerTitle(*node.layer), " (", problem, ")");
     }
   }
   return "";

@@ -7,10 +7,12 @@
 #include <cmath>
 #include <functional>
 
+#include "base/in_source.h"
 #include "base/rounding.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "net/memory_limit.h"
 
 namespace crema {
 namespace {
@@ -39,13 +41,15 @@ Graph Compile(const TrainingPlan& plan, const proto::NetParameter& net, bool bac
 
 Need NeedOf(const TrainingPlan& plan) {
   Need need;
-  const NetMemory train = MemoryOf(Compile(plan, *plan.train, true));
+  const NetMemory train =
+      InSource(plan.train_title, [&] { return MemoryOf(Compile(plan, *plan.train, true)); });
   size_t arena = train.arena;  // which the nets use in turn
   need.train = static_cast<double>(train.Total());
   need.solver = static_cast<double>(train.params) * plan.histories +
                 static_cast<double>(SizeOf(plan.dtype)) * plan.losses;
-  for (const proto::NetParameter* test : plan.tests) {
-    const NetMemory memory = MemoryOf(Compile(plan, *test, false));
+  for (size_t i = 0; i < plan.tests.size(); ++i) {
+    const NetMemory memory = InSource(
+        plan.test_titles[i], [&] { return MemoryOf(Compile(plan, *plan.tests[i], false)); });
     const size_t larger = std::max(arena, memory.arena);
     need.tests += static_cast<double>(memory.Total() - memory.params - memory.arena);
     need.tests += static_cast<double>(larger - arena);
@@ -182,13 +186,15 @@ void CheckMemory(const TrainingPlan& plan, size_t room) {
        " is available; ", Advice(plan, room));
 }
 
-void CheckMemoryToRun(const proto::NetParameter& net, DeviceKind device,
-                      const CompileOptions& options, size_t room) {
-  if (room == 0) return;
-  const double need = NeedToRun(net, device, options);
-  if (need <= static_cast<double>(room)) return;
-  Fail("the net '", net.name(), "' needs ", Text(need), " of memory, but only ",
-       Text(static_cast<double>(room)), " is available; ", AdviceToRun(net, device, options, room));
+std::unique_ptr<Net> MakeNetToRun(const proto::NetParameter& config, std::shared_ptr<Device> device,
+                                  NetOptions options, size_t room) {
+  options.memory_limit = room;
+  try {
+    return std::make_unique<Net>(config, device, options);
+  } catch (const MemoryLimitError& error) {
+    options.memory_limit = 0;
+    Fail(error.what(), "; ", AdviceToRun(config, device->kind(), options, room));
+  }
 }
 
 }  // namespace crema

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <string>
 #include <vector>
 
-#include "crema/net/compile.h"
+#include "crema/net/net.h"
 
 namespace crema {
 
@@ -15,6 +17,9 @@ class NetParameter;
 struct TrainingPlan {
   const proto::NetParameter* train = nullptr;
   std::vector<const proto::NetParameter*> tests;  // they share the parameters of the train net
+  // How errors name them: "test.prototxt, test net #1".
+  std::string train_title;
+  std::vector<std::string> test_titles;
   DType dtype = DType::kFloat32;
   DeviceKind device = DeviceKind::kCpu;
   int histories = 0;                     // copies of the parameters that the solver keeps
@@ -32,8 +37,9 @@ size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit);
 // says which batch size would fit.
 void CheckMemory(const TrainingPlan& plan, size_t room);
 
-// The same for a net that runs by itself, forward only or as `options` say.
-void CheckMemoryToRun(const proto::NetParameter& net, DeviceKind device,
-                      const CompileOptions& options, size_t room);
+// A net that runs by itself, forward only. Throws Error where it would take more than `room` bytes
+// (0: not known), and says which batch size would fit; no memory is taken before.
+std::unique_ptr<Net> MakeNetToRun(const proto::NetParameter& config, std::shared_ptr<Device> device,
+                                  NetOptions options, size_t room);
 
 }  // namespace crema

@@ -6,6 +6,8 @@
 #include <random>
 #include <sstream>
 
+#include "base/counted.h"
+#include "base/in_source.h"
 #include "base/ranges.h"
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -40,6 +42,29 @@ void MergeState(proto::Phase phase, const proto::NetState* solver_state, proto::
 
 void ReadNet(const std::string& path, proto::NetParameter* net) {
   for (const std::string& change : ReadNetFile(path, net)) LOG(INFO) << path << ": " << change;
+}
+
+// How errors name a net of the solver: "test.prototxt, test net #1, stage deploy". `file` is ""
+// if the net stands in the solver.
+std::string TitleOfNet(const std::string& file, const std::string& net,
+                       const proto::NetParameter& config) {
+  std::string title = file.empty() ? net : file + ", " + net;
+  if (config.state().level() != 0) title += Concat(", level ", config.state().level());
+  for (const std::string& stage : config.state().stage()) title += ", stage " + stage;
+  return title;
+}
+
+std::string TitleOfTrainNet(const proto::SolverParameter& s, const proto::NetParameter& config) {
+  return TitleOfNet(s.has_net() ? s.net() : s.train_net(), "training net", config);
+}
+
+// `source`: where the net comes from, as the log says it.
+std::string TitleOfTestNet(const std::string& source, int number,
+                           const proto::NetParameter& config) {
+  const std::string file = " file: ";
+  const size_t at = source.find(file);
+  return TitleOfNet(at == std::string::npos ? "" : source.substr(at + file.size()),
+                    Concat("test net #", number), config);
 }
 
 uint64_t ChooseSeed(const proto::SolverParameter& solver, const proto::SolverState* state) {
@@ -132,6 +157,8 @@ Trainer::Trainer(const proto::SolverParameter& solver, const TrainOptions& optio
       .Fill(net_->context(), gradient_factor_, 1.0 / solver_->iter_size());
   if (resume) Restore(state);
   PrepareTakingBack();
+  // Now that the run will begin: in front of an error it would be about nothing.
+  if (!resume && SavesSnapshots(*solver_)) WarnOfOldSnapshots(solver_->snapshot_prefix());
 }
 
 Trainer::~Trainer() = default;
@@ -177,7 +204,12 @@ void Trainer::ReadTrainNet() {
 void Trainer::CheckRoom() {
   TrainingPlan plan;
   plan.train = train_config_.get();
-  for (const auto& config : test_configs_) plan.tests.push_back(config.get());
+  plan.train_title = TitleOfTrainNet(*solver_, *train_config_);
+  for (size_t i = 0; i < test_configs_.size(); ++i) {
+    plan.tests.push_back(test_configs_[i].get());
+    plan.test_titles.push_back(
+        TitleOfTestNet(test_sources_[i], test_numbers_[i], *test_configs_[i]));
+  }
   plan.dtype = options_.dtype;
   plan.device = options_.device->kind();
   plan.threads = options_.threads;
@@ -206,7 +238,8 @@ void Trainer::BuildTrainNet() {
   options.keep_blobs = solver_->debug_info();
   options.seed = seed_;
   options.memory_limit = train_net_limit_;
-  net_ = std::make_unique<Net>(*train_config_, options_.device, options);
+  net_ = InSource(TitleOfTrainNet(*solver_, *train_config_),
+                  [&] { return std::make_unique<Net>(*train_config_, options_.device, options); });
   LOG(INFO) << "Training " << DescribeBriefly(net_->graph(), net_->memory(), 0);
   if (options_.verbose) LOG(INFO) << "The training net\n" << net_->Describe();
   const bool learns =
@@ -220,11 +253,12 @@ void Trainer::ReadTestNets() {
   const int own = s.test_net_param_size() + s.test_net_size();
   const int total = s.test_iter_size();
   if (generic ? total < own : total != own) {
-    Fail("solver: has ", total, " test_iter for ", own, " test nets; give one per test net");
+    Fail("solver: has ", total, " test_iter for ", Counted(own, "test net"),
+         "; give one per test net");
   }
   if (s.test_state_size() > 0 && s.test_state_size() != total) {
-    Fail("solver: has ", s.test_state_size(), " test_state for ", total,
-         " test nets; give one per test net, or none");
+    Fail("solver: has ", s.test_state_size(), " test_state for ", Counted(total, "test net"),
+         "; give one per test net, or none");
   }
   for (int number = 0; number < total; ++number) {
     if (s.test_iter(number) > 0) {
@@ -279,7 +313,9 @@ void Trainer::BuildTestNets() {
   for (size_t i = 0; i < test_configs_.size(); ++i) {
     const int number = test_numbers_[i];
     LOG(INFO) << "Creating test net (#" << number << ") specified by " << test_sources_[i];
-    test_nets_.push_back(std::make_unique<Net>(*test_configs_[i], options_.device, options));
+    test_nets_.push_back(InSource(TitleOfTestNet(test_sources_[i], number, *test_configs_[i]), [&] {
+      return std::make_unique<Net>(*test_configs_[i], options_.device, options);
+    }));
     test_nets_.back()->SetDebugInfo(solver_->debug_info());
     const Net& net = *test_nets_.back();
     LOG(INFO) << "Test " << DescribeBriefly(net.graph(), net.memory(), arena);

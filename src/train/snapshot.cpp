@@ -41,9 +41,8 @@ void Trainer::CheckSnapshotFolder(bool may_save) const {
     CheckWritable(PathsOf(solver_->snapshot_prefix(), solver_->max_iter(), InHdf5()).state);
   } catch (const Error& error) {
     Fail("solver: no snapshot can be saved under the snapshot_prefix '", solver_->snapshot_prefix(),
-         "': ", error.what(), "; create the folder or change snapshot_prefix");
+         "': ", error.what(), ", or change snapshot_prefix");
   }
-  if (options_.resume_from.empty()) WarnOfOldSnapshots(solver_->snapshot_prefix());
 }
 
 void Trainer::Snapshot() { CommitSnapshot(PrepareSnapshot().get()); }

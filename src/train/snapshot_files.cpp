@@ -75,18 +75,6 @@ std::map<int64_t, std::vector<std::string>, std::greater<>> Snapshots(const std:
   return found;
 }
 
-// Throws Error where the state, or its weights, cannot be used.
-void CheckSnapshot(const std::string& path, int64_t iteration) {
-  if (!FileExists(path)) Fail(path, ": is not a regular file");
-  proto::SolverState state;
-  ReadSolverState(path, &state);
-  if (state.iter() != iteration) {
-    Fail(path, ": is the state of iteration ", state.iter(), ", whatever its name says");
-  }
-  const std::string weights = FindWeights(state, path);
-  if (!state.progress().has_weights_checksum()) ReadWeightsFile(weights);
-}
-
 // A file that is there but cannot be read might be whole: to start anew would cost it.
 void CheckCanBeRead(const std::string& path) {
   struct stat info;
@@ -132,6 +120,42 @@ std::vector<std::string> PlacesOfWeights(const proto::SolverState& state,
   return places;
 }
 
+// As ReadSolverState. A seal shows that a file is whole, so an HDF5 file need not be read further
+// than to what it is for: `with_history` says whether the rest is wanted.
+void ReadState(const std::string& path, bool with_history, proto::SolverState* state) {
+  if (EndsWith(path, kWeights) || EndsWith(path, std::string(kWeights) + kHdf5)) {
+    Fail(path,
+         ": is a weights file, but --snapshot needs a .solverstate; to start from these weights, "
+         "use --weights=",
+         path);
+  }
+  bool sealed;
+  if (IsHdf5File(path)) {
+    sealed = CheckHdf5Seal(path);
+    ReadHdf5State(path, state, sealed, with_history);
+  } else {
+    const std::string bytes = ReadFileBytes(path);
+    sealed = CheckSeal(bytes, path);
+    ReadBinary(bytes, path, "a solver state", state);
+    if (!state->has_iter() || state->learned_net().empty() || state->iter() < 0) {
+      Fail(path, ": is damaged or not a solver state: it has no iteration or no weights file");
+    }
+  }
+  if (!sealed && state->has_progress()) CheckUnsealed(path, *state);
+}
+
+// Throws Error where the state, or its weights, cannot be used.
+void CheckSnapshot(const std::string& path, int64_t iteration) {
+  if (!FileExists(path)) Fail(path, ": is not a regular file");
+  proto::SolverState state;
+  ReadState(path, false, &state);
+  if (state.iter() != iteration) {
+    Fail(path, ": is the state of iteration ", state.iter(), ", whatever its name says");
+  }
+  const std::string weights = FindWeights(state, path);
+  if (!state.progress().has_weights_checksum()) ReadWeightsFile(weights);
+}
+
 }  // namespace
 
 bool SavesSnapshots(const proto::SolverParameter& solver) {
@@ -145,25 +169,7 @@ SnapshotPaths PathsOf(const std::string& prefix, int64_t iteration, bool hdf5) {
 }
 
 void ReadSolverState(const std::string& path, proto::SolverState* state) {
-  if (EndsWith(path, kWeights) || EndsWith(path, std::string(kWeights) + kHdf5)) {
-    Fail(path,
-         ": is a weights file, but --snapshot needs a .solverstate; to start from these weights, "
-         "use --weights=",
-         path);
-  }
-  bool sealed;
-  if (IsHdf5File(path)) {
-    sealed = CheckHdf5Seal(path);
-    ReadHdf5State(path, state, sealed);
-  } else {
-    const std::string bytes = ReadFileBytes(path);
-    sealed = CheckSeal(bytes, path);
-    ReadBinary(bytes, path, "a solver state", state);
-    if (!state->has_iter() || state->learned_net().empty() || state->iter() < 0) {
-      Fail(path, ": is damaged or not a solver state: it has no iteration or no weights file");
-    }
-  }
-  if (!sealed && state->has_progress()) CheckUnsealed(path, *state);
+  ReadState(path, true, state);
 }
 
 bool IsWeightsOf(const proto::SolverProgress& progress, const std::string& path) {

@@ -2,6 +2,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -58,11 +59,11 @@ void Trainer::FindPlateauMetric() {
   plateau_takes_least_ = mode != "max";
   const std::string& metric = solver_->plateau_metric();
   if (metric.empty()) return;
-  std::vector<std::string> names;
+  std::set<std::string> names;  // several elements and nets may have the same
   for (int i = 0; i < test_nets() && plateau_net_ < 0; ++i) {
     const std::vector<OutputElement> results = TestTotals(*solver_).ResultsOf(*test_nets_[i]);
     for (size_t k = 0; k < results.size() && plateau_net_ < 0; ++k) {
-      names.push_back(results[k].blob);
+      names.insert(results[k].blob);
       if (results[k].blob != metric) continue;
       plateau_net_ = i;
       plateau_element_ = static_cast<int>(k);
@@ -72,7 +73,7 @@ void Trainer::FindPlateauMetric() {
   if (plateau_net_ >= 0) return;
   Fail("solver: plateau_metric '", metric, "' is not an output of a test net; ",
        names.empty() ? "there are none: set test_iter and test_interval"
-                     : "the outputs are: " + Join(names));
+                     : "the outputs are: " + Join({names.begin(), names.end()}));
 }
 
 // As in SSD's Caffe, a warm-up does not count.

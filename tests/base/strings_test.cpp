@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/counted.h"
+
 namespace crema {
 namespace {
 
@@ -71,6 +73,12 @@ TEST(BytesToStringTest, UsesDecimalUnits) {
 TEST(BytesToStringTest, RoundsUpIntoTheNextUnit) {
   EXPECT_EQ(BytesToString(999940), "999.9 kB");
   EXPECT_EQ(BytesToString(999960), "1.0 MB");
+}
+
+TEST(CountedTest, HasTheRightPlural) {
+  EXPECT_EQ(Counted(0, "layer"), "0 layers");
+  EXPECT_EQ(Counted(1, "layer"), "1 layer");
+  EXPECT_EQ(Counted(size_t{2}, "batch", "batches"), "2 batches");
 }
 
 TEST(ToUtf8Test, KeepsUtf8) {

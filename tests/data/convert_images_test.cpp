@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include <algorithm>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
@@ -212,7 +214,7 @@ TEST_P(ConvertImagesTest, TypesThatCannotHoldTheChannelsAreRefused) {
   ImageOptions options;
   options.gray = true;
   options.encode_type = "webp";
-  Refuses(options, {"a.png", "cannot be stored as 'webp' with 1 channels", "--encode_type"});
+  Refuses(options, {"a.png", "cannot be stored as 'webp' with 1 channel;", "--encode_type"});
 }
 
 TEST_P(ConvertImagesTest, RedGreenBlue) {
@@ -239,7 +241,7 @@ TEST_P(ConvertImagesTest, StopsAtABadImage) {
   WriteAll(temp_ / "list", list);
   LogCapture log;
   Refuses({}, {"list:2: ", "in/cut.png", "--skip_bad"});
-  EXPECT_EQ(log.With("removing the 1 records written so far").size(), 1u);
+  EXPECT_EQ(log.With("removing the 1 record written so far").size(), 1u);
 }
 
 TEST_P(ConvertImagesTest, LeavesOutBadImagesIfAsked) {
@@ -268,6 +270,27 @@ TEST_P(ConvertImagesTest, LeavesOutBadImagesIfAsked) {
   WriteAll(temp_ / "list", "none.png 2\ncut.png 3\n");
   fs::remove_all(temp_ / "db");
   Refuses(options, {"none of the 2 images can be used", "list:1: ", "none.png"});
+}
+
+// Some missing images are bad ones; if all are, the folder is wrong.
+TEST_P(ConvertImagesTest, AWrongRootIsTold) {
+  WriteSet();
+  ImageOptions options;
+  options.skip_bad = true;
+  const auto error = [&](const std::string& root) {
+    fs::remove_all(temp_ / "db");
+    return ErrorOf(
+        [&] { ConvertImageSet(root, temp_ / "list", temp_ / "db", backend(), options); });
+  };
+  const std::string list = temp_ / "list", in = temp_ / "in";
+  EXPECT_EQ(
+      error(in + "/sub dir"),
+      list + ": none of its images is there; the first was looked for as '" + in +
+          "/sub dir/a.png', which is ROOT and its path in the list; correct ROOT or the list");
+  EXPECT_FALSE(fs::exists(temp_ / "db.partial"));
+  WriteAll(temp_ / "list", in + "/a.png 1\n" + in + "/g.png 2\n");
+  EXPECT_THAT(error(in), testing::HasSubstr("; the paths are complete, so use / as ROOT"));
+  EXPECT_EQ(error("/"), "");
 }
 
 // As Caffe reads them; without their end they are stored with one.

@@ -28,6 +28,7 @@ TEST(Crc32cTest, EveryLengthAndEveryPart) {
   std::string bytes;
   for (int i = 0; i < 100; ++i) {
     EXPECT_EQ(Crc32c(bytes), Slow(bytes)) << i;
+    EXPECT_EQ(Crc32cByTables(bytes), Slow(bytes)) << i;
     const size_t half = bytes.size() / 3;
     EXPECT_EQ(Crc32c(bytes.substr(half), Crc32c(bytes.substr(0, half))), Slow(bytes)) << i;
     bytes += static_cast<char>(i * 37 + 11);

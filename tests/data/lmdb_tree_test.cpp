@@ -30,11 +30,8 @@ std::string MakeFile() {
 // A tree over bytes, which are in a file in memory.
 class File {
  public:
-  explicit File(const std::string& bytes) : file_(InMemory(bytes), "data.mdb", "LMDB 'x'") {
-    const LmdbMeta first = LmdbMeta::Parse(bytes.data());
-    const LmdbMeta second = LmdbMeta::Parse(bytes.data() + kPage);
-    tree_ = {&file_, second.transaction > first.transaction ? second : first};
-  }
+  explicit File(const std::string& bytes)
+      : file_(InMemory(bytes), "data.mdb", "LMDB 'x'"), tree_{&file_, LatestLmdbMeta(file_)} {}
   const LmdbTree& tree() const { return tree_; }
   LmdbMeta* meta() { return &tree_.meta; }
 
@@ -62,7 +59,7 @@ class File {
   }
 
   DataFile file_;
-  LmdbTree tree_ = {};
+  LmdbTree tree_;
 };
 
 class LmdbTreeTest : public testing::Test {
@@ -90,6 +87,30 @@ TEST_F(LmdbTreeTest, ReadsAllLevels) {
   }
   EXPECT_FALSE(cursor.Find(""));
   EXPECT_FALSE(cursor.Find("z"));
+  cursor.Verify();
+}
+
+// Searches and steps share pages; whatever is in memory, each gives the record that it should.
+TEST_F(LmdbTreeTest, SearchesAndStepsMix) {
+  const File file(*file_);
+  LmdbTreeCursor cursor(&file.tree());
+  const auto key = [](int i) { return TestKey(i) + std::string(150, 'k'); };
+  std::mt19937 random(5);
+  for (int round = 0; round < 300; ++round) {
+    int i = 0;
+    if (round % 7 == 0) {
+      ASSERT_TRUE(cursor.First());
+    } else {
+      i = static_cast<int>(random() % 1200);
+      ASSERT_TRUE(cursor.Find(key(i)));
+    }
+    for (int steps = static_cast<int>(random() % 60); steps > 0; --steps) {
+      ASSERT_EQ(cursor.key(), key(i));
+      ASSERT_EQ(cursor.value().front(), static_cast<char>(i));
+      ASSERT_EQ(cursor.Next(), i + 1 < 1200);
+      if (++i == 1200) break;
+    }
+  }
 }
 
 // What an interrupted copy leaves.

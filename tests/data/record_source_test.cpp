@@ -11,6 +11,8 @@
 
 #include "data/databases.h"
 #include "data/datum.h"
+#include "data/record_stream.h"
+#include "train/train_test_util.h"
 #include "util/layer_runner.h"
 #include "util/paths.h"
 
@@ -86,9 +88,10 @@ TEST_P(RecordSourceTest, ThreadsMayOpenAndCloseAtTheSameTime) {
 
 TEST_P(RecordSourceTest, RefusesWhatIsNotADatabaseOfTheKind) {
   ExpectError([&] { OpenRecordSource(backend(), temp_ / "none"); },
-              {"none", "no such folder", "source"});
+              {"none", "there is no such folder"});
   EXPECT_FALSE(fs::exists(temp_ / "none"));
-  ExpectError([&] { OpenRecordSource(backend(), ""); }, {"source", "empty"});
+  ExpectError([&] { OpenRecordSource(backend(), ""); },
+              {"the path of the ", " is empty; name a folder"});
   WriteAll(temp_ / "file", "x");
   ExpectError([&] { OpenRecordSource(backend(), temp_ / "file"); }, {"not a folder"});
   fs::create_directories(temp_ / "empty");
@@ -238,10 +241,14 @@ TEST_F(LmdbTest, ADamagedHeaderIsAnError) {
   };
   const auto read = [](const std::string& path) { ReadDatabase(Backend::kLmdb, path); };
   const std::string nothing(4, '\0'), much(8, '\x7f');
-  ExpectError([&] { read(damaged(16, "oops")); }, {"is not an LMDB file"});
-  ExpectError([&] { read(damaged(40, nothing)); }, {"is not an LMDB file"});
-  ExpectError([&] { read(damaged(kPage + 16, "oops")); }, {"damaged"});
   ExpectError([&] { read(damaged(20, much)); }, {"could not be opened"});  // version
+  for (size_t at : {size_t{16}, size_t{40}}) {
+    std::string copy = damaged(at, nothing) + "/data.mdb";
+    std::string bytes = ReadAll(copy);
+    bytes.replace(kPage + at, nothing.size(), nothing);
+    WriteAll(copy, bytes);
+    ExpectError([&] { read(fs::path(copy).parent_path().string()); }, {"is not an LMDB file"});
+  }
   std::string copy = whole;  // pages that are not there, in the page that counts
   for (size_t page : {size_t{0}, kPage}) copy.replace(page + kLeafPagesAt, 8, much);
   ExpectError([&] { read(With(copy)); }, {"truncated", "expected"});
@@ -255,6 +262,79 @@ TEST_F(LmdbTest, OnlyTheLaterMetaPageCounts) {
   ASSERT_NE(first, second);
   copy.replace((first < second ? 0 : kPage) + kLastPageAt, 8, std::string(8, '\x7f'));
   EXPECT_EQ(ReadDatabase(Backend::kLmdb, With(copy)).size(), 300u);
+}
+
+// Two transactions; the pages that they wrote, in a power failure, may hold anything.
+class TornLmdbTest : public LmdbTest {
+ protected:
+  TornLmdbTest() {
+    fs::create_directories(temp_ / "torn");
+    MDB_env* env = nullptr;
+    EXPECT_EQ(mdb_env_create(&env), 0);
+    EXPECT_EQ(mdb_env_open(env, (temp_ / "torn").c_str(), 0, 0664), 0);
+    for (const std::vector<std::string>& keys : {Keys{"a", "b", "c"}, Keys{"d", "e"}}) {
+      MDB_txn* transaction = nullptr;
+      MDB_dbi dbi = 0;
+      EXPECT_EQ(mdb_txn_begin(env, nullptr, 0, &transaction), 0);
+      EXPECT_EQ(mdb_dbi_open(transaction, nullptr, 0, &dbi), 0);
+      for (std::string name : keys) {
+        MDB_val key = {name.size(), name.data()};
+        EXPECT_EQ(mdb_put(transaction, dbi, &key, &key, 0), 0);
+      }
+      EXPECT_EQ(mdb_txn_commit(transaction), 0);
+    }
+    mdb_env_close(env);
+    bytes_ = ReadAll(temp_ / "torn/data.mdb");
+    newest_ = Number(0) > Number(1) ? 0 : 1;
+  }
+  using Keys = std::vector<std::string>;
+
+  uint64_t Number(size_t page) const {
+    uint64_t number;
+    std::memcpy(&number, &bytes_[page * kPage + kTransactionAt], 8);
+    return number;
+  }
+  // How many records there are with other bytes in a meta page, and how many warnings.
+  void Expect(size_t records, size_t warnings, size_t page, size_t at, const std::string& other) {
+    std::string bytes = bytes_;
+    bytes.replace(page * kPage + at, other.size(), other);
+    const LogCapture log;
+    EXPECT_EQ(ReadDatabase(Backend::kLmdb, With(bytes)).size(), records);
+    ASSERT_EQ(log.warnings().size(), warnings);
+    if (warnings > 0) {
+      EXPECT_NE(log.warnings()[0].find("data.mdb is damaged, so the other one counts"),
+                std::string::npos);
+    }
+  }
+
+  std::string bytes_;
+  size_t newest_ = 0;
+};
+
+TEST_F(TornLmdbTest, TheOtherPageCounts) {
+  ASSERT_EQ(bytes_.size() % kPage, 0u);
+  const std::string zeros(kPage, '\0'), noise(kPage, '\x5a');
+  for (const std::string& other : {zeros, noise, zeros.substr(0, 512), noise.substr(0, 64)}) {
+    Expect(3, 1, newest_, 0, other);
+    Expect(5, 1, 1 - newest_, 0, other);
+  }
+  std::string both = bytes_;
+  for (size_t page : {size_t{0}, size_t{1}}) both.replace(page * kPage, kPage, noise);
+  ExpectError([&] { ReadDatabase(Backend::kLmdb, With(both)); }, {"is not an LMDB file"});
+}
+
+// The number of the transaction stands last, so a page that was written in part has its old one.
+TEST_F(TornLmdbTest, APageWithTheOldNumberDoesNotCount) {
+  constexpr size_t kFirstWritten = 32;  // behind what never changes
+  Expect(5, 0, 1 - newest_, kFirstWritten, std::string(8, '\x5a'));
+  Expect(5, 0, 1 - newest_, kEntriesAt, std::string(kTransactionAt - kEntriesAt, '\x5a'));
+}
+
+// Transaction n writes page n modulo 2.
+TEST_F(TornLmdbTest, APageWithTheNumberOfTheOtherDoesNotCount) {
+  const uint64_t wrong = Number(newest_) + 1000;
+  Expect(5, 1, 1 - newest_, kTransactionAt,
+         std::string(reinterpret_cast<const char*>(&wrong), sizeof wrong));
 }
 
 // Whoever owns the folder may have put a link there, to a file of the reader's.
@@ -305,6 +385,32 @@ TEST_F(LmdbTest, AFileThatAnotherChangesWhileItIsReadIsAnError) {
   ExpectError(
       [&] {
         while (cursor->Next()) (void)cursor->value();
+      },
+      {path, "another process has changed it"});
+}
+
+// Shuffled reading asks once a batch.
+TEST_F(LmdbTest, AFileThatAnotherChangesWhileItIsShuffledIsAnError) {
+  const std::string path = temp_ / "large";
+  RecordStream stream(OpenRecordSource(Backend::kLmdb, path), true, 1);
+  Record record;
+  for (int i = 0; i < 10; ++i) stream.Next(&record);
+  stream.Verify();
+  MDB_env* env = nullptr;
+  MDB_txn* transaction = nullptr;
+  MDB_dbi dbi = 0;
+  ASSERT_EQ(mdb_env_create(&env), 0);
+  ASSERT_EQ(mdb_env_open(env, path.c_str(), MDB_NOLOCK, 0664), 0);
+  ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &transaction), 0);
+  ASSERT_EQ(mdb_dbi_open(transaction, nullptr, 0, &dbi), 0);
+  MDB_val key = {1, const_cast<char*>("x")};
+  ASSERT_EQ(mdb_put(transaction, dbi, &key, &key, 0), 0);
+  ASSERT_EQ(mdb_txn_commit(transaction), 0);
+  mdb_env_close(env);
+  ExpectError(
+      [&] {
+        for (int i = 0; i < 10; ++i) stream.Next(&record);
+        stream.Verify();
       },
       {path, "another process has changed it"});
 }

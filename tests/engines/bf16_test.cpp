@@ -69,6 +69,56 @@ TEST_F(BFloat16Test, ConvolvesWithinItsRounding) {
   }
 }
 
+// Padding around images that are smaller than the window.
+TEST_F(BFloat16Test, ConvolvesSmallImages) {
+  const std::vector<EngineCase> cases = {
+      {"num_output: 32 kernel_size: 3 pad: 1", {4, 16, 1, 1}},
+      {"num_output: 16 kernel_size: 3 pad: 1", {2, 32, 2, 9}},
+      {"num_output: 24 kernel_size: 5 pad: 2 stride: 2", {3, 5, 2, 3}},
+      {"num_output: 32 kernel_size: 3 pad: 2 dilation: 2 bias_term: false", {2, 16, 4, 3}},
+      {"num_output: 32 kernel_size: 3 pad: 1 group: 2", {2, 32, 1, 2}},
+      {"num_output: 16 kernel_size: 7 pad: 3", {2, 3, 4, 4}},
+  };
+  for (const EngineCase& c : cases) {
+    SCOPED_TRACE(c.options + " " + c.bottom.ToString());
+    for (const Phase phase : {Phase::kTrain, Phase::kTest}) {
+      ExpectSameAsCaffe(Convolution(c.options), {c.bottom}, BFloat16(phase), kTolerance);
+    }
+  }
+}
+
+// Sizes that go up, down, and below the window.
+TEST_F(BFloat16Test, TakesOtherSizesAsAFreshNet) {
+  const auto text = [](int batch, int size) {
+    return Input("x", {batch, 16, size, size}) +
+           Layer("c", "Convolution", {"x"}, {"c"},
+                 "convolution_param { engine: BF16 num_output: 32 kernel_size: 5 pad: 2 "
+                 "weight_filler { type: 'gaussian' std: 0.1 } }") +
+           Layer("l", "Reduction", {"c"}, {"l"},
+                 "loss_weight: 1 reduction_param { operation: SUMSQ }");
+  };
+  const auto run = [](Net* net, int64_t count) {
+    SetBlob(*net, "x", RandomValues(count, 3));
+    ForwardBackward(*net);
+    return std::make_pair(ReadBlob(*net, "c"), ReadParamDiff(*net, "c", 0));
+  };
+  MakeNetOptions options;
+  options.dtype = DType::kFloat32;
+  const auto net = MakeNet(text(2, 8), options);
+  EXPECT_EQ(FindNode(*net, "c").engine, "BF16");
+  for (const auto& [batch, size] :
+       std::vector<std::pair<int, int>>{{4, 12}, {1, 3}, {2, 8}, {3, 1}, {2, 20}}) {
+    SCOPED_TRACE(Concat(batch, " ", size));
+    net->Reshape({{"x", Shape{batch, 16, size, size}}});
+    const auto fresh = MakeNet(text(batch, size), options);
+    const int64_t count = int64_t{16} * batch * size * size;
+    const auto [top, gradient] = run(net.get(), count);
+    const auto [fresh_top, fresh_gradient] = run(fresh.get(), count);
+    ExpectClose(top, fresh_top, 1e-5, "top");
+    ExpectClose(gradient, fresh_gradient, 1e-5, "gradient");
+  }
+}
+
 TEST_F(BFloat16Test, MultipliesWithinItsRounding) {
   const std::vector<EngineCase> cases = {
       {"engine: BF16 num_output: 32", {40, 100}},

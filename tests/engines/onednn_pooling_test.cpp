@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "engines/engine_test_util.h"
+#include "net/net_test_util.h"
 
 namespace crema::test {
 namespace {
@@ -51,6 +52,45 @@ TEST(OnednnPoolingTest, BreaksTiesAsOurOwnCode) {
     runner->Backward();
   }
   ExpectClose(actual.BottomDiff(), expected.BottomDiff(), 1e-6, "bottom's gradient");
+}
+
+// Also to sizes of which the engine leaves some to our own code: where a window ends outside.
+TEST(OnednnPoolingTest, TakesOtherSizesAsOurOwnCode) {
+  CREMA_NEEDS_ENGINE("ONEDNN");
+  for (const char* pooling : {"pool: MAX kernel_size: 3 stride: 2", "pool: AVE kernel_size: 2",
+                              "pool: AVE kernel_size: 3 stride: 2 pad: 1 ceil_mode: false"}) {
+    const auto text = [&](const std::string& engine, int batch, int size) {
+      return Input("x", {batch, 16, size, size}) +
+             Layer("c", "Convolution", {"x"}, {"c"},
+                   "convolution_param { engine: " + engine +
+                       " num_output: 16 kernel_size: 3 pad: 1 weight_filler { type: 'gaussian' "
+                       "std: 0.1 } }") +
+             Layer("p", "Pooling", {"c"}, {"p"},
+                   "pooling_param { engine: " + engine + " " + pooling + " }") +
+             Layer("l", "Reduction", {"p"}, {"l"},
+                   "loss_weight: 1 reduction_param { operation: SUMSQ }");
+    };
+    const auto run = [](Net* net, int64_t count) {
+      SetBlob(*net, "x", RandomValues(count, 3));
+      ForwardBackward(*net);
+      return std::make_pair(ReadBlob(*net, "p"), ReadParamDiff(*net, "c", 0));
+    };
+    MakeNetOptions options;
+    options.dtype = DType::kFloat32;
+    const auto net = MakeNet(text("ONEDNN", 2, 9), options);
+    EXPECT_EQ(FindNode(*net, "p").engine, "ONEDNN");
+    for (const auto& [batch, size] :
+         std::vector<std::pair<int, int>>{{3, 13}, {1, 3}, {2, 9}, {4, 21}, {1, 5}}) {
+      SCOPED_TRACE(Concat(pooling, ": ", batch, " ", size));
+      net->Reshape({{"x", Shape{batch, 16, size, size}}});
+      const auto own = MakeNet(text("CAFFE", batch, size), options);
+      const int64_t count = int64_t{16} * batch * size * size;
+      const auto [top, gradient] = run(net.get(), count);
+      const auto [own_top, own_gradient] = run(own.get(), count);
+      ExpectClose(top, own_top, 1e-5, "top");
+      ExpectClose(gradient, own_gradient, 1e-4, "gradient");
+    }
+  }
 }
 
 TEST(OnednnPoolingTest, SaysWhatItCannotTake) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "crema/base/error.h"
 #include "data/lmdb_tree.h"
@@ -10,7 +11,7 @@
 
 namespace {
 
-constexpr size_t kPage = 4096;
+constexpr size_t kPage = 4096, kTransactionAt = 144;
 
 void ReadAll(const crema::LmdbTree& tree) {
   crema::LmdbTreeCursor cursor(&tree);
@@ -34,6 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   crema::LmdbTree tree{&file, crema::LmdbMeta::Parse(reinterpret_cast<const char*>(bytes))};
   tree.meta.page_size = kPage;
   tree.meta.last_page = size / kPage - 1;
+  const size_t other = (tree.meta.transaction + 1) % 2 * kPage + kTransactionAt;
+  std::memcpy(&tree.meta.other_transaction, bytes + other, sizeof(uint64_t));
   try {
     ReadAll(tree);
   } catch (const crema::Error&) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "crema.pb.h"
+#include "schema/schema_test_util.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {
@@ -77,6 +78,28 @@ TEST(RegistryErrorTest, UnknownTypes) {
   ExpectError(create("Xyzzyplugh"), {"'Xyzzyplugh'", "unknown type"});
   ExpectError(create("PriorBox"), {"PriorBox", "SSD"});
   ExpectError(create("ImageLabelmapData"), {"ImageLabelmapData", "HED"});
+}
+
+// The nearest name would be that of a layer which computes something else.
+TEST(RegistryErrorTest, TypesThatAnotherStandsInFor) {
+  const auto error = [](const std::string& type) {
+    return ErrorOf([&] { CreateLayer(Config(type), Phase::kTrain, DeviceKind::kCpu); });
+  };
+  EXPECT_EQ(
+      error("ReLU6"),
+      "layer 'here' has the unknown type 'ReLU6' (from MobileNet ports); write type: \"Clip\" "
+      "with clip_param { min: 0 max: 6 }");
+  EXPECT_EQ(
+      error("CuDNNConvolution"),
+      "layer 'here' has the unknown type 'CuDNNConvolution'; write type: \"Convolution\" with "
+      "convolution_param { engine: CUDNN }");
+  for (const std::string type : {"DepthwiseConvolution", "ConvolutionDepthwise"}) {
+    EXPECT_EQ(error(type),
+              "layer 'here' has the unknown type '" + type +
+                  "' (from MobileNet ports); write type: \"Convolution\", and set group "
+                  "in convolution_param to the number of channels of its bottom, which "
+                  "num_output usually is");
+  }
 }
 
 TEST(RegistryErrorTest, PythonLayersSayWhatToDo) {

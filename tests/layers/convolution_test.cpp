@@ -354,7 +354,7 @@ struct BadCase {
 TEST(ConvolutionErrorTest, SaysWhatIsWrong) {
   const std::vector<Shape> image = {{1, 4, 5, 5}};
   const std::vector<BadCase> cases = {
-      {"kernel_size: 3", image, {"layer 'test' (Convolution)", "num_output is 0"}},
+      {"kernel_size: 3", image, {"layer 'test' (Convolution)", "num_output is missing"}},
       {"num_output: 2", image, {"kernel_size is missing"}},
       {"num_output: 2 kernel_size: 0", image, {"kernel_size is 0"}},
       {"num_output: 2 kernel_size: 4294967295", image, {"kernel_size is 4294967295"}},
@@ -374,7 +374,7 @@ TEST(ConvolutionErrorTest, SaysWhatIsWrong) {
       {"num_output: 3 kernel_size: 3 group: 0", image, {"group is 0"}},
       {"num_output: 3 kernel_size: 3 axis: 4", image, {"axis"}},
       {"num_output: 3 kernel_size: 1 axis: 0", {{1, 1, 1, 1, 1, 1, 1, 1}}, {"7 spatial axes"}},
-      {"num_output: 3 kernel_size: 3", {{1, 4, 5, 5}, {1, 4, 5, 5}}, {"2 bottoms and 1 tops"}},
+      {"num_output: 3 kernel_size: 3", {{1, 4, 5, 5}, {1, 4, 5, 5}}, {"2 bottoms and 1 top;"}},
   };
   for (const BadCase& c : cases) {
     SCOPED_TRACE(c.options);

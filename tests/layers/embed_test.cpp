@@ -65,9 +65,9 @@ TEST_P(EmbedTest, TakesAnEmptyBatch) {
 
 TEST_P(EmbedTest, NeedsItsSizes) {
   ExpectError([&] { LayerRunner("type: 'Embed' embed_param { num_output: 2 }", {Shape{1}}, On()); },
-              {"'test' (Embed)", "input_dim is 0"});
+              {"'test' (Embed)", "input_dim is missing"});
   ExpectError([&] { LayerRunner("type: 'Embed' embed_param { input_dim: 2 }", {Shape{1}}, On()); },
-              {"'test' (Embed)", "num_output is 0"});
+              {"'test' (Embed)", "num_output is missing"});
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ TEST(InnerProductErrorTest, SaysWhatIsWrong) {
       [] {
         LayerRunner runner(Text(""), {Shape{2, 3}});
       },
-      {"layer 'test' (InnerProduct)", "num_output is 0"});
+      {"layer 'test' (InnerProduct)", "num_output is missing"});
   ExpectError(
       [] {
         LayerRunner runner(Text("num_output: 2 axis: 2"), {Shape{2, 3}});

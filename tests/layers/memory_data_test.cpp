@@ -73,7 +73,7 @@ TEST_P(MemoryDataTest, RefusesWhatDoesNotFit) {
   LayerRunner runner = MakeRunner(kSizes);
   auto& source = dynamic_cast<MemorySource&>(runner.layer());
   ExpectError([&] { runner.Forward(); }, {"'test' (MemoryData)", "no data", "SetData"});
-  ExpectError([&] { source.SetData({1, 2, 3}, {1}); }, {"1 items", "batch size, 2"});
+  ExpectError([&] { source.SetData({1, 2, 3}, {1}); }, {"1 item,", "batch size, 2"});
   ExpectError([&] { source.SetData({1, 2, 3}, {1, 2}); }, {"3 values for 2 items of 3"});
   ExpectError([&] { source.SetData({}, {}); }, {"0 items"});
   ExpectError([&] { MakeRunner("batch_size: 2 channels: 1 height: 1"); }, {"width"});

@@ -1,7 +1,6 @@
 // Every number among the options of every layer, at the ends of its range: a sentence or a net.
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
-#include <sys/resource.h>
 
 #include <cmath>
 #include <functional>
@@ -13,6 +12,7 @@
 #include "crema/net/net.h"
 #include "data/databases.h"
 #include "layers/layer_examples.h"
+#include "util/peak_memory.h"
 
 namespace crema::test {
 namespace {
@@ -182,16 +182,11 @@ void Try(const LayerExample& example, const proto::LayerParameter& layer) {
   }
 }
 
-size_t PeakBytes() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<size_t>(usage.ru_maxrss) * 1024;
-}
-
 class OptionsTest : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     WriteExampleData(temp_.path());
+    ResetPeak();
     peak_ = PeakBytes();
   }
   // Nets that are not small are only planned.

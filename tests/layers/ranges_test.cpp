@@ -18,8 +18,16 @@ const std::string kWindow = "num_output: 2 kernel_size: 3 ";
 const RangeCase kCases[] = {
     {"Convolution", "convolution_param { num_output: 20000000 kernel_size: 3 }",
      "num_output is 20000000, but must be from 1 to 16777216"},
-    {"Convolution", "convolution_param { kernel_size: 3 }",
+    {"Convolution", "convolution_param { num_output: 0 kernel_size: 3 }",
      "num_output is 0, but must be from 1 to 16777216"},
+    {"Convolution", "convolution_param { kernel_size: 3 }",
+     "num_output is missing; it must be given, from 1 to 16777216"},
+    {"Deconvolution", "", "num_output is missing; it must be given, from 1 to 16777216"},
+    {"InnerProduct", "", "num_output is missing; it must be given, from 1 to 1073741824"},
+    {"SPP", "", "pyramid_height is missing; it must be given, from 1 to 16"},
+    {"Tile", "", "tiles is missing; it must be given, from 1 to 2147483647"},
+    {"Embed", "embed_param { input_dim: 3 }",
+     "num_output is missing; it must be given, from 1 to 2147483647"},
     {"Convolution", "convolution_param { num_output: 2 kernel_size: 20000000 }",
      "kernel_size is 20000000, but must be from 1 to 16777216"},
     {"Convolution", "convolution_param { " + kWindow + "stride: 0 }",
@@ -56,7 +64,8 @@ const RangeCase kCases[] = {
      {3}},
     {"Embed",
      "embed_param { num_output: 2 }",
-     "input_dim is 0, but must be from 1 to 2147483647; it is the number of different indices",
+     "input_dim is missing; it must be given, from 1 to 2147483647; it is the number of different "
+     "indices",
      {3}},
     {"ArgMax", "argmax_param { top_k: 101 }",
      "top_k is 101, but must be from 1 to 100; the maximum is the number of values to choose from"},
@@ -94,7 +103,19 @@ TEST(RangeTest, SentencesSayTheWholeRange) {
 TEST(RangeTest, SentencesOfSourcesSayTheWholeRange) {
   const std::string range = " must be from 1 to 1073741824";
   const RangeCase cases[] = {
-      {"Data", "data_param { source: 'x' }", "batch_size is 0, but must be from 1 to 2147483647"},
+      {"Data", "data_param { source: 'x' batch_size: 0 }",
+       "batch_size is 0, but must be from 1 to 2147483647"},
+      {"Data", "data_param { source: 'x' }",
+       "batch_size is missing; it must be given, from 1 to 2147483647"},
+      {"HDF5Data", "hdf5_data_param { source: 'x' }",
+       "batch_size is missing; it must be given, from 1 to 1073741824"},
+      {"WindowData", "window_data_param { source: 'x' }",
+       "batch_size is missing; it must be given, from 1 to 1073741824"},
+      {"WindowData", "window_data_param { source: 'x' batch_size: 1 }",
+       "crop_size is missing; it must be given, from 1 to 65536; set transform_param { crop_size } "
+       "to the size of the net's input"},
+      {"MemoryData", "memory_data_param { batch_size: 1 height: 1 width: 1 }",
+       "channels is missing; it must be given, from 1 to 4294967295"},
       {"Data", "data_param { source: 'x' batch_size: 4294967295 }",
        "batch_size is 4294967295, but must be from 1 to 2147483647"},
       {"ImageData", "image_data_param { source: 'x' batch_size: 4294967295 }",
@@ -119,14 +140,15 @@ TEST(RangeTest, SentencesOfSourcesSayTheWholeRange) {
 }
 
 TEST(RangeTest, RecurrentLayersSayTheWholeRange) {
-  for (const char* type : {"LSTM", "RNN"}) {
-    const std::string text =
-        std::string("name: 'l' type: '") + type + "' recurrent_param { num_output: 20000000 }";
-    EXPECT_EQ(ErrorOf([&] {
-                LayerRunner runner(text, {Shape{1, 1, 2}, Shape{1, 1}});
-              }),
-              std::string("layer 'l' (") + type +
-                  "): num_output is 20000000, but must be from 1 to 16777216");
+  for (const std::string type : {"LSTM", "RNN"}) {
+    const auto error = [&](const std::string& options) {
+      const std::string text = "name: 'l' type: '" + type + "' recurrent_param { " + options + " }";
+      return ErrorOf([&] { LayerRunner runner(text, {Shape{1, 1, 2}, Shape{1, 1}}); });
+    };
+    const std::string title = "layer 'l' (" + type + "): ";
+    EXPECT_EQ(error("num_output: 20000000"),
+              title + "num_output is 20000000, but must be from 1 to 16777216");
+    EXPECT_EQ(error(""), title + "num_output is missing; it must be given, from 1 to 16777216");
   }
 }
 

@@ -210,7 +210,7 @@ inline void CheckRecurrentEdges(const RecurrentCase& test) {
       [&] {
         LayerRunner("type: '" + test.type + "'", {Shape{3, 2, 4}, Shape{3, 2}}, options);
       },
-      {name, "num_output is 0"});
+      {name, "num_output is missing"});
 }
 
 }  // namespace crema::test

@@ -85,7 +85,7 @@ TEST_P(SppTest, RefusesWhatDoesNotFit) {
       [&] {
         LayerRunner(Spp(""), {Shape{1, 1, 4, 4}}, On());
       },
-      {"'test' (SPP)", "pyramid_height is 0"});
+      {"'test' (SPP)", "pyramid_height is missing"});
   ExpectError(
       [&] {
         LayerRunner(Spp("pyramid_height: 3"), {Shape{1, 1, 3, 3}}, On());

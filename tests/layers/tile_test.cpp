@@ -55,7 +55,7 @@ TEST_P(TileTest, NeedsTiles) {
       [&] {
         LayerRunner("type: 'Tile'", {Shape{2, 3}}, On());
       },
-      {"'test' (Tile)", "tiles is 0"});
+      {"'test' (Tile)", "tiles is missing"});
 }
 
 }  // namespace

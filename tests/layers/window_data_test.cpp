@@ -255,7 +255,7 @@ TEST_P(WindowDataTest, NamesWhatIsWrong) {
   WriteWindows({"1 0.2 0 0 1 1"});
   fails({"no foreground windows", "fg_threshold"});
   WriteWindows({"1 1 0 0 1 1"});
-  fails({"crop_size is 0"}, "", "");
+  fails({"crop_size is missing"}, "", "");
   fails({"context_pad is 2"}, "context_pad: 2");
   fails({"crop_mode is 'round'"}, "crop_mode: 'round'");
   for (const char* bad : {"1 1 0 0 2147483647 1", "1 1 -2147483648 0 1 1", "1 1 0 0 1 300000000"}) {

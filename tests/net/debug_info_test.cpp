@@ -1,6 +1,8 @@
 // debug_info: the lines of BVLC Caffe for the same net, with values worked out by hand.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "schema/text_reader.h"
 #include "train/train_test_util.h"
 
@@ -50,6 +52,30 @@ TEST(DebugInfo, LogsCaffesLines) {
                                            "    [Backward] Layer one, param blob 0 diff: 18",
                                            "    [Backward] All net params (data, diff): L1 norm = "
                                            "(3.5, 18); L2 norm = (3.04138, 18)"));
+}
+
+// What an engine needs is none of the net's layers, and blobs keep their names.
+TEST(DebugInfo, LeavesOutChangesOfTheLayout) {
+  proto::NetParameter config;
+  ReadText(
+      "debug_info: true layer { name: 'in' type: 'Input' top: 'x' input_param { shape { dim: 1 "
+      "dim: 8 dim: 6 dim: 6 } } } layer { name: 'conv' type: 'Convolution' bottom: 'x' top: 'y' "
+      "convolution_param { num_output: 16 kernel_size: 3 weight_filler { type: 'xavier' } } } "
+      "layer { name: 'flat' type: 'Flatten' bottom: 'y' top: 'z' } "
+      "layer { name: 'sum' type: 'Reduction' bottom: 'z' top: 's' loss_weight: 1 }",
+      "net", &config);
+  Net net(config, OpenDevice(DeviceKind::kCpu));
+  const auto& layers = net.graph().layers;
+  const bool changes = std::any_of(layers.begin(), layers.end(),
+                                   [](const LayerNode& node) { return node.made_by_pass; });
+  if (!changes) GTEST_SKIP() << "no engine of this build needs another layout";
+  LogCapture log;
+  net.Forward(0);
+  net.ClearGradients();
+  net.Backward();
+  EXPECT_EQ(log.With("(to ").size(), 0u);
+  EXPECT_EQ(log.With("[Forward] Layer conv, top blob y data: ").size(), 1u);
+  EXPECT_EQ(log.With("[Backward] Layer flat, bottom blob y diff: ").size(), 1u);
 }
 
 TEST(DebugInfo, IsForDisplaysOnly) {

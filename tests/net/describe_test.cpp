@@ -49,6 +49,35 @@ TEST(DescribeTest, CountsInShortNumbers) {
   EXPECT_THAT(DescribeTotals(graph, MemoryOf(graph)), HasSubstr("learned parameters: 500500\n"));
 }
 
+// What follows "memory: " adds up, and what is shared is said.
+TEST(DescribeTest, SaysWhatTheSumsCount) {
+  CompileOptions options;
+  options.backward = false;
+  const Graph graph = CompileNet(ParseNet(kNet), DeviceKind::kCpu, options);
+  EXPECT_THAT(DescribeLayers(graph, 80),
+              testing::ContainsRegex("\nsum [^\n]*\nThe sums count learned parameters [^\n]*\n"
+                                     "forward pass, and outputs, gradients and layer state"));
+  NetMemory memory;
+  memory.params = 1000;
+  memory.param_gradients = 2000;
+  memory.state = 3000;
+  memory.arena = 3500;
+  memory.kept = 500;
+  memory.data = 5000;
+  memory.gradients = 3000;
+  memory.scratch = 1000;
+  EXPECT_THAT(DescribeTotals(graph, memory),
+              HasSubstr("\nmemory: 10.0 kB, the sum of\n"
+                        "  1.0 kB  parameters, each in whole blocks of 256 B\n"
+                        "  2.0 kB  gradients of the parameters\n"
+                        "  3.0 kB  state of the layers\n"
+                        "  4.0 kB  for a pass:\n"
+                        "            values 5.0 kB + gradients 3.0 kB + scratch 1.0 kB\n"
+                        "            - 5.0 kB, because what is not needed at once shares memory\n"));
+  memory.arena = 8500;  // nothing is saved
+  EXPECT_THAT(DescribeTotals(graph, memory), testing::Not(HasSubstr("shares memory")));
+}
+
 // A net that shares an arena takes only what it adds.
 TEST(DescribeTest, SaysWhatANetTakesBesideWhatItShares) {
   CompileOptions options;

@@ -1,6 +1,7 @@
 // Layers that work in place: the same numbers as with names of their own, in any order.
 #include <random>
 
+#include "engines/engine_test_util.h"
 #include "net/net_test_util.h"
 
 namespace crema::test {
@@ -48,14 +49,14 @@ struct Results {
   std::vector<double> gradients;
 };
 
-Results RunNet(const std::string& text, bool fuse, bool keep_blobs) {
+Results RunNet(const std::string& text, bool fuse, bool keep_blobs, DType dtype = DType::kFloat64) {
   NetOptions options;
-  options.dtype = DType::kFloat64;
+  options.dtype = dtype;
   options.fuse = fuse;
   options.keep_blobs = keep_blobs;
   options.check_memory = true;
   Net net(ParseNet(text), OpenTestDevice(DeviceKind::kCpu), options);
-  SetBlob(net, "x", RandomValues(12, 3));
+  SetBlob(net, "x", RandomValues(net.FindBlob("x")->count(), 3));
   ForwardBackward(net);
   Results results{net.loss().ToHost<double>()[0], {}};
   for (size_t p = 0; p < net.graph().params.size(); ++p) {
@@ -79,6 +80,55 @@ TEST(InPlaceTest, GivesWhatNamesOfTheirOwnGive) {
         const Results actual = RunNet(text, fuse, keep);
         EXPECT_NEAR(actual.loss, expected.loss, 1e-9 * (1 + std::fabs(expected.loss)));
         ExpectNear(actual.gradients, expected.gradients, 1e-9);
+      }
+    }
+    if (HasFailure()) return;
+  }
+}
+
+// In channels-last, with what oneDNN's convolution takes over of the layers behind it.
+TEST(InPlaceTest, GivesTheSameBehindAConvolutionByAnEngine) {
+  CREMA_NEEDS_ENGINE("ONEDNN");
+  const std::vector<std::pair<std::string, std::string>> kinds = {
+      {"BatchNorm", ""},
+      {"Scale", "scale_param { bias_term: true filler { value: 0.8 } bias_filler { value: 0.1 } }"},
+      {"ReLU", ""},
+      {"ReLU", "relu_param { negative_slope: 0.2 }"},
+      {"Bias", "bias_param { filler { value: 0.5 } }"},
+      {"Sigmoid", ""},
+      {"TanH", ""},
+      {"ELU", ""},
+      {"Dropout", "dropout_param { dropout_ratio: 0.3 }"},
+      {"Power", "power_param { scale: 0.5 shift: 0.1 }"},
+  };
+  const auto convolution = [](const std::string& name, const std::string& bottom,
+                              const std::string& top) {
+    return Layer(name, "Convolution", {bottom}, {top},
+                 "convolution_param { engine: ONEDNN num_output: 16 kernel_size: 3 pad: 1 "
+                 "weight_filler { type: 'gaussian' std: 0.1 } }");
+  };
+  std::mt19937 random(8);
+  for (int round = 0; round < 40; ++round) {
+    std::vector<size_t> layers(1 + random() % 4);
+    for (size_t& layer : layers) layer = random() % kinds.size();
+    const auto chain = [&](bool in_place) {
+      std::string text = Input("x", {2, 16, 5, 6}) + convolution("c", "x", "y"), at = "y";
+      for (size_t i = 0; i < layers.size(); ++i) {
+        const std::string name = Concat("l", i), top = in_place ? "y" : name;
+        text += Layer(name, kinds[layers[i]].first, {at}, {top}, kinds[layers[i]].second);
+        at = top;
+      }
+      return text + convolution("d", at, "z") +
+             Layer("loss", "Reduction", {"z"}, {"loss"},
+                   "loss_weight: 1 reduction_param { operation: SUMSQ }");
+    };
+    SCOPED_TRACE(chain(true));
+    const Results expected = RunNet(chain(false), false, true, DType::kFloat32);
+    for (const bool fuse : {false, true}) {
+      for (const bool keep : {false, true}) {
+        const Results actual = RunNet(chain(true), fuse, keep, DType::kFloat32);
+        EXPECT_NEAR(actual.loss, expected.loss, 1e-4 * (1 + std::fabs(expected.loss)));
+        ExpectClose(actual.gradients, expected.gradients, 1e-4, "gradients");
       }
     }
     if (HasFailure()) return;

@@ -81,6 +81,17 @@ TEST(InferShapesTest, TwoLayersThatMakeOneBlob) {
                    {"layer 'q' (InnerProduct)", "top 'y'", "already"});
 }
 
+// As of a net for training and testing whose sources do not say which is for what.
+TEST(InferShapesTest, TwoSourcesOfOneBlob) {
+  const std::string data =
+      Layer("train", "DummyData", {}, {"data"}, "dummy_data_param { shape { dim: 2 } }") +
+      Layer("test", "DummyData", {}, {"data"}, "dummy_data_param { shape { dim: 2 } }");
+  ExpectBuildError(data, {"layer 'test' (DummyData): its top 'data' is already produced by layer "
+                          "'train' (DummyData); if one is for training and the other for testing, "
+                          "add include { phase: TRAIN } to the one and include { phase: TEST } to "
+                          "the other"});
+}
+
 TEST(InferShapesTest, ATopThatIsAnotherBottomIsNotInPlace) {
   ExpectBuildError(kInput + Input("z", {2, 3}) + Layer("e", "Eltwise", {"x", "z"}, {"z"}),
                    {"layer 'e'", "top 'z'", "already"});
@@ -89,7 +100,8 @@ TEST(InferShapesTest, ATopThatIsAnotherBottomIsNotInPlace) {
 TEST(InferShapesTest, ABlobWithAnotherReaderCannotBeChangedInPlace) {
   ExpectBuildError(kInput + Product("p", "x", "y", 4) + Product("q", "y", "z", 4) +
                        Layer("r", "ReLU", {"y"}, {"y"}),
-                   {"layer 'r' (ReLU)", "top 'y'", "already"});
+                   {"layer 'r' (ReLU): cannot change its bottom 'y' in place, because another "
+                    "layer reads it, too; rename the top"});
 }
 
 TEST(InferShapesTest, ALayerThatCannotRunInPlace) {

@@ -112,6 +112,21 @@ TEST(InsertSplitsTest, OtherTopsKeepTheirLossWeights) {
   EXPECT_EQ(LossWeights(Find(net, "a_two_0_split")), (std::vector<float>{2, 0}));
 }
 
+// Which a Split of the user's, or a name that only looks like one of a Split's, does not change.
+TEST(InsertSplitsTest, BlobsHaveTheNamesOfTheText) {
+  const Graph graph = BuildGraph(
+      InsertSplits(ParseNet(Input("x", {2, 3}) + Product("p", "x", "y_split_0", 2) +
+                            Product("q", "y_split_0", "z", 2) + Product("r", "y_split_0", "w", 2) +
+                            Layer("s_split", "Split", {"w"}, {"s_split_0", "s_split_1"}))),
+      DType::kFloat32, DeviceKind::kCpu, true);
+  std::vector<std::string> names;
+  for (size_t b = 0; b < graph.blobs.size(); ++b) {
+    names.push_back(NameInText(graph, static_cast<int>(b)));
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"x", "y_split_0", "y_split_0", "y_split_0", "z", "w",
+                                             "s_split_0", "s_split_1"}));
+}
+
 TEST(InsertSplitsTest, UnknownBottomIsAnErrorWithASuggestion) {
   ExpectError([] { Inserted(Input("data", {1}) + Product("p", "dtaa", "y", 2)); },
               {"layer 'p' (InnerProduct)", "'dtaa'", "did you mean 'data'?"});

@@ -138,7 +138,7 @@ TEST(ForeignExceptionTest, ErrorsGetTheNameToo) {
 }
 
 TEST(ForeignExceptionTest, PlansWithoutTops) {
-  ExpectError([] { ThrowingNet("no_tops"); }, {"layer 'no_tops'", "1 tops", "correct its Plan"});
+  ExpectError([] { ThrowingNet("no_tops"); }, {"layer 'no_tops'", "1 top,", "correct its Plan"});
 }
 
 // An engine that cannot even be asked is passed over.

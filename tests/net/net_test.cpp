@@ -136,7 +136,7 @@ TEST_P(NetTest, BorrowersMustFit) {
                            "inner_product_param { num_output: 5 bias_term: false }")),
             on, options);
       },
-      {"'p' (InnerProduct)", "1 parameter blobs", "2"});
+      {"'p' (InnerProduct)", "1 parameter blob ", "2"});
 }
 
 TEST_P(NetTest, WrongInputIsReportedAfterThePass) {
@@ -147,6 +147,15 @@ TEST_P(NetTest, WrongInputIsReportedAfterThePass) {
   SetBlob(*net, "label", {0, 3, 1});
   net->Forward(1);
   ExpectError([&] { net->CheckAfterForward(); }, {"SoftmaxWithLoss", "3"});
+}
+
+// Two layers read the labels, so that each has a copy, of another name.
+TEST_P(NetTest, WrongInputIsNamedAsInTheText) {
+  const auto net = MakeNet(kNet, On());
+  SetInputs(*net);
+  SetBlob(*net, "label", {0, 3, 1});
+  net->Forward(0);
+  ExpectError([&] { net->CheckAfterForward(); }, {": its bottom 'label' holds 1 label outside"});
 }
 
 TEST_P(NetTest, TellsItsPlan) {

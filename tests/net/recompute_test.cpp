@@ -1,6 +1,8 @@
 // Values that are computed again for the backward pass: nothing but the memory changes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "net/net_test_util.h"
 #include "net/passes.h"
 
@@ -132,6 +134,30 @@ TEST_P(RecomputeTest, MeetsALimit) {
   ExpectSame(net.get(), expected.get());
   const auto free = Make(config, true, expected->memory().Total());
   EXPECT_EQ(CountRecomputed(*free), 0);
+}
+
+// Many layers, of which a few trials find how many are enough: no trial for each.
+TEST(RecomputeManyTest, MeetsALimit) {
+  std::string text = kData, at = "x";
+  for (int i = 0; i < 300; ++i) {
+    const std::string name = Concat("s", i);
+    text += i % 2 == 0 ? Layer(name, "Sigmoid", {at}, {name})
+                       : Layer(name, "Power", {at}, {name}, "power_param { power: 2 shift: 1 }");
+    at = name;
+  }
+  text += Product("fc", at, "fc", 5) + Layer("loss", "SoftmaxWithLoss", {"fc", "label"}, {"loss"});
+  const proto::NetParameter config = ParseNet(text);
+  CompileOptions options;
+  const size_t whole = MemoryOf(CompileNet(config, DeviceKind::kCpu, options)).Total();
+  for (const double share : {0.9, 0.6}) {
+    options.memory_limit = static_cast<size_t>(share * static_cast<double>(whole));
+    const Graph graph = CompileNet(config, DeviceKind::kCpu, options);
+    EXPECT_LE(MemoryOf(graph).Total(), options.memory_limit);
+    const auto recomputed = std::count_if(graph.layers.begin(), graph.layers.end(),
+                                          [](const LayerNode& node) { return node.recomputes; });
+    EXPECT_GT(recomputed, 0);
+    EXPECT_LT(recomputed, share > 0.8 ? 100 : 200);
+  }
 }
 
 TEST_P(RecomputeTest, SaysWhereALimitCannotBeMet) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -10,6 +11,7 @@
 
 #include "crema.pb.h"
 #include "schema_test_util.h"
+#include "util/small_disk.h"
 
 namespace crema {
 namespace {
@@ -171,6 +173,50 @@ TEST(WriteFileAtomically, WritesWhateverCanBeBegun) {
   EXPECT_LT(name.size(), longest);
   for (int i = 0; i < 12; ++i) WriteFileAtomically((folder / name).string(), "x");
   EXPECT_EQ(FileCount(folder), 1u);
+}
+
+// Each reason has advice of its own.
+TEST(CheckWritable, SaysWhatHelps) {
+  const auto folder = TestFolder();
+  const auto expect = [&](const std::string& name, const std::string& why,
+                          const std::string& advice) {
+    const std::string error = ErrorOf([&] { CheckWritable((folder / name).string()); });
+    EXPECT_NE(error.find(why), std::string::npos) << error;
+    EXPECT_NE(error.find("; " + advice), std::string::npos) << error;
+  };
+  WriteTestFile(folder / "file", "x");
+  expect("none/x", "No such file or directory", "create the folder");
+  expect("file/x", "Not a directory", "a part of its path is a file");
+  expect(std::string(300, 'x'), "File name too long", "shorten the name");
+  expect("", "it is a folder", "move it away");
+  EXPECT_EQ(FileCount(folder), 1u);
+  const SmallDisk disk((folder / "disk").string(), "64k");
+  if (!disk.mounted()) GTEST_SKIP() << "a small disk can only be mounted by root";
+  EXPECT_EQ(ErrorOf([&] { CheckWritable((folder / "disk/x").string()); }), "");
+  EXPECT_EQ(FileCount(folder / "disk"), 0u);
+  WriteTestFile(folder / "disk/filler", std::string(100000, 'x'));
+  expect("disk/x", "No space left on device", "make room on that disk");
+  EXPECT_EQ(FileCount(folder / "disk"), 1u);
+  ASSERT_TRUE(disk.MakeReadOnly());
+  expect("disk/x", "Read-only file system", "its file system is read-only");
+}
+
+TEST(CheckWritable, SaysWhoMayWrite) {
+  const auto folder = TestFolder();
+  fs::permissions(folder, static_cast<fs::perms>(0555));
+  const pid_t child = fork();
+  if (child == 0) {
+    if (getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(3);
+    if (access(folder.c_str(), X_OK) != 0) _exit(3);
+    const std::string error = ErrorOf([&] { CheckWritable((folder / "x").string()); });
+    _exit(error.find("you may not write there") != std::string::npos ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  fs::permissions(folder, fs::perms::owner_all);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 3) GTEST_SKIP() << "the rights of another user cannot be taken";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(PendingFile, AppearsWithCommitOnly) {

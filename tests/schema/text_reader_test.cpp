@@ -392,6 +392,59 @@ TEST(Suggest, FindsTheNearestWord) {
 TEST(ForkHints, KnowLayerTypes) {
   EXPECT_EQ(ForkOfLayerType("ROIPooling"), "Fast R-CNN");
   EXPECT_EQ(ForkOfLayerType("Convolution"), "");
+  EXPECT_EQ(ForkOfLayerType("relu6"), "MobileNet ports");
+  EXPECT_EQ(ForkOfLayerType("CuDNNConvolution"), "");
+  EXPECT_EQ(AdviceForLayerType("ROIPooling"), "");
+  EXPECT_EQ(AdviceForLayerType("Convolution"), "");
+}
+
+// What the advice says is accepted, so that nobody is sent from one error to another.
+TEST(ForkHints, AdviseWhatCanBeRead) {
+  for (const std::string type : {"ReLU6", "CuDNNConvolution", "CuDNNDeconvolution", "CuDNNPooling",
+                                 "CuDNNReLU", "CuDNNSigmoid", "CuDNNTanH", "CuDNNSoftmax",
+                                 "CuDNNLRN", "CuDNNLCN", "CuDNNBatchNorm", "CuDNNDropout"}) {
+    std::string advice = AdviceForLayerType(type);
+    EXPECT_EQ(advice.rfind("write type: \"", 0), 0u) << type << ": " << advice;
+    const size_t with = advice.find(" with ");
+    if (with != std::string::npos) advice.replace(with, 6, " ");
+    EXPECT_EQ(NetError("layer { name: \"a\" " + advice.substr(6) + " }"), "") << type;
+  }
+}
+
+// Each name of a group that is recommended is one.
+TEST(ForkHints, KnowNamesThatPeopleMistake) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"conv_param", "convolution_param"},     {"deconv_param", "convolution_param"},
+      {"pool_param", "pooling_param"},         {"ip_param", "inner_product_param"},
+      {"batchnorm_param", "batch_norm_param"}, {"transformation_param", "transform_param"},
+  };
+  for (const auto& [wrong, right] : cases) {
+    EXPECT_EQ(NetError("layer { name: \"a\" " + wrong + " { } }"),
+              "n.prototxt:1: layer \"a\" has no field \"" + wrong + "\"; did you mean \"" + right +
+                  "\"?");
+    EXPECT_EQ(NetError("layer { name: \"a\" " + right + " { } }"), "");
+  }
+  EXPECT_EQ(
+      NetError("layer { name: \"a\" convolution_param { kernelsize: 3 } }"),
+      "n.prototxt:1: layer \"a\": convolution_param has no field \"kernelsize\"; did you mean "
+      "\"kernel_size\"?");
+  EXPECT_EQ(NetError("layer { name: \"a\" blobs_lr: 1 }"),
+            "n.prototxt:1: layer \"a\" has no field \"blobs_lr\"; it belongs to the old format "
+            "\"layers\"; here write param { lr_mult: ... } for each blob");
+  EXPECT_EQ(SolverError("learning_rate: 1"),
+            "s.prototxt:1: a solver has no field \"learning_rate\"; did you mean \"base_lr\"?");
+}
+
+// Options that stand beside their group.
+TEST(TextReader, NamesTheGroupOfAField) {
+  EXPECT_EQ(NetError("layer { name: \"a\" kernel_size: 3 }"),
+            "n.prototxt:1: layer \"a\" has no field \"kernel_size\"; it belongs in "
+            "convolution_param { ... }, pooling_param { ... }");
+  EXPECT_EQ(NetError("layer { name: \"a\" lr_mult: 2 }"),
+            "n.prototxt:1: layer \"a\" has no field \"lr_mult\"; it belongs in param { ... }");
+  EXPECT_EQ(NetError("layer { name: \"a\" batch_size: 3 }"),
+            "n.prototxt:1: layer \"a\" has no field \"batch_size\"; it belongs in data_param { ... "
+            "}, hdf5_data_param { ... }, image_data_param { ... } or the like");
 }
 
 // Of the published nets, those of BVLC are all read; those of forks are read, or get a sentence

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Tests tools/bench: the copies of nets, and the reading and comparing of times."""
+import contextlib
+import io
 import json
 import os
 import pathlib
@@ -54,6 +56,33 @@ I1 time.cpp:1] Average Forward pass: 10 ms.
 I1 time.cpp:1] Average Backward pass: 1.5e+01 ms.
 I1 time.cpp:1] Average Forward-Backward: 25.5 ms.
 '''
+
+
+class FlagsTest(unittest.TestCase):
+    def error_of(self, flag):
+        errors = io.StringIO()
+        with contextlib.redirect_stderr(errors), self.assertRaises(SystemExit) as ended:
+            bench.parse_flags([flag])
+        self.assertEqual(ended.exception.code, 2)
+        return errors.getvalue()
+
+    def test_unknown_names_are_refused_with_those_that_there_are(self):
+        for flag, name, known in (('modes', 'test', 'train, infer'),
+                                  ('modes', '', 'train, infer'),
+                                  ('nets', 'lenett', ', '.join(nets.NETS)),
+                                  ('peers', 'openvino', bench.PEERS.replace(',', ', ')),
+                                  ('torch-variants', 'fast', ', '.join(peers.Torch.variants))):
+            self.assertIn(f'--{flag}: there is no "{name}"; there are: {known}',
+                          self.error_of(f'--{flag}={name}'))
+        self.assertIn('"busy" is no load; there are quiet, pinned, loops=N, inferences=N, quota',
+                      self.error_of('--load=pinned,busy'))
+
+    def test_known_names_are_taken(self):
+        flags = bench.parse_flags(['--modes=infer', '--peers=Caffe,OpenCV', '--load=quota'])
+        self.assertEqual((flags.modes, flags.peers, flags.load),
+                         ('infer', 'Caffe,OpenCV', ['quiet', 'quota']))
+        self.assertEqual(bench.parse_flags(['--peers=']).peers, '')
+        self.assertEqual(bench.parse_flags([]).modes, 'train,infer')
 
 
 class PeersTest(unittest.TestCase):

@@ -1,8 +1,13 @@
 // crema convert as a user runs it.
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
 #include <csignal>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 
+#include "base/files.h"
 #include "data/databases.h"
 #include "tools/tool_test.h"
 
@@ -42,6 +47,25 @@ TEST_F(ConvertToolTest, OptionsOfOtherSourcesAreRefused) {
   ExpectUsageError({"convert", "mnist", "--rgb", "a", "b", "out"}, {"no option --rgb"});
 }
 
+// What a library says of a file, without its name, is not told beside our own sentence.
+TEST_F(ConvertToolTest, ADamagedPngIsToldOnce) {
+  WriteImage("in/a.png", 32);
+  Write("list", "a.png 1\n");
+  std::string png = Read("in/a.png");
+  png[png.find("IDAT") + 6] ^= 0x55;
+  Write("in/a.png", png);
+  ExpectError({"convert", "imageset", "in", "list", "db"},
+              {"list:1: 'in/a.png' cannot be decoded"});
+  // What is wrong with this one is a matter of nobody's: it is read.
+  WriteImage("in/a.png", 32);
+  png = Read("in/a.png");
+  const std::string chunk = std::string("\0\0\0\1tIME\0", 9) + "abcd";  // with a wrong checksum
+  Write("in/a.png", png.insert(png.find("IDAT") - 4, chunk));
+  const ToolResult result = Run({"convert", "imageset", "in", "list", "db", "--minloglevel=1"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "");
+}
+
 // Both ways to CIFAR-10's database store the same order of channels.
 TEST_F(ConvertToolTest, AFolderInTheOrderOfCifar10) {
   WriteImage("in/0/a.png", 32);
@@ -60,6 +84,62 @@ TEST_F(ConvertToolTest, AFolderInTheOrderOfCifar10) {
   const ToolResult plain = Run({"convert", "folder", "in", "plain"});
   EXPECT_THAT(plain.err, HasSubstr("blue, green, red"));
   EXPECT_EQ(Records("plain")[0].data()[0], 10);
+}
+
+// On a file system without locks, as some network folders are, a folder that is being filled looks
+// like one that was left.
+TEST_F(ConvertToolTest, TakesNothingOverWhereThereAreNoLocks) {
+  WriteImage("in/a.png");
+  Write("list", "a.png 1\n");
+  const std::vector<std::string> convert = {"convert", "imageset", "in", "list", "db"};
+  for (const int error : {ENOLCK, EINVAL, ENOSYS}) {
+    ToolOptions options = Here();
+    options.environment = WithFault({Concat("CREMA_NO_LOCKS=", error)});
+    std::filesystem::create_directories(folder_ / "db.partial");
+    for (const bool has_files : {false, true}) {
+      if (has_files) Write("db.partial/CREMA_UNFINISHED", "");
+      if (has_files) Write("db.partial/data.mdb", "another's");
+      const ToolResult result = RunTool(convert, options);
+      EXPECT_EQ(result.status, 1) << result.err;
+      EXPECT_THAT(result.err, HasSubstr("has no locks that would tell whether another process"));
+      EXPECT_THAT(result.err, HasSubstr("remove it"));
+    }
+    EXPECT_EQ(Read("db.partial/data.mdb"), "another's");
+    EXPECT_FALSE(Has("db"));
+    std::filesystem::remove_all(folder_ / "db.partial");
+    EXPECT_EQ(RunTool(convert, options).status, 0);  // nobody has the name
+    EXPECT_FALSE(Has("db.partial"));
+    std::filesystem::remove_all(folder_ / "db");
+  }
+}
+
+// A lock that holds on other machines, too, is one of a file.
+TEST_F(ConvertToolTest, TheMarkIsLocked) {
+  WriteImage("in/a.png");
+  Write("list", "a.png 1\n");
+  std::filesystem::create_directories(folder_ / "db.partial");
+  Write("db.partial/CREMA_UNFINISHED", "");
+  const Descriptor mark(open((folder_ / "db.partial/CREMA_UNFINISHED").c_str(), O_RDWR));
+  ASSERT_EQ(flock(mark.get(), LOCK_EX | LOCK_NB), 0);
+  ExpectError({"convert", "imageset", "in", "list", "db"}, {"another process is creating it"});
+  EXPECT_TRUE(Has("db.partial/CREMA_UNFINISHED"));
+}
+
+// Old systems have no locks of open files, but know those that the library takes.
+TEST_F(ConvertToolTest, ALevelDbInUseIsRefusedWhereLocksAreOld) {
+  const std::string path = (folder_ / "db").string();
+  test::WriteTestDatabase(Backend::kLevelDb, path, 20);
+  ToolOptions options = Here();
+  options.environment = WithFault({Concat("CREMA_NO_LOCKS=", EINVAL)});
+  const std::vector<std::string> mean = {"mean", "--backend=leveldb", "db", "mean.binaryproto"};
+  EXPECT_EQ(RunTool(mean, options).status, 0);
+  const Descriptor lock(open((path + "/LOCK").c_str(), O_RDWR));
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  ASSERT_EQ(fcntl(lock.get(), F_SETLK, &whole), 0);
+  const ToolResult result = RunTool(mean, options);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("another process is using it"));
 }
 
 // The signal comes when many images have been stored.

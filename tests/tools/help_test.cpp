@@ -74,6 +74,54 @@ TEST(HelpTest, NamesTheNearestPage) {
   EXPECT_THAT(result.err, HasSubstr("did you mean 'Convolution'?"));
 }
 
+// What convert makes databases from is explained one by one.
+TEST(HelpTest, ExplainsASourceOfConvert) {
+  const std::string imageset = RunTool({"help", "convert", "imageset"}, {}).out;
+  EXPECT_THAT(imageset,
+              testing::StartsWith("usage: crema convert imageset ROOT LISTFILE OUT_DB [options]"));
+  for (const char* part : {"LISTFILE is the path", "OUT_DB must not exist", "JPEG, PNG",
+                           "\noptions:\n  --backend", "\n  --encoded", "\n  --skip_bad"}) {
+    EXPECT_THAT(imageset, HasSubstr(part));
+  }
+  EXPECT_THAT(imageset, testing::Not(HasSubstr("CIFAR")));
+  EXPECT_EQ(RunTool({"convert", "imageset", "--help"}, {}).out, imageset);
+  EXPECT_EQ(RunTool({"--help", "convert", "--gray", "imageset"}, {}).out, imageset);
+  const std::string mnist = RunTool({"help", "convert", "mnist"}, {}).out;
+  EXPECT_THAT(mnist, HasSubstr("--backend"));
+  for (const char* part : {"JPEG, PNG", "--encoded", "--shuffle_seed"}) {
+    EXPECT_THAT(mnist, testing::Not(HasSubstr(part)));
+  }
+}
+
+TEST(HelpTest, ConvertListsItsSources) {
+  const std::string all = Help("convert");
+  for (const std::string source : {"mnist", "mnist_pairs", "cifar10", "imageset", "folder"}) {
+    EXPECT_THAT(all, HasSubstr("\ncrema convert " + source + " "));
+    const ToolResult one = RunTool({"convert", source, "--help"}, {});
+    EXPECT_EQ(one.status, 0);
+    EXPECT_THAT(one.out, HasSubstr("must not exist yet"));
+    for (const std::string& line : SplitLines(one.out)) EXPECT_LE(line.size(), 80u) << line;
+  }
+  EXPECT_THAT(all, HasSubstr("crema convert SOURCE --help`"));
+}
+
+TEST(HelpTest, RefusesNamesThatItCannotExplain) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"help", "convert", "imagset"}, "did you mean 'imageset'?"},
+      {{"help", "convert", "imageset", "folder"}, "unexpected argument 'folder'"},
+      {{"help", "train", "solver"}, "crema train has no 'solver'; use crema help train"},
+      {{"help", "Convolution", "Pooling"}, "takes one name"},
+      {{"help", "layers", "Pooling"}, "takes one name"},
+      {{"convert", "imageset", "."}, "(see crema convert imageset --help)"},
+  };
+  for (const auto& [words, part] : cases) {
+    const ToolResult result = RunTool(words, {});
+    EXPECT_EQ(result.status, 2) << part;
+    EXPECT_EQ(result.out, "") << part;
+    EXPECT_THAT(result.err, HasSubstr(part));
+  }
+}
+
 // A field's line is followed by its comment.
 TEST(HelpTest, EveryFieldHasAComment) {
   std::vector<std::string> pages = LayerNames();
@@ -90,6 +138,25 @@ TEST(HelpTest, EveryFieldHasAComment) {
       EXPECT_THAT(lines[i + 1], testing::StartsWith("      ")) << name << ": " << line;
     }
   }
+}
+
+// What the build makes of the manual is looked at in tests/install.
+TEST(HelpTest, MakesCompletionForTheShellsThatItKnows) {
+  EXPECT_THAT(Help("--completion=bash"), HasSubstr("--solver="));
+  EXPECT_THAT(Help("--completion=zsh"), HasSubstr("--solver="));
+  const ToolResult other = RunTool({"help", "--completion=fish"}, {});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("--completion=fish: must be bash or zsh"));
+  EXPECT_EQ(other.out, "");
+}
+
+TEST(HelpTest, SaysIfManPagesCannotBeWritten) {
+  const std::filesystem::path file = TestFolder() / "file";
+  WriteTestFile(file, "");
+  const ToolResult result = RunTool({"help", "--man=" + file.string()}, {});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr(file.string()));
+  EXPECT_EQ(ReadTestFile(file), "");
 }
 
 // docs/layers is what the program says.

@@ -132,7 +132,8 @@ TEST_F(HostileFilesTest, MnistHeaders) {
   };
   const std::string magic = Big(2051), labels = Big(2049);
   refuses(magic + Big(0) + Big(16384) + Big(16384), labels + Big(0), "contains no images");
-  refuses(magic + Big(1) + Big(16384) + Big(16384), labels + Big(1) + "x", "header claims 1 items");
+  refuses(magic + Big(1) + Big(16384) + Big(16384), labels + Big(1) + "x",
+          "header claims 1 item of");
   refuses(magic + Big(1u << 31) + Big(1) + Big(1), labels + Big(1u << 31), "2147483648 items");
 }
 

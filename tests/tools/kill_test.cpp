@@ -1,7 +1,5 @@
 // Training that is killed again and again, and whose disk is full at any moment of a snapshot.
 #include <gmock/gmock.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,6 +11,7 @@
 #include "train/snapshot_files.h"
 #include "train/train_test_util.h"
 #include "util/paths.h"
+#include "util/small_disk.h"
 
 namespace crema {
 namespace {
@@ -217,24 +216,6 @@ TEST_F(KillTest, AFullDiskLosesNothingAtAnyMoment) {
   }
   EXPECT_GT(failures, 6);
 }
-
-// Mounts a small disk in memory, while it lives.
-class SmallDisk {
- public:
-  SmallDisk(const std::string& folder, const std::string& size) : folder_(folder) {
-    std::filesystem::create_directory(folder);
-    mounted_ =
-        geteuid() == 0 && mount("tmpfs", folder.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) umount2(folder_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-
- private:
-  std::string folder_;
-  bool mounted_ = false;
-};
 
 TEST_F(KillTest, ADiskThatFillsUpLosesNothing) {
   const SmallDisk disk((folder_ / "disk").string(), "64k");

@@ -107,6 +107,19 @@ TEST_F(ToolTest, FlagsOfCaffesOtherCommandsAreIgnoredWithOneWarning) {
   ExpectUsageError({"time", "--model=net.prototxt", "--weigths=x"}, {"did you mean --weights?"});
 }
 
+TEST_F(ToolTest, WrongValuesOfFlagsSayWhatIsExpected) {
+  const std::string integer = ": the value must be an integer from -2147483648 to 2147483647";
+  for (const std::string value : {"abc", "", "1.5", "3000000000", "10x"}) {
+    ExpectUsageError({"time", "--model=net.prototxt", "--iterations=" + value},
+                     {"--iterations=" + value + integer});
+  }
+  ExpectUsageError({"show", "--model=net.prototxt", "--summary=maybe"},
+                   {"--summary=maybe: the value must be true or false"});
+  ExpectUsageError(
+      {"convert", "folder", "a", "b", "--shuffle_seed=-1"},
+      {"--shuffle_seed=-1: the value must be an integer from 0 to 18446744073709551615"});
+}
+
 TEST_F(ToolTest, FlagsTakeTheFormsOfGflags) {
   Write("flags", "# for timing\n--iterations=1\n\n  --model=net.prototxt  \n--nologtostderr\n");
   EXPECT_EQ(Run({"time", "--flagfile=flags"}).status, 0);
@@ -203,6 +216,18 @@ TEST_F(ToolTest, MissingFiles) {
   ExpectError({"train", "--solver=."}, {"folder"});
 }
 
+// A command that has a database on its line has no `source`.
+TEST_F(ToolTest, MeanNamesWhatItWasGiven) {
+  for (const std::string backend : {"lmdb", "leveldb"}) {
+    const ToolResult result = Run({"mean", "t/none", "--backend=" + backend, "--minloglevel=2"});
+    EXPECT_EQ(result.err, std::string("crema: ") + (backend == "lmdb" ? "LMDB" : "LevelDB") +
+                              " 't/none' could not be opened: there is no such folder; the path is "
+                              "relative to the current one\n");
+  }
+  ExpectError({"mean", "/none"}, {"LMDB '/none' could not be opened: there is no such folder\n"});
+  ExpectError({"mean", ""}, {"the path of the LMDB is empty"});
+}
+
 TEST_F(ToolTest, TyposInFieldNames) {
   Write("net.prototxt", With(kNet, "num_output", "num_ouput"));
   for (const Words& words :
@@ -234,9 +259,60 @@ TEST_F(ToolTest, MistakesInTheNet) {
 
 TEST_F(ToolTest, MistakesInTheSolver) {
   Write("solver.prototxt", With(kSolver, "\"fixed\"", "\"fixd\""));
-  ExpectError({"train", "--solver=solver.prototxt"}, {"lr_policy", "'fixd'", "'fixed'"});
+  ExpectError({"train", "--solver=solver.prototxt"},
+              {"crema: solver.prototxt: ", "lr_policy", "'fixd'", "'fixed'"});
   Write("solver.prototxt", With(kSolver, "test_interval: 5", ""));
   ExpectError({"train", "--solver=solver.prototxt"}, {"test_interval"});
+}
+
+// What a run would do differently is of no use if there is no run.
+TEST_F(ToolTest, ErrorsComeWithoutWarningsThatNoLongerMatter) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  Write("solver.prototxt", With(kSolver, "solver_mode: CPU", "solver_mode: GPU"));
+  const Words train = {"train", "--solver=solver.prototxt", "--minloglevel=1"};
+  EXPECT_THAT(Run(train).err, HasSubstr("snapshots of an earlier run"));
+  Write("net.prototxt", With(kNet, "num_output: 5", "num_output: 0"));
+  const ToolResult result = Run(train);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(SplitLines(result.err).size(), 1u) << result.err;
+}
+
+// Which file a layer is in, and which net: a solver may have several.
+TEST_F(ToolTest, MistakesNameTheFileOfTheNet) {
+  Write("wrong.prototxt", With(kNet, "num_output: 5", "num_output: 0"));
+  ExpectError({"show", "--model=wrong.prototxt"},
+              {"crema: wrong.prototxt, phase TRAIN: layer 'fc' (InnerProduct): "});
+  for (const std::string phase : {"TRAIN", "TEST"}) {
+    ExpectError({"time", "--model=wrong.prototxt", "--phase=" + phase},
+                {"crema: wrong.prototxt, phase " + phase + ": ", "layer 'fc' (InnerProduct): "});
+  }
+  ExpectError({"test", "--model=wrong.prototxt", "--weights=x.caffemodel"},
+              {"crema: wrong.prototxt, phase TEST: layer 'fc' (InnerProduct): "});
+  Write("solver.prototxt", With(kSolver, "net.prototxt", "wrong.prototxt"));
+  ExpectError({"train", "--solver=solver.prototxt"},
+              {"crema: wrong.prototxt, training net: layer 'fc' (InnerProduct): "});
+}
+
+TEST_F(ToolTest, MistakesNameTheTestNet) {
+  const auto expect = [&](const std::string& solver, const std::string& beginning) {
+    Write("solver.prototxt", With(kSolver, "test_iter: 2\n", solver));
+    ExpectError({"train", "--solver=solver.prototxt"}, {"crema: " + beginning});
+  };
+  Write("wrong.prototxt", With(kNet, "bottom: \"data\"", "bottom: \"dta\""));
+  const std::string files = "test_net: 'net.prototxt' test_net: 'wrong.prototxt' ";
+  expect(files + "test_iter: 1 test_iter: 1\n",
+         "wrong.prototxt, test net #1: layer 'fc' (InnerProduct): ");
+  // The numbers are those of the log: nets without batches count.
+  expect(files + "test_iter: 0 test_iter: 1\n", "wrong.prototxt, test net #1: layer ");
+  // One file, whose layers depend on the stage.
+  Write("net.prototxt", std::string(kNet) +
+                            "layer { name: 'top5' type: 'Accuracy' bottom: 'fcc' bottom: 'label' "
+                            "top: 'top5' include { phase: TEST stage: 'five' } }");
+  expect("test_iter: 1 test_iter: 1 test_state {} test_state { stage: 'five' }\n",
+         "net.prototxt, test net #1, stage five: layer 'top5' (Accuracy): ");
+  // A net in the solver has no file.
+  expect("test_iter: 1 test_net_param { layer { name: 'x' type: 'ReLU' bottom: 'y' top: 'x' } }\n",
+         "test net #0: layer 'x' (ReLU): ");
 }
 
 TEST_F(ToolTest, LabelsOutOfRange) {
@@ -342,7 +418,8 @@ TEST_F(ToolTest, ListsWithoutNames) {
   ExpectUsageError({"test", "--model=net.prototxt", "--weights=a", "--stage=,"}, {"--stage=,"});
   ExpectUsageError({"train", "--solver=solver.prototxt", "--stage=a,,b"}, {"--stage=a,,b"});
   Write("solver.prototxt", std::string(kSolver) + "weights: ',,'\n");
-  ExpectError({"train", "--solver=solver.prototxt"}, {"solver: weights is ',,'", "missing"});
+  ExpectError({"train", "--solver=solver.prototxt"},
+              {"solver.prototxt: weights is ',,'", "missing"});
   Write("solver.prototxt", kSolver);
   ASSERT_EQ(Run({"train", "--solver=solver.prototxt", "--metrics=curves"}).status, 0);
   ExpectUsageError({"plot", "curves", "--metric=loss,"}, {"--metric=loss,"});

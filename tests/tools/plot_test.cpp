@@ -244,7 +244,7 @@ TEST_F(PlotTest, BeginsTheAxisOfSharesWhereItMatters) {
   Write("a.log", log);
   const std::string svg = Svg({"a.log"});
   const auto texts = Texts(svg);
-  EXPECT_THAT(texts, testing::Contains("test/accuracy (begins below)"));
+  EXPECT_THAT(texts, testing::Contains("test/accuracy (its first values lie below the axis)"));
   EXPECT_THAT(texts, testing::Contains("0.975"));
   EXPECT_THAT(texts, testing::Not(testing::Contains("0.2")));
   EXPECT_THAT(texts, testing::Contains("dashed: test"));
@@ -252,6 +252,24 @@ TEST_F(PlotTest, BeginsTheAxisOfSharesWhereItMatters) {
   const Points curve = CurvesOf(svg).at(0);
   ASSERT_EQ(curve.size(), 20u);  // 19 points, and where the line crosses the frame
   for (const auto& [x, y] : curve) EXPECT_LE(y, 310);
+}
+
+// Logs, metrics files and event files have one name for the outputs of a second test net.
+TEST_F(PlotTest, NumbersTestNetsAsEventFilesDo) {
+  Write("a.log", LogLine(0, "Iteration 0, Testing net (#1)") +
+                     LogLine(0, "    Test net output #0: accuracy = 0.5") +
+                     LogLine(1, "Iteration 9, Testing net (#1)") +
+                     LogLine(1, "    Test net output #0: accuracy = 0.6"));
+  Write("m.json",
+        "{\"event\":\"test\",\"iteration\":0,\"time\":1,\"net\":1,\"outputs\":{\"accuracy\":0.5}}\n");
+  for (const std::string file : {"a.log", "m.json"}) {
+    EXPECT_THAT(Texts(Svg({file})), testing::Contains("test_1/accuracy")) << file;
+    // The name that it had before.
+    EXPECT_THAT(Texts(Svg({file, "--metric=test1/accuracy"})),
+                testing::Contains("test_1/accuracy"));
+    EXPECT_THAT(Plot({file, "--metric=test2/accuracy"}).err,
+                HasSubstr("--metric=test2/accuracy: no such curve; the curves are test_1/accuracy"));
+  }
 }
 
 // The numbers of one axis are all of one kind, and two panels leave no empty place.

@@ -185,10 +185,13 @@ TEST_F(MemoryCheckTest, ChecksANetThatOnlyRuns) {
     config.set_name("large");
     return config;
   };
-  CompileOptions options;
+  NetOptions options;
   options.backward = false;
   const auto error = [&](int batch, size_t room) {
-    return ErrorOf([&] { CheckMemoryToRun(net(batch), DeviceKind::kCpu, options, room); });
+    const auto device = std::make_shared<LimitedDevice>();
+    const std::string text = ErrorOf([&] { MakeNetToRun(net(batch), device, options, room); });
+    EXPECT_EQ(device->peak() == 0, !text.empty());
+    return text;
   };
   EXPECT_EQ(error(64, 20 << 20), "");
   EXPECT_EQ(error(64, 0), "");

@@ -316,7 +316,9 @@ TEST_F(TrainerTest, ListsWhatBecameOfTheWeights) {
   WriteWeights(Path("b"), "elsewhere", 5);
   LogCapture log;
   MakeTrainer(Solver("weights: '" + Path("a") + "'"));
-  const auto table = log.With("Weights: 1 layers copied, 0 skipped, 0 left out");
+  const auto table = log.With(
+      "Weights: 1 layer copied, 0 layers of the file not in the net, 0 layers of the net not in "
+      "the file");
   ASSERT_EQ(table.size(), 1u);
   EXPECT_TRUE(Contains(table[0], "fc (2x3, 2)"));
   const std::string error = SolverError("weights: '" + Path("b") + "'");
@@ -365,7 +367,7 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
       {"test_iter: 1", "set test_interval"},
       {"test_iter: 1 test_interval: -5", "test_interval is -5"},
       {"test_iter: 1 test_interval: 1 test_state {} test_state {}", "2 test_state for 1"},
-      {"test_net: 'x' test_interval: 1", "0 test_iter for 1 test nets"},
+      {"test_net: 'x' test_interval: 1", "0 test_iter for 1 test net;"},
       {"net: 'x.prototxt'", "more than one train net"},
   };
   for (const auto& [text, expected] : cases) {

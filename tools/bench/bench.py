@@ -21,6 +21,7 @@ from measuring import Bench, folder_of
 
 VENV = nets.ROOT / 'build/bench_venv/bin/python'
 PEERS = 'OpenVINO,onnxruntime,OpenCV,PyTorch,Caffe'
+TITLES = {'train': 'Training', 'infer': 'Inference'}
 
 
 def parse_flags(arguments=None):
@@ -33,13 +34,17 @@ def parse_flags(arguments=None):
     add('--caffe', default='caffe', help="BVLC Caffe's program")
     add('--python', default=str(VENV) if VENV.exists() else sys.executable,
         help='the Python of the other programs; the one that setup.sh makes if it is there')
-    add('--nets', default=','.join(nets.NETS), help='which, separated by commas')
-    add('--modes', default='train,infer')
+    add('--nets', default=','.join(nets.NETS), type=names_among(nets.NETS),
+        help='which, separated by commas')
+    add('--modes', default=','.join(TITLES), type=names_among(TITLES),
+        help='train, infer or both, separated by a comma')
     add('--load', default='quiet', type=check_loads, metavar='LIST',
         help='what else runs: ' + loads.ALL.replace('=4', '=N').replace('loops=8,', '')
         + ', separated by commas, or all')
-    add('--peers', default=PEERS, help='the programs to compare with')
-    add('--torch-variants', default=','.join(peers.Torch.variants))
+    add('--peers', default=PEERS, type=names_among(PEERS.split(','), may_be_none=True),
+        help='the programs to compare with, separated by commas; may be empty')
+    add('--torch-variants', default=','.join(peers.Torch.variants),
+        type=names_among(peers.Torch.variants))
     add('--rounds', type=int, default=3, help='runs of each program on the quiet machine')
     add('--loaded-rounds', type=int, default=10, help='runs of each program under a load')
     add('--loaded-peer-rounds', type=int, default=10,
@@ -53,6 +58,18 @@ def parse_flags(arguments=None):
         help='the results.json of an earlier run: only its best variants run')
     add('--markdown', action='store_true', help='print Markdown; FOLDER/results.md always has it')
     return flags.parse_args(arguments)
+
+
+def names_among(known, may_be_none=False):
+    """The type of a flag that is a list of known names: anything else would measure nothing, or
+    something else, after minutes."""
+    def check(text):
+        for name in text.split(',') if text or not may_be_none else []:
+            if name not in known:
+                raise argparse.ArgumentTypeError(
+                    f'there is no "{name}"; there are: {", ".join(known)}')
+        return text
+    return check
 
 
 def check_loads(text):
@@ -112,9 +129,6 @@ def read_variants(path):
             for case, _ in results for name in ('PyTorch',) if tables.best_of(case, name, results)}
 
 
-TITLES = {'train': 'Training', 'infer': 'Inference'}
-
-
 def times_of(cases, flags):
     for case in cases:
         path = folder_of(case, flags) / 'crema.json'
@@ -170,9 +184,6 @@ def machine():
 
 def prepare(flags):
     """Checks what was asked for; returns the benchmark."""
-    for net in flags.nets.split(','):
-        if net not in nets.NETS:
-            sys.exit(f'there is no net "{net}"; there are: {", ".join(nets.NETS)}')
     if not shutil.which(flags.crema):
         sys.exit(f'{flags.crema} is not a program: build it with cmake --preset release && '
                  'cmake --build build/release, or name it by --crema')

@@ -22,6 +22,15 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// One of several things that a command does, each with arguments of its own: a source of convert.
+struct CommandForm {
+  std::string name;
+  std::string arguments;           // as shown in the usage line
+  std::string summary;             // sentences
+  std::string details;             // paragraphs for the --help of this form alone
+  std::vector<std::string> flags;  // names of the flags it takes
+};
+
 // One command. Flags are parsed (gflags) before `run` gets the other arguments.
 struct Command {
   const char* name;
@@ -30,7 +39,20 @@ struct Command {
   const char* details;             // paragraphs for --help, which are wrapped; may be ""
   std::vector<std::string> flags;  // names of the flags it takes
   int (*run)(const std::vector<std::string>& arguments);
+  std::vector<CommandForm> forms = {};  // if it has any, the first argument names one
 };
+
+inline constexpr char kPurpose[] =
+    "crema trains and runs convolutional networks written in Caffe's language.";
+inline constexpr char kHelpSummary[] =
+    "explain a command, a layer type, a field, the solver or the net";
+
+// All commands but help, which is in crema.cpp.
+const std::vector<Command>& Commands();
+// The command of that name; nullptr if there is none.
+const Command* FindCommand(const std::string& name);
+// The names of all commands, help's first.
+std::vector<std::string> CommandNames();
 
 // Each is defined in the file of its name; the result is the exit status.
 int RunTrain(const std::vector<std::string>& arguments);
@@ -43,15 +65,21 @@ int RunMean(const std::vector<std::string>& arguments);
 int RunPlot(const std::vector<std::string>& arguments);
 int RunVersion(const std::vector<std::string>& arguments);
 
-// crema help, without a command's name: the list of layers, a page of the manual, or all pages.
+// crema help, without a command's name: the list of layers, a page of the manual, or with
+// --markdown=FOLDER, --man=FOLDER or --completion=SHELL what the build makes of the manual.
 // `commands` are names that a typing error may have meant.
 void PrintLayerList();
 void PrintManual(const std::vector<std::string>& arguments,
                  const std::vector<std::string>& commands);
 
-// The help text and the flags of convert.
+// The help text and the flags of convert, and what it makes databases from (mnist, ...).
 const char* ConvertDetails();
+std::vector<std::string> ConvertSources();
 std::vector<std::string> ConvertFlags();
+std::vector<CommandForm> ConvertForms();
+
+// The version of crema, as in "0.1".
+const char* Version();
 
 // Throws UsageError if there are arguments beside the flags.
 void TakesNoArguments(const std::vector<std::string>& arguments);
@@ -66,6 +94,8 @@ std::shared_ptr<Device> DeviceFromFlags(Gpus gpus = Gpus::kFirstOfSeveral);
 // Reads --model, upgrades it, and gives it the state of `phase`, --level and --stage, and random
 // data if --dummy_data asks for it.
 proto::NetParameter NetFromFlags(Phase phase);
+// How errors name that net: "net.prototxt, phase TEST".
+std::string TitleOfNetFromFlags(Phase phase);
 // --phase, or `otherwise` if it is not given.
 Phase PhaseFromFlags(Phase otherwise);
 // The words of --stage.

@@ -13,6 +13,7 @@
 #include "output.h"
 #include "progress.h"
 #include "train/signals.h"
+#include "wrap.h"
 
 DEFINE_string(backend, "lmdb", "The kind of database: lmdb or leveldb");
 DEFINE_int32(resize_height, 0, "Resize images to this height; needs --resize_width");
@@ -36,7 +37,21 @@ struct Source {
   size_t count;  // of arguments
   void (*run)(const std::vector<std::string>& arguments, Backend backend, const StopRequest& stop);
   std::vector<std::string> flags;  // besides --backend
+  const char* summary;             // sentences
+  std::string details;             // paragraphs that its own help adds
 };
+
+constexpr char kAboutOutput[] =
+    "OUT_DB must not exist yet. It is created as OUT_DB.partial and renamed when it is complete. "
+    "OUT_DB.partial is removed if the conversion fails or is stopped by Ctrl-C or SIGTERM. One "
+    "that `crema convert` did not make is an error.";
+
+constexpr char kAboutImages[] =
+    "Images may be JPEG, PNG, BMP, TIFF, WebP, PBM, PGM, PPM or Sun raster files. An image that "
+    "cannot be used ends the conversion, unless --skip_bad is given.\n\n"
+    "--encoded stores a file unchanged if decoding it gives the requested channels and size; other "
+    "images are compressed again. A truncated JPEG is stored with a warning, and with grey for the "
+    "missing part.";
 
 ImageOptions OptionsFromFlags() {
   ImageOptions options;
@@ -84,12 +99,45 @@ const std::vector<Source>& Sources() {
   static const std::vector<std::string> of_images = {
       "resize_height", "resize_width", "gray",     "rgb",     "encoded",
       "encode_type",   "check_size",   "skip_bad", "shuffle", "shuffle_seed"};
+  static const std::string about_both = Concat(kAboutOutput, "\n\n", kAboutImages);
   static const std::vector<Source> sources = {
-      {"mnist", "IMAGES LABELS OUT_DB", 3, RunMnist, {}},
-      {"mnist_pairs", "IMAGES LABELS OUT_DB", 3, RunMnistPairs, {"shuffle_seed"}},
-      {"cifar10", "FOLDER OUT_FOLDER", 2, RunCifar10, {}},
-      {"imageset", "ROOT LISTFILE OUT_DB", 3, RunImageSet, of_images},
-      {"folder", "FOLDER OUT_DB", 2, RunFolder, of_images},
+      {"mnist",
+       "IMAGES LABELS OUT_DB",
+       3,
+       RunMnist,
+       {},
+       "MNIST's IDX files, plain or .gz.",
+       kAboutOutput},
+      {"mnist_pairs",
+       "IMAGES LABELS OUT_DB",
+       3,
+       RunMnistPairs,
+       {"shuffle_seed"},
+       "Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two channels of a "
+       "record. The label is 1 if both show the same digit, otherwise 0.",
+       kAboutOutput},
+      {"cifar10",
+       "FOLDER OUT_FOLDER",
+       2,
+       RunCifar10,
+       {},
+       "The binary version of CIFAR-10. FOLDER contains data_batch_1.bin to data_batch_5.bin and "
+       "test_batch.bin; cifar10_train_BACKEND and cifar10_test_BACKEND are created in OUT_FOLDER. "
+       "Channels are stored in the order red, green, blue, as by Caffe's converter; `crema convert "
+       "folder --rgb` makes the same from a folder of images.",
+       "The databases must not exist yet. Each is created with .partial behind its name and "
+       "renamed "
+       "when it is complete."},
+      {"imageset", "ROOT LISTFILE OUT_DB", 3, RunImageSet, of_images,
+       "Each line of LISTFILE is the path of an image below ROOT, a space, and a label (an "
+       "integer). Paths may have spaces. Channels are stored in the order blue, green, red, as by "
+       "Caffe's convert_imageset.",
+       about_both},
+      {"folder", "FOLDER OUT_DB", 2, RunFolder, of_images,
+       "FOLDER contains one folder of images per class. Classes are numbered from 0 in the order "
+       "of "
+       "their names, which are written to OUT_DB/classes.txt.",
+       about_both},
   };
   return sources;
 }
@@ -131,11 +179,10 @@ class ConversionProgress {
 };
 
 const Source& FindSource(const std::vector<std::string>& arguments) {
-  std::vector<std::string> names;
   for (const Source& source : Sources()) {
     if (!arguments.empty() && arguments[0] == source.name) return source;
-    names.push_back(source.name);
   }
+  const std::vector<std::string> names = ConvertSources();
   const std::string known = "one of " + Join(names);
   if (arguments.empty()) throw UsageError("crema convert needs a source, " + known);
   const std::string near = Nearest(arguments[0], names);
@@ -146,35 +193,35 @@ const Source& FindSource(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const char* ConvertDetails() {
-  return "crema convert mnist IMAGES LABELS OUT_DB\n"
-         "    MNIST's IDX files, plain or .gz.\n"
-         "crema convert mnist_pairs IMAGES LABELS OUT_DB\n"
-         "    Pairs of MNIST's images, drawn at random (see --shuffle_seed), as the two\n"
-         "    channels of a record. The label is 1 if both show the same digit,\n"
-         "    otherwise 0.\n"
-         "crema convert cifar10 FOLDER OUT_FOLDER\n"
-         "    The binary version of CIFAR-10. FOLDER contains data_batch_1.bin to\n"
-         "    data_batch_5.bin and test_batch.bin; cifar10_train_BACKEND and\n"
-         "    cifar10_test_BACKEND are created in OUT_FOLDER. Channels are stored in the\n"
-         "    order red, green, blue, as by Caffe's converter; `crema convert folder\n"
-         "    --rgb` makes the same from a folder of images.\n"
-         "crema convert imageset ROOT LISTFILE OUT_DB\n"
-         "    Each line of LISTFILE is the path of an image below ROOT, a space, and a\n"
-         "    label (an integer). Paths may have spaces. Channels are stored in the\n"
-         "    order blue, green, red, as by Caffe's convert_imageset.\n"
-         "crema convert folder FOLDER OUT_DB\n"
-         "    FOLDER contains one folder of images per class. Classes are numbered from 0\n"
-         "    in the order of their names, which are written to OUT_DB/classes.txt.\n"
-         "\n"
-         "OUT_DB must not exist yet. It is created as OUT_DB.partial and renamed when it is "
-         "complete. OUT_DB.partial is removed if the conversion fails or is stopped by Ctrl-C or "
-         "SIGTERM. One that `crema convert` did not make is an error.\n\n"
-         "Images may be JPEG, PNG, BMP, TIFF, WebP, PBM, PGM, PPM or Sun raster files.\n\n"
-         "--encoded stores a file unchanged if decoding it gives the requested channels and size; "
-         "other images are compressed again. A truncated JPEG is stored with a warning, and with "
-         "grey for the missing part.\n\n"
-         "Options other than --backend apply to imageset and folder; --shuffle_seed also applies "
-         "to mnist_pairs.";
+  static const std::string text = [] {
+    constexpr size_t kIndent = 4, kWidth = 80;
+    std::string all;
+    for (const Source& source : Sources()) {
+      all += Concat("crema convert ", source.name, " ", source.arguments, "\n",
+                    Wrap(source.summary, kIndent, kWidth));
+    }
+    return Concat(
+        all, "\n", kAboutOutput, "\n\n", kAboutImages,
+        "\n\nOptions other than --backend apply to imageset and folder; --shuffle_seed "
+        "also applies to mnist_pairs. `crema convert SOURCE --help` explains one source.");
+  }();
+  return text.c_str();
+}
+
+std::vector<CommandForm> ConvertForms() {
+  std::vector<CommandForm> forms;
+  for (const Source& source : Sources()) {
+    forms.push_back({source.name, source.arguments, source.summary, source.details, {"backend"}});
+    std::vector<std::string>& flags = forms.back().flags;
+    flags.insert(flags.end(), source.flags.begin(), source.flags.end());
+  }
+  return forms;
+}
+
+std::vector<std::string> ConvertSources() {
+  std::vector<std::string> names;
+  for (const Source& source : Sources()) names.push_back(source.name);
+  return names;
 }
 
 std::vector<std::string> ConvertFlags() {

@@ -96,6 +96,10 @@ std::vector<std::string> NamesFromFlag(const std::string& flag, const std::strin
 
 std::vector<std::string> StagesFromFlags() { return NamesFromFlag("stage", FLAGS_stage); }
 
+std::string TitleOfNetFromFlags(Phase phase) {
+  return Concat(FLAGS_model, ", phase ", phase == Phase::kTrain ? "TRAIN" : "TEST");
+}
+
 proto::NetParameter NetFromFlags(Phase phase) {
   if (FLAGS_model.empty()) throw UsageError("--model=FILE is missing");
   proto::NetParameter net;

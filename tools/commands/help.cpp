@@ -1,11 +1,43 @@
-// crema help: the layers, and the pages of the manual.
+// crema help: the layers, the pages of the manual, and what the build makes of it.
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 
 #include "commands/command.h"
+#include "completion.h"
+#include "crema/base/error.h"
+#include "man_pages.h"
 #include "manual.h"
 
 namespace crema {
+namespace {
+
+void MakeFolder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) Fail("cannot create the folder '", path, "': ", error.message());
+}
+
+// What the build makes of the manual. Returns false if the word asks for none of that.
+bool MakeFromManual(const std::string& word) {
+  const size_t equals = word.find('=');
+  if (equals == std::string::npos) return false;
+  const std::string option = word.substr(0, equals), value = word.substr(equals + 1);
+  if (option == "--markdown") {
+    MakeFolder(value);
+    WriteLayerPages(value);
+  } else if (option == "--man") {
+    MakeFolder(value);
+    WriteManPages(value);
+  } else if (option == "--completion") {
+    std::cout << CompletionFor(value);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 void PrintLayerList() {
   const std::vector<ManualPage> pages = LayerPages();
@@ -26,12 +58,8 @@ void PrintLayerList() {
 
 void PrintManual(const std::vector<std::string>& arguments,
                  const std::vector<std::string>& commands) {
-  const std::string to_folder = "--markdown=";
   if (arguments.size() != 1) throw UsageError("crema help takes one name (see crema help)");
-  if (arguments[0].compare(0, to_folder.size(), to_folder) == 0) {
-    WriteLayerPages(arguments[0].substr(to_folder.size()));
-    return;
-  }
+  if (MakeFromManual(arguments[0])) return;
   std::cout << ToText(FindManualPage(arguments[0], commands));
 }
 

@@ -86,11 +86,22 @@ std::string Listed(std::vector<std::string> names) {
   return Join(names, ", ") + (more > 0 ? Concat(" and ", more, " more") : "");
 }
 
+// The present name of a curve: "test1/loss", as it was once called, is "test_1/loss".
+std::string PresentName(const std::string& curve) {
+  constexpr char kTest[] = "test";
+  const size_t number = sizeof kTest - 1;
+  const size_t end = curve.find_first_not_of("0123456789", number);
+  const bool is_old =
+      curve.rfind(kTest, 0) == 0 && end != number && end != std::string::npos && curve[end] == '/';
+  return is_old ? Concat("test_", curve.substr(number)) : curve;
+}
+
 // Those of --metric: a curve's name, or that of an output in tests and training.
 std::vector<PanelNames> PanelsFromFlag(const std::vector<Run>& runs) {
   const std::vector<std::string> names = NamesOf(runs);
   std::vector<PanelNames> panels;
-  for (const std::string& wanted : NamesFromFlag("metric", FLAGS_metric)) {
+  for (const std::string& given : NamesFromFlag("metric", FLAGS_metric)) {
+    const std::string wanted = Has(names, given) ? given : PresentName(given);
     const std::string test = "test/" + wanted, train = "train/" + wanted;
     if (wanted == "loss" && Has(names, "loss")) {
       panels.push_back({"loss", "loss", Has(names, test) ? test : ""});
@@ -101,7 +112,7 @@ std::vector<PanelNames> PanelsFromFlag(const std::vector<Run>& runs) {
     } else if (Has(names, test)) {
       panels.push_back({test, test, ""});
     } else {
-      Fail("--metric=", wanted, ": no such curve; the curves are ", Listed(names));
+      Fail("--metric=", given, ": no such curve; the curves are ", Listed(names));
     }
   }
   if (panels.size() > kMostPanels) {
@@ -160,11 +171,13 @@ std::string NoteOf(const Figure& figure, size_t left_out, size_t nameless) {
   std::string note = !dashed ? "" : solid ? "solid: training; dashed: test" : "dashed: test";
   if (left_out > 0) {
     note += note.empty() ? "" : "; ";
-    note += Concat(left_out, " more curves are not shown: choose with --metric");
+    note += Concat(left_out, " more ", left_out == 1 ? "curve is" : "curves are",
+                   " not shown: choose with --metric");
   }
   if (nameless > 0) {
     note += note.empty() ? "" : "; ";
-    note += Concat("the names of ", nameless, " more files are not shown");
+    note += nameless == 1 ? "the name of 1 more file is not shown"
+                          : Concat("the names of ", nameless, " more files are not shown");
   }
   return note;
 }
@@ -173,8 +186,7 @@ Figure MakeFigure(const std::vector<Run>& runs) {
   Figure figure;
   figure.x_unit = FLAGS_x == "time" ? XUnit::kTime : XUnit::kIterations;
   figure.runs = LegendOf(runs);
-  std::vector<PanelNames> chosen =
-      FLAGS_metric.empty() ? ChoosePanels(runs) : PanelsFromFlag(runs);
+  std::vector<PanelNames> chosen = FLAGS_metric.empty() ? ChoosePanels(runs) : PanelsFromFlag(runs);
   const size_t left_out = chosen.size() - std::min(chosen.size(), kMostPanels);
   chosen.resize(chosen.size() - left_out);
   for (const PanelNames& names : chosen) {
@@ -186,7 +198,7 @@ Figure MakeFigure(const std::vector<Run>& runs) {
     }
     if (IsOfTest(names.first) || names.first.rfind("train/", 0) == 0) {
       panel.low = LowOfShares(panel);
-      if (panel.low.has_value()) panel.title += " (begins below)";
+      if (panel.low.has_value()) panel.title += " (its first values lie below the axis)";
     }
     figure.panels.push_back(panel);
   }

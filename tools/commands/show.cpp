@@ -4,6 +4,7 @@
 
 #include <iostream>
 
+#include "base/in_source.h"
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
@@ -28,8 +29,8 @@ void Print(const Graph& graph, const std::string& device) {
   std::cout << "net '" << graph.name << "', phase "
             << (graph.phase == Phase::kTrain ? "TRAIN" : "TEST") << ", " << ToString(graph.dtype)
             << ", on the " << device << "\n\n";
-  if (!FLAGS_summary) std::cout << DescribeLayers(graph, TerminalWidth()) << "\n";
-  if (FLAGS_engines) std::cout << DescribeEngines(graph, TerminalWidth()) << "\n";
+  if (!FLAGS_summary) std::cout << DescribeLayers(graph, OutputWidth()) << "\n";
+  if (FLAGS_engines) std::cout << DescribeEngines(graph, OutputWidth()) << "\n";
   std::cout << DescribeTotals(graph, memory);
 }
 
@@ -45,7 +46,9 @@ int RunShow(const std::vector<std::string>& arguments) {
   options.threads = ThreadsFromFlags();
   options.fuse = !FLAGS_no_fuse;
   if (FLAGS_no_slices) options.slice_bytes = 0;
-  Print(CompileNet(config, device->kind(), options), device->name());
+  Print(InSource(TitleOfNetFromFlags(phase),
+                 [&] { return CompileNet(config, device->kind(), options); }),
+        device->name());
   return 0;
 }
 

@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "base/counted.h"
+#include "base/in_source.h"
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
@@ -99,16 +101,19 @@ std::unique_ptr<Net> NetOfLastBatch(proto::NetParameter config, Net* net, uint64
     last->SeekData(net->DataPositions());
     return last;
   } catch (const Error& error) {
-    LOG(WARNING) << "The last " << records << " records are skipped, because the net cannot run "
-                 << "with a batch of that size: " << error.what();
+    LOG(WARNING) << (records == 1 ? "The last record is"
+                                  : "The last " + Counted(records, "record") + " are")
+                 << " skipped, because the net cannot run with a batch of that size: "
+                 << error.what();
     return nullptr;
   }
 }
 
 void RunOnePass(const proto::NetParameter& config, const OnePass& pass, Net* net, Scores* scores) {
   const uint64_t rest = pass.rest();
-  LOG(INFO) << "One pass over " << pass.records << " records: " << pass.full_batches()
-            << " batches of " << pass.batch << (rest > 0 ? Concat(" and one of ", rest) : "");
+  LOG(INFO) << "One pass over " << Counted(pass.records, "record") << ": "
+            << Counted(pass.full_batches(), "batch", "batches") << " of " << pass.batch
+            << (rest > 0 ? Concat(" and one of ", rest) : "");
   LOG(INFO) << "Running for " << pass.full_batches() + (rest > 0 ? 1 : 0) << " iterations.";
   Progress progress("testing", "batches", pass.full_batches() + (rest > 0 ? 1 : 0));
   RunBatches(0, pass.full_batches(), static_cast<double>(pass.batch), net, scores, &progress);
@@ -140,8 +145,9 @@ int RunTest(const std::vector<std::string>& arguments) {
   const bool asks_number = !gflags::GetCommandLineFlagInfoOrDie("iterations").is_default;
   proto::NetParameter config = NetFromFlags(Phase::kTest);
   const std::shared_ptr<Device> device = DeviceFromFlags();
-  CheckMemoryToRun(config, device->kind(), OptionsFromFlags(), MemoryOfDevice(*device));
-  auto net = std::make_unique<Net>(config, device, OptionsFromFlags());
+  auto net = InSource(TitleOfNetFromFlags(Phase::kTest), [&] {
+    return MakeNetToRun(config, device, OptionsFromFlags(), MemoryOfDevice(*device));
+  });
   CheckNoOpenInputs(*net,
                     "test reads its data from layers such as Data or ImageData, so use a net that "
                     "has one (usually called train_val.prototxt)");

@@ -8,6 +8,7 @@
 #include <iomanip>
 #include <optional>
 
+#include "base/in_source.h"
 #include "base/strings.h"
 #include "commands/command.h"
 #include "commands/flags.h"
@@ -81,8 +82,9 @@ class Subject {
     proto::NetParameter config = NetFromFlags(trains ? Phase::kTrain : Phase::kTest);
     WriteNoFiles(&config);
     const auto device = DeviceFromFlags();
+    const std::string title = TitleOfNetFromFlags(trains ? Phase::kTrain : Phase::kTest);
     if (trains) {
-      trainer_ = MakeTrainer(config, device);
+      trainer_ = InSource(title, [&] { return MakeTrainer(config, device); });
       return;
     }
     NetOptions options;
@@ -90,8 +92,8 @@ class Subject {
     options.threads = ThreadsFromFlags();
     options.fuse = !FLAGS_no_fuse;
     if (FLAGS_no_slices) options.slice_bytes = 0;
-    CheckMemoryToRun(config, device->kind(), options, MemoryOfDevice(*device));
-    net_ = std::make_unique<Net>(config, device, options);
+    net_ = InSource(
+        title, [&] { return MakeNetToRun(config, device, options, MemoryOfDevice(*device)); });
     FillImages();
   }
 

@@ -43,20 +43,23 @@ Action ToAction(const std::string& flag, const std::string& value) {
   throw UsageError("--" + flag + "=" + value + ": must be stop, snapshot or none");
 }
 
+bool AsksForGpu(const proto::SolverParameter& solver) {
+  return FLAGS_gpu.empty() && solver.has_solver_mode() &&
+         solver.solver_mode() == proto::SolverParameter::GPU;
+}
+
 // --gpu decides; else the solver file. If that asks for a GPU and there is none, training runs on
-// the CPU and says so: a solver that was written for another machine should still train.
+// the CPU: a solver that was written for another machine should still train.
 std::shared_ptr<Device> ChooseDevice(const proto::SolverParameter& solver) {
-  const bool wants_gpu = FLAGS_gpu.empty() && solver.has_solver_mode() &&
-                         solver.solver_mode() == proto::SolverParameter::GPU;
-  if (!wants_gpu) return DeviceFromFlags(Gpus::kOne);
-  const std::string reason = WhyNoCuda();
-  if (reason.empty()) {
-    FLAGS_gpu = std::to_string(solver.device_id());
-  } else {
-    LOG(WARNING) << "The solver sets solver_mode: GPU, but " << reason
-                 << ". Training on the CPU instead.";
-  }
+  if (AsksForGpu(solver) && WhyNoCuda().empty()) FLAGS_gpu = std::to_string(solver.device_id());
   return DeviceFromFlags(Gpus::kOne);
+}
+
+// When the run is about to begin; in front of an error it would be about nothing.
+void WarnOfNoGpu(const proto::SolverParameter& solver) {
+  if (!AsksForGpu(solver)) return;
+  LOG(WARNING) << "The solver sets solver_mode: GPU, but " << WhyNoCuda()
+               << ". Training on the CPU instead.";
 }
 
 void AddObservers(Trainer* trainer) {
@@ -131,9 +134,7 @@ proto::SolverParameter SolverFromFlags() {
   return solver;
 }
 
-}  // namespace
-
-int RunTrain(const std::vector<std::string>& arguments) {
+int Train(const std::vector<std::string>& arguments) {
   SignalWatcher signals(ToAction("sigint_effect", FLAGS_sigint_effect),
                         ToAction("sighup_effect", FLAGS_sighup_effect),
                         ToAction("sigterm_effect", FLAGS_sigterm_effect));
@@ -162,12 +163,25 @@ int RunTrain(const std::vector<std::string>& arguments) {
   options.interrupt = [&signals] { return signals.Stopping(); };
   Trainer trainer(solver, options);
   CheckInputs(trainer);
+  WarnOfNoGpu(solver);
   AddObservers(&trainer);
   signals.SetStopEndsProcess(false);
   LOG(INFO) << "Starting Optimization";
   const bool done = trainer.Train();
   // Who sends SIGTERM (a cluster) wants to tell "stopped" from "done"; Ctrl-C is 0, as in Caffe.
   return !done && signals.stopped_by() == SIGTERM ? 128 + SIGTERM : 0;
+}
+
+}  // namespace
+
+int RunTrain(const std::vector<std::string>& arguments) {
+  try {
+    return Train(arguments);
+  } catch (const Error& error) {
+    const std::string text = error.what(), solver = "solver: ";
+    if (text.rfind(solver, 0) != 0) throw;
+    Fail(FLAGS_solver, ": ", text.substr(solver.size()));  // which the library does not know
+  }
 }
 
 }  // namespace crema

@@ -9,9 +9,11 @@
 
 namespace crema {
 
+const char* Version() { return CREMA_VERSION; }
+
 int RunVersion(const std::vector<std::string>& arguments) {
   TakesNoArguments(arguments);
-  std::cout << "crema " << CREMA_VERSION << "\ncompiler: " << CREMA_COMPILER
+  std::cout << "crema " << Version() << "\ncompiler: " << CREMA_COMPILER
             << "\nengines on the CPU: " << Join(EngineNames(DeviceKind::kCpu)) << "\n";
   const std::vector<Library> libraries = Libraries();
   for (const Library& library : libraries) {

@@ -90,6 +90,9 @@ class ElementNames {
   std::map<std::string, int> seen_;
 };
 
+// Of the outputs of a test net, by its number: the names that event files have, too.
+std::string TestGroup(double net) { return net == 0 ? "test" : Concat("test_", net); }
+
 // ---- logs ----
 
 // Reads lines such as
@@ -196,7 +199,7 @@ void LogReader::ReadIteration(const std::string& text) {
     if (const auto value = NumberAfter(text, " (")) out_.Add("speed", false, iteration_, *value);
   }
   if (const auto net = NumberAfter(text, "Testing net (#")) {
-    test_group_ = *net == 0 ? "test" : Concat("test", *net);
+    test_group_ = TestGroup(*net);
   }
 }
 
@@ -315,9 +318,7 @@ bool MetricsReader::ReadLine(const std::string& line) {
     if (const auto waited = Number("waited")) Add("waited", false, *waited * 100);
   }
   if (kind == "test") {
-    const double net = Number("net").value_or(0);
-    const std::string group = net == 0 ? "test" : Concat("test", net);
-    ReadOutputs(group);
+    ReadOutputs(TestGroup(Number("net").value_or(0)));
   }
   return true;
 }

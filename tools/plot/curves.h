@@ -14,7 +14,7 @@ struct CurvePoint {
 
 // Names are "loss", "lr", "speed" (iterations per second), "waited" (percent of the time that
 // training waited for data), and "train/BLOB" and "test/BLOB" for outputs. A further test net's are
-// "test1/BLOB"; further elements of a blob "test/BLOB[1]".
+// "test_1/BLOB"; further elements of a blob "test/BLOB[1]".
 struct Curve {
   std::string name;
   bool is_loss = false;            // "loss", and outputs that the log marks as one

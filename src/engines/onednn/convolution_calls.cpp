@@ -51,6 +51,14 @@ Shape With(Shape shape, int axis, int64_t extent) {
   return Shape(dims);
 }
 
+bool IsSmallerThanWindow(const ConvGeometry& g) {
+  bool is_smaller = false;
+  for (int a = 0; a < g.axes; ++a) {
+    is_smaller = is_smaller || g.in[a] < int64_t{g.dilation[a]} * (g.kernel[a] - 1) + 1;
+  }
+  return is_smaller;
+}
+
 // What one call works on: of Winograd's way some images of one group.
 ConvolutionProblem OneCallOf(const ConvolutionProblem& all, Arithmetic arithmetic) {
   if (arithmetic != Arithmetic::kWinograd) return all;
@@ -138,7 +146,7 @@ class ConvolutionCalls::Maker {
 
   dnnl::convolution_backward_weights::primitive_desc GradientKernel(
       const dnnl::convolution_forward::primitive_desc& forward) const {
-    if (!winograd_ || TilesOf(all_.sizes) >= kLeastGradientTiles) {
+    if (!GradientIsDirect()) {
       return ConvolutionBackwardWeights(GradientDesc(), CallerScratchpad(), forward);
     }
     const Maker direct(problem_, Arithmetic::kDirect);
@@ -147,6 +155,13 @@ class ConvolutionCalls::Maker {
 
  private:
   const ConvSizes& sizes() const { return problem_.sizes; }
+
+  // With factors of bfloat16, oneDNN 2.6 reads beyond an image that is smaller than the window.
+  bool GradientIsDirect() const {
+    const bool rounds = factors_ == Type::bf16;
+    return (winograd_ && TilesOf(all_.sizes) < kLeastGradientTiles) ||
+           (rounds && IsSmallerThanWindow(sizes().geometry));
+  }
 
   // The pass with numbers of these types, weights in any order.
   ConvolutionDesc Describe(Type src, Type weights, Type dst) const {
@@ -194,23 +209,14 @@ std::string WhyNotWinograd(const ConvSizes& s, Phase phase) {
   return "";
 }
 
-// oneDNN 2.6 then reads beyond the image for the weights' gradient.
-std::string WhyNotBFloat16(const ConvGeometry& g) {
-  if (!HasBFloat16()) return "this processor has no bfloat16 instructions";
-  for (int a = 0; a < g.axes; ++a) {
-    const int64_t window = int64_t{g.dilation[a]} * (g.kernel[a] - 1) + 1;
-    if (g.in[a] < window) return "the images are smaller than the window";
-  }
-  return "";
-}
-
 }  // namespace
 
 std::string WhyNotArithmetic(const ConvolutionProblem& problem, Arithmetic arithmetic) {
   switch (arithmetic) {
     case Arithmetic::kDirect: return "";
     case Arithmetic::kWinograd: return WhyNotWinograd(problem.sizes, problem.phase);
-    case Arithmetic::kBFloat16: return WhyNotBFloat16(problem.sizes.geometry);
+    case Arithmetic::kBFloat16:
+      return HasBFloat16() ? "" : "this processor has no bfloat16 instructions";
   }
   return "";
 }

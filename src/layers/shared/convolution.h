@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/layer.h"
@@ -203,7 +204,7 @@ class ConvolutionBase : public Layer {
  public:
   ConvolutionBase(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::ConvolutionParameter& p = options();
-    CheckRange(Title() + ": num_output", p.num_output(), 1, 1 << 24);
+    CheckGiven(Title() + ": num_output", p.has_num_output(), p.num_output(), 1, 1 << 24);
     CheckRange(Title() + ": group", p.group(), 1, p.num_output());
     if (p.num_output() % p.group() != 0) {
       Fail("num_output is ", p.num_output(), ", which is not divisible by group, ", p.group());
@@ -227,8 +228,8 @@ class ConvolutionBase : public Layer {
 
   void CheckBottoms(const std::vector<Shape>& bottoms) const {
     if (static_cast<int>(bottoms.size()) != config().top_size()) {
-      Fail("has ", bottoms.size(), " bottoms and ", config().top_size(),
-           " tops; each bottom needs its own top");
+      Fail("has ", Counted(bottoms.size(), "bottom"), " and ", Counted(config().top_size(), "top"),
+           "; each bottom needs its own top");
     }
     for (const Shape& shape : bottoms) {
       if (shape != bottoms[0]) {

@@ -23,7 +23,7 @@ class InnerProductBase : public Layer {
  public:
   InnerProductBase(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::InnerProductParameter& p = config.inner_product_param();
-    CheckRange(Title() + ": num_output", p.num_output(), 1, 1 << 30);
+    CheckGiven(Title() + ": num_output", p.has_num_output(), p.num_output(), 1, 1 << 30);
     weight_filler_ = ToFillerSpec(p.weight_filler(), Title() + ": weight_filler");
     bias_filler_ = ToFillerSpec(p.bias_filler(), Title() + ": bias_filler");
   }

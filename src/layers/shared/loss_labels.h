@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/ranges.h"
 #include "crema/layer/layer.h"
 #include "crema/math/for_each.h"
@@ -62,9 +63,8 @@ class LabelNote {
     const std::vector<int32_t> noted = counts.ToHost<int32_t>();
     if (noted[0] == 0) return "";
     ctx.device().Zero(counts.raw(), counts.bytes());
-    return Concat("holds ", noted[0], " ", noun, noted[0] == 1 ? "" : "s", " outside 0..",
-                  rule.classes - 1, ", the first is ", value.ToHost<double>()[0], " at position ",
-                  noted[1]);
+    return Concat("holds ", Counted(noted[0], noun), " outside 0..", rule.classes - 1,
+                  ", the first is ", value.ToHost<double>()[0], " at position ", noted[1]);
   }
 
  private:

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/carries_state.h"
@@ -114,15 +115,16 @@ class RecurrentLayer : public Layer, public CarriesState {
   RecurrentLayer(const proto::LayerParameter& config, Phase phase, int hidden, int sums_per_unit)
       : Layer(config, phase), hidden_(hidden), sums_per_unit_(sums_per_unit) {
     const proto::RecurrentParameter& param = config.recurrent_param();
-    CheckRange(Title() + ": num_output", param.num_output(), 1, 1 << 24);
+    CheckGiven(Title() + ": num_output", param.has_num_output(), param.num_output(), 1, 1 << 24);
     const int exposed = param.expose_hidden() ? hidden : 0;
     has_static_ = config.bottom_size() > 2 + exposed;
     if (config.bottom_size() < 2 + exposed || config.bottom_size() > 3 + exposed) {
-      Fail("has ", config.bottom_size(), " bottoms, expected x, cont, optionally a static input",
+      Fail("has ", Counted(config.bottom_size(), "bottom"),
+           ", expected x, cont, optionally a static input",
            exposed > 0 ? Concat(", and with expose_hidden ", exposed, " for the first state") : "");
     }
     if (config.top_size() != 1 + exposed) {
-      Fail("has ", config.top_size(), " tops, expected ", 1 + exposed,
+      Fail("has ", Counted(config.top_size(), "top"), ", expected ", 1 + exposed,
            exposed > 0 ? " (with expose_hidden, including the last state)" : "");
     }
     weight_filler_ = ToFillerSpec(param.weight_filler(), Title());

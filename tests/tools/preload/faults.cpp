@@ -8,6 +8,7 @@
 //   CREMA_EVENTS=FILE  a line for each event: what it was
 // And without a number:
 //   CREMA_FAIL_READ=END    the second read() of each file whose path ends so fails (EIO)
+//   CREMA_NO_LOCKS=N       locks of open files fail, with error N
 //   CREMA_THREADS=N        no more than N threads are started in all; then it fails
 //   CREMA_RAISE_AT=TEXT    CREMA_RAISE, a signal's number, is raised where the log says TEXT
 #include <dlfcn.h>
@@ -15,6 +16,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +96,18 @@ bool IsFailingRead(int fd) {
   return ++reads[fd] == 2;
 }
 
+bool HasNoLocks() {
+  if (getenv("CREMA_NO_LOCKS") == nullptr) return false;
+  errno = static_cast<int>(Number("CREMA_NO_LOCKS"));
+  return true;
+}
+
+int Fcntl(int fd, int command, void* argument) {
+  static auto* const next = Next<int(int, int, ...)>("fcntl");
+  const bool locks = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
+  return locks && HasNoLocks() ? -1 : next(fd, command, argument);
+}
+
 void RaiseAt(const char* log, size_t length) {
   static const char* const text = getenv("CREMA_RAISE_AT");
   if (text == nullptr || std::string(log, length).find(text) == std::string::npos) return;
@@ -118,6 +132,28 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
   static std::atomic<long> started{0};
   if (getenv("CREMA_THREADS") != nullptr && started++ >= Number("CREMA_THREADS")) return EAGAIN;
   return next(thread, attributes, run, argument);
+}
+
+int flock(int fd, int operation) {
+  static auto* const next = Next<int(int, int)>("flock");
+  return HasNoLocks() ? -1 : next(fd, operation);
+}
+
+int fcntl(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  return Fcntl(fd, command, argument);
+}
+
+// What some C libraries make of it.
+int fcntl64(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  return Fcntl(fd, command, argument);
 }
 
 ssize_t write(int fd, const void* data, size_t size) {

@@ -1,0 +1,2 @@
+# find_package(crema) makes the target crema::crema. Its headers need no other library.
+include(${CMAKE_CURRENT_LIST_DIR}/cremaTargets.cmake)

@@ -1,0 +1,18 @@
+# Man pages and shell completion, which the program makes from its own help.
+set(CREMA_HELP_FOLDER ${PROJECT_BINARY_DIR}/help)
+set(zsh_script ${CREMA_HELP_FOLDER}/zsh/_crema)  # the last to be made
+add_custom_command(OUTPUT ${zsh_script}
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${CREMA_HELP_FOLDER}
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${CREMA_HELP_FOLDER}/bash ${CREMA_HELP_FOLDER}/zsh
+  COMMAND crema_tool help --man=${CREMA_HELP_FOLDER}/man
+  COMMAND crema_tool help --completion=bash > ${CREMA_HELP_FOLDER}/bash/crema
+  COMMAND crema_tool help --completion=zsh > ${zsh_script}
+  DEPENDS crema_tool
+  COMMENT "Making man pages and shell completion"
+  VERBATIM)
+add_custom_target(crema_help ALL DEPENDS ${zsh_script})
+
+install(DIRECTORY ${CREMA_HELP_FOLDER}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${CREMA_HELP_FOLDER}/bash/crema
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${zsh_script} DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)

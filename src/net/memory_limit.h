@@ -1,0 +1,13 @@
+// What CompileNet throws where a net that only runs forward takes more memory than it may.
+#pragma once
+
+#include "crema/base/error.h"
+
+namespace crema {
+
+class MemoryLimitError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace crema

@@ -1,0 +1,7 @@
+#include <crema/layer/registry.h>
+
+#include <iostream>
+
+int main() {
+  for (const auto& type : crema::LayerTypes(crema::DeviceKind::kCpu)) std::cout << type << "\n";
+}
