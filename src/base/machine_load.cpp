@@ -9,7 +9,9 @@ namespace crema {
 
 bool IsOverloaded(const std::string& loadavg, long processors) {
   long runnable = 0;
-  if (std::sscanf(loadavg.c_str(), "%*s %*s %*s %ld/", &runnable) != 1) return false;
+  char slash = 0;
+  const int found = std::sscanf(loadavg.c_str(), "%*s %*s %*s %ld%c", &runnable, &slash);
+  if (found != 2 || slash != '/') return false;
   return runnable - 1 >= 2 * processors;
 }
 

@@ -82,9 +82,9 @@ def commands(page):
 
 
 @lru_cache(None)
-def help_text(name):
-    """What `crema help NAME` prints; None if it knows nothing of the name."""
-    result = run_crema("help", name)
+def help_text(*names):
+    """What `crema help NAMES` prints; None if it cannot explain them."""
+    result = run_crema("help", *names)
     return result.stdout if result.returncode == 0 else None
 
 
@@ -94,13 +94,12 @@ class CommandsTest(unittest.TestCase):
 
     def check(self, words):
         command, rest = words[0], words[1:]
+        if command == "help":
+            names = [name for name in rest if name != "NAME" and not name.startswith("--")]
+            self.assertTrue(not names or help_text(*names), f"there is no help on {names}")
+            return
         text = help_text(command)
         self.assertIsNotNone(text, f"there is no command '{command}'")
-        if command == "help":
-            for name in rest[:1]:
-                is_name = name != "NAME" and not name.startswith("--")
-                self.assertTrue(not is_name or help_text(name), f"there is no help on '{name}'")
-            return
         known = self.COMMON | set(re.findall(r"^  --(\w+)", text, re.M))
         for word in rest:
             flag = re.match(r"--?([a-z][\w-]*)", word)
