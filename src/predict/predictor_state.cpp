@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <sstream>
 
 #include "base/ranges.h"
 #include "base/strings.h"
@@ -127,7 +128,10 @@ void PredictorState::FindInputsAndOutputs() {
 void PredictorState::LoadWeights(const std::string& path) {
   if (path.empty()) return;
   const WeightsReport report = net_->LoadWeights(path);
-  if (options_.log) options_.log(Concat(path, ": ", report.ToString()));
+  if (options_.log) {
+    std::istringstream lines(Concat(path, ": ", report.ToString()));
+    for (std::string line; std::getline(lines, line);) options_.log(line);
+  }
   if (report.left_out.empty()) return;
   if (report.copied.empty()) {
     Fail(path, ": has no weights for any layer of the net ", file_, ", which are found by name (",
