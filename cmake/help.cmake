@@ -15,4 +15,7 @@ add_custom_target(crema_help ALL DEPENDS ${zsh_script})
 install(DIRECTORY ${CREMA_HELP_FOLDER}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${CREMA_HELP_FOLDER}/bash/crema
   DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-install(FILES ${zsh_script} DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+# Debian's zsh looks for the scripts of packages in a folder of its own.
+foreach(folder site-functions vendor-completions)
+  install(FILES ${zsh_script} DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/${folder})
+endforeach()

@@ -220,7 +220,9 @@ struct Hdf5File::State {
 
   // The sum of the datasets that a virtual one shows.
   Storage StorageOfView(hid_t plan, const std::string& name, int depth) const {
-    if (depth == kDeepestView) FailAt(name, "is a view of views of views, which are not read; copy the values into one file");
+    if (depth == kDeepestView)
+      FailAt(name,
+             "is a view of views of views, which are not read; copy the values into one file");
     size_t count = 0;
     if (H5Pget_virtual_count(plan, &count) < 0) FailAt(name, "cannot be read");
     std::set<std::pair<std::string, std::string>> sources;

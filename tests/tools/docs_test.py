@@ -124,7 +124,8 @@ FEWER = {r"(?<!\d)800(?!\d)": "40", r"(?<!\d)400(?!\d)": "20", r"(?<!\d)300(?!\d
 
 # Weights of the shapes that the published ones have.
 PUBLISHED = r"""
-sed -e 's#examples/imagenet/ilsvrc12_[a-z]*_lmdb#train256_lmdb#' -e 's/batch_size: [0-9]*/batch_size: 1/' \
+sed -e 's#examples/imagenet/ilsvrc12_[a-z]*_lmdb#train256_lmdb#' \
+    -e 's/batch_size: [0-9]*/batch_size: 1/' \
     "$CREMA/models/squeezenet_v1.1/train_val.prototxt" > published.prototxt
 cat > published_solver.prototxt <<'END'
 net: "published.prototxt" base_lr: 0 lr_policy: "fixed" max_iter: 1 snapshot_prefix: "published"

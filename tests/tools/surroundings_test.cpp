@@ -188,8 +188,8 @@ TEST_F(SurroundingsTest, EndsWhereAddressSpaceIsShort) {
     ToolOptions options = Here();
     options.address_space = AddressSpaceOfTool() / 10 * tenths;
     const ToolResult result = RunTool({"show", "--model=net.prototxt"}, options);
-    // 127: the loader has no room for the libraries. SIGABRT: a library's constructor, or the end of
-    // a thread, has none, before or after what crema can catch.
+    // 127: the loader has no room for the libraries. SIGABRT: a library's constructor, or the end
+    // of a thread, has none, before or after what crema can catch.
     EXPECT_THAT(result.status, testing::AnyOf(0, 1, 127, -SIGABRT)) << tenths << ": " << result.err;
   }
 }

@@ -92,8 +92,8 @@ class Subject {
     options.threads = ThreadsFromFlags();
     options.fuse = !FLAGS_no_fuse;
     if (FLAGS_no_slices) options.slice_bytes = 0;
-    net_ = InSource(
-        title, [&] { return MakeNetToRun(config, device, options, MemoryOfDevice(*device)); });
+    net_ = InSource(title,
+                    [&] { return MakeNetToRun(config, device, options, MemoryOfDevice(*device)); });
     FillImages();
   }
 

@@ -11,8 +11,7 @@ std::string ConvolutionPasses::Make(const ConvolutionProblem& problem, Arithmeti
                                     const Epilogue& epilogue) {
   problem_ = problem;
   arithmetic_ = wished;
-  std::string why_not =
-      wished == Arithmetic::kBFloat16 ? WhyNotArithmetic(problem_, wished) : "";
+  std::string why_not = wished == Arithmetic::kBFloat16 ? WhyNotArithmetic(problem_, wished) : "";
   if (why_not.empty()) why_not = calls_.Make(problem_, arithmetic_, epilogue);
   if (!why_not.empty() && wished != Arithmetic::kDirect) {  // other sizes than at first
     arithmetic_ = Arithmetic::kDirect;
