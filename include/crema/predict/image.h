@@ -38,7 +38,8 @@ struct LoadedImage {
 };
 
 // Loads images that all get the same treatment; any thread may call Load. Reads JPEG files itself,
-// and through OpenCV what that reads (PNG, BMP, PPM, TIFF, WebP).
+// and through OpenCV what that reads (PNG, BMP, PPM, TIFF, WebP); OpenCV may write a line of its
+// own to standard error about a damaged file.
 class ImageLoader {
  public:
   // Reads the mean file. Throws Error if that fails, or if the options make no sense.
