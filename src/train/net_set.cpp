@@ -28,9 +28,8 @@ NetSet::NetSet(const SolverNets& texts, const std::shared_ptr<Device>& device,
 void NetSet::BuildTrainNet(const std::shared_ptr<Device>& device, bool verbose) {
   const std::string& file = texts_.train_file;
   LOG(INFO) << "Creating training net" << (file.empty() ? "" : " from net file: " + file);
-  train_ = InSource(texts_.train_title, [&] {
-    return std::make_unique<Net>(*texts_.train, device, train_options_);
-  });
+  train_ = InSource(texts_.train_title,
+                    [&] { return std::make_unique<Net>(*texts_.train, device, train_options_); });
   LOG(INFO) << "Training " << DescribeBriefly(train_->graph(), train_->memory(), 0);
   if (verbose) LOG(INFO) << "The training net\n" << train_->Describe();
   const Tensor& gradients = train_->flat_gradients();
@@ -42,9 +41,8 @@ void NetSet::BuildTestNets(const std::shared_ptr<Device>& device, bool verbose) 
   size_t arena = train_->memory().arena;
   for (const TestNetText& text : texts_.tests) {
     LOG(INFO) << "Creating test net (#" << text.number << ") specified by " << text.source;
-    tests_.push_back(InSource(text.title, [&] {
-      return std::make_unique<Net>(*text.config, device, test_options_);
-    }));
+    tests_.push_back(InSource(
+        text.title, [&] { return std::make_unique<Net>(*text.config, device, test_options_); }));
     Net& net = *tests_.back();
     net.SetDebugInfo(test_options_.keep_blobs);
     LOG(INFO) << "Test " << DescribeBriefly(net.graph(), net.memory(), arena);
