@@ -86,7 +86,7 @@ TEST(MetricWatchTest, ExplainsWhatItCannotFind) {
   EXPECT_EQ(
       WatchError("snapshot_best: 'classes'"),
       "solver: snapshot_best is 'classes', but no test net has a single-valued output of that "
-      "name; there are: classes, loss, accuracy, loss");
+      "name; there are: accuracy, loss");
   EXPECT_EQ(WatchError("snapshot_best: 'loss'", {}),
             "solver: snapshot_best is 'loss', but no test net has a single-valued output of that "
             "name; there are none; set test_iter and test_interval");
@@ -98,8 +98,8 @@ TEST(MetricWatchTest, ExplainsWhatItCannotFind) {
             "solver: plateau_mode is 'least'; use \"min\" or \"max\"");
   EXPECT_EQ(
       WatchError(plateau + "plateau_metric: 'acc'"),
-      "solver: plateau_metric 'acc' is not an output of a test net; the outputs are: classes, "
-      "classes, classes, loss, accuracy, loss");
+      "solver: plateau_metric 'acc' is not an output of a test net; the outputs are: "
+      "accuracy, classes, loss");
   EXPECT_EQ(WatchError(plateau + "plateau_metric: 'acc'", {}),
             "solver: plateau_metric 'acc' is not an output of a test net; there are none: set "
             "test_iter and test_interval");
