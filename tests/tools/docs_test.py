@@ -210,8 +210,8 @@ class PastedPagesTest(unittest.TestCase):
             self.assertEqual(picture, f"new/{name}.png")
             self.assertAlmostEqual(sum(map(float, probabilities)), 1, places=4)
         self.assertTrue((self.folder / "features.h5").exists())
-        self.assertRegex(self.read("tuned.log"), r"left out +conv10_pets")
-        self.assertRegex(self.read("tuned.log"), r"skipped +conv10:")
+        self.assertRegex(self.read("tuned.log"), r"not in file +conv10_pets")
+        self.assertRegex(self.read("tuned.log"), r"not in net +conv10:")
         self.check_test_nets(begin)
 
     def check_test_nets(self, begin):
