@@ -147,6 +147,27 @@ TEST_F(ToolTest, TestWritesEachRecordOnce) {
   EXPECT_EQ(Hdf5File::Open((folder_ / "fc.h5").string()).Shape("data")[0], 11);
 }
 
+// Neither the files nor the database that the nets come from.
+TEST_F(ToolTest, ReportsDoNotReplaceWhatIsRead) {
+  UseImages();
+  const Words time = {"time", "--model=net.prototxt", "--iterations=1"};
+  const Words train = {"train", "--solver=solver.prototxt"};
+  const auto expect = [&](Words words, const std::string& flag, const std::string& what) {
+    words.push_back(flag);
+    ExpectError(words, {what, "read"});
+  };
+  const std::string net = Read("net.prototxt");
+  expect(time, "--json=net.prototxt", "this file");
+  expect(time, "--json=images/data.mdb", "'images/data.mdb'");
+  expect(time, "--json=images/time.json", "'images'");
+  expect(train, "--metrics=net.prototxt", "this file");
+  expect(train, "--metrics=solver.prototxt", "this file");
+  expect(train, "--metrics=images/metrics", "'images'");
+  expect(train, "--tensorboard=images", "'images'");
+  EXPECT_EQ(Read("net.prototxt"), net);
+  EXPECT_EQ(FilesIn(folder_ / "images"), (Words{"data.mdb", "lock.mdb"}));
+}
+
 TEST_F(ToolTest, EveryLogLineHasThePrefix) {
   const ToolResult result = Run({"time", "--model=net.prototxt", "--iterations=2"});
   ASSERT_EQ(result.status, 0);
