@@ -2,7 +2,10 @@
 
 #include <google/protobuf/message.h>
 
+#include "base/in_source.h"
+#include "base/same_file.h"
 #include "crema.pb.h"
+#include "crema/layer/writes_file.h"
 #include "data/list_file.h"
 
 namespace crema {
@@ -20,6 +23,17 @@ void AddSources(const Message& options, std::vector<std::string>* files) {
     if (!is_text) continue;
     const std::string file = options.GetReflection()->GetString(options, field);
     if (!file.empty()) files->push_back(file);
+  }
+}
+
+// Calls `act` with each layer that writes a file, and with what it writes. Errors name the layer.
+template <class Act>
+void ForEachWriter(const Net& net, const Act& act) {
+  for (const LayerNode& node : net.graph().layers) {
+    Layer* const layer = node.layer.get();
+    auto* const writer = dynamic_cast<WritesFile*>(layer);
+    if (writer == nullptr) continue;
+    InSource(Concat("layer '", layer->name(), "' (", layer->type(), ")"), [&] { act(writer); });
   }
 }
 
@@ -42,6 +56,24 @@ std::vector<std::string> FilesReadBy(const Net& net) {
     }
   }
   return files;
+}
+
+bool WritesFiles(const Net& net) {
+  bool found = false;
+  ForEachWriter(net, [&](WritesFile*) { found = true; });
+  return found;
+}
+
+void CheckWrittenFiles(const Net& net, const std::vector<std::string>& inputs) {
+  ForEachWriter(net, [&](WritesFile* writer) { CheckIsNoInput(writer->file_name(), inputs); });
+}
+
+void FinishFiles(const Net& net) {
+  ForEachWriter(net, [](WritesFile* writer) { writer->FinishFile(); });
+}
+
+void DropFiles(const Net& net) {
+  ForEachWriter(net, [](WritesFile* writer) { writer->DropFile(); });
 }
 
 }  // namespace crema

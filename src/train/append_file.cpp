@@ -128,8 +128,8 @@ void AppendFile::ContinueLines(const std::string& begin, const std::string& what
   if (end == size) return;
   const std::string line = LastLine(fd_, end, size);
   if (line.empty()) Fail(path_, ": cannot be read to its end; use another name");
-  const bool is_ours = line.size() < kLongestLine &&
-                       (IsBeginning(line, begin) || IsBeginning(begin, line));
+  const bool is_ours =
+      line.size() < kLongestLine && (IsBeginning(line, begin) || IsBeginning(begin, line));
   const bool drops = IsZeros(line) || (is_ours && is_cut(line));
   const bool done = drops ? ftruncate(fd_, end) == 0 : WriteOnce(fd_, "\n") == 1;
   if (!done) Fail(path_, ": cannot be written: ", ErrorText(errno));

@@ -98,8 +98,8 @@ std::vector<Net*> NetsOf(Trainer& trainer) {
 }
 
 // `state`: that of a run that is resumed, or "".
-std::vector<std::string> FilesReadBy(Trainer& trainer, const proto::SolverParameter& solver,
-                                     const std::string& state) {
+std::vector<std::string> InputsOf(Trainer& trainer, const proto::SolverParameter& solver,
+                                  const std::string& state) {
   std::vector<std::string> files = {FLAGS_solver, solver.net(), solver.train_net(), state};
   files.insert(files.end(), solver.test_net().begin(), solver.test_net().end());
   for (const std::string& list : solver.weights()) {
@@ -112,12 +112,19 @@ std::vector<std::string> FilesReadBy(Trainer& trainer, const proto::SolverParame
 }
 
 // Before any of them is made.
-void CheckOutputs(const std::vector<std::string>& inputs) {
+void CheckOutputs(Trainer& trainer, const std::vector<std::string>& inputs) {
+  for (const Net* net : NetsOf(trainer)) CheckWrittenFiles(*net, inputs);
   if (!FLAGS_metrics.empty()) {
     InSource("--metrics", [&] { CheckIsNoInput(FLAGS_metrics, inputs); });
   }
   if (FLAGS_tensorboard.empty()) return;
   InSource("--tensorboard", [&] { CheckIsNoInput(FLAGS_tensorboard + "/events.out", inputs); });
+}
+
+// A run that is resumed at its end only looks once more at what it has, and leaves the files that
+// its nets wrote on the way.
+void EndFiles(Trainer& trainer, bool keeps) {
+  for (const Net* net : NetsOf(trainer)) keeps ? FinishFiles(*net) : DropFiles(*net);
 }
 
 void CheckFlags() {
@@ -195,12 +202,14 @@ int Train(const std::vector<std::string>& arguments) {
   options.interrupt = [&signals] { return signals.Stopping(); };
   Trainer trainer(solver, options);
   CheckInputs(trainer);
-  CheckOutputs(FilesReadBy(trainer, solver, options.resume_from));
+  CheckOutputs(trainer, InputsOf(trainer, solver, options.resume_from));
   WarnOfNoGpu(solver);
   AddObservers(&trainer);
   signals.SetStopEndsProcess(false);
   LOG(INFO) << "Starting Optimization";
+  const int64_t start = trainer.iteration();
   const bool done = trainer.Train();
+  EndFiles(trainer, options.resume_from.empty() || trainer.iteration() > start);
   // Who sends SIGTERM (a cluster) wants to tell "stopped" from "done"; Ctrl-C is 0, as in Caffe.
   return !done && signals.stopped_by() == SIGTERM ? 128 + SIGTERM : 0;
 }
