@@ -4,15 +4,16 @@
 
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "schema/hdf5_io.h"
+#include "crema/layer/writes_file.h"
+#include "schema/hdf5_output_file.h"
 
 namespace crema {
 namespace {
 
-class Hdf5OutputLayer : public Layer {
+class Hdf5OutputLayer : public Layer, public WritesFile {
  public:
   Hdf5OutputLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
-    if (!config.hdf5_output_param().file_name().empty()) return;
+    if (!file_name().empty()) return;
     Fail("has no file_name; set one, as in hdf5_output_param { file_name: \"features.h5\" }");
   }
 
@@ -36,9 +37,8 @@ class Hdf5OutputLayer : public Layer {
     return {};
   }
 
-  void Start(Context&) override {
-    file_ = std::make_unique<Hdf5File>(Hdf5File::Create(config().hdf5_output_param().file_name()));
-  }
+  // Only looks whether a file could be made: the run may yet fail.
+  void Start(Context&) override { file_ = std::make_unique<Hdf5OutputFile>(file_name()); }
 
   void Forward(Context&, const BlobList& bottom, const BlobList&) override {
     const char* names[] = {"data", "label"};
@@ -49,6 +49,10 @@ class Hdf5OutputLayer : public Layer {
     file_->Flush();
   }
 
+  const std::string& file_name() const override { return config().hdf5_output_param().file_name(); }
+  void FinishFile() override { file_->Finish(); }
+  void DropFile() override { file_->Drop(); }
+
  private:
   // Caffe's files have four axes at least.
   static std::vector<int64_t> FourAxes(const Shape& shape) {
@@ -57,7 +61,7 @@ class Hdf5OutputLayer : public Layer {
     return dims;
   }
 
-  std::unique_ptr<Hdf5File> file_;
+  std::unique_ptr<Hdf5OutputFile> file_;
 };
 
 CREMA_REGISTER_LAYER("HDF5Output", Hdf5OutputLayer);

@@ -64,6 +64,19 @@ class PlotTest : public testing::Test {
   std::filesystem::path folder_;
 };
 
+// Not even by a link.
+TEST_F(PlotTest, APictureDoesNotReplaceWhatItShows) {
+  Write("z.svg", CaffeLog());
+  Write("t.log", CaffeLog());
+  std::filesystem::create_symlink("t.log", folder_ / "t.svg");
+  for (const auto& [input, out] : {std::pair("z.svg", "z.svg"), std::pair("t.log", "t.svg")}) {
+    const ToolResult result = Plot({"t.log", input, std::string("--out=") + out});
+    EXPECT_EQ(result.status, 1) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("is read, and would be overwritten; choose another name"));
+    EXPECT_EQ(ReadTestFile(folder_ / input), CaffeLog());
+  }
+}
+
 std::vector<std::string> Texts(const std::string& svg) {
   std::vector<std::string> texts;
   const std::regex pattern(">([^<]+)</text>");
