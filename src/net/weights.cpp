@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/counted.h"
+#include "base/printable.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/net/net.h"
@@ -132,7 +133,9 @@ std::string WeightsReport::ToString() const {
   const auto rows = [](const char* verdict, const std::vector<std::string>& layers,
                        const char* why) {
     std::string text;
-    for (const std::string& layer : layers) text += Concat("\n  ", verdict, "  ", layer, why);
+    for (const std::string& layer : layers) {
+      text += Concat("\n  ", verdict, "  ", Printable(layer, kWholeText), why);
+    }
     return text;
   };
   return Concat("Weights: ", Counted(copied.size(), "layer"), " copied, ",
