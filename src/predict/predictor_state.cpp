@@ -150,7 +150,10 @@ std::unique_lock<std::mutex> PredictorState::TakeTurn() const {
 
 std::vector<float> PredictorState::Zeros(const std::string& input, const Shape& shape) const {
   try {
-    return std::vector<float>(static_cast<size_t>(shape.count()));
+    const Shape checked(shape.dims());  // Shape::at checks nothing
+    return std::vector<float>(static_cast<size_t>(checked.count()));
+  } catch (const Error& error) {
+    Fail(file_, ": the input '", input, "' cannot be given this shape: ", error.what());
   } catch (const std::bad_alloc&) {
     Fail(file_, ": out of memory for the input '", input, "' of shape ", shape.ToString(),
          "; use a smaller batch or smaller images");
