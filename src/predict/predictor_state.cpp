@@ -9,7 +9,6 @@
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
-#include "crema/math/host_tasks.h"
 #include "predict/read_net.h"
 
 namespace crema {
@@ -222,9 +221,7 @@ void PredictorState::SetBatch(int64_t batch) {
   Reshape(shapes);
 }
 
-// The threads that the net was planned for may not have been started by this one.
 void PredictorState::Run() {
-  StartThreads(ThreadsToUse(options_.threads));
   const auto turn = TakeTurn();
   has_run_ = false;
   read_.clear();

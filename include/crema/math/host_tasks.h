@@ -24,12 +24,13 @@ int HostThreads();
 
 // How many threads a net should use: `wanted`, or if that is 0, what OpenMP would start here
 // (OMP_NUM_THREADS), but no more than HostProcessors(): threads that share a processor wait for
-// each other.
+// each other. 1 if the process was forked by this thread after StartThreads had started some.
 int ThreadsToUse(int wanted);
 
 // Starts the threads that this one will use with such a plan; they stay until this thread's work is
 // planned for fewer. Throws Error if the system does not allow so many: OpenMP, which would start
-// them later, ends the program then.
+// them later, ends the program then. Throws Error, too, if a fork of the process has taken them
+// from this thread: OpenMP would wait for them for ever.
 void StartThreads(int threads);
 
 // While it lives, what runs on this thread, and libraries that plan their work for it, plan for so
