@@ -114,14 +114,20 @@ int HostProcessors() { return AvailableProcessors(); }
 int HostThreads() { return lost ? 1 : omp_get_max_threads(); }
 
 int ThreadsToUse(int wanted) {
-  if (lost) return 1;
-  return wanted > 0 ? wanted : std::min(omp_get_max_threads(), HostProcessors());
+  if (lost || omp_get_max_active_levels() < 1) return 1;
+  const int threads = wanted > 0 ? wanted : std::min(omp_get_max_threads(), HostProcessors());
+  return std::min(threads, omp_get_thread_limit());
 }
 
-PlansForThreads::PlansForThreads(int threads) : before_(omp_get_max_threads()) {
+PlansForThreads::PlansForThreads(int threads)
+    : before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic() != 0) {
+  omp_set_dynamic(0);
   omp_set_num_threads(lost ? 1 : threads);
 }
 
-PlansForThreads::~PlansForThreads() { omp_set_num_threads(before_); }
+PlansForThreads::~PlansForThreads() {
+  omp_set_num_threads(before_);
+  omp_set_dynamic(dynamic_before_ ? 1 : 0);
+}
 
 }  // namespace crema
