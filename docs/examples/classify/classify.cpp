@@ -31,7 +31,12 @@ int main(int argc, char** argv) try {
   predictor.Run();
 
   const crema::OutputView scores = predictor.Output();
-  std::vector<size_t> order(std::min(labels.size(), scores.size()));
+  if (labels.size() != scores.size()) {
+    std::cerr << argv[3] << " has " << labels.size() << " labels, one in a line, but the net has "
+              << scores.size() << " scores\n";
+    return 1;
+  }
+  std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
   const size_t shown = std::min<size_t>(order.size(), 5);
   std::partial_sort(order.begin(), order.begin() + shown, order.end(),
