@@ -177,9 +177,13 @@ TEST_P(PredictorTest, MayBeMoved) {
 
 // Weights as they are, and nothing that only a backward pass needs.
 TEST_P(PredictorTest, HoldsNoGradients) {
-  for (const std::string& text : {Classifier(kImages), FullyConvolutional(kImages)}) {
+  const std::string loss = Layer("loss", "Reduction", {"prob"}, {"loss"}, "loss_weight: 1");
+  for (const std::string& text : {Classifier(kImages) + loss, FullyConvolutional(kImages) + loss}) {
+    const Net training(ParseNet(text), OpenTestDevice(device()));
+    ASSERT_GT(training.flat_gradients().count(), 0);
     const Predictor predictor = MakePredictor(text);
     const Net& net = predictor.net();
+    EXPECT_EQ(net.phase(), Phase::kTest);
     EXPECT_EQ(net.memory().gradients, 0u);
     EXPECT_EQ(net.memory().param_gradients, 0u);
     EXPECT_EQ(net.flat_gradients().count(), 0);
@@ -187,10 +191,6 @@ TEST_P(PredictorTest, HoldsNoGradients) {
     for (size_t p = 0; p < net.graph().params.size(); ++p) {
       EXPECT_FALSE(net.param(static_cast<int>(p)).has_diff()) << p;
     }
-    EXPECT_EQ(net.phase(), Phase::kTest);
-    const std::string loss = Layer("loss", "Reduction", {"prob"}, {"loss"}, "loss_weight: 1");
-    const Net training(ParseNet(text + loss), OpenTestDevice(device()));
-    ASSERT_GT(training.flat_gradients().count(), 0);
     EXPECT_LT(predictor.memory_bytes(), training.memory().Total());
   }
 }
