@@ -35,8 +35,7 @@ void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& p
     if (!ShapeFits(blob, params[i]->shape())) {
       Fail(LayerTitle(layer), ": its parameter ", i, " has shape ", params[i]->shape().ToString(),
            ", but in ", path, " it has shape ", Shape(blob.shape).ToString(),
-           "; change the layer or the size of the net's input to fit, or rename the layer to train "
-           "it "
+           "; change the layer or the size of the net's input to fit, or rename it to train it "
            "from scratch");
     }
     if (!blob.double_data.empty()) {
