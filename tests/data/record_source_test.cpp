@@ -98,8 +98,8 @@ TEST_P(RecordSourceTest, RefusesWhatIsNotADatabaseOfTheKind) {
   ExpectError([&] { OpenRecordSource(backend(), temp_ / "empty"); }, {"contains no database"});
   // What cannot be told is not "missing".
   const std::string file = backend() == Backend::kLmdb ? "data.mdb" : "CURRENT";
-  std::filesystem::create_directories(temp_ / "loop");
-  std::filesystem::create_symlink(file, temp_ / "loop" / file);
+  fs::create_directories(temp_ / "loop");
+  fs::create_symlink(file, fs::path(temp_ / "loop") / file);
   ExpectError([&] { OpenRecordSource(backend(), temp_ / "loop"); }, {"loop", file + ": Too many"});
 
   const bool lmdb = backend() == Backend::kLmdb;
