@@ -191,7 +191,9 @@ BlobList Net::Blobs(const std::vector<int>& indices) const {
   return list;
 }
 
+// The threads that the net was planned for may not have been started by this one.
 void Net::BeginPass(uint64_t step) {
+  StartThreads(threads_);
   const PlansForThreads threads(threads_);
   FollowArena();
   if (check_memory_)

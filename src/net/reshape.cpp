@@ -31,7 +31,7 @@ void Net::Reshape(const std::map<std::string, Shape>& inputs) {
       Fail("net '", name(), "': '", input.first, "' is not an input, so it cannot be reshaped; ",
            InputNames(graph_));
     }
-    after[found->second] = input.second;
+    after[found->second] = Shape(input.second.dims());  // at() checks nothing
   }
   Room room;
   try {

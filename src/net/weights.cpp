@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/counted.h"
+#include "base/printable.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/net/net.h"
@@ -34,7 +35,8 @@ void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& p
     if (!ShapeFits(blob, params[i]->shape())) {
       Fail(LayerTitle(layer), ": its parameter ", i, " has shape ", params[i]->shape().ToString(),
            ", but in ", path, " it has shape ", Shape(blob.shape).ToString(),
-           "; rename the layer to train it from scratch, or change it to fit");
+           "; change the layer or the size of the net's input to fit, or rename it to train it "
+           "from scratch");
     }
     if (!blob.double_data.empty()) {
       params[i]->data_tensor().FromHost(blob.double_data);
@@ -132,7 +134,9 @@ std::string WeightsReport::ToString() const {
   const auto rows = [](const char* verdict, const std::vector<std::string>& layers,
                        const char* why) {
     std::string text;
-    for (const std::string& layer : layers) text += Concat("\n  ", verdict, "  ", layer, why);
+    for (const std::string& layer : layers) {
+      text += Concat("\n  ", verdict, "  ", Printable(layer, kWholeText), why);
+    }
     return text;
   };
   return Concat("Weights: ", Counted(copied.size(), "layer"), " copied, ",

@@ -1,5 +1,7 @@
 #include "train/optimizer.h"
 
+#include <algorithm>
+
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/math/vector_ops.h"
@@ -9,6 +11,19 @@
 #include "train/tensor_blob.h"
 
 namespace crema {
+namespace {
+
+// Rules may have equally many histories, but mean different things by them.
+void CheckSquares(const SavedBlob& blob, size_t index, const std::string& path,
+                  const std::string& type) {
+  const auto least = std::min_element(blob.data.begin(), blob.data.end());
+  if (least == blob.data.end() || !(*least < 0)) return;
+  Fail(path, ": history blob ", index, " holds ", *least, ", but a solver of type ", type,
+       " keeps squares there, which are not negative; resume with the type that wrote the state, ",
+       "or start from the weights only, with --weights");
+}
+
+}  // namespace
 
 Optimizer::Optimizer(const proto::SolverParameter& solver, std::unique_ptr<UpdateRule> rule,
                      const FlatParams& params, const Context& ctx)
@@ -89,6 +104,7 @@ void Optimizer::Restore(const proto::SolverState& state, const std::string& path
 
 void Optimizer::RestoreHistory(const proto::SolverState& state, const std::string& path) {
   const std::vector<Tensor> histories = HistoryBlobs();
+  const size_t first_square = static_cast<size_t>(rule_->first_square()) * params_.segments.size();
   if (static_cast<int>(histories.size()) != state.history_size()) {
     Fail(path, ": has ", state.history_size(), " history blobs, but this net and solver have ",
          histories.size(), "; resume with the same net and solver type",
@@ -100,6 +116,7 @@ void Optimizer::RestoreHistory(const proto::SolverState& state, const std::strin
       Fail(path, ": history blob ", i, " has ", blob.data.size(), " values, but the parameter has ",
            histories[i].count(), "; resume with the same net");
     }
+    if (i >= first_square) CheckSquares(blob, i, path, solver_.type());
     RestoreTensor(blob, histories[i]);
   }
 }

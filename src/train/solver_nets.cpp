@@ -2,6 +2,8 @@
 
 #include <glog/logging.h>
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/counted.h"
@@ -12,7 +14,17 @@
 namespace crema {
 namespace {
 
+// A solver that names its net without a folder is mostly used from its own folder.
+void CheckIsThere(const std::string& path) {
+  std::error_code failed;
+  const std::filesystem::path file(path);
+  if (std::filesystem::status(file, failed).type() != std::filesystem::file_type::not_found) return;
+  Fail("solver: its net '", path, "' does not exist; correct the name",
+       file.is_relative() ? ", which counts from the current folder, not from the solver's" : "");
+}
+
 void ReadNet(const std::string& path, proto::NetParameter* net) {
+  CheckIsThere(path);
   for (const std::string& change : ReadNetFile(path, net)) LOG(INFO) << path << ": " << change;
 }
 

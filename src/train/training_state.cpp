@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/printable.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "schema/hdf5_weights.h"
@@ -60,7 +61,7 @@ proto::SolverState StateOf(const TrainingParts& parts) {
 
 void RestoreState(const proto::SolverState& state, const std::string& path, TrainingParts* parts) {
   const std::string weights = FindWeights(state, path);
-  LOG(INFO) << "Resuming from " << path << ", weights from " << weights;
+  LOG(INFO) << "Resuming from " << path << ", weights from " << Printable(weights, kWholeText);
   LoadWeightsToResume(weights, &parts->nets->train());
   parts->iteration = state.iter();
   parts->optimizer->Restore(state, path);

@@ -199,6 +199,18 @@ TEST_P(PredictorTest, HoldsNoGradients) {
 class PredictorFilesTest : public PredictTest {};
 INSTANTIATE_TEST_SUITE_P(Cpu, PredictorFilesTest, testing::Values(DeviceKind::kCpu));
 
+TEST_P(PredictorFilesTest, ShapesThatAreImpossible) {
+  Predictor predictor = MakePredictor(Classifier(kImages));
+  for (int64_t extent : {int64_t{-3}, int64_t{1} << 60}) {  // which Shape::at does not check
+    Shape shape = predictor.Input().shape();
+    shape.at(0) = shape.at(1) = extent;
+    ExpectError([&] { predictor.Reshape({{"data", shape}}); }, {"the shape ", Concat(extent)});
+    ExpectError([&] { predictor.Input().Reshape(shape); }, {"'data'", Concat(extent)});
+    ExpectError([&] { predictor.Input().Set(std::vector<float>(9), shape); }, {Concat(extent)});
+    ExpectError([&] { predictor.SetBatch(extent); }, {Concat(extent)});
+  }
+}
+
 TEST_P(PredictorFilesTest, NamesThatAreWrong) {
   Predictor predictor = MakePredictor(Classifier(kImages));
   predictor.Run();

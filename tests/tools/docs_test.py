@@ -210,6 +210,7 @@ class PastedPagesTest(unittest.TestCase):
             self.assertEqual(picture, f"new/{name}.png")
             self.assertAlmostEqual(sum(map(float, probabilities)), 1, places=4)
         self.assertTrue((self.folder / "features.h5").exists())
+        self.assertNotIn('"conv10"', self.read("tuned.prototxt"))
         self.assertRegex(self.read("tuned.log"), r"not in file +conv10_pets")
         self.assertRegex(self.read("tuned.log"), r"not in net +conv10:")
         self.check_test_nets(begin)

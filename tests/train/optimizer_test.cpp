@@ -155,5 +155,30 @@ TEST_P(OptimizerTest, RefusesStatesOfOthers) {
             "with the same net");
 }
 
+// Of the state of another type, which has equally many histories.
+TEST_P(OptimizerTest, RefusesSquaresThatAreNegative) {
+  const auto refusal = [&](const char* type, int blob) {
+    SetUp();
+    const auto solver = ParseSolver(Concat("type: '", type, "'"));
+    proto::SolverState state;
+    Make(solver)->Save(&state);
+    state.clear_progress();
+    state.mutable_history(blob)->set_data(1, -0.5F);
+    state.mutable_history(blob)->set_double_data(1, -0.5);
+    return ErrorOf([&] { Make(solver)->Restore(state, "x.solverstate"); });
+  };
+  for (const char* type : {"SGD", "Nesterov", "SAG"}) EXPECT_EQ(refusal(type, 1), "") << type;
+  for (const char* type : {"Adam", "AdamW"}) EXPECT_EQ(refusal(type, 1), "") << type;
+  for (const char* type : {"Adam", "AdamW", "AdaDelta"}) {
+    EXPECT_NE(refusal(type, 3), "") << type;
+  }
+  for (const char* type : {"AdaGrad", "RMSProp", "AdaDelta"}) {
+    EXPECT_EQ(refusal(type, 1),
+              Concat("x.solverstate: history blob 1 holds -0.5, but a solver of type ", type,
+                     " keeps squares there, which are not negative; resume with the type that "
+                     "wrote the state, or start from the weights only, with --weights"));
+  }
+}
+
 }  // namespace
 }  // namespace crema::test

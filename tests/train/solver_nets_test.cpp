@@ -37,6 +37,16 @@ TEST_F(SolverNetsTest, OneFileForAll) {
   EXPECT_EQ(log.With("Test net (#0) has test_iter: 0, so it is never tested").size(), 1u);
 }
 
+TEST_F(SolverNetsTest, ANetThatIsNotThereIsTheSolvers) {
+  EXPECT_EQ(
+      ErrorOf([] { ReadSolverNets(ParseSolver("net: 'no/such.prototxt'"), ""); }),
+      "solver: its net 'no/such.prototxt' does not exist; correct the name, which counts from "
+      "the current folder, not from the solver's");
+  const std::string absent = (folder_ / "absent").string();
+  EXPECT_EQ(ErrorOf([&] { ReadSolverNets(ParseSolver("train_net: '" + absent + "'"), ""); }),
+            "solver: its net '" + absent + "' does not exist; correct the name");
+}
+
 TEST_F(SolverNetsTest, TestNetsOfTheirOwn) {
   const std::string file = File("test.prototxt", "name: 'file'");
   const auto solver = ParseSolver(

@@ -74,10 +74,18 @@ NetOptions OptionsFromFlags() {
 }
 
 void LoadWeights(Net* net) {
-  for (const std::string& path : NamesFromFlag("weights", FLAGS_weights)) {
+  const std::vector<std::string> paths = NamesFromFlag("weights", FLAGS_weights);
+  std::map<std::string, size_t> lacking;  // layers, and how many files lack their weights
+  for (const std::string& path : paths) {
     const WeightsReport report = net->LoadWeights(path);
     CheckSomeMatched(report, path, net->name());
     LOG(INFO) << report.ToString();
+    for (const std::string& layer : report.left_out) ++lacking[layer];
+  }
+  for (const auto& [layer, files] : lacking) {
+    if (files < paths.size()) continue;
+    LOG(WARNING) << "Layer " << layer << " is tested with its initial values, because "
+                 << "--weights has none for it";
   }
 }
 

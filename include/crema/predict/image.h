@@ -45,10 +45,13 @@ class ImageLoader {
   // Reads the mean file. Throws Error if that fails, or if the options make no sense.
   explicit ImageLoader(const ImageOptions& options);
 
-  // Throws Error if the file cannot be read, or does not fit the mean or the crop.
+  // Throws Error if the file cannot be read, does not fit the mean or the crop, or if memory runs
+  // out.
   LoadedImage Load(const std::string& path) const;
 
  private:
+  LoadedImage LoadWhole(const std::string& path) const;
+
   ImageOptions options_;
   std::shared_ptr<const Transformer> transformer_;
 };
