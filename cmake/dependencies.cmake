@@ -7,6 +7,13 @@ find_package(Protobuf REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(JPEG REQUIRED)  # libjpeg-turbo
 find_package(HDF5 REQUIRED COMPONENTS C)
+# Debian's links to HDF5's libraries lie in a folder of their own; the libraries do not, so that
+# nobody has to look for them there.
+foreach(library IN LISTS HDF5_C_LIBRARIES)
+  if(library MATCHES "^(/usr/lib/.*)/[^/]+$")
+    list(APPEND CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES ${CMAKE_MATCH_1})
+  endif()
+endforeach()
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
 
 function(crema_find_library variable package)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Checks that the source files have the form that .clang-format describes.
+"""Checks that the source files have the form that .clang-format describes, or gives it to them.
 
-Usage: check_format.py [REPOSITORY]
+Usage: check_format.py [--fix] [REPOSITORY]
 
 The first line of .clang-format names the version of clang-format that decides, since others break
 lines elsewhere. Prints what clang-format says and exits with status 1 where a file differs; exits
@@ -42,13 +42,16 @@ def find_program(version):
     return None
 
 
-def check(program, files):
-    run = subprocess.run([program, "--dry-run", "--Werror", *files], capture_output=True, text=True)
+def run_on(program, files, mode):
+    run = subprocess.run([program, *mode, *files], capture_output=True, text=True)
     return run.returncode, run.stdout + run.stderr
 
 
 def main():
-    repository = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()
+    words = sys.argv[1:]
+    mode = ["-i"] if "--fix" in words else ["--dry-run", "--Werror"]
+    folders = [word for word in words if word != "--fix"] or [Path(__file__).parent.parent]
+    repository = Path(folders[0]).resolve()
     version = wanted_version(repository)
     program = find_program(version)
     if program is None:
@@ -61,10 +64,11 @@ def main():
     parts = [files[i:i + FILES_AT_ONCE] for i in range(0, len(files), FILES_AT_ONCE)]
     failed = False
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for status, output in pool.map(lambda part: check(program, part), parts):
+        for status, output in pool.map(lambda part: run_on(program, part, mode), parts):
             failed = failed or status != 0
             print(output, end="")
-    print(f"{len(files)} files checked with clang-format {version}")
+    print("" if not failed else "tools/check_format.py --fix gives them that form\n",
+          f"{len(files)} files checked with clang-format {version}", sep="")
     return 1 if failed else 0
 
 

@@ -220,9 +220,10 @@ std::string ZshMeaning(std::string text) {
   return text;
 }
 
+// Regular files; without the (-.), zsh would take a single ending in brackets for such a condition.
 std::string ZshFiles(const std::vector<std::string>& endings) {
   if (endings.empty()) return ":file:_files";
-  return ":file:_files -g \"*.(" + Join(endings, "|") + ")\"";
+  return ":file:_files -g \"*.(" + Join(endings, "|") + ")(-.)\"";
 }
 
 std::string ZshFlag(const FlagDescription& flag) {

@@ -42,8 +42,8 @@ std::string GroupOfLayer(const std::string& type);
 std::string ToText(const ManualPage& page);
 std::string ToMarkdown(const ManualPage& page);
 
-// Writes a page for each layer, and README.md with a list of them, into a folder that exists. Throws
-// Error.
+// Writes a page for each layer, and README.md with a list of them, into a folder that exists.
+// Throws Error.
 void WriteLayerPages(const std::string& folder);
 
 }  // namespace crema

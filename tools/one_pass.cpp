@@ -40,12 +40,6 @@ void SetBatchSize(uint32_t batch, proto::NetParameter* net) {
   }
 }
 
-bool WritesFiles(const Net& net) {
-  const auto& layers = net.graph().layers;
-  return std::any_of(layers.begin(), layers.end(),
-                     [](const LayerNode& node) { return node.layer->type() == "HDF5Output"; });
-}
-
 uint64_t LargestEvenBatch(uint64_t records, uint64_t batch) {
   for (uint64_t even = std::min(records, batch); even > 1; --even) {
     if (records % even == 0) return even;

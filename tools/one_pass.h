@@ -22,9 +22,6 @@ OnePass PlanOnePass(const Net& net);
 // Gives all layers that read such a source another batch size.
 void SetBatchSize(uint32_t batch, proto::NetParameter* net);
 
-// Whether a layer writes files, which a second net beside this one would write anew.
-bool WritesFiles(const Net& net);
-
 // The largest batch of at most `batch` records that divides all of them.
 uint64_t LargestEvenBatch(uint64_t records, uint64_t batch);
 

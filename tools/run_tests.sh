@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs every test:
 #   release  the build that people use
 #   asan     with AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
-#   fuzz     each reader of files for a minute on damaged files (tests/fuzz), where clang and its
+#   fuzz     each reader of files for 15 seconds on damaged files (tests/fuzz), where clang and its
 #            libFuzzer are found
 #   cuda     the release build with the layers compiled for the GPU too; on a machine without a GPU
 #            its tests run on the CPU
@@ -86,8 +86,8 @@ run_fuzz() {
   fi
   step "fuzz: building with $cores jobs"
   cmake --preset fuzz && cmake --build build/fuzz -j "$cores" || return 1
-  step "fuzz: running each target for 60 seconds, two at a time"
-  tests/fuzz/run.sh build/fuzz 60
+  step "fuzz: running each target for 15 seconds, two at a time"
+  tests/fuzz/run.sh build/fuzz 15
 }
 
 if [[ ${1:-} == part ]]; then

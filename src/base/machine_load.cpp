@@ -22,8 +22,7 @@ bool MachineIsOverloaded() {
   const ssize_t size = read(file, text, sizeof(text));
   close(file);
   if (size <= 0) return false;
-  return IsOverloaded(std::string(text, static_cast<size_t>(size)),
-                      sysconf(_SC_NPROCESSORS_ONLN));
+  return IsOverloaded(std::string(text, static_cast<size_t>(size)), sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 }  // namespace crema

@@ -10,6 +10,19 @@
 #include "schema/binary_io.h"
 
 namespace crema {
+namespace {
+
+// OpenCV's memory may run out.
+void Resize(const cv::Mat& from, int height, int width, const std::string& failure, cv::Mat* to) {
+  try {
+    cv::resize(from, *to, cv::Size(width, height));
+  } catch (const cv::Exception& exception) {
+    Fail(failure, ": it cannot be brought to ", height, " x ", width, " pixels (", exception.err,
+         "); use a smaller size");
+  }
+}
+
+}  // namespace
 
 struct ImageFileDecoder::State {
   int flag = cv::IMREAD_COLOR;
@@ -51,7 +64,7 @@ const Image& ImageFileDecoder::Decode(std::string_view file, const std::string& 
   if (s.decoded.empty()) Fail(failure, ": ", report.problem);
   *flaw = report.flaw;
   if (s.height > 0 && s.width > 0) {
-    cv::resize(s.decoded, s.resized, cv::Size(s.width, s.height));
+    Resize(s.decoded, s.height, s.width, failure, &s.resized);
   } else {
     s.resized = s.decoded;
   }

@@ -311,9 +311,8 @@ std::string ImplausibleSize(std::string_view file) {
     return "its header is not clear about its size; write it anew with another program";
   }
   if (claim->width * claim->height <= claim->most_pixels) return "";
-  return Concat("its header claims ", claim->width, " x ", claim->height,
-                " pixels, far more than ", file.size(),
-                " bytes can hold; the image file is damaged");
+  return Concat("its header claims ", claim->width, " x ", claim->height, " pixels, far more than ",
+                file.size(), " bytes can hold; the image file is damaged");
 }
 
 std::string WithRowsThatFit(std::string_view file) {

@@ -55,9 +55,12 @@ OpenSources& TheOpenSources() {
 // key that shares all but its last byte, at least 12 bytes are in the file, before compression.
 constexpr uint64_t kMostKeyBytes = 64;
 
-bool Has(const std::string& folder, const char* file) {
-  std::error_code ignored;
-  return fs::exists(fs::path(folder) / file, ignored);
+// Throws if that cannot be told.
+bool Has(const std::string& folder, const char* file, const std::string& title) {
+  std::error_code error;
+  const bool has = fs::exists(fs::path(folder) / file, error);
+  if (error) FailDatabase(title, "opened", Concat(file, ": ", error.message()));
+  return has;
 }
 
 // Throws unless the folder looks like a database of this kind.
@@ -75,7 +78,8 @@ void CheckFolder(Backend backend, const std::string& path) {
   if (status.type() != fs::file_type::directory) {
     FailDatabase(title, "opened", "it is not a folder; name the folder that contains the database");
   }
-  const bool lmdb = Has(path, "data.mdb"), leveldb = Has(path, "CURRENT");
+  const bool lmdb = Has(path, "data.mdb", title);
+  const bool leveldb = Has(path, "CURRENT", title);
   if (backend == Backend::kLmdb ? lmdb : leveldb) return;
   if (lmdb) {
     FailDatabase(title, "opened",

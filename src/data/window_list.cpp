@@ -54,8 +54,7 @@ class WindowReader {
     T number;
     const std::string_view word = Word(what);
     if (!Parse(word, &number)) {
-      Fail("\"", Printable(word), "\" is not a number, but ", what,
-           " is expected here");
+      Fail("\"", Printable(word), "\" is not a number, but ", what, " is expected here");
     }
     return number;
   }

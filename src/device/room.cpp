@@ -43,8 +43,8 @@ uint64_t LimitOfGroups(const std::string& root) {
   uint64_t least = kNoLimit;
   for (const std::string& folder :
        ControlGroupFolders(groups.str(), root + "/sys/fs/cgroup", "memory")) {
-    least = std::min({least, Limit(folder + "/memory.max"),
-                      Limit(folder + "/memory.limit_in_bytes")});
+    least =
+        std::min({least, Limit(folder + "/memory.max"), Limit(folder + "/memory.limit_in_bytes")});
   }
   return least;
 }

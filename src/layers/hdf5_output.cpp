@@ -5,15 +5,16 @@
 #include "crema.pb.h"
 #include "crema/layer/host_layer.h"
 #include "crema/layer/registry.h"
-#include "schema/hdf5_io.h"
+#include "crema/layer/writes_file.h"
+#include "schema/hdf5_output_file.h"
 
 namespace crema {
 namespace {
 
-class Hdf5OutputLayer : public HostLayer {
+class Hdf5OutputLayer : public HostLayer, public WritesFile {
  public:
   Hdf5OutputLayer(const proto::LayerParameter& config, Phase phase) : HostLayer(config, phase) {
-    if (!config.hdf5_output_param().file_name().empty()) return;
+    if (!file_name().empty()) return;
     Fail("has no file_name; set one, as in hdf5_output_param { file_name: \"features.h5\" }");
   }
 
@@ -37,9 +38,12 @@ class Hdf5OutputLayer : public HostLayer {
     return {};
   }
 
-  void Start(Context&) override {
-    file_ = std::make_unique<Hdf5File>(Hdf5File::Create(config().hdf5_output_param().file_name()));
-  }
+  // Only looks whether a file could be made: the run may yet fail.
+  void Start(Context&) override { file_ = std::make_unique<Hdf5OutputFile>(file_name()); }
+
+  const std::string& file_name() const override { return config().hdf5_output_param().file_name(); }
+  void FinishFile() override { file_->Finish(); }
+  void DropFile() override { file_->Drop(); }
 
  protected:
   void ForwardOnHost(HostBlobs& bottom, HostBlobs&) override {
@@ -59,7 +63,7 @@ class Hdf5OutputLayer : public HostLayer {
     return dims;
   }
 
-  std::unique_ptr<Hdf5File> file_;
+  std::unique_ptr<Hdf5OutputFile> file_;
 };
 
 CREMA_REGISTER_LAYER("HDF5Output", Hdf5OutputLayer);

@@ -1,6 +1,7 @@
 #include "crema/math/host_tasks.h"
 
 #include <omp.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -18,6 +19,20 @@
 #include "crema/base/error.h"
 
 namespace crema {
+namespace {
+
+// OpenMP keeps threads for each thread that uses some, as many as its last work had.
+thread_local int started = 1;
+
+// A fork has taken them from this thread; GNU's OpenMP would wait for them for ever.
+thread_local bool lost = false;
+
+void WatchForks() {
+  static const int watched = pthread_atfork(nullptr, nullptr, [] { lost = lost || started > 1; });
+  (void)watched;
+}
+
+}  // namespace
 
 void HostTasks(int tasks, int workers, const std::function<void(int, int)>& f) {
   const int threads = std::max(1, std::min({tasks, workers, HostThreads()}));
@@ -78,10 +93,14 @@ void TryThreads(int all) {
 }  // namespace
 
 void StartThreads(int threads) {
-  // OpenMP keeps threads for each thread that uses some, as many as its last work had.
-  thread_local int started = 1;
   if (threads <= 1 || omp_in_parallel() != 0) return;
+  if (lost) {
+    Fail("this net is planned for ", threads, " threads, which have not survived the fork of the ",
+         "process; make it in the child, where it computes with one thread, or make it with one ",
+         "thread before the fork");
+  }
   if (threads > started) {
+    WatchForks();
     TryThreads(threads);
     std::atomic<int> running{0};
 #pragma omp parallel num_threads(threads)
@@ -92,16 +111,23 @@ void StartThreads(int threads) {
 
 int HostProcessors() { return AvailableProcessors(); }
 
-int HostThreads() { return omp_get_max_threads(); }
+int HostThreads() { return lost ? 1 : omp_get_max_threads(); }
 
 int ThreadsToUse(int wanted) {
-  return wanted > 0 ? wanted : std::min(omp_get_max_threads(), HostProcessors());
+  if (lost || omp_get_max_active_levels() < 1) return 1;
+  const int threads = wanted > 0 ? wanted : std::min(omp_get_max_threads(), HostProcessors());
+  return std::min(threads, omp_get_thread_limit());
 }
 
-PlansForThreads::PlansForThreads(int threads) : before_(omp_get_max_threads()) {
-  omp_set_num_threads(threads);
+PlansForThreads::PlansForThreads(int threads)
+    : before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic() != 0) {
+  omp_set_dynamic(0);
+  omp_set_num_threads(lost ? 1 : threads);
 }
 
-PlansForThreads::~PlansForThreads() { omp_set_num_threads(before_); }
+PlansForThreads::~PlansForThreads() {
+  omp_set_num_threads(before_);
+  omp_set_dynamic(dynamic_before_ ? 1 : 0);
+}
 
 }  // namespace crema

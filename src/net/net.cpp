@@ -144,7 +144,7 @@ void Net::Reshape(const std::map<std::string, Shape>& inputs) {
       Fail("net '", name(), "': '", input, "' is not an input, so it cannot be reshaped; ",
            InputNames(graph_));
     }
-    after[blob] = shape;
+    after[blob] = Shape(shape.dims());  // at() checks nothing
   }
   try {
     InferShapesFor(after, &graph_);
@@ -188,7 +188,9 @@ void Net::Backward(PassObserver* observer) {
   observers.EndBackward();
 }
 
+// The threads that the net was planned for may not have been started by this one.
 void Net::BeginPass(uint64_t step) {
+  StartThreads(threads_);
   const PlansForThreads threads(threads_);
   blobs_->EnterPass();
   lifetime_check_->BeginPass();

@@ -2,6 +2,7 @@
 #include "crema/net/weights_report.h"
 
 #include "base/counted.h"
+#include "base/printable.h"
 #include "crema/base/error.h"
 
 namespace crema {
@@ -10,7 +11,9 @@ std::string WeightsReport::ToString() const {
   const auto rows = [](const char* verdict, const std::vector<std::string>& layers,
                        const char* why) {
     std::string text;
-    for (const std::string& layer : layers) text += Concat("\n  ", verdict, "  ", layer, why);
+    for (const std::string& layer : layers) {
+      text += Concat("\n  ", verdict, "  ", Printable(layer, kWholeText), why);
+    }
     return text;
   };
   return Concat("Weights: ", Counted(copied.size(), "layer"), " copied, ",

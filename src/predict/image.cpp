@@ -1,5 +1,8 @@
 #include "crema/predict/image.h"
 
+#include <new>
+#include <opencv2/core.hpp>
+
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -42,6 +45,16 @@ ImageLoader::ImageLoader(const ImageOptions& options) : options_(options) {
 }
 
 LoadedImage ImageLoader::Load(const std::string& path) const {
+  try {
+    return LoadWhole(path);
+  } catch (const std::bad_alloc&) {
+    Fail("the image ", path, ": out of memory; use a smaller size");
+  } catch (const cv::Exception& exception) {
+    Fail("the image ", path, ": OpenCV failed (", exception.err, "); use a smaller size");
+  }
+}
+
+LoadedImage ImageLoader::LoadWhole(const std::string& path) const {
   ImageFileDecoder decoder(options_.color ? ColorMode::kColor : ColorMode::kGray, options_.height,
                            options_.width, std::make_shared<FlawLog>());
   LoadedImage loaded;

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <sstream>
 
 #include "base/ranges.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
-#include "crema/math/host_tasks.h"
 #include "predict/read_net.h"
 
 namespace crema {
@@ -127,7 +127,10 @@ void PredictorState::FindInputsAndOutputs() {
 void PredictorState::LoadWeights(const std::string& path) {
   if (path.empty()) return;
   const WeightsReport report = net_->LoadWeights(path);
-  if (options_.log) options_.log(Concat(path, ": ", report.ToString()));
+  if (options_.log) {
+    std::istringstream lines(Concat(path, ": ", report.ToString()));
+    for (std::string line; std::getline(lines, line);) options_.log(line);
+  }
   if (report.left_out.empty()) return;
   if (report.copied.empty()) {
     Fail(path, ": has no weights for any layer of the net ", file_, ", which are found by name (",
@@ -146,7 +149,10 @@ std::unique_lock<std::mutex> PredictorState::TakeTurn() const {
 
 std::vector<float> PredictorState::Zeros(const std::string& input, const Shape& shape) const {
   try {
-    return std::vector<float>(static_cast<size_t>(shape.count()));
+    const Shape checked(shape.dims());  // Shape::at checks nothing
+    return std::vector<float>(static_cast<size_t>(checked.count()));
+  } catch (const Error& error) {
+    Fail(file_, ": the input '", input, "' cannot be given this shape: ", error.what());
   } catch (const std::bad_alloc&) {
     Fail(file_, ": out of memory for the input '", input, "' of shape ", shape.ToString(),
          "; use a smaller batch or smaller images");
@@ -215,9 +221,7 @@ void PredictorState::SetBatch(int64_t batch) {
   Reshape(shapes);
 }
 
-// The threads that the net was planned for may not have been started by this one.
 void PredictorState::Run() {
-  StartThreads(ThreadsToUse(options_.threads));
   const auto turn = TakeTurn();
   has_run_ = false;
   read_.clear();

@@ -261,25 +261,30 @@ void CheckWritable(const std::string& path) {
     Fail(path, ": cannot be written: it is ",
          S_ISDIR(info.st_mode) ? "a folder" : "not a regular file", "; move it away");
   }
+  const std::string target = FollowLinks(path);
   std::string temporary;
-  const Descriptor file(OpenTemporary(path, &temporary));
+  const Descriptor file(OpenTemporary(target, &temporary));
   int code = file.ok() ? 0 : errno;
   if (file.ok()) {
     code = WriteAll(file.get(), "x");  // a full disk shows here
     unlink(temporary.c_str());
   }
   if (code == 0) return;
-  Fail(path, ": cannot be written: ", ErrorText(code), " (in the folder ", FolderOf(path), "); ",
-       AdviceAgainst(code, FolderOf(path)));
+  Fail(path, ": cannot be written: ", ErrorText(code), " (in the folder ", FolderOf(target), "); ",
+       AdviceAgainst(code, FolderOf(target)));
 }
 
-PendingFile::PendingFile(const std::string& path, const std::string& bytes)
-    : path_(path), target_(FollowLinks(path)) {
+// Without a lock, which whoever writes to the file (HDF5) may want for itself.
+PendingFile::PendingFile(const std::string& path) : path_(path), target_(FollowLinks(path)) {
   fd_ = OpenTemporaryOf(path, target_, &temporary_);
+}
+
+PendingFile::PendingFile(const std::string& path, const std::string& bytes) : PendingFile(path) {
   flock(fd_, LOCK_SH | LOCK_NB);  // tells RemoveStaleTemporaries that somebody is at work
   int code = WriteAll(fd_, bytes);
   if (code == 0) code = SyncToDisk(fd_);
-  if (code == 0) return;
+  is_on_disk_ = code == 0;
+  if (is_on_disk_) return;
   Discard();
   Fail(path, ": cannot be written: ", ErrorText(code));
 }
@@ -294,7 +299,8 @@ void PendingFile::Discard() {
 }
 
 void PendingFile::Commit() {
-  int code = rename(temporary_.c_str(), target_.c_str()) == 0 ? 0 : errno;
+  int code = is_on_disk_ ? 0 : SyncToDisk(fd_);
+  if (code == 0 && rename(temporary_.c_str(), target_.c_str()) != 0) code = errno;
   if (code != 0) {
     Discard();
     FailToReplace(code, Concat(path_, ": cannot be written: ", ErrorText(code)));

@@ -68,6 +68,9 @@ void WriteFileOrStream(const std::string& path, const std::string& bytes);
 class PendingFile {
  public:
   PendingFile(const std::string& path, const std::string& bytes);
+  // Makes an empty file, for somebody who then writes to it by its temporary name, and has done so
+  // before Commit, which brings it to the disk.
+  explicit PendingFile(const std::string& path);
   ~PendingFile();
   PendingFile(const PendingFile&) = delete;
   PendingFile& operator=(const PendingFile&) = delete;
@@ -76,12 +79,14 @@ class PendingFile {
 
   // The file that Commit replaces: the path, or where its links lead.
   const std::string& target() const { return target_; }
+  const std::string& temporary() const { return temporary_; }
 
  private:
   void Discard();
 
   std::string path_, target_, temporary_;
   int fd_ = -1;  // kept open for its lock
+  bool is_on_disk_ = false;
 };
 
 // Throws Error if no new file of that name could be written, and says what helps: makes its

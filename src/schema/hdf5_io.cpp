@@ -220,7 +220,9 @@ struct Hdf5File::State {
 
   // The sum of the datasets that a virtual one shows.
   Storage StorageOfView(hid_t plan, const std::string& name, int depth) const {
-    if (depth == kDeepestView) FailAt(name, "is a view of views of views, which are not read; copy the values into one file");
+    if (depth == kDeepestView)
+      FailAt(name,
+             "is a view of views of views, which are not read; copy the values into one file");
     size_t count = 0;
     if (H5Pget_virtual_count(plan, &count) < 0) FailAt(name, "cannot be read");
     std::set<std::pair<std::string, std::string>> sources;
@@ -388,15 +390,15 @@ Hdf5File Hdf5File::Open(const std::string& path) {
   return Hdf5File(std::move(state));
 }
 
-Hdf5File Hdf5File::Create(const std::string& path) {
+Hdf5File Hdf5File::Create(const std::string& path, const std::string& name) {
   CheckCanBeWritten(path);
   const Lock lock;
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fapl_sec2(access);  // whatever HDF5_DRIVER says
   auto state = std::make_unique<State>();
-  state->path = path;
+  state->path = name.empty() ? path : name;
   state->file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  if (state->file < 0) Fail(path, ": cannot be written as an HDF5 file");
+  if (state->file < 0) Fail(state->path, ": cannot be written as an HDF5 file");
   return Hdf5File(std::move(state));
 }
 
@@ -569,6 +571,12 @@ void Hdf5File::Flush() {
   if (H5Fflush(state_->file, H5F_SCOPE_LOCAL) < 0) {
     Fail(path(), ": cannot be written; is the disk full?");
   }
+}
+
+void Hdf5File::Close() {
+  const Lock lock;
+  const hid_t file = std::exchange(state_->file, -1);
+  if (H5Fclose(file) < 0) Fail(path(), ": cannot be written; is the disk full?");
 }
 
 std::string Hdf5File::Bytes() {

@@ -26,8 +26,8 @@ class Hdf5File {
  public:
   // For reading.
   static Hdf5File Open(const std::string& path);
-  // A new file at `path`, in the place of what is there.
-  static Hdf5File Create(const std::string& path);
+  // A new file at `path`, in the place of what is there. `name` is for errors; "": the path.
+  static Hdf5File Create(const std::string& path, const std::string& name = "");
   // A new file in memory; see Bytes. `name` is for errors.
   static Hdf5File CreateInMemory(const std::string& name);
   ~Hdf5File();
@@ -62,6 +62,9 @@ class Hdf5File {
   void Append(const std::string& dataset, const std::vector<int64_t>& shape, const float* values);
   // Brings what was written to the file.
   void Flush();
+  // Ends the file, of which nothing may be asked any more. Throws Error if not all of it could be
+  // written.
+  void Close();
 
   // The file that CreateInMemory made.
   std::string Bytes();

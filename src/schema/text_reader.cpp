@@ -14,6 +14,7 @@
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"
 #include "schema/lexical_mistakes.h"
+#include "schema/line_ends.h"
 #include "schema/text_diagnosis.h"
 
 namespace crema {
@@ -164,8 +165,10 @@ std::vector<std::string> ReadLines(const std::string& text, const std::string& n
     TextFormat::ParseInfoTree again;
     if (notes.empty() || !Parse(cleaned.text, &mistake, &again, out)) FailWith(mistake, name);
     if (!out->IsInitialized()) CheckRequired(*out, again, name, "", 0);
-  } else if (!out->IsInitialized()) {
-    CheckRequired(*out, places, name, "", 0);
+    CheckLineEnds(*out, again, name);
+  } else {
+    if (!out->IsInitialized()) CheckRequired(*out, places, name, "", 0);
+    CheckLineEnds(*out, places, name);
   }
   return notes;
 }

@@ -17,7 +17,8 @@ namespace crema {
 // first mistake, which begins `FILE:LINE: `, `FILE:LINE:COLUMN: ` for one within a word, or
 // `FILE: ` if no line can be named, and says in which layer it is, what was found, what was
 // expected, and, if that can be guessed, what was meant. `out` is then in an unspecified state. A
-// file without any setting is an error; an empty `text` is not.
+// file without any setting is an error; an empty `text` is not. No text in `out`, such as a name,
+// has an end of line in it.
 //
 // Safe on hostile input: depth and size are limited. Any thread may call these.
 std::vector<std::string> ReadTextFile(const std::string& path, google::protobuf::Message* out);

@@ -24,7 +24,7 @@ void AdaDeltaUpdate(const Context& ctx, const UpdateStep& step) {
   });
 }
 
-CREMA_REGISTER_UPDATE_RULE("AdaDelta", 2, AdaDeltaUpdate);
+CREMA_REGISTER_UPDATE_RULE("AdaDelta", 2, 0, AdaDeltaUpdate);
 
 }  // namespace
 }  // namespace crema

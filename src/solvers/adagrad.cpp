@@ -19,7 +19,7 @@ void AdaGradUpdate(const Context& ctx, const UpdateStep& step) {
   });
 }
 
-CREMA_REGISTER_UPDATE_RULE("AdaGrad", 1, AdaGradUpdate);
+CREMA_REGISTER_UPDATE_RULE("AdaGrad", 1, 0, AdaGradUpdate);
 
 }  // namespace
 }  // namespace crema

@@ -23,7 +23,7 @@ void AdamUpdate(const Context& ctx, const UpdateStep& step) {
   });
 }
 
-CREMA_REGISTER_UPDATE_RULE("Adam", 2, AdamUpdate);
+CREMA_REGISTER_UPDATE_RULE("Adam", 2, 1, AdamUpdate);
 
 }  // namespace
 }  // namespace crema

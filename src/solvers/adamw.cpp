@@ -23,7 +23,7 @@ void AdamWUpdate(const Context& ctx, const UpdateStep& step) {
   });
 }
 
-CREMA_REGISTER_UPDATE_RULE("AdamW", 2, AdamWUpdate);
+CREMA_REGISTER_UPDATE_RULE("AdamW", 2, 1, AdamWUpdate);
 
 }  // namespace
 }  // namespace crema

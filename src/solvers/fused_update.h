@@ -9,7 +9,7 @@
 //       ...
 //     });
 //   }
-//   CREMA_REGISTER_UPDATE_RULE("SGD", 1, SgdUpdate);  // 1: histories
+//   CREMA_REGISTER_UPDATE_RULE("SGD", 1, 1, SgdUpdate);  // see history_count and first_square
 #pragma once
 
 #include <cmath>
@@ -65,10 +65,11 @@ inline double AdamCorrection(const UpdateStep& step) {
 }  // namespace CREMA_TARGET
 }  // namespace crema
 
-#define CREMA_REGISTER_UPDATE_RULE(type, histories, Function)                \
+#define CREMA_REGISTER_UPDATE_RULE(type, histories, square, Function)        \
   class Function##Rule : public UpdateRule {                                 \
    public:                                                                   \
     int history_count() const override { return histories; }                 \
+    int first_square() const override { return square; }                     \
     void Update(const Context& ctx, const UpdateStep& step) const override { \
       CREMA_FLOAT_DISPATCH(step.weights.dtype(), T, Function<T>(ctx, step)); \
     }                                                                        \

@@ -22,7 +22,7 @@ void NesterovUpdate(const Context& ctx, const UpdateStep& step) {
   });
 }
 
-CREMA_REGISTER_UPDATE_RULE("Nesterov", 1, NesterovUpdate);
+CREMA_REGISTER_UPDATE_RULE("Nesterov", 1, 1, NesterovUpdate);
 
 }  // namespace
 }  // namespace crema

@@ -20,7 +20,7 @@ void RmsPropUpdate(const Context& ctx, const UpdateStep& step) {
   });
 }
 
-CREMA_REGISTER_UPDATE_RULE("RMSProp", 1, RmsPropUpdate);
+CREMA_REGISTER_UPDATE_RULE("RMSProp", 1, 0, RmsPropUpdate);
 
 }  // namespace
 }  // namespace crema

@@ -18,7 +18,7 @@ void SagUpdate(const Context& ctx, const UpdateStep& step) {
   });
 }
 
-CREMA_REGISTER_UPDATE_RULE("SAG", 1, SagUpdate);
+CREMA_REGISTER_UPDATE_RULE("SAG", 1, 1, SagUpdate);
 
 }  // namespace
 }  // namespace crema

@@ -18,7 +18,7 @@ void SgdUpdate(const Context& ctx, const UpdateStep& step) {
   });
 }
 
-CREMA_REGISTER_UPDATE_RULE("SGD", 1, SgdUpdate);
+CREMA_REGISTER_UPDATE_RULE("SGD", 1, 1, SgdUpdate);
 
 }  // namespace
 }  // namespace crema

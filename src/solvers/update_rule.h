@@ -41,6 +41,8 @@ class UpdateRule {
   virtual ~UpdateRule() = default;
   // Tensors as large as the parameters that the rule keeps from one update to the next.
   virtual int history_count() const = 0;
+  // From which of them on they are sums or means of squares, which are never negative.
+  virtual int first_square() const = 0;
   // Updates weights and histories in one pass; queues work only. Weights of
   // zero with a gradient of zero stay zero (where delta is not 0).
   virtual void Update(const Context& ctx, const UpdateStep& step) const = 0;

@@ -19,15 +19,17 @@ std::string Extents(const std::vector<int64_t>& dims) {
   return text;
 }
 
+[[noreturn]] void FailForExtent(const std::vector<int64_t>& dims, int64_t dim) {
+  Fail("the shape ", Extents(dims), "has extent ", dim, "; extents must be at least 0");
+}
+
 }  // namespace
 
 Shape::Shape(std::vector<int64_t> dims) : dims_(std::move(dims)) {
   if (rank() > kMaxAxes) Fail("a shape has ", rank(), " axes; at most ", kMaxAxes, " are allowed");
   int64_t count = 1;  // without the axes of 0, so that every range of axes can be counted
   for (int64_t dim : dims_) {
-    if (dim < 0) {
-      Fail("the shape ", Extents(dims_), "has extent ", dim, "; extents must be at least 0");
-    }
+    if (dim < 0) FailForExtent(dims_, dim);
     if (dim > kMostElements / count) {
       Fail("the shape ", Extents(dims_),
            "has too many elements; the product of its nonzero extents must be at most ",
@@ -49,6 +51,7 @@ int64_t Shape::Count(int first, int last) const {
   int64_t count = 1;
   bool fits = true;
   for (int axis = first; axis < last; ++axis) {
+    if (dims_[axis] < 0) FailForExtent(dims_, dims_[axis]);  // set by at()
     fits = fits && !__builtin_mul_overflow(count, dims_[axis], &count);
   }
   if (!fits) Fail("the shape ", Extents(dims_), "has too many elements to count");

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 
@@ -27,6 +28,26 @@ off_t EndOfLines(int fd, off_t size) {
     if (byte == '\n') break;
   }
   return size;
+}
+
+// No line of ours is longer.
+constexpr size_t kLongestLine = size_t{1} << 26;
+
+// What stands between the two positions; as much of it as a line of ours may have.
+std::string LastLine(int fd, off_t begin, off_t end) {
+  std::string line(std::min(kLongestLine, static_cast<size_t>(end - begin)), ' ');
+  const ssize_t read = pread(fd, &line[0], line.size(), begin);
+  line.resize(read > 0 ? static_cast<size_t>(read) : 0);
+  return line;
+}
+
+bool IsBeginning(const std::string& part, const std::string& text) {
+  return text.compare(0, part.size(), part) == 0;
+}
+
+// What some file systems leave of a line after a crash.
+bool IsZeros(const std::string& line) {
+  return !line.empty() && line.find_first_not_of('\0') == std::string::npos;
 }
 
 // Reading is for ContinueLines. A pipe is opened for writing only, lest it waits for itself, and
@@ -91,7 +112,8 @@ void AppendFile::Warn(const std::string& reason, const std::string& consequence)
   warned_of_ = reason;
 }
 
-void AppendFile::ContinueLines(const std::string& begin, const std::string& what) {
+void AppendFile::ContinueLines(const std::string& begin, const std::string& what,
+                               const std::function<bool(const std::string& line)>& is_cut) {
   const off_t size = SizeOf(fd_);
   if (size <= 0) return;
   std::string found(begin.size(), '\0');
@@ -103,9 +125,14 @@ void AppendFile::ContinueLines(const std::string& begin, const std::string& what
   }
   const off_t end = EndOfLines(fd_, size);
   if (end < 0) Fail(path_, ": cannot be read to its end; use another name, or check the disk");
-  if (end < size && ftruncate(fd_, end) != 0) {
-    Fail(path_, ": cannot be written: ", ErrorText(errno));
-  }
+  if (end == size) return;
+  const std::string line = LastLine(fd_, end, size);
+  if (line.empty()) Fail(path_, ": cannot be read to its end; use another name");
+  const bool is_ours =
+      line.size() < kLongestLine && (IsBeginning(line, begin) || IsBeginning(begin, line));
+  const bool drops = IsZeros(line) || (is_ours && is_cut(line));
+  const bool done = drops ? ftruncate(fd_, end) == 0 : WriteOnce(fd_, "\n") == 1;
+  if (!done) Fail(path_, ": cannot be written: ", ErrorText(errno));
 }
 
 double UnixTime() {

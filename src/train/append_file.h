@@ -1,6 +1,7 @@
 // A file that grows by whole records while something else may read it.
 #pragma once
 
+#include <functional>
 #include <string>
 
 namespace crema {
@@ -23,10 +24,13 @@ class AppendFile {
   // gets the rest before the next record.
   void Append(const std::string& record);
 
-  // For text: drops what stands behind the last end of a line, which a crash of the machine may
-  // leave half written. Throws Error where a file that holds something does not begin with `begin`;
-  // it is then as it was. `what` says what it should be, as in "a metrics file".
-  void ContinueLines(const std::string& begin, const std::string& what);
+  // For text: where the last line has no end, drops it if a crash of the machine has left it half
+  // written, and ends it otherwise. `is_cut` tells of a line that begins with `begin`, or is the
+  // beginning of that, whether it is only a part; other lines are somebody else's, and stay, unless
+  // they are zeros. Throws Error where a file that holds something does not begin with `begin`; it
+  // is then as it was. `what` says what it should be, as in "a metrics file".
+  void ContinueLines(const std::string& begin, const std::string& what,
+                     const std::function<bool(const std::string& line)>& is_cut);
 
  private:
   bool FinishRecord();

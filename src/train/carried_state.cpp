@@ -2,7 +2,7 @@
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
-#include "schema/weights_io.h"
+#include "train/tensor_blob.h"
 
 namespace crema {
 
@@ -19,12 +19,8 @@ int FindCarried(const proto::SolverProgress& progress, const std::string& name, 
 void SaveCarried(const Net& net, const std::string& prefix, proto::SolverProgress* progress) {
   for (const auto& [layer, tensors] : net.CarriedStates()) {
     for (const Tensor& tensor : tensors) {
-      SavedBlob blob;
-      blob.shape = tensor.shape().dims();
-      blob.data = tensor.ToHost<float>();
-      if (tensor.dtype() == DType::kFloat64) blob.double_data = tensor.ToHost<double>();
       progress->add_carried_layer(prefix + layer);
-      ToProto(blob, false, progress->add_carried_value());
+      SaveTensor(tensor, tensor.shape(), progress->add_carried_value());
     }
   }
 }
@@ -44,11 +40,7 @@ void RestoreCarried(const proto::SolverProgress& progress, const std::string& pr
         Fail(path, ": layer '", layer, "' has ", tensor.count(), " state values, but ",
              blob.data.size(), " were saved; resume with the same net");
       }
-      if (blob.double_data.empty()) {
-        tensor.FromHost(blob.data);
-      } else {
-        tensor.FromHost(blob.double_data);
-      }
+      RestoreTensor(blob, tensor);
       *next = at;
     }
   }

@@ -47,6 +47,25 @@ void JsonLine::AddOutputs(const std::vector<OutputElement>& outputs) {
   AddRaw("outputs", "{" + all + "}");
 }
 
+// Whether the end of the text comes before that of the JSON object which it begins with.
+bool IsCutObject(const std::string& text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string && c == '\\') {
+      ++i;  // over what it protects
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string && c == '{') {
+      ++depth;
+    } else if (!in_string && c == '}' && --depth == 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string JsonNumber(double value) {
@@ -79,7 +98,7 @@ std::string JsonString(const std::string& text) {
 }
 
 MetricsFile::MetricsFile(const std::string& path) : file_(path) {
-  file_.ContinueLines(kBegin, "a metrics file");
+  file_.ContinueLines(kBegin, "a metrics file", IsCutObject);
 }
 
 void MetricsFile::OnStart(const TrainStart& start) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <vector>
 
+#include "base/printable.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "schema/binary_io.h"
@@ -241,7 +242,8 @@ std::string FindNewestSnapshot(const std::string& prefix) {
         CheckSnapshot(path, iteration);
         return path;
       } catch (const Error& error) {
-        LOG(WARNING) << "Skipping the snapshot " << path << ": " << error.what();
+        LOG(WARNING) << "Skipping the snapshot " << path << ": "
+                     << Printable(error.what(), kWholeText);
       }
     }
   }

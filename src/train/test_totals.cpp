@@ -11,7 +11,8 @@ TestTotals::TestTotals(const proto::SolverParameter& solver)
       shows_classes_(solver.show_per_class_result()),
       version_(ParseApVersion(solver.ap_version())) {}
 
-std::vector<OutputElement> TestTotals::ResultsOf(const Net& net) const {
+// The results that the net has, their values yet to come.
+std::vector<OutputElement> TestTotals::ZerosFor(const Net& net) const {
   std::vector<OutputElement> results;
   for (int output : net.graph().outputs) {
     const BlobNode& node = net.graph().blobs[output];
@@ -24,7 +25,7 @@ std::vector<OutputElement> TestTotals::ResultsOf(const Net& net) const {
 void TestTotals::Add(const Net& net) {
   ++batches_;
   if (detects_) {
-    sums_ = ResultsOf(net);
+    sums_ = ZerosFor(net);
     scores_.resize(sums_.size());
     for (size_t i = 0; i < scores_.size(); ++i) {
       scores_[i].Add(net.blob(net.graph().outputs[i]).data_tensor().ToHost<double>());
@@ -32,7 +33,7 @@ void TestTotals::Add(const Net& net) {
     return;
   }
   const std::vector<OutputElement> outputs = ReadOutputs(net);
-  if (sums_.size() != outputs.size()) sums_ = ResultsOf(net);
+  if (sums_.size() != outputs.size()) sums_ = ZerosFor(net);
   for (size_t i = 0; i < outputs.size(); ++i) sums_[i].value += outputs[i].value;
 }
 

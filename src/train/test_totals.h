@@ -23,10 +23,10 @@ class TestTotals {
   // Of all that was added, in the order of the net's outputs. Logs the precision of each class
   // where show_per_class_result asks for it.
   std::vector<OutputElement> Results() const;
-  // The results that a net has, their values yet to come.
-  std::vector<OutputElement> ResultsOf(const Net& net) const;
 
  private:
+  std::vector<OutputElement> ZerosFor(const Net& net) const;
+
   bool detects_, shows_classes_;
   ApVersion version_;
   int64_t batches_ = 0;

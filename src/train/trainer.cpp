@@ -1,345 +1,210 @@
-// The training loop.
+// The training loop. What its steps do stands in the files of its parts, see training_parts.h.
 #include "crema/train/trainer.h"
 
 #include <glog/logging.h>
 
-#include <chrono>
-#include <cmath>
+#include <utility>
 
 #include "crema.pb.h"
+#include "crema/base/error.h"
 #include "crema/math/host_tasks.h"
-#include "crema/math/vector_ops.h"
-#include "solvers/local_rates.h"
-#include "solvers/param_table.h"
-#include "solvers/plateau.h"
 #include "solvers/update_rule.h"
-#include "train/average_shown.h"
-#include "train/interrupt.h"
-#include "train/kept_snapshots.h"
-#include "train/pass_state.h"
+#include "train/check_solver.h"
+#include "train/last_look.h"
 #include "train/report.h"
-#include "train/test_totals.h"
+#include "train/rollback.h"
+#include "train/snapshot_files.h"
+#include "train/snapshot_saver.h"
+#include "train/training_parts.h"
+#include "train/training_state.h"
 
 namespace crema {
-namespace {
 
-double Now() {
-  using Clock = std::chrono::steady_clock;
-  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+Trainer::Trainer(const proto::SolverParameter& solver, const TrainOptions& given) {
+  TrainOptions options = given;
+  if (options.device == nullptr) options.device = OpenDevice(DeviceKind::kCpu);
+  options.threads = ThreadsToUse(options.threads);
+  const PlansForThreads threads(options.threads);
+  CheckSolver(solver);
+  auto rule = CreateUpdateRule(solver.type(), options.device->kind());
+  proto::SolverState state;
+  const std::string& resume_from = options.resume_from;
+  const bool resumes = !resume_from.empty();
+  if (resumes) ReadSolverState(resume_from, &state);
+  // A run that is done already saves nothing, and may look at what it has where nobody can write.
+  const bool may_save = !resumes || state.iter() < solver.max_iter();
+  if (may_save) SnapshotSaver::CheckFolder(solver);
+  parts_ =
+      std::make_unique<TrainingParts>(solver, options, std::move(rule), resumes ? &state : nullptr);
+  TrainingParts& p = *parts_;
+  p.reporter.Add(std::make_shared<LogObserver>(solver.display()));
+  rollback_ = std::make_unique<Rollback>(
+      Rollback::Parts{p.nets.get(), p.average.get(), p.metrics.get(), p.tester.get(), &p.reporter},
+      p.passes->can_be_interrupted(), solver.snapshot_diff());
+  snapshots_ = std::make_unique<SnapshotSaver>(parts_.get(), rollback_.get());
+  if (resumes) {
+    RestoreState(state, resume_from, parts_.get());
+    snapshots_->Restore(state.progress(), resume_from);
+  } else if (SavesSnapshots(solver)) {
+    // Now that the run will begin: in front of an error it would be about nothing.
+    WarnOfOldSnapshots(solver.snapshot_prefix());
+  }
 }
 
-}  // namespace
+Trainer::~Trainer() = default;
 
 bool Trainer::Train() {
-  for (auto& observer : observers_) {
-    observer->OnStart({net_->name(), solver_->lr_policy(), iteration_, solver_->max_iter()});
-  }
+  TrainingParts& p = *parts_;
+  const PlansForThreads threads(p.options.threads);
+  const TrainStart start{p.nets->train().name(), p.solver->lr_policy(), p.iteration,
+                         p.solver->max_iter()};
+  p.reporter.ForEach([&](TrainObserver& observer) { observer.OnStart(start); });
   stop_ = false;  // Step may have nothing to do
-  const int64_t began = iteration_;
-  if (iteration_ < solver_->max_iter()) Step(solver_->max_iter() - iteration_);
-  CheckHealth();
-  std::shared_ptr<PendingSnapshot> snapshot;
-  if (WantsLastSnapshot(iteration_ > began)) snapshot = PrepareSnapshot();
-  std::optional<TrainPoint> last;
-  if (!stop_ && HasLastPass()) {
-    last = LookAtTrainedNet(snapshot.get());
-  } else if (snapshot != nullptr) {
-    CommitSnapshot(snapshot.get());
-  }
-  if (last.has_value()) {
-    for (auto& observer : observers_) observer->OnDisplay(*last);
-  }
-  if (!stop_ && IsTestIteration()) TestAll();
-  if (stop_) {  // a resumed run looks once more
-    LOG(INFO) << "Optimization stopped early.";
-    return false;
-  }
-  LOG(INFO) << "Optimization Done.";
-  return true;
-}
-
-bool Trainer::IsTestIteration() const {
-  const int interval = solver_->test_interval();
-  return interval > 0 && (iteration_ - solver_->test_offset()) % interval == 0;
-}
-
-bool Trainer::ShouldTest() const {
-  return IsTestIteration() && (iteration_ > 0 || solver_->test_initialization());
+  if (p.iteration < start.max_iter) Step(start.max_iter - p.iteration);
+  p.passes->CheckHealth();
+  SaveAndLook(p.iteration > start.iteration);
+  // A resumed run tests once more.
+  if (!stop_ && p.test_schedule.IsTestIteration(p.iteration)) TestAll();
+  LOG(INFO) << (stop_ ? "Optimization stopped early." : "Optimization Done.");
+  return !stop_;
 }
 
 bool Trainer::Step(int64_t iterations) {
-  const int64_t end = iteration_ + iterations;
+  TrainingParts& p = *parts_;
+  const PlansForThreads threads(p.options.threads);
+  const int64_t end = p.iteration + iterations;
   stop_ = false;
-  double started = Now();
-  last_display_ = iteration_;
-  while (iteration_ < end) {
-    if (ShouldTest() && !TestAll()) break;
-    const bool display = solver_->display() > 0 && iteration_ % solver_->display() == 0;
-    if (!RunIteration(display)) break;
-    FindRate();
-    if (display) {
-      const double now = Now();
-      Display(now - started);
-      started = now;
-    }
-    ShowParameters();
+  p.reporter.StartClock(p.iteration);
+  while (p.iteration < end && !stop_) {
+    if (p.test_schedule.ShouldTest(p.iteration) && !TestAll()) break;
+    if (!RunIteration()) break;
     ApplyUpdate();
-    for (auto& observer : observers_) observer->OnIteration(iteration_, solver_->max_iter());
-    const Action action = Poll();
-    const bool due = solver_->snapshot() > 0 && iteration_ % solver_->snapshot() == 0;
-    if (due || action == Action::kSnapshot) TrySnapshot();
-    if (action == Action::kStop || (options_.interrupt && options_.interrupt())) stop_ = true;
-    if (stop_) break;
+    p.reporter.ForEach(
+        [&](TrainObserver& observer) { observer.OnIteration(p.iteration, p.solver->max_iter()); });
+    ActOnRequests();
   }
   return !stop_;
 }
 
-// Returns false if it was interrupted.
-bool Trainer::RunIteration(bool display) {
-  net_->SetDebugInfo(display && solver_->debug_info());
-  if (!RunOrTakeBack([&] { RunPasses(display); })) {
-    LOG(INFO) << "Iteration " << iteration_ << " interrupted.";
-    return false;
-  }
-  NoteNonFinite();
-  ++losses_;
-  // On a GPU looking would wait for the device, so it is done only where we wait anyhow.
-  if (display || net_->context().kind() == DeviceKind::kCpu) CheckFinite();
-  return true;
-}
-
-// Forward and backward for iter_size batches.
-void Trainer::RunPasses(bool display) {
-  MakeRoomForLoss();
-  net_->ClearGradients();
-  const int passes = solver_->iter_size();
-  last_passes_ = static_cast<uint64_t>(passes);
-  last_step_ = static_cast<uint64_t>(iteration_) * last_passes_;
-  for (int pass = 0; pass < passes; ++pass) {
-    Forward(net_.get(), static_cast<uint64_t>(iteration_ * passes + pass));
-    // On a GPU the check would wait for the device, so it is made only where we wait anyhow.
-    if (display || net_->context().kind() == DeviceKind::kCpu) net_->CheckAfterForward();
-    if (pass == 0) VectorOpsFor(net_->context().kind()).Fill(net_->context(), LossSlot(), 0);
-    AddToLossSlot(1.0 / passes);
-    Backward();
-  }
-}
-
-// The ring grows as it fills, up to one slot more than the window has losses: so the loss of a pass
-// takes the place of none that still counts, and need not be taken back.
-void Trainer::MakeRoomForLoss() {
-  const int64_t most = int64_t{solver_->average_loss()} + 1, count = loss_window_.count();
-  if (losses_ < count || count >= most) return;
-  std::vector<double> ring = loss_window_.ToHost<double>();
-  ring.resize(static_cast<size_t>(std::min(most, 2 * count)));
-  loss_window_ = Tensor(options_.device, options_.dtype, Shape{static_cast<int64_t>(ring.size())});
-  loss_window_.FromHost(ring);
-}
-
-Tensor Trainer::LossSlot() const {
-  const int64_t slot = losses_ % loss_window_.count();
-  return Tensor(loss_window_.buffer(), slot * SizeOf(loss_window_.dtype()), loss_window_.dtype(),
-                Shape{1});
-}
-
-void Trainer::AddToLossSlot(double weight) {
-  VectorOpsFor(net_->context().kind())
-      .AddScaledSum(net_->context(), net_->loss(), weight, LossSlot());
-}
-
-std::vector<double> Trainer::RecentLosses() const {
-  const std::vector<double> ring = loss_window_.ToHost<double>();
-  const auto size = static_cast<int64_t>(ring.size());
-  std::vector<double> recent;
-  for (int64_t i = std::max<int64_t>(0, losses_ - solver_->average_loss()); i < losses_; ++i) {
-    recent.push_back(ring[i % size]);
-  }
-  return recent;
-}
-
-double Trainer::SmoothedLoss() const {
-  const std::vector<double> recent = RecentLosses();
-  double sum = 0;
-  for (double loss : recent) sum += loss;
-  return sum / static_cast<double>(recent.size());
-}
-
-void Trainer::Display(double seconds) {
-  TrainPoint point;
-  point.iteration = iteration_;
-  point.loss = SmoothedLoss();
-  point.outputs = ReadOutputs(*net_);
-  point.learning_rate = rate_;
-  point.seconds = seconds;
-  point.iterations = iteration_ - last_display_;
-  point.waited = WaitedShare(seconds);
-  last_display_ = iteration_;
-  for (auto& observer : observers_) observer->OnDisplay(point);
-}
-
-// Of the time since the last display.
-std::optional<double> Trainer::WaitedShare(double seconds) {
-  const std::optional<double> waited = net_->WaitedSeconds();
-  if (!waited.has_value()) return std::nullopt;
-  const double share = seconds > 0 ? (*waited - waited_before_) / seconds : 0;
-  waited_before_ = *waited;
-  return share;
-}
-
-// A last look at the trained net: the loop shows each iteration's state before its update.
-bool Trainer::HasLastPass() const {
-  return solver_->display() > 0 && iteration_ % solver_->display() == 0 && NotesAll(*net_);
-}
-
-// None if it was interrupted. The pass moves statistics, carried states and the position in the
-// data, which a later snapshot of this iteration must not have: all of that is taken back, once the
-// snapshot, if there is one, is safe.
-std::optional<TrainPoint> Trainer::LookAtTrainedNet(PendingSnapshot* snapshot) {
-  PassState before(net_.get());
-  before.Note();
-  const auto take_back = [&] {
-    const PlansForThreads threads(options_.threads);
-    before.TakeBack();
-    waited_before_ = net_->WaitedSeconds().value_or(0);
-  };
-  std::optional<TrainPoint> point;
-  try {
-    if (RunLastPass(snapshot)) point = LastPoint();
-    if (snapshot != nullptr) CommitSnapshot(snapshot);
-  } catch (...) {
-    take_back();
-    throw;
-  }
-  take_back();
-  return point;
-}
-
-// Of the loss in the slot that is the next one.
-TrainPoint Trainer::LastPoint() {
-  TrainPoint point;
-  point.iteration = iteration_;
-  ++losses_;
-  point.loss = SmoothedLoss();
-  --losses_;
-  point.outputs = ReadOutputs(*net_);
-  point.last = true;
-  return point;
-}
-
-// A snapshot of weights with a loss that is not finite is not worth its place. Whatever else goes
-// wrong now (with the data, say), the weights are good. Returns false if it was interrupted.
-bool Trainer::RunLastPass(PendingSnapshot* snapshot) {
-  last_passes_ = 1;
-  last_step_ = static_cast<uint64_t>(iteration_ * solver_->iter_size());
-  try {
-    MakeRoomForLoss();
-    Forward(net_.get(), last_step_);
-    net_->CheckAfterForward();
-  } catch (const PassInterrupted&) {
+// Up to the gradients, before the update. Returns false if it was interrupted.
+bool Trainer::RunIteration() {
+  TrainingParts& p = *parts_;
+  Net& net = p.nets->train();
+  const bool display = p.solver->display() > 0 && p.iteration % p.solver->display() == 0;
+  net.SetDebugInfo(display && p.solver->debug_info());
+  if (!rollback_->RunIteration(p.iteration, [&] { p.passes->Run(p.iteration, display); })) {
+    LOG(INFO) << "Iteration " << p.iteration << " interrupted.";
     stop_ = true;
     return false;
-  } catch (const std::exception&) {
-    if (snapshot != nullptr) CommitSnapshot(snapshot);
-    throw;
   }
-  const Context& ctx = net_->context();
-  const VectorOps& ops = VectorOpsFor(ctx.kind());
-  ops.Fill(ctx, LossSlot(), 0);
-  AddToLossSlot(1);
-  ops.NoteNonFinite(ctx, LossSlot(), static_cast<double>(iteration_), non_finite_);
-  CheckFinite();
+  p.passes->Accept(p.iteration, display);
+  const double rate = p.RateNow();
+  if (display) {
+    const double seconds = p.reporter.Lap();
+    p.reporter.Display(p.iteration, p.losses->Mean(), rate, seconds, net);
+  }
+  p.reporter.ForEach([&](TrainObserver& observer) {
+    if (!observer.WantsParameters(p.iteration)) return;
+    observer.OnParameters(p.iteration, net, 1.0 / p.solver->iter_size());
+  });
   return true;
-}
-
-void Trainer::ShowParameters() {
-  for (auto& observer : observers_) {
-    if (!observer->WantsParameters(iteration_)) continue;
-    observer->OnParameters(iteration_, *net_, 1.0 / solver_->iter_size());
-  }
 }
 
 void Trainer::ApplyUpdate() {
-  const PlansForThreads threads(options_.threads);
-  FindRate();
-  const Context& ctx = net_->context();
-  UpdateStep step = NextStep();
-  if (solver_->clip_gradients() >= 0) {
-    VectorOpsFor(ctx.kind())
-        .ClipFactor(ctx, net_->flat_gradients(), solver_->clip_gradients(),
-                    1.0 / solver_->iter_size(), gradient_factor_);
-  }
-  if (local_rates_ != nullptr) local_rates_->Apply(ctx, &step);
-  table_->Update(ctx, *rule_, step);
-  ++iteration_;
-  UpdateAverage();
+  TrainingParts& p = *parts_;
+  const PlansForThreads threads(p.options.threads);
+  p.optimizer->Update(p.iteration, p.RateNow());
+  ++p.iteration;
+  p.average->Update(p.iteration);
 }
 
+// After an iteration: a snapshot that is due or asked for, or the end.
+void Trainer::ActOnRequests() {
+  const TrainOptions& options = parts_->options;
+  const Action action = Poll();
+  if (snapshots_->IsDue() || action == Action::kSnapshot) snapshots_->TrySave();
+  if (action == Action::kStop || (options.interrupt && options.interrupt())) stop_ = true;
+}
+
+Action Trainer::Poll() const {
+  return parts_->options.poll ? parts_->options.poll() : Action::kNone;
+}
+
+// After training: the last snapshot, and the last line of the log. `stepped`: this run got further.
+void Trainer::SaveAndLook(bool stepped) {
+  std::shared_ptr<PendingSnapshot> snapshot;
+  if (snapshots_->IsDueAtEnd(stepped)) snapshot = snapshots_->Prepare();
+  if (stop_ || !HasLastLook(*parts_)) {
+    if (snapshot != nullptr) snapshots_->Commit(snapshot.get());
+    return;
+  }
+  const auto point = TakeLastLook(parts_.get(), snapshots_.get(), snapshot.get());
+  if (point.has_value()) {
+    parts_->reporter.ForEach([&](TrainObserver& observer) { observer.OnDisplay(*point); });
+  } else {
+    stop_ = true;
+  }
+}
+
+// Returns false if it was stopped on the way.
 bool Trainer::TestAll() {
-  CheckHealth();
-  RunTests([this] {
+  parts_->passes->CheckHealth();
+  rollback_->RunTests(parts_->iteration, [this] {
     for (int i = 0; i < test_nets() && !stop_; ++i) {
-      const std::vector<double> means = OneTest(i);
-      if (!stop_) NoteBest(i, means);
+      const std::vector<double> results = RunTest(i);
+      if (!stop_) snapshots_->NoteTest(i, results);
     }
+    return !stop_;
   });
   if (stop_) LOG(INFO) << "Test interrupted.";
   return !stop_;
 }
 
 std::vector<double> Trainer::Test(int i) {
+  const PlansForThreads threads(parts_->options.threads);
   if (i < 0 || i >= test_nets()) {
     Fail("there is no test net number ", i, "; the solver has ", test_nets(), ", counted from 0");
   }
   stop_ = false;
-  std::vector<double> means;
-  RunTests([&] { means = OneTest(i); });
-  return means;
+  std::vector<double> results;
+  rollback_->RunTests(parts_->iteration, [&] {
+    results = RunTest(i);
+    return !stop_;
+  });
+  return results;
 }
 
-std::vector<double> Trainer::OneTest(int i) {
-  TestPoint point;
-  point.iteration = iteration_;
-  point.net = test_numbers_[i];
-  for (auto& observer : observers_) observer->OnTestStart(iteration_, point.net);
-  {
-    const AverageShown shown(this);
-    if (!RunTest(i, &point)) return {};
+std::vector<double> Trainer::RunTest(int i) {
+  const auto results =
+      parts_->tester->Test(i, parts_->iteration, [this] { return GoesOnTesting(); });
+  if (!results.has_value()) {
+    stop_ = true;
+    return {};
   }
-  for (auto& observer : observers_) observer->OnTest(point);
-  std::vector<double> values;
-  for (const OutputElement& output : point.outputs) values.push_back(output.value);
-  if (i == plateau_net_) findings_.plateau_value = values[plateau_element_];
-  return values;
+  parts_->metrics->NoteTest(i, *results);
+  return *results;
 }
 
-// false: stopped on the way.
-bool Trainer::RunTest(int i, TestPoint* point) {
-  Net& net = *test_nets_[i];
-  const int batches = solver_->test_iter(test_numbers_[i]);
-  const int64_t first_step = tests_done_[i]++ * batches;
-  TestTotals totals(*solver_);
-  double loss = 0;
-  for (int batch = 0; batch < batches; ++batch) {
-    const Action action = Poll();
-    if (action == Action::kSnapshot && last_snapshot_ != iteration_) TrySnapshot();
-    if (action == Action::kStop) stop_ = true;
-    if (stop_) return false;
-    const auto step = static_cast<uint64_t>(first_step + batch);
-    try {
-      Forward(&net, step);
-    } catch (const PassInterrupted&) {
-      stop_ = true;
-      return false;
-    }
-    totals.Add(net);
-    net.CheckAfterForward();
-    CheckTestLoss(i, batch, step);
-    if (solver_->test_compute_loss()) loss += net.loss().ToHost<double>()[0];
-    for (auto& observer : observers_) observer->OnTestBatch(batch + 1, batches);
-  }
-  if (solver_->test_compute_loss()) point->loss = loss / batches;
-  point->outputs = totals.Results();
-  return true;
+// Before each batch of a test.
+bool Trainer::GoesOnTesting() {
+  const Action action = Poll();
+  if (action == Action::kSnapshot && !snapshots_->IsSaved()) snapshots_->TrySave();
+  if (action == Action::kStop) stop_ = true;
+  return !stop_;
 }
+
+void Trainer::Snapshot() {
+  const PlansForThreads threads(parts_->options.threads);
+  snapshots_->Save();
+}
+
+void Trainer::AddObserver(std::shared_ptr<TrainObserver> observer) {
+  parts_->reporter.Add(std::move(observer));
+}
+
+int64_t Trainer::iteration() const { return parts_->iteration; }
+Net& Trainer::net() { return parts_->nets->train(); }
+int Trainer::test_nets() const { return parts_->nets->tests(); }
+Net& Trainer::test_net(int i) { return parts_->nets->test(i); }
 
 }  // namespace crema

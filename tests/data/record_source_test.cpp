@@ -96,6 +96,11 @@ TEST_P(RecordSourceTest, RefusesWhatIsNotADatabaseOfTheKind) {
   ExpectError([&] { OpenRecordSource(backend(), temp_ / "file"); }, {"not a folder"});
   fs::create_directories(temp_ / "empty");
   ExpectError([&] { OpenRecordSource(backend(), temp_ / "empty"); }, {"contains no database"});
+  // What cannot be told is not "missing".
+  const std::string file = backend() == Backend::kLmdb ? "data.mdb" : "CURRENT";
+  fs::create_directories(temp_ / "loop");
+  fs::create_symlink(file, fs::path(temp_ / "loop") / file);
+  ExpectError([&] { OpenRecordSource(backend(), temp_ / "loop"); }, {"loop", file + ": Too many"});
 
   const bool lmdb = backend() == Backend::kLmdb;
   WriteTestDatabase(backend(), temp_ / "db", 2);

@@ -109,10 +109,9 @@ double ToleranceOf(const std::string& engine) {
   return engine == "BF16" ? 0.1 : engine == "WINOGRAD" ? 1e-4 : 1e-5;
 }
 
-// Of all cases. Each Winograd's of eight is large enough to pay.
-double LeastShareOf(const std::string& engine) { return engine == "WINOGRAD" ? 0.05 : 0.4; }
-
-void CompareAll(const std::string& type, int cases,
+// An engine must take at least `share` of the cases: one that refuses all would pass every
+// comparison. (Of Winograd's few, it depends on the processor which pay.)
+void CompareAll(const std::string& type, int cases, double share,
                 const std::function<std::pair<std::string, Shape>(Generator*)>& make) {
   for (const EngineEntry& entry : EnginesFor(type, DeviceKind::kCpu)) {
     if (entry.engine.find("OF_TESTS") != std::string::npos) continue;
@@ -126,14 +125,13 @@ void CompareAll(const std::string& type, int cases,
       lacks_processor = lacks_processor || why.find("this processor has no") != std::string::npos;
     }
     std::cout << entry.engine << " takes " << taken << " of " << cases << "\n";
-    // One that refuses everything would pass every comparison.
-    if (lacks_processor) continue;
-    EXPECT_GE(taken, LeastShareOf(entry.engine) * cases) << entry.engine;
+    if (lacks_processor || entry.engine == "WINOGRAD") continue;
+    EXPECT_GE(taken, share * cases) << entry.engine;
   }
 }
 
 TEST(RandomShapesTest, Pooling) {
-  CompareAll("Pooling", 400, [](Generator* g) {
+  CompareAll("Pooling", 400, 0.15, [](Generator* g) {
     const Shape images = g->Images(g->Channels());
     return std::make_pair(g->Pooling(), images);
   });
@@ -141,7 +139,7 @@ TEST(RandomShapesTest, Pooling) {
 
 TEST(RandomShapesTest, Convolutions) {
   for (const char* type : {"Convolution", "Deconvolution"}) {
-    CompareAll(type, 150, [&](Generator* g) {
+    CompareAll(type, 150, 0.3, [&](Generator* g) {
       if (g->OneIn(8)) return g->ForWinograd(type);
       const int group = g->OneIn(3) ? g->From(1, 4) : 1;
       const int channels = group * g->From(1, 8), outputs = group * g->From(1, 8);
@@ -152,14 +150,14 @@ TEST(RandomShapesTest, Convolutions) {
 }
 
 TEST(RandomShapesTest, Lrn) {
-  CompareAll("LRN", 120, [](Generator* g) {
+  CompareAll("LRN", 120, 0.03, [](Generator* g) {
     const Shape images = g->Images(g->Channels());
     return std::make_pair(g->Lrn(), images);
   });
 }
 
 TEST(RandomShapesTest, InnerProducts) {
-  CompareAll("InnerProduct", 120, [](Generator* g) {
+  CompareAll("InnerProduct", 120, 0.5, [](Generator* g) {
     const Shape images = g->Images(g->Channels());
     return std::make_pair(g->Product(), images);
   });

@@ -80,9 +80,26 @@ class ZshTest(TreeTest):
             self.assertIsNotNone(case, name)
             self.assertEqual(re.findall(r"'--(\w+)", case.group(1)), flags + ["help"], name)
 
+    def patterns(self):
+        found = set(re.findall(r'-g "(.*?)"', ZSH_SCRIPT.read_text()))
+        self.assertTrue(found)
+        return found
+
+    def test_patterns_of_files_end_in_a_condition(self):
+        # Without one, zsh takes the brackets around a single ending for it.
+        for pattern in self.patterns():
+            self.assertRegex(pattern, r"^\*\.\([\w|]+\)\(-\.\)$")
+
     @needs("zsh")
-    def test_zsh_can_read_it(self):
+    def test_zsh_can_read_it_and_finds_the_files(self):
         run(["zsh", "-n", ZSH_SCRIPT])
+        for pattern in self.patterns():
+            endings = re.match(r"\*\.\((.*?)\)", pattern).group(1).split("|")
+            expected = sorted(f"a.{ending}" for ending in endings)
+            for name in expected:
+                (self.folder / name).touch()
+            found = run(["zsh", "-f", "-c", f"print -l {pattern}"], cwd=self.folder)
+            self.assertEqual(sorted(found.split()), expected)
 
 
 if __name__ == "__main__":

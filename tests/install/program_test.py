@@ -47,11 +47,14 @@ class ProgramTest(TreeTest):
         self.assertIn("ip2", crema("show", f"--model={net}", "--dummy-data=4x1x28x28"))
 
     @needs("readelf")
-    def test_libraries_are_not_looked_for_in_the_build(self):
+    def test_libraries_are_not_looked_for_in_the_build_or_in_folders_of_the_system(self):
         programs = [file for file in files() if is_elf(file)]
         self.assertGreaterEqual(len(programs), 3)
         for program in programs:
-            self.assertNotIn(str(BUILD), run(["readelf", "-d", program]), program)
+            paths = re.search(r"(?:RUNPATH|RPATH).*\[(.*)\]", run(["readelf", "-d", program]))
+            for path in paths.group(1).split(":") if paths else []:
+                self.assertFalse(path.startswith((str(BUILD), "/usr/lib", "/lib")),
+                                 f"{program}: {path}")
 
     def test_texts_name_no_folder_of_the_build(self):
         for file in files():

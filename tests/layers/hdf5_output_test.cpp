@@ -22,12 +22,14 @@ CREMA_ON_ALL_DEVICES(Hdf5OutputTest);
 // Caffe's layer takes one batch only.
 TEST_P(Hdf5OutputTest, AddsEachBatch) {
   const std::string path = (TestFolder() / "out.h5").string();
-  LayerRunner runner = MakeRunner(path, {Shape{2, 3}, Shape{2}});
-  runner.SetBottom(0, {1, 2, 3, 4, 5, 6});
-  runner.SetBottom(1, {7, 8});
-  runner.Forward();
-  runner.SetBottom(0, {11, 12, 13, 14, 15, 16});
-  runner.Forward();
+  {
+    LayerRunner runner = MakeRunner(path, {Shape{2, 3}, Shape{2}});
+    runner.SetBottom(0, {1, 2, 3, 4, 5, 6});
+    runner.SetBottom(1, {7, 8});
+    runner.Forward();
+    runner.SetBottom(0, {11, 12, 13, 14, 15, 16});
+    runner.Forward();
+  }
   const Hdf5File file = Hdf5File::Open(path);
   EXPECT_EQ(file.Shape("data"), (std::vector<int64_t>{4, 3, 1, 1}));
   EXPECT_EQ(file.Shape("label"), (std::vector<int64_t>{4, 1, 1, 1}));
@@ -38,9 +40,45 @@ TEST_P(Hdf5OutputTest, AddsEachBatch) {
 
 TEST_P(Hdf5OutputTest, TakesAnEmptyBatch) {
   const std::string path = (TestFolder() / "empty.h5").string();
-  LayerRunner runner = MakeRunner(path, {Shape{0, 3}, Shape{0}});
-  runner.Forward();
+  MakeRunner(path, {Shape{0, 3}, Shape{0}}).Forward();
   EXPECT_EQ(Hdf5File::Open(path).Shape("data"), (std::vector<int64_t>{0, 3, 1, 1}));
+}
+
+TEST_P(Hdf5OutputTest, MakesNoFileBeforeTheFirstPass) {
+  const auto folder = TestFolder();
+  const std::string path = (folder / "out.h5").string();
+  WriteTestFile(path, "");
+  { const LayerRunner unused = MakeRunner(path, {Shape{2, 3}, Shape{2}}); }
+  EXPECT_EQ(ReadTestFile(path), "");
+  EXPECT_EQ(FilesIn(folder).size(), 1u);
+}
+
+TEST_P(Hdf5OutputTest, AnErrorLeavesWhatWasThere) {
+  const auto folder = TestFolder();
+  const std::string path = (folder / "out.h5").string();
+  MakeRunner(path, {Shape{2, 3}, Shape{2}}).Forward();
+  const std::string before = ReadTestFile(path);
+  EXPECT_THROW(
+      {
+        LayerRunner runner = MakeRunner(path, {Shape{4, 3}, Shape{4}});
+        runner.Forward();
+        throw Error("of somebody else");
+      },
+      Error);
+  EXPECT_EQ(ReadTestFile(path), before);
+  EXPECT_EQ(FilesIn(folder).size(), 1u);
+}
+
+TEST_P(Hdf5OutputTest, TwoLayersHaveTwoFiles) {
+  const std::string path = (TestFolder() / "out.h5").string();
+  const LayerRunner runner = MakeRunner(path, {Shape{2, 3}, Shape{2}});
+  ExpectError([&] { MakeRunner(path, {Shape{2, 3}, Shape{2}}); }, {path, "of another layer"});
+}
+
+TEST_P(Hdf5OutputTest, LeavesOtherFilesAlone) {
+  const std::string path = WriteTestFile(TestFolder() / "net.prototxt", "layer { name: 'x' }");
+  ExpectError([&] { MakeRunner(path, {Shape{2, 3}, Shape{2}}); }, {path, "not an HDF5 file"});
+  EXPECT_EQ(ReadTestFile(path), "layer { name: 'x' }");
 }
 
 TEST_P(Hdf5OutputTest, RefusesWhatDoesNotFit) {

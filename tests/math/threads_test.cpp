@@ -20,6 +20,27 @@ TEST(ThreadsToUseTest, AreThoseWantedOrThoseOfOpenMPUpToTheProcessors) {
   omp_set_num_threads(before);
 }
 
+// Some of those that were planned would wait for ever for the others.
+TEST(ThreadsToUseTest, AreNotMoreThanOpenMPAllows) {
+  const int levels = omp_get_max_active_levels();
+  omp_set_max_active_levels(0);
+  EXPECT_EQ(ThreadsToUse(3), 1);
+  omp_set_max_active_levels(levels);
+  EXPECT_EQ(ThreadsToUse(3), std::min(3, omp_get_thread_limit()));
+}
+
+TEST(PlansForThreadsTest, OpenMPDoesNotChooseFewer) {
+  const int before = omp_get_dynamic();
+  omp_set_dynamic(1);
+  {
+    const PlansForThreads plans(2);
+    EXPECT_EQ(omp_get_dynamic(), 0);
+    EXPECT_EQ(HostThreads(), 2);
+  }
+  EXPECT_NE(omp_get_dynamic(), 0);
+  omp_set_dynamic(before);
+}
+
 // The host program's own loops are not ours to change.
 TEST(ThreadsToUseTest, LeaveTheHostsNumberOfThreadsAsItWas) {
   const int before = omp_get_max_threads();

@@ -66,14 +66,15 @@ TEST(DescribeTest, SaysWhatTheSumsCount) {
   memory.data = 5000;
   memory.gradients = 3000;
   memory.scratch = 1000;
-  EXPECT_THAT(DescribeTotals(graph, memory),
-              HasSubstr("\nmemory: 10.0 kB, the sum of\n"
-                        "  1.0 kB  parameters, each in whole blocks of 256 B\n"
-                        "  2.0 kB  gradients of the parameters\n"
-                        "  3.0 kB  state of the layers\n"
-                        "  4.0 kB  for a pass:\n"
-                        "            values 5.0 kB + gradients 3.0 kB + scratch 1.0 kB\n"
-                        "            - 5.0 kB, because what is not needed at once shares memory\n"));
+  EXPECT_THAT(
+      DescribeTotals(graph, memory),
+      HasSubstr("\nmemory: 10.0 kB, the sum of\n"
+                "  1.0 kB  parameters, each in whole blocks of 256 B\n"
+                "  2.0 kB  gradients of the parameters\n"
+                "  3.0 kB  state of the layers\n"
+                "  4.0 kB  for a pass:\n"
+                "            values 5.0 kB + gradients 3.0 kB + scratch 1.0 kB\n"
+                "            - 5.0 kB, because what is not needed at once shares memory\n"));
   memory.arena = 8500;  // nothing is saved
   EXPECT_THAT(DescribeTotals(graph, memory), testing::Not(HasSubstr("shares memory")));
 }

@@ -98,7 +98,6 @@ TEST(InPlaceTest, GivesTheSameBehindAConvolutionByAnEngine) {
       {"Sigmoid", ""},
       {"TanH", ""},
       {"ELU", ""},
-      {"Dropout", "dropout_param { dropout_ratio: 0.3 }"},
       {"Power", "power_param { scale: 0.5 shift: 0.1 }"},
   };
   const auto convolution = [](const std::string& name, const std::string& bottom,

@@ -2,14 +2,18 @@
 #include "crema/predict/image.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <fstream>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <thread>
 
+#include "base/sanitizers.h"
 #include "data/mean.h"
 #include "schema/schema_test_util.h"
+#include "util/forked_child.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {
@@ -172,6 +176,29 @@ TEST_F(LoadImageTest, ATruncatedJpegHasAFlaw) {
   EXPECT_NE(image.flaw.find("truncated"), std::string::npos) << image.flaw;
   EXPECT_EQ(image.shape, (Shape{1, 3, 64, 48}));
   EXPECT_EQ(LoadImage(At("whole.jpg")).flaw, "");
+}
+
+// Neither OpenCV's exceptions nor the standard library's.
+TEST_F(LoadImageTest, MemoryThatRunsOutIsAnError) {
+  if (kHasSanitizer) GTEST_SKIP() << "a sanitizer needs all addresses";
+  const std::string path = Write(Picture(4, 4));
+  for (int side : {1 << 16, 1 << 12}) {  // 12 GB of bytes; 50 MB of bytes, but 200 MB of numbers
+    const int status = StatusOfChild([&] {
+      int64_t pages = 0;
+      std::ifstream("/proc/self/statm") >> pages;
+      const auto now = static_cast<rlim_t>(pages) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+      const rlimit limit = {now + (rlim_t{150} << 20), RLIM_INFINITY};
+      if (pages == 0 || setrlimit(RLIMIT_AS, &limit) != 0) return 2;
+      ImageOptions options;
+      options.height = options.width = side;
+      const std::string error = ErrorOf([&] { LoadImage(path, options); });
+      return error.find("a.png") != std::string::npos &&
+                     error.find("use a smaller size") != std::string::npos
+                 ? 0
+                 : 1;
+    });
+    EXPECT_EQ(status, 0) << side;
+  }
 }
 
 TEST_F(LoadImageTest, ALoaderServesSeveralThreads) {

@@ -1,14 +1,17 @@
 // A predictor leaves the program that it runs in as it was.
 #include <omp.h>
 
+#include <algorithm>
 #include <cfenv>
 #include <clocale>
+#include <cmath>
 #include <csignal>
 #include <limits>
 #include <thread>
 
 #include "predict/predict_test_util.h"
 #include "util/comma_locale.h"
+#include "util/forked_child.h"
 
 namespace crema::test {
 namespace {
@@ -33,9 +36,7 @@ std::string StateOfProgram() {
   return state;
 }
 
-TEST_P(PredictorSurroundingsTest, StayAsTheyWere) {
-  const std::string text = Classifier(kImages);
-  const std::string net = WriteNet(text), weights = WriteWeights(text);
+void ExpectStateStays(const std::string& net, const std::string& weights) {
   std::fesetround(FE_UPWARD);
   const std::string before = StateOfProgram();
   {
@@ -51,7 +52,13 @@ TEST_P(PredictorSurroundingsTest, StayAsTheyWere) {
     EXPECT_EQ(StateOfProgram(), before);
   }
   EXPECT_EQ(StateOfProgram(), before);
-  std::fesetround(FE_TONEAREST);
+}
+
+// In a thread of its own, because the threads that compute for it round as it does from then on.
+TEST_P(PredictorSurroundingsTest, StayAsTheyWere) {
+  const std::string text = Classifier(kImages);
+  const std::string net = WriteNet(text), weights = WriteWeights(text);
+  std::thread([&] { ExpectStateStays(net, weights); }).join();
 }
 
 // Also where the threads that compute do not exist yet in the thread that runs.
@@ -73,6 +80,51 @@ TEST_P(PredictorSurroundingsTest, AnotherThreadMayRun) {
   }).join();
   EXPECT_EQ(here, there);
   EXPECT_EQ(threads_before, threads_after);
+}
+
+// GNU's OpenMP would wait for ever for the threads that a fork has taken.
+TEST_P(PredictorSurroundingsTest, AForkedChildComputesWithOneThread) {
+  const std::string text = Classifier(Input("data", {2, 3, 64, 64}));
+  const std::string net = WriteNet(text), weights = WriteWeights(text);
+  PredictorOptions options;
+  options.threads = 2;
+  Predictor predictor(net, weights, options);
+  const std::vector<float> values = RandomFloats(predictor.Input().count(), 1);
+  predictor.Input().Set(values);
+  predictor.Run();
+  const std::vector<float> expected = ToVector(predictor.Output());
+  const auto is_right = [&](Predictor child) {
+    child.Input().Set(values);
+    child.Run();
+    const std::vector<float> found = ToVector(child.Output());
+    return std::equal(found.begin(), found.end(), expected.begin(), expected.end(),
+                      [](float a, float b) { return std::abs(a - b) < 1e-4F; });
+  };
+  EXPECT_EQ(StatusOfChild([&] {
+              const std::string error = ErrorOf([&] { predictor.Run(); });
+              if (error.find("not survived the fork") == std::string::npos) return 1;
+              if (!is_right(predictor.Share())) return 2;
+              return is_right(Predictor(net, weights, options)) ? 0 : 3;
+            }),
+            0);
+  predictor.Run();
+  EXPECT_EQ(ToVector(predictor.Output()), expected);
+}
+
+// One that needs no others goes on.
+TEST_P(PredictorSurroundingsTest, APredictorOfOneThreadSurvivesAFork) {
+  const std::string text = Classifier(kImages);
+  PredictorOptions options;
+  options.threads = 1;
+  Predictor predictor(WriteNet(text), WriteWeights(text), options);
+  predictor.Input().Set(RandomFloats(predictor.Input().count(), 1));
+  predictor.Run();
+  const std::vector<float> expected = ToVector(predictor.Output());
+  EXPECT_EQ(StatusOfChild([&] {
+              predictor.Run();
+              return ToVector(predictor.Output()) == expected ? 0 : 1;
+            }),
+            0);
 }
 
 TEST_P(PredictorSurroundingsTest, NothingIsPrinted) {

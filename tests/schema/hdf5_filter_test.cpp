@@ -1,9 +1,8 @@
-#include "schema/hdf5_io.h"
-
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
 #include "crema/base/error.h"
+#include "schema/hdf5_io.h"
 #include "schema/schema_test_util.h"
 #include "util/layer_runner.h"
 

@@ -203,7 +203,8 @@ TEST_F(Hdf5LinksTest, OtherViewsAreRefused) {
   for (const char* name : {"folder", "absolute"}) {
     Refuses("view.h5", name, {name, "may be elsewhere", "in the same folder"});
   }
-  for (const char* name : {"missing", "link"}) Refuses("view.h5", name, {name, "is not there, or a link"});
+  for (const char* name : {"missing", "link"})
+    Refuses("view.h5", name, {name, "is not there, or a link"});
   Refuses("view.h5", "outside", {"beside.h5: dataset '/outside'", "in another file"});
   Refuses("view.h5", "link_there", {"beside.h5: '/link' is a link into the file"});
   Refuses("view.h5", "itself", {"view of views of views"});

@@ -1,5 +1,6 @@
 #include "schema/text_reader.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -252,6 +253,29 @@ TEST(TextReader, ReadsTheLineEndsOfOldMacs) {
   ReadText("# a comment\rname: \"n\"\rlayer { name: \"a\" }\r", "n.prototxt", &net);
   EXPECT_EQ(net.name(), "n");
   EXPECT_EQ(net.layer_size(), 1);
+}
+
+// A name could otherwise pass for a line of the log.
+TEST(TextReader, RefusesEndsOfLinesInTexts) {
+  EXPECT_EQ(
+      NetError("name: 'net\\nI0101 00:00:00.000000 1 solver.cpp:1] Iteration 1, loss = 0'"),
+      "n.prototxt:1: \"name\" is \"net\\x0aI0101 00:00:00.000000 1 solver.cpp:1] Iteration 1, "
+      "loss ...\", with an end of line in it; remove that");
+  for (const char* text : {"name: 'a\\nb'", "top: 'a\\rb'", "bottom: 'a\\012b'", "type: 'a\\nb'",
+                           "param { name: 'a\\nb' }", "include { stage: 'a\\nb' }",
+                           "data_param { source: 'a\\nb' }"}) {
+    EXPECT_THAT(NetError(Concat("layer {\n", text, "}")),
+                testing::AllOf(testing::HasSubstr("n.prototxt:2: \""),
+                               testing::HasSubstr("with an end of line in it; remove that")))
+        << text;
+  }
+  EXPECT_EQ(NetError("layer { name: \"d\" engine: \"MKL2017\"\n top: 'a\\nb' }"),
+            "n.prototxt:2: \"top\" is \"a\\x0ab\", with an end of line in it; remove that");
+  for (const char* field : {"snapshot_prefix", "net", "test_state { stage: 'a\\nb' } train_net"}) {
+    EXPECT_THAT(SolverError(Concat(field, ": 'a\\nb'")),
+                testing::HasSubstr("an end of line in it"));
+  }
+  EXPECT_EQ(NetError("layer { name: 'p\\t\\033' python_param { param_str: 'a: 1\\nb: 2' } }"), "");
 }
 
 // Fields of other Caffes that change nothing are no reason to refuse a net.

@@ -1,4 +1,3 @@
-#include "schema/old_formats.h"
 #include "schema/upgrade.h"
 
 #include <google/protobuf/text_format.h>
@@ -6,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "crema.pb.h"
+#include "schema/old_formats.h"
 #include "schema_test_util.h"
 
 namespace crema {

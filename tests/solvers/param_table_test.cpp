@@ -10,6 +10,7 @@ namespace {
 class Recorder : public UpdateRule {
  public:
   int history_count() const override { return 0; }
+  int first_square() const override { return 0; }
   void Update(const Context&, const UpdateStep& step) const override {
     runs.emplace_back(step.first_block, step.blocks);
   }

@@ -84,6 +84,8 @@ TEST(ShapeTest, WrongUseThrows) {
   ExpectError([&] { shape.Count(2, 1); }, {"from 2 to before 1"});
   shape.at(0) = shape.at(1) = int64_t{1} << 32;
   ExpectError([&] { shape.count(); }, {"4294967296 4294967296", "too many elements"});
+  shape.at(0) = shape.at(1) = -3;
+  ExpectError([&] { shape.count(); }, {"the shape -3 -3 has extent -3", "at least 0"});
 }
 
 TEST(ViewChannelsTest, PlainAndChannelsLast) {

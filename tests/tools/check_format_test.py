@@ -10,12 +10,15 @@ CHECKER = Path(__file__).resolve().parents[2] / "tools" / "check_format.py"
 NOT_FOUND = 77
 
 
-def check(source, style="# Checked with clang-format 14.\nBasedOnStyle: Google\n"):
+def check(source, style="# Checked with clang-format 14.\nBasedOnStyle: Google\n", fix=False):
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, ".clang-format").write_text(style)
         Path(folder, "src").mkdir()
         Path(folder, "src", "a.cpp").write_text(source)
-        run = subprocess.run([sys.executable, CHECKER, folder], capture_output=True, text=True)
+        command = [sys.executable, CHECKER, folder]
+        if fix:
+            subprocess.run([*command, "--fix"], capture_output=True)
+        run = subprocess.run(command, capture_output=True, text=True)
         return run.returncode, run.stdout + run.stderr
 
 
@@ -33,6 +36,10 @@ class CheckFormatTest(unittest.TestCase):
         status, output = self.check("int  a=1;\n")
         self.assertEqual(status, 1)
         self.assertIn("src/a.cpp:1:", output)
+        self.assertIn("--fix", output)
+
+    def test_gives_a_file_the_style(self):
+        self.assertEqual(check("int  a=1;\n", fix=True)[0], self.check("int a = 1;\n")[0])
 
     def test_another_version_does_not_decide(self):
         status, output = check("int  a=1;\n", "# Checked with clang-format 3.\n")

@@ -125,6 +125,24 @@ TEST_F(ConvertToolTest, TheMarkIsLocked) {
   EXPECT_TRUE(Has("db.partial/CREMA_UNFINISHED"));
 }
 
+// The mean must not take the place of the database, by whatever name.
+TEST_F(ConvertToolTest, AMeanIsNotWrittenIntoItsDatabase) {
+  const std::string path = (folder_ / "db").string();
+  test::WriteTestDatabase(Backend::kLmdb, path, 20);
+  const std::string before = Read("db/data.mdb");
+  const Words files = FilesIn(folder_ / "db");
+  std::filesystem::create_symlink("db/data.mdb", folder_ / "link");
+  std::filesystem::create_hard_link(folder_ / "db/data.mdb", folder_ / "hard");
+  for (const char* name : {"db/data.mdb", "db/../db/data.mdb", "link", "hard"}) {
+    ExpectError({"mean", "db", name}, {name, "is read, and would be overwritten"});
+  }
+  ExpectError({"mean", "db", "db/mean.binaryproto"}, {"into the folder 'db', which is read"});
+  EXPECT_EQ(Read("db/data.mdb"), before);
+  EXPECT_EQ(FilesIn(folder_ / "db"), files);
+  EXPECT_EQ(Run({"mean", "db", "mean.binaryproto"}).status, 0);
+  EXPECT_EQ(Run({"mean", "db", "mean.binaryproto"}).status, 0);  // its own, anew
+}
+
 // Old systems have no locks of open files, but know those that the library takes.
 TEST_F(ConvertToolTest, ALevelDbInUseIsRefusedWhereLocksAreOld) {
   const std::string path = (folder_ / "db").string();

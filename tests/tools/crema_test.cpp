@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <regex>
 
@@ -145,6 +146,142 @@ TEST_F(ToolTest, TestWritesEachRecordOnce) {
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("11 batches of 1\n"));  // 11 is prime
   EXPECT_EQ(Hdf5File::Open((folder_ / "fc.h5").string()).Shape("data")[0], 11);
+}
+
+// Neither the files nor the database that the nets come from.
+TEST_F(ToolTest, ReportsDoNotReplaceWhatIsRead) {
+  UseImages();
+  const Words time = {"time", "--model=net.prototxt", "--iterations=1"};
+  const Words train = {"train", "--solver=solver.prototxt"};
+  const auto expect = [&](Words words, const std::string& flag, const std::string& what) {
+    words.push_back(flag);
+    ExpectError(words, {what, "read"});
+  };
+  const std::string net = Read("net.prototxt");
+  const Words files = FilesIn(folder_ / "images");
+  expect(time, "--json=net.prototxt", "this file");
+  expect(time, "--json=images/data.mdb", "this file");
+  expect(time, "--json=images/time.json", "'images'");
+  expect(train, "--metrics=net.prototxt", "this file");
+  expect(train, "--metrics=solver.prototxt", "this file");
+  expect(train, "--metrics=images/metrics", "'images'");
+  expect(train, "--tensorboard=images", "'images'");
+  EXPECT_EQ(Read("net.prototxt"), net);
+  EXPECT_EQ(FilesIn(folder_ / "images"), files);
+}
+
+class Hdf5OutputToolTest : public ToolTest {
+ protected:
+  void SetUp() override {
+    ToolTest::SetUp();
+    ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+    plain_ = Read("net.prototxt");
+    Add("include { phase: TEST }", "fc.h5");
+  }
+  // The plain net, with a layer that writes to the file.
+  void Add(const std::string& rule, const std::string& file, const std::string& more = "") const {
+    Write("net.prototxt", plain_ +
+                              "layer { name: 'out' type: 'HDF5Output' bottom: 'fc' bottom: "
+                              "'label' " +
+                              rule + " hdf5_output_param { file_name: '" + file + "' } }\n" + more);
+  }
+  static Words Test(const std::string& weights = "small_iter_10.caffemodel") {
+    return {"test", "--model=net.prototxt", "--weights=" + weights, "--iterations=3"};
+  }
+  int64_t Rows(const std::string& file) const {
+    return Hdf5File::Open((folder_ / file).string()).Shape("data")[0];
+  }
+
+  std::string plain_;
+};
+
+// What an earlier run has computed may have taken hours.
+TEST_F(Hdf5OutputToolTest, ARunThatFailsLeavesTheFile) {
+  ASSERT_EQ(Run(Test()).status, 0);
+  EXPECT_EQ(Rows("fc.h5"), 12);
+  const std::string before = Read("fc.h5");
+  const Words files = FilesIn(folder_);
+  ExpectError(Test("nosuch.caffemodel"), {"nosuch.caffemodel"});
+  Add("", "fc.h5", "layer { name: 'bad' type: 'InnerProduct' bottom: 'fc' top: 'bad' }");
+  ExpectError(Test(), {"'bad'"});
+  // The labels of the second batch are none; the first one is written by then.
+  Add("", "fc.h5",
+      "layer { name: 'z' type: 'DummyData' top: 'z' dummy_data_param { shape { dim: 4 "
+      "} data_filler { type: 'constant' value: 7 } } } layer { name: 'wrong' type: "
+      "'SoftmaxWithLoss' bottom: 'fc' bottom: 'z' top: 'wrong' }");
+  ExpectError(Test(), {"'wrong'", "7"});
+  EXPECT_EQ(Read("fc.h5"), before);
+  EXPECT_EQ(FilesIn(folder_), files);
+}
+
+TEST_F(Hdf5OutputToolTest, AnInterruptedRunLeavesTheFile) {
+  ASSERT_EQ(Run(Test()).status, 0);
+  const std::string before = Read("fc.h5");
+  ToolOptions options = Here();
+  options.environment = WithFault({"CREMA_RAISE_AT=Batch 2,", Concat("CREMA_RAISE=", SIGKILL)});
+  EXPECT_EQ(RunTool(Test(), options).status, -SIGKILL);
+  EXPECT_EQ(Read("fc.h5"), before);
+  for (const std::string& name : FilesIn(folder_)) {
+    const bool is_left = name.rfind("fc.h5.tmp.", 0) == 0;
+    EXPECT_EQ(is_left ? Rows(name) : 12, 12) << "not all that was done";
+  }
+}
+
+TEST_F(Hdf5OutputToolTest, AFinishedTrainingLeavesTheFile) {
+  for (const char* phase : {"TRAIN", "TEST"}) {
+    std::filesystem::remove(folder_ / "fc.h5");
+    std::filesystem::remove(folder_ / "small_iter_10.solverstate");
+    Add(Concat("include { phase: ", phase, " }"), "fc.h5");
+    const Words train = {"train", "--solver=solver.prototxt", "--resume=auto"};
+    ASSERT_EQ(Run(train).status, 0);
+    const std::string before = Read("fc.h5");
+    EXPECT_GE(Rows("fc.h5"), 24);
+    ASSERT_EQ(Run(train).status, 0);
+    EXPECT_EQ(Read("fc.h5"), before);
+  }
+}
+
+TEST_F(Hdf5OutputToolTest, NoFileThatIsReadIsReplaced) {
+  Add("", "net.prototxt");
+  ExpectError(Test(), {"net.prototxt", "not an HDF5 file", "remove it"});
+  Add("", "small_iter_10.caffemodel");
+  ExpectError(Test(), {"small_iter_10.caffemodel", "not an HDF5 file"});
+  Write("solver.prototxt", std::string(kSolver) + "snapshot_format: HDF5\n");
+  Write("net.prototxt", plain_);
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  const std::string weights = Read("small_iter_10.caffemodel.h5");
+  Add("", "./small_iter_10.caffemodel.h5");
+  ExpectError(Test("small_iter_10.caffemodel.h5"),
+              {"'out'", "./small_iter_10.caffemodel.h5", "would be overwritten"});
+  EXPECT_EQ(Read("small_iter_10.caffemodel.h5"), weights);
+}
+
+TEST_F(Hdf5OutputToolTest, ADataSetIsNotReplaced) {
+  ASSERT_EQ(Run(Test()).status, 0);
+  const std::string before = Read("fc.h5");
+  Write("list", "fc.h5\n");
+  Write("net.prototxt",
+        "layer { name: 'in' type: 'HDF5Data' top: 'data' top: 'label' hdf5_data_param { source: "
+        "'list' batch_size: 2 } } layer { name: 'fc' type: 'InnerProduct' bottom: 'data' top: 'fc' "
+        "inner_product_param { num_output: 5 } } layer { name: 'out' type: 'HDF5Output' bottom: "
+        "'data' bottom: 'label' hdf5_output_param { file_name: 'fc.h5' } }");
+  ExpectError({"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"},
+              {"'out'", "fc.h5", "would be overwritten"});
+  EXPECT_EQ(Read("fc.h5"), before);
+}
+
+// Both are whole; the one that ends last stays.
+TEST_F(Hdf5OutputToolTest, TwoRunsDoNotDisturbEachOther) {
+  Words long_run = Test();
+  long_run.back() = "--iterations=3000";
+  ToolProcess first(long_run, Here());
+  ASSERT_TRUE(first.WaitFor("Batch 5,"));
+  const ToolResult second = Run(Test());
+  EXPECT_EQ(second.status, 0) << second.err;
+  const ToolResult result = first.Finish();
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(Rows("fc.h5") % 12, 0);
+  for (const std::string& name : FilesIn(folder_)) EXPECT_EQ(name.find(".tmp."), name.npos);
 }
 
 TEST_F(ToolTest, EveryLogLineHasThePrefix) {

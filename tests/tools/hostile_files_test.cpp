@@ -91,7 +91,7 @@ std::vector<std::pair<std::string, std::string>> HostileImages() {
       {"P6 20000 20000 255\n123", claims},
       {"P3 #\r20000 20000 255\n1 1 1", claims},
       {Replaced(Encoded(".ras"), 4, huge), claims},
-      {tiff("\x42\1" + side + "\x43\1" + side, 4), claims},                   // tiles
+      {tiff("\x42\1" + side + "\x43\1" + side, 4), claims},                 // tiles
       {tiff("\x16\1" + one + Little(1 << 24), 3), "could not be decoded"},  // rows of a strip
       {std::string("RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\xff\xff\xff\x0f", 25), "16384 x 16384"},
       {Jpeg2000(), "a JPEG 2000 image, which is not read"},

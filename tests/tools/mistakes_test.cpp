@@ -6,6 +6,7 @@ namespace crema {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 // --- usage -----------------------------------------------------------------------------------
@@ -212,7 +213,8 @@ TEST_F(ToolTest, MissingFiles) {
   ExpectError({"train", "--solver=solver.prototxt", "--snapshot=none.solverstate"},
               {"none.solverstate: ", "No such file"});
   Write("solver.prototxt", With(kSolver, "net.prototxt", "gone.prototxt"));
-  ExpectError({"train", "--solver=solver.prototxt"}, {"gone.prototxt: ", "No such file"});
+  ExpectError({"train", "--solver=solver.prototxt"},
+              {"solver: its net 'gone.prototxt'", "does not exist"});
   ExpectError({"train", "--solver=."}, {"folder"});
 }
 
@@ -270,7 +272,7 @@ TEST_F(ToolTest, ErrorsComeWithoutWarningsThatNoLongerMatter) {
   ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
   Write("solver.prototxt", With(kSolver, "solver_mode: CPU", "solver_mode: GPU"));
   const Words train = {"train", "--solver=solver.prototxt", "--minloglevel=1"};
-  EXPECT_THAT(Run(train).err, HasSubstr("snapshots of an earlier run"));
+  EXPECT_THAT(Run(train).err, HasSubstr(" of an earlier run"));
   Write("net.prototxt", With(kNet, "num_output: 5", "num_output: 0"));
   const ToolResult result = Run(train);
   EXPECT_EQ(result.status, 1);
@@ -341,6 +343,40 @@ TEST_F(ToolTest, WeightsOfAnotherNet) {
   const Words parts = {"small_iter_10.caffemodel: none of its layers (fc)", "net 'small'", "(ip"};
   ExpectError({"train", "--solver=solver.prototxt", "--weights=small_iter_10.caffemodel"}, parts);
   ExpectError({"test", "--model=net.prototxt", "--weights=small_iter_10.caffemodel"}, parts);
+}
+
+// A layer with another name has no weights; its results mean nothing.
+TEST_F(ToolTest, TestingWithoutWeightsForALayerIsAWarning) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  const std::string more =
+      "layer { name: 'fd' type: 'InnerProduct' bottom: 'data' top: 'fd' inner_product_param { "
+      "num_output: 2 weight_filler { type: 'xavier' } } }";
+  Write("more.prototxt", kNet + more);
+  const std::string weights = "--weights=small_iter_10.caffemodel";
+  const std::string warning = "Layer fd (2x3, 2) is tested with its initial values";
+  const ToolResult lacking = Run({"test", "--model=more.prototxt", weights, "--iterations=1"});
+  EXPECT_EQ(lacking.status, 0) << lacking.err;
+  EXPECT_THAT(lacking.err, HasSubstr(warning));
+  EXPECT_THAT(lacking.err, Not(HasSubstr("Layer fc")));
+  Write("other.prototxt", kNet + more);
+  Write("other_solver.prototxt",
+        With(With(kSolver, "net.prototxt", "other.prototxt"), "\"small\"", "\"other\""));
+  ASSERT_EQ(Run({"train", "--solver=other_solver.prototxt"}).status, 0);
+  const ToolResult both = Run(
+      {"test", "--model=more.prototxt", "--iterations=1", weights + ",other_iter_10.caffemodel"});
+  EXPECT_THAT(both.err, Not(HasSubstr("initial values, because")));
+}
+
+TEST_F(ToolTest, AStageThatNoLayerKnowsIsAWarning) {
+  Write("net.prototxt", std::string(kNet) +
+                            "layer { name: 's' type: 'Silence' bottom: 'fc' "
+                            "include { stage: 'news' not_stage: 'old' } }");
+  const auto said = [&](const std::string& stages) {
+    return Run({"show", "--model=net.prototxt", "--stage=" + stages}).err;
+  };
+  EXPECT_THAT(said("new,old"), HasSubstr("No layer's rules know the stage 'new' of --stage; did "
+                                         "you mean 'news'?"));
+  EXPECT_THAT(said("news,old"), Not(HasSubstr("stage")));
 }
 
 TEST_F(ToolTest, InputsThatNobodyFills) {

@@ -64,6 +64,19 @@ class PlotTest : public testing::Test {
   std::filesystem::path folder_;
 };
 
+// Not even by a link.
+TEST_F(PlotTest, APictureDoesNotReplaceWhatItShows) {
+  Write("z.svg", CaffeLog());
+  Write("t.log", CaffeLog());
+  std::filesystem::create_symlink("t.log", folder_ / "t.svg");
+  for (const auto& [input, out] : {std::pair("z.svg", "z.svg"), std::pair("t.log", "t.svg")}) {
+    const ToolResult result = Plot({"t.log", input, std::string("--out=") + out});
+    EXPECT_EQ(result.status, 1) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("is read, and would be overwritten; choose another name"));
+    EXPECT_EQ(ReadTestFile(folder_ / input), CaffeLog());
+  }
+}
+
 std::vector<std::string> Texts(const std::string& svg) {
   std::vector<std::string> texts;
   const std::regex pattern(">([^<]+)</text>");
@@ -260,15 +273,17 @@ TEST_F(PlotTest, NumbersTestNetsAsEventFilesDo) {
                      LogLine(0, "    Test net output #0: accuracy = 0.5") +
                      LogLine(1, "Iteration 9, Testing net (#1)") +
                      LogLine(1, "    Test net output #0: accuracy = 0.6"));
-  Write("m.json",
-        "{\"event\":\"test\",\"iteration\":0,\"time\":1,\"net\":1,\"outputs\":{\"accuracy\":0.5}}\n");
+  Write(
+      "m.json",
+      "{\"event\":\"test\",\"iteration\":0,\"time\":1,\"net\":1,\"outputs\":{\"accuracy\":0.5}}\n");
   for (const std::string file : {"a.log", "m.json"}) {
     EXPECT_THAT(Texts(Svg({file})), testing::Contains("test_1/accuracy")) << file;
     // The name that it had before.
     EXPECT_THAT(Texts(Svg({file, "--metric=test1/accuracy"})),
                 testing::Contains("test_1/accuracy"));
-    EXPECT_THAT(Plot({file, "--metric=test2/accuracy"}).err,
-                HasSubstr("--metric=test2/accuracy: no such curve; the curves are test_1/accuracy"));
+    EXPECT_THAT(
+        Plot({file, "--metric=test2/accuracy"}).err,
+        HasSubstr("--metric=test2/accuracy: no such curve; the curves are test_1/accuracy"));
   }
 }
 
@@ -447,14 +462,12 @@ TEST_F(PlotTest, ShowsAsManyPanelsAsAPictureHolds) {
   EXPECT_THAT(Texts(svg), Not(testing::Contains("test/a[40]")));
   const std::string note = "dashed: test; 960 more curves are not shown: choose with --metric";
   EXPECT_THAT(Texts(svg), testing::Contains(note));
-  EXPECT_THAT(Texts(Svg({"wide.jsonl", "--metric=test/a[999]"})),
-              testing::Contains("test/a[999]"));
+  EXPECT_THAT(Texts(Svg({"wide.jsonl", "--metric=test/a[999]"})), testing::Contains("test/a[999]"));
   std::string all = "--metric=a";
   for (int i = 1; i <= 40; ++i) all += Concat(",a[", i, "]");
   EXPECT_THAT(Plot({"wide.jsonl", all}).err, HasSubstr("--metric names 41 curves"));
   EXPECT_THAT(Plot({"wide.jsonl", "--metric=b"}).err, HasSubstr("test/a[29] and 970 more"));
-  EXPECT_THAT(Plot(std::vector<std::string>(10001, "wide.jsonl")).err,
-              HasSubstr("at most 10000"));
+  EXPECT_THAT(Plot(std::vector<std::string>(10001, "wide.jsonl")).err, HasSubstr("at most 10000"));
 }
 
 // The legend of a long name is no wider than a picture.
@@ -507,8 +520,8 @@ TEST_F(PlotTest, NamesAHundredFilesInTheLegend) {
 TEST_F(PlotTest, LooksForTimesNearCaffesWords) {
   std::string letters;
   for (int i = 0; i < 500000; ++i) letters += " I";
-  Write("long.log", letters + " " + LogLine(1, "Iteration 1, loss = 2") +
-                        LogLine(3, "Iteration 2, loss = 1"));
+  Write("long.log",
+        letters + " " + LogLine(1, "Iteration 1, loss = 2") + LogLine(3, "Iteration 2, loss = 1"));
   const auto curves = CurvesOf(Svg({"long.log", "--x=time"}));
   ASSERT_EQ(curves.size(), 1u);
   EXPECT_EQ(curves[0].size(), 2u);

@@ -83,6 +83,19 @@ class SurroundingsTest : public ToolTest {
   }
 };
 
+// --- threads -----------------------------------------------------------------------------------
+
+// Where OpenMP starts fewer threads than a net was planned for, they wait for ever for the others.
+TEST_F(SurroundingsTest, TrainsWithFewerThreadsThanItIsTold) {
+  for (const char* limit : {"OMP_THREAD_LIMIT=1", "OMP_DYNAMIC=true", "OMP_MAX_ACTIVE_LEVELS=0"}) {
+    ToolOptions options = Here();
+    options.environment = {limit};
+    const ToolResult result =
+        RunTool({"train", "--solver=solver.prototxt", "--threads=2"}, options);
+    EXPECT_EQ(result.status, 0) << limit << ": " << result.err;
+  }
+}
+
 // --- standard streams --------------------------------------------------------------------------
 
 // The database would have the number of one of them.
@@ -125,6 +138,16 @@ TEST_F(SurroundingsTest, OutputThatCannotBeWrittenIsAnError) {
 }
 
 // --- bytes from files --------------------------------------------------------------------------
+
+// An escaped end of a line would still be a line of the log.
+TEST_F(SurroundingsTest, EndsOfLinesInNamesAreRefused) {
+  Write("net.prototxt", With(kNet, "name: \"small\"", "name: \"s\\nI0101 Iteration 1, loss = 0\""));
+  ExpectSentence(Run({"train", "--solver=solver.prototxt"}),
+                 {"net.prototxt:1: \"name\" is \"s\\x0aI0101", "end of line"});
+  Write("solver.prototxt", With(kSolver, "\"small\"", "\"small\\nI0101\""));
+  ExpectSentence(Run({"train", "--solver=solver.prototxt"}),
+                 {"\"snapshot_prefix\" is \"small\\x0aI0101\"", "end of line"});
+}
 
 TEST_F(SurroundingsTest, ControlCharactersOfFilesAreEscaped) {
   const std::string esc = "\x1b]0;title\x07", escaped = "\\x1b]0;title\\x07";
@@ -188,8 +211,8 @@ TEST_F(SurroundingsTest, EndsWhereAddressSpaceIsShort) {
     ToolOptions options = Here();
     options.address_space = AddressSpaceOfTool() / 10 * tenths;
     const ToolResult result = RunTool({"show", "--model=net.prototxt"}, options);
-    // 127: the loader has no room for the libraries. SIGABRT: a library's constructor, or the end of
-    // a thread, has none, before or after what crema can catch.
+    // 127: the loader has no room for the libraries. SIGABRT: a library's constructor, or the end
+    // of a thread, has none, before or after what crema can catch.
     EXPECT_THAT(result.status, testing::AnyOf(0, 1, 127, -SIGABRT)) << tenths << ": " << result.err;
   }
 }

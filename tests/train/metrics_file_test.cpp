@@ -78,6 +78,32 @@ TEST(MetricsFile, GoesOnBehindWholeLines) {
   EXPECT_EQ(Lines(path).size(), 1u);
 }
 
+// An editor may leave out the last end of a line, or somebody may have added a note.
+TEST(MetricsFile, KeepsLastLinesThatOnlyLackTheirEnd) {
+  const auto path = TestFolder() / "metrics";
+  const std::string first = R"({"event":"start","iteration":0,"net":"a}\"{b"})";
+  const std::string with_note = first + "\nlearning rate raised";
+  for (const std::string& old : {first, first + " ", first + " # a note", with_note,
+                                 first + "\n{\"note\": 1}", first + "\n" + first}) {
+    WriteTestFile(path, old);
+    MetricsFile(path.string()).OnStart({"second", "inv", 5});
+    const std::string now = ReadTestFile(path);
+    EXPECT_THAT(now, StartsWith(old + "\n{\"event\":\"start\",\"iteration\":5,"));
+  }
+}
+
+TEST(MetricsFile, DropsWhatIsCut) {
+  const auto path = TestFolder() / "metrics";
+  const std::string whole = "{\"event\":\"start\"}\n";
+  const std::string nested = R"({"event":"train","outputs":{"loss":0.5})";
+  const std::string in_string = R"({"event":"start","net":"a}")";
+  for (const std::string& cut : {nested, in_string, std::string("{\"ev"), std::string(9, '\0')}) {
+    WriteTestFile(path, whole + cut);
+    MetricsFile(path.string()).OnStart({"second", "inv", 5});
+    EXPECT_THAT(ReadTestFile(path), StartsWith(whole + "{\"event\":\"start\",\"iteration\":5,"));
+  }
+}
+
 TEST(MetricsFile, LeavesOtherFilesAlone) {
   const auto path = TestFolder() / "net.prototxt";
   WriteTestFile(path, "name: \"x\"");

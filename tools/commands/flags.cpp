@@ -96,6 +96,29 @@ std::vector<std::string> NamesFromFlag(const std::string& flag, const std::strin
 
 std::vector<std::string> StagesFromFlags() { return NamesFromFlag("stage", FLAGS_stage); }
 
+namespace {
+
+// A typing error would choose other layers without a word.
+void WarnOfUnknownStages(const proto::NetParameter& net) {
+  std::vector<std::string> known;
+  for (const proto::LayerParameter& layer : net.layer()) {
+    for (const auto* rules : {&layer.include(), &layer.exclude()}) {
+      for (const proto::NetStateRule& rule : *rules) {
+        known.insert(known.end(), rule.stage().begin(), rule.stage().end());
+        known.insert(known.end(), rule.not_stage().begin(), rule.not_stage().end());
+      }
+    }
+  }
+  for (const std::string& stage : StagesFromFlags()) {
+    if (std::find(known.begin(), known.end(), stage) != known.end()) continue;
+    const std::string near = Nearest(stage, known);
+    LOG(WARNING) << "No layer's rules know the stage '" << stage << "' of --stage"
+                 << (near.empty() ? "" : "; did you mean '" + near + "'?");
+  }
+}
+
+}  // namespace
+
 std::string TitleOfNetFromFlags(Phase phase) {
   return Concat(FLAGS_model, ", phase ", phase == Phase::kTrain ? "TRAIN" : "TEST");
 }
@@ -109,6 +132,7 @@ proto::NetParameter NetFromFlags(Phase phase) {
   net.mutable_state()->set_phase(phase == Phase::kTrain ? proto::TRAIN : proto::TEST);
   net.mutable_state()->set_level(FLAGS_level);
   for (const std::string& stage : StagesFromFlags()) net.mutable_state()->add_stage(stage);
+  WarnOfUnknownStages(net);
   if (!EngineFromFlags().empty()) net.set_engine(EngineFromFlags());
   if (!FLAGS_dummy_data.empty()) {
     for (const std::string& change : ReplaceDataLayers(ParseDummyShape(FLAGS_dummy_data), &net)) {

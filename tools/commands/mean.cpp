@@ -7,6 +7,7 @@
 #include <iostream>
 #include <optional>
 
+#include "base/same_file.h"
 #include "commands/command.h"
 #include "crema/base/error.h"
 #include "progress.h"
@@ -20,6 +21,7 @@ int RunMean(const std::vector<std::string>& arguments) {
     throw UsageError(
         "crema mean takes a database and, to save the mean, a file: DB [OUT.binaryproto]");
   }
+  if (arguments.size() == 2) CheckIsNoInput(arguments[1], {arguments[0]});
   std::optional<Progress> progress;
   const MeanImage mean =
       ComputeMean(ParseBackend(FLAGS_backend), arguments[0], [&](uint64_t done, uint64_t all) {

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <set>
 
+#include "base/same_file.h"
 #include "base/strings.h"
 #include "commands/command.h"
 #include "crema/base/error.h"
@@ -226,6 +227,7 @@ int RunPlot(const std::vector<std::string>& arguments) {
     throw UsageError(Concat("plot was given ", arguments.size(),
                             " files, but a picture shows at most ", kMostRuns));
   }
+  CheckIsNoInput(FLAGS_out, arguments);
   std::vector<Run> runs;
   for (const std::string& path : arguments) {
     runs.push_back(ReadRun(path));

@@ -13,6 +13,7 @@
 #include "crema/base/error.h"
 #include "crema/net/net.h"
 #include "device/room.h"
+#include "files_of_nets.h"
 #include "one_pass.h"
 #include "progress.h"
 #include "train/memory_check.h"
@@ -73,10 +74,18 @@ NetOptions OptionsFromFlags() {
 }
 
 void LoadWeights(Net* net) {
-  for (const std::string& path : NamesFromFlag("weights", FLAGS_weights)) {
+  const std::vector<std::string> paths = NamesFromFlag("weights", FLAGS_weights);
+  std::map<std::string, size_t> lacking;  // layers, and how many files lack their weights
+  for (const std::string& path : paths) {
     const WeightsReport report = net->LoadWeights(path);
     CheckSomeMatched(report, path, net->name());
     LOG(INFO) << report.ToString();
+    for (const std::string& layer : report.left_out) ++lacking[layer];
+  }
+  for (const auto& [layer, files] : lacking) {
+    if (files < paths.size()) continue;
+    LOG(WARNING) << "Layer " << layer << " is tested with its initial values, because "
+                 << "--weights has none for it";
   }
 }
 
@@ -151,6 +160,10 @@ int RunTest(const std::vector<std::string>& arguments) {
   CheckNoOpenInputs(*net,
                     "test reads its data from layers such as Data or ImageData, so use a net that "
                     "has one (usually called train_val.prototxt)");
+  std::vector<std::string> inputs = NamesFromFlag("weights", FLAGS_weights);
+  inputs.push_back(FLAGS_model);
+  for (const std::string& file : FilesReadBy(*net)) inputs.push_back(file);
+  CheckWrittenFiles(*net, inputs);
   OnePass pass = PlanOnePass(*net);
   const bool whole_pass = !asks_number && pass.why_unknown.empty();
   if (whole_pass) MakeBatchesEven(&config, &pass, &net);
@@ -167,6 +180,7 @@ int RunTest(const std::vector<std::string>& arguments) {
     Progress progress("testing", "batches", batches);
     RunBatches(0, batches, 1, net.get(), &scores, &progress);
   }
+  FinishFiles(*net);
   scores.Report();
   return 0;
 }

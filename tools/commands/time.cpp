@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/in_source.h"
+#include "base/same_file.h"
 #include "base/strings.h"
 #include "commands/command.h"
 #include "commands/flags.h"
@@ -17,6 +18,7 @@
 #include "crema/layer/filler.h"
 #include "crema/train/trainer.h"
 #include "device/room.h"
+#include "files_of_nets.h"
 #include "progress.h"
 #include "schema/text_reader.h"
 #include "train/memory_check.h"
@@ -92,8 +94,8 @@ class Subject {
     options.threads = ThreadsFromFlags();
     options.fuse = !FLAGS_no_fuse;
     if (FLAGS_no_slices) options.slice_bytes = 0;
-    net_ = InSource(
-        title, [&] { return MakeNetToRun(config, device, options, MemoryOfDevice(*device)); });
+    net_ = InSource(title,
+                    [&] { return MakeNetToRun(config, device, options, MemoryOfDevice(*device)); });
     FillImages();
   }
 
@@ -355,6 +357,14 @@ TimeReport MeasureIterations(Subject* subject, Progress* progress) {
   return report;
 }
 
+// Before anything is measured.
+void CheckReportFile(const Net& net) {
+  if (FLAGS_json.empty()) return;
+  std::vector<std::string> inputs = FilesReadBy(net);
+  inputs.push_back(FLAGS_model);
+  InSource("--json", [&] { CheckIsNoInput(FLAGS_json, inputs); });
+}
+
 }  // namespace
 
 int RunTime(const std::vector<std::string>& arguments) {
@@ -362,6 +372,7 @@ int RunTime(const std::vector<std::string>& arguments) {
   if (FLAGS_iterations < 1) throw UsageError("--iterations must be 1 or more");
   Subject subject(PhaseFromFlags(Phase::kTrain) == Phase::kTrain);
   Net& net = subject.net();
+  CheckReportFile(net);
   LOG(INFO) << "Performing Forward";
   net.Forward(0);
   LOG(INFO) << "Initial loss: " << FormatNumber(net.loss().ToHost<double>()[0]);

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <optional>
 
+#include "base/in_source.h"
+#include "base/same_file.h"
 #include "base/strings.h"
 #include "commands/command.h"
 #include "commands/flags.h"
@@ -11,6 +13,7 @@
 #include "crema/base/error.h"
 #include "crema/train/trainer.h"
 #include "early_signals.h"
+#include "files_of_nets.h"
 #include "progress.h"
 #include "schema/upgrade.h"
 #include "train/event_file.h"
@@ -88,6 +91,42 @@ void CheckInputs(Trainer& trainer) {
   for (int i = 0; i < trainer.test_nets(); ++i) CheckNoOpenInputs(trainer.test_net(i), advice);
 }
 
+std::vector<Net*> NetsOf(Trainer& trainer) {
+  std::vector<Net*> nets = {&trainer.net()};
+  for (int i = 0; i < trainer.test_nets(); ++i) nets.push_back(&trainer.test_net(i));
+  return nets;
+}
+
+// `state`: that of a run that is resumed, or "".
+std::vector<std::string> InputsOf(Trainer& trainer, const proto::SolverParameter& solver,
+                                  const std::string& state) {
+  std::vector<std::string> files = {FLAGS_solver, solver.net(), solver.train_net(), state};
+  files.insert(files.end(), solver.test_net().begin(), solver.test_net().end());
+  for (const std::string& list : solver.weights()) {
+    for (const std::string& weights : SplitList(list)) files.push_back(weights);
+  }
+  for (const Net* net : NetsOf(trainer)) {
+    for (const std::string& file : FilesReadBy(*net)) files.push_back(file);
+  }
+  return files;
+}
+
+// Before any of them is made.
+void CheckOutputs(Trainer& trainer, const std::vector<std::string>& inputs) {
+  for (const Net* net : NetsOf(trainer)) CheckWrittenFiles(*net, inputs);
+  if (!FLAGS_metrics.empty()) {
+    InSource("--metrics", [&] { CheckIsNoInput(FLAGS_metrics, inputs); });
+  }
+  if (FLAGS_tensorboard.empty()) return;
+  InSource("--tensorboard", [&] { CheckIsNoInput(FLAGS_tensorboard + "/events.out", inputs); });
+}
+
+// A run that is resumed at its end only looks once more at what it has, and leaves the files that
+// its nets wrote on the way.
+void EndFiles(Trainer& trainer, bool keeps) {
+  for (const Net* net : NetsOf(trainer)) keeps ? FinishFiles(*net) : DropFiles(*net);
+}
+
 void CheckFlags() {
   if (FLAGS_solver.empty()) throw UsageError("--solver=FILE is missing");
   NamesFromFlag("weights", FLAGS_weights);
@@ -163,11 +202,14 @@ int Train(const std::vector<std::string>& arguments) {
   options.interrupt = [&signals] { return signals.Stopping(); };
   Trainer trainer(solver, options);
   CheckInputs(trainer);
+  CheckOutputs(trainer, InputsOf(trainer, solver, options.resume_from));
   WarnOfNoGpu(solver);
   AddObservers(&trainer);
   signals.SetStopEndsProcess(false);
   LOG(INFO) << "Starting Optimization";
+  const int64_t start = trainer.iteration();
   const bool done = trainer.Train();
+  EndFiles(trainer, options.resume_from.empty() || trainer.iteration() > start);
   // Who sends SIGTERM (a cluster) wants to tell "stopped" from "done"; Ctrl-C is 0, as in Caffe.
   return !done && signals.stopped_by() == SIGTERM ? 128 + SIGTERM : 0;
 }

@@ -12,10 +12,10 @@ struct Json {
   enum Kind { kNull, kBool, kNumber, kString, kList, kObject };
 
   Kind kind = kNull;
-  double number = 0;             // of a number; 1 for true
-  std::string text;              // of a string, in UTF-8
+  double number = 0;               // of a number; 1 for true
+  std::string text;                // of a string, in UTF-8
   std::vector<std::string> names;  // of an object's members
-  std::vector<Json> values;      // of a list, or an object's members
+  std::vector<Json> values;        // of a list, or an object's members
 
   // The member of an object; null where there is none, and if this is no object. Of two with one
   // name the last counts.

@@ -19,6 +19,7 @@ int main(int argc, char** argv) try {
   std::vector<std::string> labels;
   std::ifstream lines(argv[3]);
   for (std::string line; std::getline(lines, line);) labels.push_back(line);
+  if (labels.empty()) crema::Fail(argv[3], ": has no labels");
 
   crema::Predictor predictor(argv[1], argv[2]);
   crema::InputView input = predictor.Input();
@@ -31,7 +32,10 @@ int main(int argc, char** argv) try {
   predictor.Run();
 
   const crema::OutputView scores = predictor.Output();
-  std::vector<size_t> order(std::min(labels.size(), scores.size()));
+  if (labels.size() != scores.size()) {
+    crema::Fail(argv[3], ": has ", labels.size(), " labels for ", scores.size(), " scores");
+  }
+  std::vector<size_t> order(labels.size());
   std::iota(order.begin(), order.end(), size_t{0});
   const size_t shown = std::min<size_t>(order.size(), 5);
   std::partial_sort(order.begin(), order.begin() + shown, order.end(),

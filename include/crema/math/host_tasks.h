@@ -24,16 +24,19 @@ int HostThreads();
 
 // How many threads a net should use: `wanted`, or if that is 0, what OpenMP would start here
 // (OMP_NUM_THREADS), but no more than HostProcessors(): threads that share a processor wait for
-// each other.
+// each other. Never more than OMP_THREAD_LIMIT allows. 1 if the process was forked by this thread
+// after StartThreads had started some.
 int ThreadsToUse(int wanted);
 
 // Starts the threads that this one will use with such a plan; they stay until this thread's work is
 // planned for fewer. Throws Error if the system does not allow so many: OpenMP, which would start
-// them later, ends the program then.
+// them later, ends the program then. Throws Error, too, if a fork of the process has taken them
+// from this thread: OpenMP would wait for them for ever.
 void StartThreads(int threads);
 
 // While it lives, what runs on this thread, and libraries that plan their work for it, plan for so
-// many threads.
+// many threads and get them: OpenMP does not choose fewer (OMP_DYNAMIC), for which those who have
+// planned with more would wait for ever.
 class PlansForThreads {
  public:
   explicit PlansForThreads(int threads);
@@ -43,6 +46,7 @@ class PlansForThreads {
 
  private:
   int before_;
+  bool dynamic_before_;
 };
 
 }  // namespace crema

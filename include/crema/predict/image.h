@@ -38,16 +38,20 @@ struct LoadedImage {
 };
 
 // Loads images that all get the same treatment; any thread may call Load. Reads JPEG files itself,
-// and through OpenCV what that reads (PNG, BMP, PPM, TIFF, WebP).
+// and through OpenCV what that reads (PNG, BMP, PPM, TIFF, WebP); OpenCV may write a line of its
+// own to standard error about a damaged file.
 class ImageLoader {
  public:
   // Reads the mean file. Throws Error if that fails, or if the options make no sense.
   explicit ImageLoader(const ImageOptions& options);
 
-  // Throws Error if the file cannot be read, or does not fit the mean or the crop.
+  // Throws Error if the file cannot be read, does not fit the mean or the crop, or if memory runs
+  // out.
   LoadedImage Load(const std::string& path) const;
 
  private:
+  LoadedImage LoadWhole(const std::string& path) const;
+
   ImageOptions options_;
   std::shared_ptr<const Transformer> transformer_;
 };

@@ -120,7 +120,10 @@ class OutputView {
 //
 // A predictor is used by one thread at a time, not always the same one. Predictors that share
 // weights may be used by several threads at once, one each. On the CPU they work at the same time;
-// on a GPU, one after the other. What was moved from can only be assigned to or destroyed.
+// on a GPU, one after the other. If the process forks, then in the child a predictor that computed
+// with several threads before, in the thread that forked, cannot Run (an Error): threads do not
+// survive a fork. One that is made there, also by Share from such a one, computes with one thread.
+// What was moved from can only be assigned to or destroyed.
 class Predictor {
  public:
   // Reads a net (`.prototxt`, in any format of Caffe's) and its weights (`.caffemodel`, or

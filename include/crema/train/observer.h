@@ -53,12 +53,17 @@ class TrainObserver {
  public:
   virtual ~TrainObserver() = default;
 
+  // Once, before the first iteration.
   virtual void OnStart(const TrainStart&) {}
+  // Every `display` iterations, before the update; and once after the last update.
   virtual void OnDisplay(const TrainPoint&) {}
+  // Before a test. `net` is the test net's number in the solver, from 0.
   virtual void OnTestStart(int64_t /*iteration*/, int /*net*/) {}
-  // After each iteration and after each batch of a test: how many are done, of how many.
+  // After each iteration: how many are done, of how many.
   virtual void OnIteration(int64_t /*done*/, int64_t /*max_iter*/) {}
+  // After each batch of a test: how many are done, of how many.
   virtual void OnTestBatch(int64_t /*done*/, int64_t /*all*/) {}
+  // After a test that was not stopped on the way.
   virtual void OnTest(const TestPoint&) {}
 
   // Whether OnParameters is to be called in this iteration.

@@ -35,7 +35,8 @@ void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& p
     if (!ShapeFits(blob, params[i]->shape())) {
       Fail(LayerTitle(layer), ": its parameter ", i, " has shape ", params[i]->shape().ToString(),
            ", but in ", path, " it has shape ", Shape(blob.shape).ToString(),
-           "; rename the layer to train it from scratch, or change it to fit");
+           "; change the layer or the size of the net's input to fit, or rename it to train it "
+           "from scratch");
     }
     if (!blob.double_data.empty()) {
       params[i]->data_tensor().FromHost(blob.double_data);

@@ -67,6 +67,21 @@ TEST_F(NetWeightsTest, TellsWhatBecameOfEachLayer) {
       "in the file");
 }
 
+// What a foreign file names cannot pass for a line of the log.
+TEST_F(NetWeightsTest, NamesWithEndsOfLinesAreEscaped) {
+  proto::NetParameter saved;
+  MakeNet(kTwo)->ToProto(&saved, false);
+  for (proto::LayerParameter& layer : *saved.mutable_layer()) {
+    if (layer.name() == "q") layer.set_name("q\nIteration 1, loss = 0");
+  }
+  Save(saved);
+  const WeightsReport report = MakeNet(kTwo)->LoadWeights(path_);
+  EXPECT_NE(report.ToString().find(
+                "\n  not in net   q\\x0aIteration 1, loss = 0: the net has no layer of this name"),
+            std::string::npos)
+      << report.ToString();
+}
+
 TEST_F(NetWeightsTest, OtherShapesAreAnError) {
   Save(*MakeNet(kTwo));
   const auto wide = MakeNet(Input("x", {2, 4}) + Product("p", "x", "p", 5));
