@@ -95,7 +95,7 @@ class ClassifyTest(TreeTest):
         self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
         self.assertIn("none.caffemodel", result.stderr)
         # So is a list of labels that is not the net's, or is not there.
-        (self.folder / "few.txt").write_text(f"{CLASSES[0]}\n")
+        (self.folder / "few.txt").write_text(f"{next(iter(CLASSES))}\n")
         for labels, problem in (("few.txt", f"has 1 labels for {len(CLASSES)}"),
                                 ("none.txt", "has no labels")):
             result = self.classify("deploy.prototxt", "net.caffemodel", labels, "picture.ppm")

@@ -183,7 +183,7 @@ const std::vector<std::string> kOddNames = {
     "%2F",
     Nested(33),
     Nested(200),
-    "n\nl",
+    "n\vl",
     "\x01",
     "/\xff\xfe/",
     "/\xc3\xa9",

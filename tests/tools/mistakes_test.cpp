@@ -214,7 +214,7 @@ TEST_F(ToolTest, MissingFiles) {
               {"none.solverstate: ", "No such file"});
   Write("solver.prototxt", With(kSolver, "net.prototxt", "gone.prototxt"));
   ExpectError({"train", "--solver=solver.prototxt"},
-              {"solver: its net 'gone.prototxt'", "does not exist"});
+              {"solver.prototxt: its net 'gone.prototxt'", "does not exist"});
   ExpectError({"train", "--solver=."}, {"folder"});
 }
 

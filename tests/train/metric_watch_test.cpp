@@ -96,10 +96,9 @@ TEST(MetricWatchTest, ExplainsWhatItCannotFind) {
   const std::string plateau = "lr_policy: 'plateau' ";
   EXPECT_EQ(WatchError(plateau + "plateau_mode: 'least'"),
             "solver: plateau_mode is 'least'; use \"min\" or \"max\"");
-  EXPECT_EQ(
-      WatchError(plateau + "plateau_metric: 'acc'"),
-      "solver: plateau_metric 'acc' is not an output of a test net; the outputs are: "
-      "accuracy, classes, loss");
+  EXPECT_EQ(WatchError(plateau + "plateau_metric: 'acc'"),
+            "solver: plateau_metric 'acc' is not an output of a test net; the outputs are: "
+            "accuracy, classes, loss");
   EXPECT_EQ(WatchError(plateau + "plateau_metric: 'acc'", {}),
             "solver: plateau_metric 'acc' is not an output of a test net; there are none: set "
             "test_iter and test_interval");

@@ -163,8 +163,9 @@ TEST_P(OptimizerTest, RefusesSquaresThatAreNegative) {
     proto::SolverState state;
     Make(solver)->Save(&state);
     state.clear_progress();
-    state.mutable_history(blob)->set_data(1, -0.5F);
-    state.mutable_history(blob)->set_double_data(1, -0.5);
+    proto::BlobProto& history = *state.mutable_history(blob);
+    if (history.data_size() > 0) history.set_data(1, -0.5F);
+    if (history.double_data_size() > 0) history.set_double_data(1, -0.5);
     return ErrorOf([&] { Make(solver)->Restore(state, "x.solverstate"); });
   };
   for (const char* type : {"SGD", "Nesterov", "SAG"}) EXPECT_EQ(refusal(type, 1), "") << type;

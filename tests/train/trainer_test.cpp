@@ -379,7 +379,7 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
   none.clear_net_param();
   EXPECT_TRUE(Contains(ErrorOf([&] { MakeTrainer(none); }), "there is no train net"));
   none.set_net(Path("missing.prototxt"));
-  EXPECT_TRUE(Contains(ErrorOf([&] { MakeTrainer(none); }), "missing.prototxt: cannot be opened"));
+  EXPECT_TRUE(Contains(ErrorOf([&] { MakeTrainer(none); }), "missing.prototxt' does not exist"));
 }
 
 // A net that cannot learn is allowed, as in Caffe, but not passed over.
