@@ -165,7 +165,7 @@ TEST(RecomputeManyTest, MeetsALimit) {
   const proto::NetParameter config = ParseNet(text);
   CompileOptions options;
   const size_t whole = MemoryOf(CompileNet(config, DeviceKind::kCpu, options)).Total();
-  for (const double share : {0.9, 0.6}) {
+  for (const double share : {0.9, 0.75}) {
     options.memory_limit = static_cast<size_t>(share * static_cast<double>(whole));
     const Graph graph = CompileNet(config, DeviceKind::kCpu, options);
     EXPECT_LE(MemoryOf(graph).Total(), options.memory_limit);

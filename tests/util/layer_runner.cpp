@@ -101,6 +101,7 @@ void LayerRunner::MakeTops() {
   for (size_t i = 0; i < plan_.tops.size(); ++i) {
     if (options_.in_place && i == 0) {
       top_.push_back(std::make_unique<Blob>(*bottom_[0]));
+      if (options_.runs_backward) SetTopDiff(0, RandomValues(bottom_[0]->count(), 101));
       continue;
     }
     const Shape& shape = plan_.tops[i].shape;

@@ -58,8 +58,9 @@ TEST_F(ArenaTest, WhatIsLargeEnoughStays) {
 }
 
 TEST_F(ArenaTest, AllFollowToLargerMemoryAndTheOldIsFreedFirst) {
-  User small(&arena_, 1000), large(&arena_, 4096);
+  User small(&arena_, 1000);
   small.Reserve();
+  User large(&arena_, 4096);
   large.Reserve();
   EXPECT_EQ(small.entered, 1);
   EXPECT_EQ(small.memory(), arena_.buffer().get());
@@ -75,8 +76,9 @@ TEST_F(ArenaTest, GrowsToWhatTheOthersNeedToo) {
 }
 
 TEST_F(ArenaTest, WhereItCannotGrowTheOthersAreBackInTheOldSize) {
-  User small(&arena_, 1000), large(&arena_, 4096);
+  User small(&arena_, 1000);
   small.Reserve();
+  User large(&arena_, 4096);
   device_->set_limit(2000);
   EXPECT_THROW(large.Reserve(), Error);
   EXPECT_EQ(arena_.buffer()->bytes(), 1000u);
@@ -85,8 +87,9 @@ TEST_F(ArenaTest, WhereItCannotGrowTheOthersAreBackInTheOldSize) {
 }
 
 TEST_F(ArenaTest, WhereEvenTheOldMemoryIsGoneThereIsNoneUntilSomebodyAsksAgain) {
-  User small(&arena_, 1000), large(&arena_, 4096);
+  User small(&arena_, 1000);
   small.Reserve();
+  User large(&arena_, 4096);
   device_->set_limit(500);
   EXPECT_THROW(large.Reserve(), Error);
   EXPECT_EQ(arena_.buffer(), nullptr);
