@@ -356,7 +356,7 @@ class GraphBuilder {
   std::map<std::string, int> unread_;   // blobs that no layer has read yet
   std::map<std::string, size_t> made_;  // by blob: the layer that makes it
   std::vector<Need> needed_;            // by blob: what those who wrote it need of it later
-  std::map<std::string, int> owners_;  // shared parameters by name
+  std::map<std::string, int> owners_;   // shared parameters by name
   std::map<int, bool> explicit_lr_, explicit_decay_;
 };
 
