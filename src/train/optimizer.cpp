@@ -8,7 +8,7 @@
 #include "solvers/learning_rate.h"
 #include "solvers/local_rates.h"
 #include "solvers/param_table.h"
-#include "train/tensor_blob.h"
+#include "tensor/saved_tensor.h"
 
 namespace crema {
 namespace {
