@@ -2,6 +2,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
+#include "layers/shared/option_lists.h"
 
 namespace crema {
 namespace {
@@ -20,8 +21,7 @@ class ParameterLayer : public Layer {
   LayerTraits traits() const override { return LayerTraits::Source(1, 1); }
 
   LayerPlan Plan(const PlanInput&) override {
-    const auto& dims = config().parameter_param().shape().dim();
-    const Shape shape(std::vector<int64_t>(dims.begin(), dims.end()));
+    const Shape shape = ToShape(config().parameter_param().shape());
     LayerPlan plan;
     plan.tops = {shape};
     plan.params = {{shape, FillerSpec{}}};
