@@ -70,8 +70,7 @@ void Shares(const Context& ctx, int positions, int32_t first, int outputs, int t
 class AccuracyLayer : public LabelledLayer {
  public:
   AccuracyLayer(const proto::LayerParameter& config, Phase phase) : LabelledLayer(config, phase) {
-    rule().has_ignored = config.accuracy_param().has_ignore_label() ? 1 : 0;
-    rule().ignored = config.accuracy_param().ignore_label();
+    rule() = LabelRuleOf(config.accuracy_param());
   }
 
   LayerTraits traits() const override {

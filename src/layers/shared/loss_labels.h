@@ -22,6 +22,15 @@ struct LabelRule {
   int ignored = 0;
 };
 
+// The rule of options that may have an `ignore_label`. How many classes there are, a plan says.
+template <class Options>
+LabelRule LabelRuleOf(const Options& options) {
+  LabelRule rule;
+  rule.has_ignored = options.has_ignore_label() ? 1 : 0;
+  rule.ignored = options.ignore_label();
+  return rule;
+}
+
 constexpr int kIgnoredLabel = -1;
 constexpr int kBadLabel = -2;
 
