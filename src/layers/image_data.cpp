@@ -12,8 +12,6 @@
 namespace crema {
 namespace {
 
-constexpr int kPrefetch = 4;  // batches
-
 class ImageDataLayer : public PrefetchingLayer, public CountsRecords {
  public:
   ImageDataLayer(const proto::LayerParameter& config, Phase phase)
@@ -45,12 +43,12 @@ class ImageDataLayer : public PrefetchingLayer, public CountsRecords {
  protected:
   void Open(Context& ctx) override {
     options_.random = MixKeys(ctx.seed(), random_key());
-    options_.workers = DecodingThreads(ctx.kind(), 2, kPrefetch);
+    options_.workers = DecodingThreads(ctx.kind(), 2, kDepth);
   }
 
   Batches MakeBatches(uint64_t position) override {
     options_.position = position;
-    return {MakeImageBatches(options_), kPrefetch, options_.workers};
+    return {MakeImageBatches(options_), kDepth, options_.workers};
   }
 
  private:

@@ -14,8 +14,6 @@
 namespace crema {
 namespace {
 
-constexpr int kPrefetch = 4;  // batches
-
 class WindowDataLayer : public PrefetchingLayer {
  public:
   WindowDataLayer(const proto::LayerParameter& config, Phase phase)
@@ -50,12 +48,12 @@ class WindowDataLayer : public PrefetchingLayer {
  protected:
   void Open(Context& ctx) override {
     options_.random = MixKeys(ctx.seed(), random_key());
-    options_.workers = DecodingThreads(ctx.kind(), 2, kPrefetch);
+    options_.workers = DecodingThreads(ctx.kind(), 2, kDepth);
   }
 
   Batches MakeBatches(uint64_t position) override {
     options_.position = position;
-    return {MakeWindowBatches(options_), kPrefetch, options_.workers};
+    return {MakeWindowBatches(options_), kDepth, options_.workers};
   }
 
  private:

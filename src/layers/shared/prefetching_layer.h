@@ -23,10 +23,12 @@ class PrefetchingLayer : public RecordLayer {
   }
 
  protected:
+  static constexpr int kDepth = 4;  // batches that wait at most, where no option says it
+
   // How batches are made.
   struct Batches {
     std::unique_ptr<BatchMaker> maker;
-    int depth = 4;    // batches that wait at most
+    int depth = kDepth;
     int workers = 1;  // threads that make them
   };
 
