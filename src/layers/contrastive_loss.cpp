@@ -103,8 +103,8 @@ class ContrastiveLossLayer : public PairLossLayer<ContrastiveLossLayer> {
   template <class T>
   void RunBackward(Context& ctx, const BlobList& top, const BlobList& bottom, int b) {
     PairBackward<T>(ctx, pairs_, size_, rule(), saved_.Saved(states()).at<T>(0),
-                    bottom[2]->data<T>(), bottom[0]->data<T>(), bottom[1]->data<T>(), ShareOf(b),
-                    top[0]->diff<T>(), bottom[b]->mutable_diff<T>());
+                    bottom[2]->data<T>(), bottom[0]->data<T>(), bottom[1]->data<T>(),
+                    GradientScale(b), top[0]->diff<T>(), bottom[b]->mutable_diff<T>());
   }
 
  private:

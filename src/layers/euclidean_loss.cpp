@@ -40,7 +40,7 @@ class EuclideanLossLayer : public PairLossLayer<EuclideanLossLayer> {
 
   template <class T>
   void RunBackward(Context& ctx, const BlobList& top, const BlobList& bottom, int b) {
-    EuclideanBackward<T>(ctx, *bottom[0], *bottom[1], ShareOf(b), *top[0],
+    EuclideanBackward<T>(ctx, *bottom[0], *bottom[1], GradientScale(b), *top[0],
                          bottom[b]->mutable_diff<T>());
   }
 };

@@ -70,7 +70,7 @@ class HingeLossLayer : public LossLayer<HingeLossLayer, LabelledLayer> {
     const SavedForBackward::Pieces memory = memory_.Open(ctx, states());
     T* bad = memory.at<T>(0);
     MarkBadLabels(ctx, labels(), label, rule(), bad);
-    NoteBad(ctx, labels(), label, bad);
+    RecordBad(ctx, labels(), label, bad);
     HingeForward<T>(ctx, labels(), Margin<T>(bottom), squared(), OneOverItems(), memory.at<T>(1),
                     top[0]->mutable_data<T>());
   }

@@ -25,7 +25,7 @@ void InfogainLosses(const Context& ctx, const ChannelView& view, const LabelRule
     T loss = 0;
     for (int j = 0; k >= 0 && j < channels; ++j) {
       const T score = x[(r * channels + j) * inner + c];
-      const T cost = std::log(sums.sum[position]) - (score - sums.peak[position]);
+      const T cost = std::log(sums.sum[position]) - (score - sums.max[position]);
       loss += gain[static_cast<int64_t>(k) * channels + j] * (cost > worst ? worst : cost);
     }
     losses.loss[position] = loss;
@@ -52,7 +52,7 @@ void InfogainBackward(const Context& ctx, const ChannelView& view, const LabelRu
   ForEachScore(ctx, view, [=] HD(int64_t i, int64_t position, int channel) {
     const int k = ReadLabel(label[position], rule);
     const int64_t row = k < 0 ? 0 : k;
-    const T probability = std::exp(x[i] - sums.peak[position]) / sums.sum[position];
+    const T probability = std::exp(x[i] - sums.max[position]) / sums.sum[position];
     const T slope = probability * row_sum[row] - gain[row * channels + channel];
     dx[i] = k < 0 ? T(0) : slope * (weight[0] / normalizer[0]);
   });

@@ -138,7 +138,7 @@ class LstmLayer : public RecurrentLayer {
     }
     EndBackward(ctx, s, d.before, FirstGradient<T>(bottom, propagate_down, kHidden));
     EndBackward(ctx, s, d.c, FirstGradient<T>(bottom, propagate_down, kCell));
-    SendBack(ctx, d.sums, steps.before, d.shared, bottom, propagate_down);
+    PropagateToBottoms(ctx, d.sums, steps.before, d.shared, bottom, propagate_down);
   }
 
   static constexpr int kGates = 0, kCells = 1, kBefore = 2, kStatic = 3;  // pieces

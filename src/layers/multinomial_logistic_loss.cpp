@@ -64,7 +64,7 @@ class MultinomialLogisticLossLayer : public LossLayer<MultinomialLogisticLossLay
     T* bad = memory.at<T>(0);
     T* loss = memory.at<T>(1);
     LossOfItems(ctx, labels(), rule(), bottom[0]->data<T>(), label, loss, bad);
-    NoteBad(ctx, labels(), label, bad);
+    RecordBad(ctx, labels(), label, bad);
     SumLosses<T>(ctx, labels(), OneOverItems(), Element<T>{loss}, top[0]->mutable_data<T>());
   }
 

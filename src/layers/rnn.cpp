@@ -118,7 +118,7 @@ class RnnLayer : public RecurrentLayer {
       Continue<T>(ctx, s, bottom[1]->data<T>() + t * s.sequences, d_step, d_before);
     }
     EndBackward(ctx, s, d_before, FirstGradient<T>(bottom, propagate_down, 0));
-    SendBack(ctx, d_sums, steps.before, shared, bottom, propagate_down);
+    PropagateToBottoms(ctx, d_sums, steps.before, shared, bottom, propagate_down);
   }
 
   // The gradients of h from all outputs; `d_sums` is working memory here.

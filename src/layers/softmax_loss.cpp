@@ -14,7 +14,7 @@ namespace {
 template <class T>
 void SoftmaxLosses(const Context& ctx, const ChannelView& view, const LabelRule& rule, const T* x,
                    const T* label, const SoftmaxSums<T>& saved, const PositionLosses<T>& losses) {
-  const T* peak = saved.peak;
+  const T* max = saved.max;
   const T* sum = saved.sum;
   const int channels = view.channels;
   const int inner = view.inner;
@@ -23,7 +23,7 @@ void SoftmaxLosses(const Context& ctx, const ChannelView& view, const LabelRule&
     const int64_t position = r * inner + c;
     const int k = ReadLabel(label[position], rule);
     const int64_t at = (r * channels + (k < 0 ? 0 : k)) * inner + c;
-    const T loss = std::log(sum[position]) - (x[at] - peak[position]);
+    const T loss = std::log(sum[position]) - (x[at] - max[position]);
     losses.loss[position] = k < 0 ? T(0) : loss > worst ? worst : loss;
     losses.counted[position] = k < 0 ? T(0) : T(1);
     losses.bad[position] = k == kBadLabel ? T(1) : T(0);
@@ -41,7 +41,7 @@ void SoftmaxLossBackward(const Context& ctx, const ChannelView& view, const Labe
   T* dx = scores.mutable_diff<T>();
   ForEachScore(ctx, view, [=] HD(int64_t i, int64_t position, int channel) {
     const int k = ReadLabel(label[position], rule);
-    const T probability = std::exp(x[i] - saved.peak[position]) / saved.sum[position];
+    const T probability = std::exp(x[i] - saved.max[position]) / saved.sum[position];
     const T slope = probability - (k == channel ? T(1) : T(0));
     dx[i] = k < 0 ? T(0) : slope * (weight[0] / normalizer[0]);
   });

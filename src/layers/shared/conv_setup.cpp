@@ -1,3 +1,4 @@
+// How the options of convolutions become their geometry.
 #include "layers/shared/conv_setup.h"
 
 #include <algorithm>

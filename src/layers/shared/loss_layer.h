@@ -38,7 +38,7 @@ class LossLayer : public Base {
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    if constexpr (std::is_base_of_v<LabelledLayer, Base>) this->NewLabels(ctx);
+    if constexpr (std::is_base_of_v<LabelledLayer, Base>) this->PrepareLabelCheck(ctx);
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, self().template RunForward<T>(ctx, bottom, top));
   }
 
@@ -96,7 +96,9 @@ class PairLossLayer : public LossLayer<Loss, Layer> {
 
   // What the gradient of bottom b has of that of the difference bottom 0 - bottom 1, for one item
   // of the batch.
-  double ShareOf(int b) const { return b == 0 ? this->OneOverItems() : -this->OneOverItems(); }
+  double GradientScale(int b) const {
+    return b == 0 ? this->OneOverItems() : -this->OneOverItems();
+  }
 };
 
 }  // namespace CREMA_TARGET

@@ -34,7 +34,7 @@ HD inline int PaddedExtent(const PoolAxis& a, int window) {
 }
 
 // The windows that cover a pixel.
-HD inline PoolRange Covering(const PoolAxis& a, int pixel) {
+HD inline PoolRange WindowsCovering(const PoolAxis& a, int pixel) {
   const int at = pixel + a.pad;
   const int first = at < a.kernel ? 0 : (at - a.kernel) / a.stride + 1, last = at / a.stride + 1;
   return {first, last < a.out ? last : a.out};
@@ -264,7 +264,7 @@ void MaskBackwardAny(const Context& ctx, const PoolSizes& s, PoolRange done, con
   ForEach(ctx, s.planes * h.in, BorderCount(w.in, done), [=] HD(int64_t r, int c) {
     const int row = static_cast<int>(r % h.in), column = BorderColumn(done, c);
     const int64_t plane = r / h.in * h.out * w.out;
-    const PoolRange rows = Covering(h, row), cols = Covering(w, column);
+    const PoolRange rows = WindowsCovering(h, row), cols = WindowsCovering(w, column);
     T sum = 0;
     for (int i = rows.first; i < rows.last; ++i) {
       for (int j = cols.first; j < cols.last; ++j) {
@@ -308,7 +308,8 @@ void AverageBackwardAny(const Context& ctx, const PoolSizes& s, PoolRange done, 
   ForEach(ctx, s.planes * h.in, BorderCount(w.in, done), [=] HD(int64_t r, int c) {
     const int column = BorderColumn(done, c);
     const int64_t plane = r / h.in * h.out * w.out;
-    const PoolRange rows = Covering(h, static_cast<int>(r % h.in)), cols = Covering(w, column);
+    const PoolRange rows = WindowsCovering(h, static_cast<int>(r % h.in)),
+                    cols = WindowsCovering(w, column);
     T sum = 0;
     for (int i = rows.first; i < rows.last; ++i) {
       for (int j = cols.first; j < cols.last; ++j) {

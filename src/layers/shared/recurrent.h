@@ -228,8 +228,8 @@ class RecurrentLayer : public Layer, public CarriesState {
   // The gradients of the bottoms x and x_static and of all shared parameters, for those of the
   // sums. `before` is what W_h was multiplied with, T x N x D.
   template <class T>
-  void SendBack(const Context& ctx, const T* d_sums, const T* before, T* scratch,
-                const BlobList& bottom, const std::vector<bool>& propagate_down) const {
+  void PropagateToBottoms(const Context& ctx, const T* d_sums, const T* before, T* scratch,
+                          const BlobList& bottom, const std::vector<bool>& propagate_down) const {
     const RecurrentSizes& s = sizes_;
     ProductBackward<T>(ctx, s.Rows(), s.sums, s.units, before, nullptr, d_sums, nullptr,
                        Gradient<T>(h_weight()));

@@ -51,18 +51,18 @@ class SoftmaxLossLayer : public LossLayer<Loss, LabelledLayer> {
     T* rows = memory.at<T>(kLosses);
     const PositionLosses<T> losses = {rows, rows + positions,
                                       rows + 2 * static_cast<int64_t>(positions)};
-    PeaksAndSums(ctx, view_, x, sums);
+    MaximaAndSums(ctx, view_, x, sums);
     static_cast<Loss*>(this)->template RunLosses<T>(ctx, bottom, memory, losses);
     SumLosses<T>(ctx, positions, FixedNormalizer(normalization_, view_.outer, view_.inner),
                  Element<T>{losses.loss}, Element<T>{losses.counted}, memory.at<T>(kNormalizer),
                  top[0]->mutable_data<T>());
-    this->NoteBad(ctx, positions, bottom[1]->data<T>(), losses.bad);
+    this->RecordBad(ctx, positions, bottom[1]->data<T>(), losses.bad);
     if (top.size() > 1) Probabilities(ctx, view_, x, sums, top[1]->mutable_data<T>());
   }
 
  protected:
   // Pieces of `memory`; what the loss asks for itself counts on from kOwn.
-  static constexpr int kPeaks = 0, kSums = 1, kNormalizer = 2, kLosses = 3, kOwn = 4;
+  static constexpr int kMaxima = 0, kSums = 1, kNormalizer = 2, kLosses = 3, kOwn = 4;
 
   // Adds tops, states and scratch memory for scores whose classes are on `axis`; throws Error where
   // the labels do not fit.
@@ -91,7 +91,7 @@ class SoftmaxLossLayer : public LossLayer<Loss, LabelledLayer> {
 
   template <class T>
   static SoftmaxSums<T> Sums(const SavedForBackward::Pieces& memory) {
-    return {memory.at<T>(kPeaks), memory.at<T>(kSums)};
+    return {memory.at<T>(kMaxima), memory.at<T>(kSums)};
   }
 
  private:

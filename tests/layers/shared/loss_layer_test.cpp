@@ -48,7 +48,7 @@ class TwoLoss : public Noting<TwoLoss, PairLossLayer<TwoLoss>> {
  public:
   using Noting::Noting;
   LayerPlan Plan(const PlanInput& input) override { return PlanPairs(input); }
-  using PairLossLayer::ShareOf;
+  using PairLossLayer::GradientScale;
 };
 
 PlanInput InputOf(const std::vector<Shape>& shapes) {
@@ -80,8 +80,8 @@ TEST(LossLayerTest, PlansOneNumber) {
 TEST(LossLayerTest, ComparesPairs) {
   TwoLoss loss(Config(), Phase::kTrain);
   loss.Plan(InputOf({Shape{4, 6}, Shape{4, 2, 3}}));
-  EXPECT_EQ(loss.ShareOf(0), 0.25);
-  EXPECT_EQ(loss.ShareOf(1), -0.25);
+  EXPECT_EQ(loss.GradientScale(0), 0.25);
+  EXPECT_EQ(loss.GradientScale(1), -0.25);
   for (const Shape& other : {Shape{3, 6}, Shape{4, 5}, Shape()}) {
     ExpectError(
         [&] {
