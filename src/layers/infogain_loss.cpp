@@ -78,12 +78,12 @@ class InfogainLossLayer : public SoftmaxLossLayer<InfogainLossLayer> {
   }
 
   LayerPlan Plan(const PlanInput& input) override {
+    const Shape& scores = input.shape(0);
+    const int axis =
+        scores.CanonicalAxis(config().infogain_loss_param().axis(), Title() + ": axis");
     LayerPlan plan;
     plan.state = {TensorSpec(Shape{static_cast<int64_t>(matrix_.size())})};  // see Start
-    PlanScores(
-        input,
-        input.shape(0).CanonicalAxis(config().infogain_loss_param().axis(), Title() + ": axis"),
-        &plan);
+    PlanScores(input, axis, &plan);
     CheckMatrix(input.Shapes(), view().channels);
     saved().Save(Shape{view().channels}, &plan);
     return plan;
