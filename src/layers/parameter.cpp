@@ -8,7 +8,7 @@ namespace crema {
 namespace {
 
 template <class T>
-void AddTo(const Context& ctx, const Blob& top, const Blob& param) {
+void AddGradient(const Context& ctx, const Blob& top, const Blob& param) {
   const T* dy = top.diff<T>();
   T* gradient = param.mutable_diff<T>();
   ForEach(ctx, top.count(), [=] HD(int64_t i) { gradient[i] += dy[i]; });
@@ -36,7 +36,7 @@ class ParameterLayer : public Layer {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>&,
                 const BlobList&) override {
     if (!wants_gradient(0)) return;
-    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, AddTo<T>(ctx, *top[0], param(0)));
+    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, AddGradient<T>(ctx, *top[0], param(0)));
   }
 };
 
