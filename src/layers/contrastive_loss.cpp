@@ -1,6 +1,6 @@
 // ContrastiveLoss (Hadsell, Chopra, LeCun: "Dimensionality reduction by learning an invariant
-// mapping", 2006): for pairs of vectors at the distance d, d^2 where they are alike (the third
-// bottom is not 0) and max(margin - d, 0)^2 where they are not, summed, divided by twice the batch
+// mapping", 2006): for pairs of vectors at the distance d, d^2 if they are alike (the third
+// bottom is not 0) and max(margin - d, 0)^2 if they are not, summed, divided by twice the batch
 // size.
 #include <cmath>
 

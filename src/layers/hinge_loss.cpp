@@ -8,7 +8,7 @@
 namespace crema {
 namespace {
 
-// The margin that score i misses, for items of `classes` scores; 0 where the label is bad.
+// The margin that score i misses, for items of `classes` scores; 0 if the label is bad.
 template <class T>
 struct HingeMargin {
   const T* score;

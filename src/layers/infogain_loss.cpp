@@ -124,7 +124,7 @@ class InfogainLossLayer : public SoftmaxLossLayer<InfogainLossLayer> {
 
   static constexpr int kRowSums = kOwn;  // the sums of the rows of H
 
-  std::vector<float> matrix_;  // empty where H is a bottom
+  std::vector<float> matrix_;  // empty if H is a bottom
 };
 
 CREMA_REGISTER_LAYER("InfogainLoss", InfogainLossLayer);

@@ -10,7 +10,7 @@
 namespace crema {
 namespace {
 
-// A target counts as ignored where its whole part is that label, as in Caffe.
+// A target counts as ignored if its whole part is that label, as in Caffe.
 template <class T>
 struct TargetRule {
   const T* target;

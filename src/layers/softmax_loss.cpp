@@ -30,7 +30,7 @@ void SoftmaxLosses(const Context& ctx, const ChannelView& view, const LabelRule&
   });
 }
 
-// dx = (p - [this is the label's score]) * loss weight / normaliser, 0 where the label is ignored.
+// dx = (p - [this is the label's score]) * loss weight / normaliser, 0 if the label is ignored.
 template <class T>
 void SoftmaxLossBackward(const Context& ctx, const ChannelView& view, const LabelRule& rule,
                          const SoftmaxSums<T>& saved, const T* normalizer, const Blob& scores,

@@ -53,7 +53,7 @@ class LossLayer : public Base {
 
  protected:
   // The plan of a loss over `items`, which is what it is divided by, made of `values` values.
-  // Throws Error where they are too many.
+  // Throws Error if they are too many.
   LayerPlan PlanLoss(int64_t items, int64_t values) {
     CheckLossCount(this->Title(), values);
     items_ = items;
@@ -82,7 +82,7 @@ class PairLossLayer : public LossLayer<Loss, Layer> {
   static constexpr int kLearnedBottoms = 2;
 
  protected:
-  // The plan, where there are as many items in both bottoms and as many values in an item; throws
+  // The plan, if there are as many items in both bottoms and as many values in an item; throws
   // Error otherwise.
   LayerPlan PlanPairs(const PlanInput& input) {
     const Shape& a = input.shape(0);

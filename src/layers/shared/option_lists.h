@@ -19,7 +19,7 @@ const auto& EntryFor(const List& list, int top) {
   return list.Get(list.size() == 1 ? 0 : top);
 }
 
-// Throws Error where the shape has negative extents or too many elements.
+// Throws Error if the shape has negative extents or too many elements.
 inline Shape ToShape(const proto::BlobShape& shape) {
   return Shape(std::vector<int64_t>(shape.dim().begin(), shape.dim().end()));
 }

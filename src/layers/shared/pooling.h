@@ -20,7 +20,7 @@ struct PoolRange {
   int first, last;
 };
 
-// A window's part inside of the image; empty where it begins behind the image.
+// A window's part inside of the image; empty if it begins behind the image.
 HD inline PoolRange Window(const PoolAxis& a, int window) {
   const int first = window * a.stride - a.pad, last = first + a.kernel;
   return {first > 0 ? first : 0, last < a.in ? last : a.in};
@@ -359,7 +359,7 @@ void MaxForwardBy(const Context& ctx, const PoolSizes& s, const T* x, T* y, int3
   MaxForwardAny<kMask>(ctx, s, whole, x, y, mask);
 }
 
-// mask: which pixel of its plane each window took; null where nobody wants to know.
+// mask: which pixel of its plane each window took; null if nobody wants to know.
 template <class T>
 void MaxForward(const Context& ctx, const PoolSizes& s, const T* x, T* y, int32_t* mask) {
   if (mask != nullptr) return MaxForwardBy<true>(ctx, s, x, y, mask);
@@ -396,7 +396,7 @@ void AverageBackward(const Context& ctx, const PoolSizes& s, const T* dy, T* dx)
   AverageBackwardAny(ctx, s, BlockPixels(s.w, whole), dy, dx);
 }
 
-// The number of windows along an axis; below 1 where none fits.
+// The number of windows along an axis; below 1 if none fits.
 inline int CountWindows(const PoolAxis& a, bool round_up) {
   const int64_t length = int64_t{a.in} + 2 * a.pad - a.kernel;  // that the window can move
   int64_t steps = length / a.stride;

@@ -79,7 +79,7 @@ class PoolingBase : public Layer {
   }
 
   PoolSizes sizes_;
-  // Which pixel each window took: piece 0, where somebody wants to know.
+  // Which pixel each window took: piece 0, if somebody wants to know.
   bool has_mask_ = false;
   SavedForBackward saved_;
 

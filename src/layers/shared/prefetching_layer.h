@@ -1,4 +1,4 @@
-// The base of the layers whose batches are made ahead, by threads: an image or the like and, where
+// The base of the layers whose batches are made ahead, by threads: an image or the like and, if
 // there is a second top, a label for each record.
 #pragma once
 
@@ -23,7 +23,7 @@ class PrefetchingLayer : public RecordLayer {
   }
 
  protected:
-  static constexpr int kDepth = 4;  // batches that wait at most, where no option says it
+  static constexpr int kDepth = 4;  // batches that wait at most, if no option says it
 
   // How batches are made.
   struct Batches {
@@ -49,7 +49,7 @@ class PrefetchingLayer : public RecordLayer {
     });
   }
 
-  // Threads to decode with: `on_cpu` where the net itself wants the cores, otherwise half of the
+  // Threads to decode with: `on_cpu` on the CPU, whose cores the net itself wants; else half of the
   // cores, but at most `most`.
   static int DecodingThreads(DeviceKind kind, int on_cpu, int most) {
     return kind == DeviceKind::kCuda ? std::clamp(HostProcessors() / 2, 1, most) : on_cpu;

@@ -14,9 +14,9 @@ inline namespace CREMA_TARGET {
 // One number a position.
 template <class T>
 struct PositionLosses {
-  T* loss;     // 0 where the label does not count
-  T* counted;  // 1 where the label counts, else 0
-  T* bad;      // 1 where it is out of range, else 0
+  T* loss;     // 0 if the label does not count
+  T* counted;  // 1 if the label counts, else 0
+  T* bad;      // 1 if it is out of range, else 0
 };
 
 // `Loss`, which derives from it, has RunBackward (see LossLayer) and
@@ -64,7 +64,7 @@ class SoftmaxLossLayer : public LossLayer<Loss, LabelledLayer> {
   // Pieces of `memory`; what the loss asks for itself counts on from kOwn.
   static constexpr int kMaxima = 0, kSums = 1, kNormalizer = 2, kLosses = 3, kOwn = 4;
 
-  // Adds tops, states and scratch memory for scores whose classes are on `axis`; throws Error where
+  // Adds tops, states and scratch memory for scores whose classes are on `axis`; throws Error if
   // the labels do not fit.
   void PlanScores(const PlanInput& input, int axis, LayerPlan* plan) {
     const Shape& scores = input.shape(0);
