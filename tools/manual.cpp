@@ -1,3 +1,4 @@
+// Pages from the schema's comments, and their forms as text and Markdown.
 #include "manual.h"
 
 #include <google/protobuf/descriptor.h>
@@ -14,6 +15,7 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/layer/registry.h"
+#include "layer_kinds.h"
 #include "wrap.h"
 
 namespace crema {
@@ -337,6 +339,9 @@ std::string Cell(std::string text) {
   return text;
 }
 
+// The file of a layer's page, in the folder of pages.
+std::string PageOf(const std::string& type) { return type + ".md"; }
+
 void WriteText(const std::filesystem::path& path, const std::string& text) {
   std::ofstream file(path);
   file << text;
@@ -366,17 +371,6 @@ std::vector<ManualPage> LayerPages() {
   std::vector<ManualPage> pages;
   for (const std::string& type : LayerTypes(DeviceKind::kCpu)) pages.push_back(LayerPage(type));
   return pages;
-}
-
-std::string GroupOfLayer(const std::string& type) {
-  const auto ends_with = [&](const std::string& end) {
-    return type.size() >= end.size() &&
-           type.compare(type.size() - end.size(), end.size(), end) == 0;
-  };
-  if (ends_with("Data") || type == "Input" || type == "HDF5Output" || type == "Parameter") {
-    return "Data";
-  }
-  return ends_with("Loss") || type == "Accuracy" ? "Losses" : "Layers";
 }
 
 std::string ToText(const ManualPage& page) {
@@ -415,17 +409,21 @@ std::string ToMarkdown(const ManualPage& page) {
 void WriteLayerPages(const std::string& folder) {
   std::map<std::string, std::string> lists;
   for (const ManualPage& page : LayerPages()) {
-    WriteText(std::filesystem::path(folder) / (page.title + ".md"), ToMarkdown(page));
-    lists[GroupOfLayer(page.title)] +=
-        "- [" + page.title + "](" + page.title + ".md): " + Cell(page.summary) + "\n";
+    const LayerKind& kind = KindOfLayer(page.title);
+    const std::string file = PageOf(page.title);
+    const std::filesystem::path path = std::filesystem::path(folder) / file;
+    std::error_code ignored;  // the file will not open then
+    std::filesystem::create_directories(path.parent_path(), ignored);
+    WriteText(path, ToMarkdown(page));
+    lists[kind.title] += "- [" + page.title + "](" + file + "): " + Cell(page.summary) + "\n";
   }
   std::ostringstream index;
   index << "# Layers\n\nMade from the comments of [proto/crema.proto](../../proto/crema.proto) by "
            "`crema help --markdown=docs/layers`; change them there. `crema help NAME` prints a "
            "page.\n";
-  for (const char* group : {"Data", "Losses", "Layers"}) {
-    index << "\n## " << (std::string(group) == "Layers" ? "Others" : group) << "\n\n"
-          << lists[group];
+  for (const LayerKind& kind : LayerKinds()) {
+    const std::string& list = lists[kind.title];
+    if (!list.empty()) index << "\n## " << kind.title << "\n\n" << list;
   }
   WriteText(std::filesystem::path(folder) / "README.md", index.str());
 }

@@ -36,8 +36,6 @@ ManualPage FindManualPage(const std::string& title, const std::vector<std::strin
 
 // All layer types that crema has, as pages.
 std::vector<ManualPage> LayerPages();
-// Which of "Data", "Losses" and "Layers" a type belongs to.
-std::string GroupOfLayer(const std::string& type);
 
 std::string ToText(const ManualPage& page);
 std::string ToMarkdown(const ManualPage& page);

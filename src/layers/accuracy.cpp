@@ -12,27 +12,28 @@ namespace {
 
 // One number a position.
 template <class T>
-struct Parts {
-  int32_t* label;   // as ReadLabel gives it
-  int32_t* rivals;  // scores that are not below the label's, its own included
+struct RankedLabels {
+  int32_t* label;  // as ReadLabel gives it
+  int32_t* rank;   // scores that are not below the label's, its own included
   T* bad;
 };
 
 template <class T>
 void ReadLabels(const Context& ctx, int positions, const LabelRule& rule, const T* label,
-                const Parts<T>& parts) {
+                const RankedLabels<T>& ranked) {
   ForEach(ctx, positions, [=] HD(int64_t i) {
     const int k = ReadLabel(label[i], rule);
-    parts.label[i] = k;
-    parts.bad[i] = k == kBadLabel ? T(1) : T(0);
+    ranked.label[i] = k;
+    ranked.bad[i] = k == kBadLabel ? T(1) : T(0);
   });
 }
 
 template <class T>
-void CountRivals(const Context& ctx, const ChannelView& view, const T* x, const Parts<T>& parts) {
+void ComputeRanks(const Context& ctx, const ChannelView& view, const T* x,
+                  const RankedLabels<T>& ranked) {
   const int64_t channels = view.channels;
   const int inner = view.inner;
-  const int32_t* label = parts.label;
+  const int32_t* label = ranked.label;
   ReduceScores<SumOp, int32_t>(
       ctx, view,
       [=] HD(int64_t i, int64_t position) {
@@ -41,7 +42,7 @@ void CountRivals(const Context& ctx, const ChannelView& view, const T* x, const 
         const T own = x[(outer * channels + k) * inner + (position - outer * inner)];
         return x[i] < own ? 0 : 1;
       },
-      parts.rivals);
+      ranked.rank);
 }
 
 constexpr int32_t kAllClasses = -1;
@@ -50,15 +51,15 @@ constexpr int32_t kAllClasses = -1;
 // with kAllClasses as `first`, out[0] is that of all positions. `counts` holds two numbers an
 // output.
 template <class T>
-void Shares(const Context& ctx, int positions, int32_t first, int outputs, int top_k,
-            const Parts<T>& parts, int32_t* counts, T* out) {
-  const int32_t* label = parts.label;
-  const int32_t* rivals = parts.rivals;
+void WriteAccuracies(const Context& ctx, int positions, int32_t first, int outputs, int top_k,
+                     const RankedLabels<T>& ranked, int32_t* counts, T* out) {
+  const int32_t* label = ranked.label;
+  const int32_t* rank = ranked.rank;
   ReduceRows<SumOp, int32_t>(
       ctx, int64_t{2} * outputs, positions,
       [=] HD(int64_t r, int i) {
         const bool mine = first == kAllClasses ? label[i] >= 0 : label[i] == first + (r >> 1);
-        return mine && ((r & 1) == 0 || rivals[i] <= top_k) ? 1 : 0;
+        return mine && ((r & 1) == 0 || rank[i] <= top_k) ? 1 : 0;
       },
       [=] HD(int64_t r, int32_t total) { counts[r] = total; });
   ForEach(ctx, outputs, [=] HD(int64_t c) {
@@ -70,8 +71,7 @@ void Shares(const Context& ctx, int positions, int32_t first, int outputs, int t
 class AccuracyLayer : public LabelledLayer {
  public:
   AccuracyLayer(const proto::LayerParameter& config, Phase phase) : LabelledLayer(config, phase) {
-    rule().has_ignored = config.accuracy_param().has_ignore_label() ? 1 : 0;
-    rule().ignored = config.accuracy_param().ignore_label();
+    rule() = LabelRuleOf(config.accuracy_param());
   }
 
   LayerTraits traits() const override {
@@ -102,7 +102,7 @@ class AccuracyLayer : public LabelledLayer {
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    NewLabels(ctx);
+    PrepareLabelCheck(ctx);
     CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, bottom, top));
   }
 
@@ -120,15 +120,17 @@ class AccuracyLayer : public LabelledLayer {
     const int top_k = static_cast<int>(config().accuracy_param().top_k());
     const T* label = bottom[1]->data<T>();
     const SavedForBackward::Pieces memory = memory_.Open(ctx, states());
-    const Parts<T> parts = {memory.at<int32_t>(0), memory.at<int32_t>(1), memory.at<T>(2)};
+    const RankedLabels<T> ranked = {memory.at<int32_t>(0), memory.at<int32_t>(1), memory.at<T>(2)};
     int32_t* counts = memory.at<int32_t>(3);
-    ReadLabels(ctx, positions, rule(), label, parts);
-    CountRivals(ctx, view_, bottom[0]->data<T>(), parts);
-    Shares(ctx, positions, kAllClasses, 1, top_k, parts, counts, top[0]->mutable_data<T>());
+    ReadLabels(ctx, positions, rule(), label, ranked);
+    ComputeRanks(ctx, view_, bottom[0]->data<T>(), ranked);
+    WriteAccuracies(ctx, positions, kAllClasses, 1, top_k, ranked, counts,
+                    top[0]->mutable_data<T>());
     if (top.size() > 1) {
-      Shares(ctx, positions, 0, view_.channels, top_k, parts, counts, top[1]->mutable_data<T>());
+      WriteAccuracies(ctx, positions, 0, view_.channels, top_k, ranked, counts,
+                      top[1]->mutable_data<T>());
     }
-    NoteBad(ctx, positions, label, parts.bad);
+    RecordBad(ctx, positions, label, ranked.bad);
   }
 
   ChannelView view_ = {};

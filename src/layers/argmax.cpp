@@ -14,7 +14,7 @@ namespace crema {
 namespace {
 
 // Where the results go: result j of (outer, inner) at (outer * stride + j) * inner extent + inner,
-// values `value_offset` behind the indices where both are asked for.
+// values `value_offset` behind the indices if both are asked for.
 struct ArgMaxOutput {
   int32_t top_k;
   int32_t stride;

@@ -23,8 +23,8 @@ void Gather(const Context& ctx, int count, int size, const LabelRule& rule, cons
 
 // Each item gathers from all that were made of it, in their order.
 template <class T>
-void GatherBack(const Context& ctx, int count, int size, const LabelRule& rule, const T* index,
-                const T* dy, T* dx) {
+void GatherBackward(const Context& ctx, int count, int size, const LabelRule& rule, const T* index,
+                    const T* dy, T* dx) {
   ForEach(ctx, rule.classes, size, [=] HD(int64_t item, int c) {
     T sum = 0;
     for (int64_t i = 0; i < count; ++i) {
@@ -71,12 +71,12 @@ class BatchReindexLayer : public LabelledLayer {
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    NewLabels(ctx);
+    PrepareLabelCheck(ctx);
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* index = bottom[1]->data<T>();
       T* bad = memory_.Open(ctx, states()).at<T>(0);
       MarkBadLabels(ctx, count_, index, rule(), bad);
-      NoteBad(ctx, count_, index, bad);
+      RecordBad(ctx, count_, index, bad);
       Gather(ctx, count_, size_, rule(), index, bottom[0]->data<T>(), top[0]->mutable_data<T>());
     });
   }
@@ -85,8 +85,8 @@ class BatchReindexLayer : public LabelledLayer {
                 const BlobList& bottom) override {
     if (!propagate_down[0]) return;
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
-                         GatherBack(ctx, count_, size_, rule(), bottom[1]->data<T>(),
-                                    top[0]->diff<T>(), bottom[0]->mutable_diff<T>()));
+                         GatherBackward(ctx, count_, size_, rule(), bottom[1]->data<T>(),
+                                        top[0]->diff<T>(), bottom[0]->mutable_diff<T>()));
   }
 
  protected:

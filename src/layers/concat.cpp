@@ -72,7 +72,7 @@ class ConcatLayer : public Layer, public ReluPasser {
     CheckRange(Title() + ": concat_dim", param.concat_dim(), 0, std::numeric_limits<int>::max(),
                "to count from the end, use axis");
     slopes_.assign(static_cast<size_t>(config.bottom_size()), 1.0f);
-    asked_axis_ = param.has_concat_dim() ? static_cast<int>(param.concat_dim()) : param.axis();
+    requested_axis_ = param.has_concat_dim() ? static_cast<int>(param.concat_dim()) : param.axis();
   }
 
   LayerTraits traits() const override {
@@ -82,9 +82,9 @@ class ConcatLayer : public Layer, public ReluPasser {
     traits.backward_needs_top_data =
         std::any_of(slopes_.begin(), slopes_.end(), [](float slope) { return slope != 1; });
     traits.backward_needs_only_signs = true;
-    traits.accepts_channels_last = asked_axis_ == 1;
+    traits.accepts_channels_last = requested_axis_ == 1;
     traits.tops_share_bottom_data = traits.tops_share_bottom_diff = config().bottom_size() == 1;
-    traits.is_per_sample = asked_axis_ > 0;
+    traits.is_per_sample = requested_axis_ > 0;
     return traits;
   }
 
@@ -94,7 +94,7 @@ class ConcatLayer : public Layer, public ReluPasser {
   }
 
   LayerPlan Plan(const PlanInput& input) override {
-    axis_ = input.shape(0).CanonicalAxis(asked_axis_, Title() + ": axis");
+    axis_ = input.shape(0).CanonicalAxis(requested_axis_, Title() + ": axis");
     std::vector<int64_t> dims = input.shape(0).dims();
     for (size_t b = 1; b < input.bottoms.size(); ++b) {
       CheckFits(input.shape(0), input.shape(b), b);
@@ -131,7 +131,7 @@ class ConcatLayer : public Layer, public ReluPasser {
   }
 
   std::vector<float> slopes_;
-  int asked_axis_ = 1;
+  int requested_axis_ = 1;
   int axis_ = 1;
 };
 

@@ -1,13 +1,13 @@
 // ContrastiveLoss (Hadsell, Chopra, LeCun: "Dimensionality reduction by learning an invariant
-// mapping", 2006): for pairs of vectors at the distance d, d^2 where they are alike (the third
-// bottom is not 0) and max(margin - d, 0)^2 where they are not, summed, divided by twice the batch
+// mapping", 2006): for pairs of vectors at the distance d, d^2 if they are alike (the third
+// bottom is not 0) and max(margin - d, 0)^2 if they are not, summed, divided by twice the batch
 // size.
 #include <cmath>
 
 #include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "layers/shared/loss_total.h"
+#include "layers/shared/loss_layer.h"
 #include "layers/shared/saved_for_backward.h"
 
 namespace crema {
@@ -68,9 +68,9 @@ void PairBackward(const Context& ctx, int pairs, int size, const PairRule& rule,
   });
 }
 
-class ContrastiveLossLayer : public Layer {
+class ContrastiveLossLayer : public PairLossLayer<ContrastiveLossLayer> {
  public:
-  using Layer::Layer;
+  using PairLossLayer::PairLossLayer;
 
   LayerTraits traits() const override {
     LayerTraits traits = LayerTraits::Loss(3);
@@ -79,56 +79,38 @@ class ContrastiveLossLayer : public Layer {
   }
 
   LayerPlan Plan(const PlanInput& input) override {
+    LayerPlan plan = PlanPairs(input);
     const Shape& a = input.shape(0);
-    const Shape& b = input.shape(1);
-    if (a.rank() < 1 || b.rank() < 1 || a[0] != b[0] || a.CountFrom(1) != b.CountFrom(1)) {
-      Fail("bottom 0 has shape ", a.ToString(), " and bottom 1 has shape ", b.ToString(),
-           "; they must have the same number of items (axis 0) and of values per item");
-    }
     if (input.shape(2).count() != a[0]) {
       Fail("bottom 2 has shape ", input.shape(2).ToString(),
            ", but must have one number per pair (", a[0], "), nonzero if the two are similar");
     }
-    CheckLossCount(Title(), a.count());
     pairs_ = CheckedInt(a[0], Title() + ": the number of pairs");
     size_ = CheckedInt(a.CountFrom(1), Title() + ": the size of a vector");
-    LayerPlan plan;
-    plan.tops = {Shape{}};
     saved_.Begin(input);
     saved_.Save(Shape{pairs_}, &plan);
     return plan;
   }
 
-  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, bottom, top));
+  template <class T>
+  void RunForward(Context& ctx, const BlobList& bottom, const BlobList& top) {
+    T* squared = saved_.Open(ctx, states()).at<T>(0);
+    SquaredDistances(ctx, pairs_, size_, bottom[0]->data<T>(), bottom[1]->data<T>(), squared);
+    PairLosses<T>(ctx, pairs_, rule(), squared, bottom[2]->data<T>(), OneOverItems() / 2,
+                  top[0]->mutable_data<T>());
   }
 
-  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
-                const BlobList& bottom) override {
-    for (int b : {0, 1}) {
-      if (!propagate_down[b]) continue;
-      CREMA_FLOAT_DISPATCH(
-          bottom[0]->dtype(), T,
-          PairBackward<T>(ctx, pairs_, size_, rule(), saved_.Saved(states()).at<T>(0),
-                          bottom[2]->data<T>(), bottom[0]->data<T>(), bottom[1]->data<T>(),
-                          b == 0 ? Share() : -Share(), top[0]->diff<T>(),
-                          bottom[b]->mutable_diff<T>()));
-    }
+  template <class T>
+  void RunBackward(Context& ctx, const BlobList& top, const BlobList& bottom, int b) {
+    PairBackward<T>(ctx, pairs_, size_, rule(), saved_.Saved(states()).at<T>(0),
+                    bottom[2]->data<T>(), bottom[0]->data<T>(), bottom[1]->data<T>(),
+                    GradientScale(b), top[0]->diff<T>(), bottom[b]->mutable_diff<T>());
   }
 
  private:
   PairRule rule() const {
     const proto::ContrastiveLossParameter& param = config().contrastive_loss_param();
     return {param.margin(), param.legacy_version() ? 1 : 0};
-  }
-  double Share() const { return pairs_ == 0 ? 0 : 1.0 / pairs_; }
-
-  template <class T>
-  void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
-    T* squared = saved_.Open(ctx, states()).at<T>(0);
-    SquaredDistances(ctx, pairs_, size_, bottom[0]->data<T>(), bottom[1]->data<T>(), squared);
-    PairLosses<T>(ctx, pairs_, rule(), squared, bottom[2]->data<T>(), Share() / 2,
-                  top[0]->mutable_data<T>());
   }
 
   int pairs_ = 0, size_ = 0;

@@ -1,14 +1,14 @@
 // Data: batches of images and labels from an LMDB or LevelDB database.
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
-#include "crema/math/host_tasks.h"
 #include "data/record_batches.h"
-#include "layers/shared/upload.h"
+#include "layers/shared/prefetching_layer.h"
 
 namespace crema {
 namespace {
@@ -20,16 +20,9 @@ proto::TransformationParameter TransformParam(const proto::LayerParameter& confi
   return transform;
 }
 
-// Decoding threads. On the CPU the net itself wants the cores.
-int WorkersFor(DeviceKind kind, bool encoded) {
-  if (kind != DeviceKind::kCuda) return encoded ? 2 : 1;
-  const int cores = HostProcessors();
-  return std::clamp(cores / 2, 1, encoded ? 8 : 4);
-}
-
-class DataLayer : public Layer, public CountsRecords {
+class DataLayer : public PrefetchingLayer, public CountsRecords {
  public:
-  DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+  DataLayer(const proto::LayerParameter& config, Phase phase) : PrefetchingLayer(config, phase) {
     const proto::DataParameter& data = config.data_param();
     if (data.source().empty()) Fail("data_param has no `source`; set it to a database folder");
     CheckGiven(Title() + ": batch_size", data.has_batch_size(), data.batch_size(), 1,
@@ -53,32 +46,21 @@ class DataLayer : public Layer, public CountsRecords {
     return plan;
   }
 
-  void Start(Context& ctx) override {
-    options_.seed = ctx.seed();
-    options_.workers = WorkersFor(ctx.kind(), encoded_);
-    started_ = true;
-    StartPrefetching();
-  }
-
-  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
-    prefetcher_->Take([&](const Batch& batch) {
-      Upload(ctx, batch.data, *top[0]);
-      if (options_.with_labels) Upload(ctx, batch.labels, *top[1]);
-    });
-    position_ += static_cast<uint64_t>(options_.batch_size);
-  }
-
-  std::optional<uint64_t> position() const override { return position_; }
-  std::optional<double> waited_seconds() const override { return prefetcher_->waited_seconds(); }
-
   uint64_t records() const override {
     const std::optional<uint64_t> known = options_.source->KnownCount();
     return known.has_value() ? *known : options_.source->Keys().size();
   }
 
-  void Seek(uint64_t records) override {
-    position_ = records;
-    if (started_) StartPrefetching();
+ protected:
+  void Open(Context& ctx) override {
+    options_.seed = ctx.seed();
+    options_.workers = DecodingThreads(ctx.kind(), encoded_ ? 2 : 1, encoded_ ? 8 : 4);
+  }
+
+  Batches MakeBatches(uint64_t position) override {
+    options_.position = position;
+    const int depth = static_cast<int>(std::clamp(config().data_param().prefetch(), 1u, 1024u));
+    return {MakeRecordBatches(options_), depth, options_.workers};
   }
 
  private:
@@ -99,19 +81,8 @@ class DataLayer : public Layer, public CountsRecords {
     options_.source = std::move(source);
   }
 
-  void StartPrefetching() {
-    prefetcher_.reset();
-    options_.position = position_;
-    const int depth = static_cast<int>(std::clamp(config().data_param().prefetch(), 1u, 1024u));
-    prefetcher_ =
-        std::make_unique<Prefetcher>(MakeRecordBatches(options_), depth, options_.workers);
-  }
-
   RecordBatchOptions options_;
   bool encoded_ = false;
-  bool started_ = false;
-  uint64_t position_ = 0;
-  std::unique_ptr<Prefetcher> prefetcher_;
 };
 
 CREMA_REGISTER_LAYER("Data", DataLayer);

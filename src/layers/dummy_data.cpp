@@ -3,6 +3,7 @@
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
 #include "crema/math/philox.h"
+#include "layers/shared/option_lists.h"
 
 namespace crema {
 namespace {
@@ -36,14 +37,13 @@ class DummyDataLayer : public Layer {
   DummyDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::DummyDataParameter& param = config.dummy_data_param();
     const int tops = config.top_size();
-    if (param.data_filler_size() > 1 && param.data_filler_size() != tops) {
+    if (param.data_filler_size() > 0 && !FitsTops(param.data_filler_size(), tops)) {
       FailCount("data_filler", param.data_filler_size());
     }
     for (int t = 0; t < tops; ++t) {
       fillers_.emplace_back();
       if (param.data_filler_size() == 0) continue;
-      const int index = param.data_filler_size() == 1 ? 0 : t;
-      fillers_.back() = ToFillerSpec(param.data_filler(index), Title());
+      fillers_.back() = ToFillerSpec(EntryFor(param.data_filler(), t), Title());
     }
   }
 
@@ -90,8 +90,8 @@ class DummyDataLayer : public Layer {
 
   template <class Field>
   int64_t Extent(const char* name, const Field& field, int top) const {
-    if (field.size() != 1 && field.size() != config().top_size()) FailCount(name, field.size());
-    return field.Get(field.size() == 1 ? 0 : top);
+    if (!FitsTops(field.size(), config().top_size())) FailCount(name, field.size());
+    return EntryFor(field, top);
   }
 
   Shape OldShape(int top) const {
@@ -102,11 +102,8 @@ class DummyDataLayer : public Layer {
 
   Shape NewShape(int top) const {
     const auto& shapes = config().dummy_data_param().shape();
-    if (shapes.size() != 1 && shapes.size() != config().top_size()) {
-      FailCount("shape", shapes.size());
-    }
-    const auto& dims = shapes.Get(shapes.size() == 1 ? 0 : top).dim();
-    return Shape(std::vector<int64_t>(dims.begin(), dims.end()));
+    if (!FitsTops(shapes.size(), config().top_size())) FailCount("shape", shapes.size());
+    return ToShape(EntryFor(shapes, top));
   }
 
   void FillTop(Context& ctx, const Blob& top, size_t index) const {

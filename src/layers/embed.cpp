@@ -82,12 +82,12 @@ class EmbedLayer : public LabelledLayer {
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    NewLabels(ctx);
+    PrepareLabelCheck(ctx);
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* index = bottom[0]->data<T>();
       T* bad = memory_.Open(ctx, states()).at<T>(0);
       MarkBadLabels(ctx, count_, index, rule(), bad);
-      NoteBad(ctx, count_, index, bad);
+      RecordBad(ctx, count_, index, bad);
       const T* bias = has_bias() ? param(1).data<T>() : nullptr;
       LookUp(ctx, count_, outputs_, rule(), index, param(0).data<T>(), bias,
              top[0]->mutable_data<T>());

@@ -1,7 +1,7 @@
 // EuclideanLoss: half the sum of squared differences of its two bottoms, divided by the batch size.
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "layers/shared/loss_total.h"
+#include "layers/shared/loss_layer.h"
 
 namespace crema {
 namespace {
@@ -27,47 +27,22 @@ void EuclideanBackward(const Context& ctx, const Blob& left, const Blob& right, 
   ForEach(ctx, left.count(), [=] HD(int64_t i) { gradient[i] = f * weight[0] * (a[i] - b[i]); });
 }
 
-class EuclideanLossLayer : public Layer {
+class EuclideanLossLayer : public PairLossLayer<EuclideanLossLayer> {
  public:
-  using Layer::Layer;
+  using PairLossLayer::PairLossLayer;
 
-  LayerTraits traits() const override { return LayerTraits::Loss(2); }
+  LayerPlan Plan(const PlanInput& input) override { return PlanPairs(input); }
 
-  LayerPlan Plan(const PlanInput& input) override {
-    const Shape& a = input.shape(0);
-    const Shape& b = input.shape(1);
-    if (a.rank() == 0 || b.rank() == 0 || a[0] != b[0] || a.CountFrom(1) != b.CountFrom(1)) {
-      Fail("bottom 0 has shape ", a.ToString(), " and bottom 1 has shape ", b.ToString(),
-           "; they must have the same number of items (axis 0) and of values per item");
-    }
-    CheckLossCount(Title(), a.count());
-    items_ = a[0];
-    LayerPlan plan;
-    plan.tops = {Shape{}};
-    return plan;
+  template <class T>
+  void RunForward(Context& ctx, const BlobList& bottom, const BlobList& top) {
+    EuclideanForward<T>(ctx, *bottom[0], *bottom[1], OneOverItems() / 2, *top[0]);
   }
 
-  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         EuclideanForward<T>(ctx, *bottom[0], *bottom[1], Share() / 2, *top[0]));
+  template <class T>
+  void RunBackward(Context& ctx, const BlobList& top, const BlobList& bottom, int b) {
+    EuclideanBackward<T>(ctx, *bottom[0], *bottom[1], GradientScale(b), *top[0],
+                         bottom[b]->mutable_diff<T>());
   }
-
-  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
-                const BlobList& bottom) override {
-    for (int b : {0, 1}) {
-      if (!propagate_down[b]) continue;
-      CREMA_FLOAT_DISPATCH(
-          bottom[0]->dtype(), T,
-          EuclideanBackward<T>(ctx, *bottom[0], *bottom[1], b == 0 ? Share() : -Share(), *top[0],
-                               bottom[b]->mutable_diff<T>()));
-    }
-  }
-
- private:
-  // An empty batch has no loss.
-  double Share() const { return items_ == 0 ? 0 : 1.0 / static_cast<double>(items_); }
-
-  int64_t items_ = 0;
 };
 
 CREMA_REGISTER_LAYER("EuclideanLoss", EuclideanLossLayer);

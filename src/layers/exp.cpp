@@ -1,4 +1,4 @@
-// Exp: y = base ^ (shift + scale * x); the base is e where it is -1.
+// Exp: y = base ^ (shift + scale * x); the base is e if it is -1.
 #include <cmath>
 
 #include "layers/shared/unary.h"

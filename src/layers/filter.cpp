@@ -23,8 +23,8 @@ void CopySelected(const Context& ctx, int64_t items, int64_t size, const int32_t
 }
 
 template <class T>
-void SendBack(const Context& ctx, int64_t items, int64_t size, const int32_t* place, const T* dy,
-              T* dx) {
+void ScatterGradient(const Context& ctx, int64_t items, int64_t size, const int32_t* place,
+                     const T* dy, T* dx) {
   ForEach(ctx, items, static_cast<int>(size), [=] HD(int64_t n, int i) {
     dx[n * size + i] = place[n] == kLeftOut ? T(0) : dy[place[n] * size + i];
   });
@@ -88,8 +88,8 @@ class FilterLayer : public DataShapedLayer {
       if (!propagate_down[b]) continue;
       const Shape& shape = bottom[b]->shape();
       CREMA_FLOAT_DISPATCH(top[b]->dtype(), T,
-                           SendBack<T>(ctx, shape[0], shape.CountFrom(1), place, top[b]->diff<T>(),
-                                       bottom[b]->mutable_diff<T>()));
+                           ScatterGradient<T>(ctx, shape[0], shape.CountFrom(1), place,
+                                              top[b]->diff<T>(), bottom[b]->mutable_diff<T>()));
     }
   }
 

@@ -1,6 +1,8 @@
 // HDF5Data: batches of rows from HDF5 files; each top is the dataset of its name.
 #include <chrono>
-#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "base/ranges.h"
 #include "crema.pb.h"
@@ -8,14 +10,15 @@
 #include "crema/layer/registry.h"
 #include "crema/math/philox.h"
 #include "data/hdf5_rows.h"
+#include "layers/shared/record_layer.h"
 #include "layers/shared/upload.h"
 
 namespace crema {
 namespace {
 
-class Hdf5DataLayer : public Layer, public CountsRecords {
+class Hdf5DataLayer : public RecordLayer, public CountsRecords {
  public:
-  Hdf5DataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+  Hdf5DataLayer(const proto::LayerParameter& config, Phase phase) : RecordLayer(config, phase) {
     const proto::HDF5DataParameter& data = config.hdf5_data_param();
     if (data.source().empty()) Fail("hdf5_data_param has no `source`; set it to a list of files");
     CheckGiven(Title() + ": batch_size", data.has_batch_size(), data.batch_size(), 1, 1 << 30);
@@ -44,36 +47,26 @@ class Hdf5DataLayer : public Layer, public CountsRecords {
     return plan;
   }
 
-  void Start(Context& ctx) override {
-    random_ = MixKeys(ctx.seed(), random_key());
-    started_ = true;
-    rows_->Seek(random_, position_);
-  }
+  std::optional<double> waited_seconds() const override { return waited_.count(); }
 
-  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
+  uint64_t records() const override { return rows_->count(); }
+
+ protected:
+  void Open(Context& ctx) override { random_ = MixKeys(ctx.seed(), random_key()); }
+  void GoTo(uint64_t position) override { rows_->Seek(random_, position); }
+
+  void FillTops(Context& ctx, const BlobList& top) override {
     std::vector<std::vector<float>> batch(top.size());
     const auto start = std::chrono::steady_clock::now();
     for (uint32_t i = 0; i < config().hdf5_data_param().batch_size(); ++i) rows_->Next(&batch);
     waited_ += std::chrono::steady_clock::now() - start;
     for (size_t t = 0; t < top.size(); ++t) Upload(ctx, batch[t], *top[t]);
-    position_ += config().hdf5_data_param().batch_size();
-  }
-
-  std::optional<uint64_t> position() const override { return position_; }
-  std::optional<double> waited_seconds() const override { return waited_.count(); }
-
-  uint64_t records() const override { return rows_->count(); }
-
-  void Seek(uint64_t records) override {
-    position_ = records;
-    if (started_) rows_->Seek(random_, position_);
   }
 
  private:
   std::unique_ptr<Hdf5Rows> rows_;
-  uint64_t random_ = 0, position_ = 0;
+  uint64_t random_ = 0;
   std::chrono::duration<double> waited_{0};  // rows are read when they are asked for
-  bool started_ = false;
 };
 
 CREMA_REGISTER_LAYER("HDF5Data", Hdf5DataLayer);

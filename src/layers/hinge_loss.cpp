@@ -2,14 +2,13 @@
 // others, summed as it is (L1) or squared (L2), divided by the batch size.
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "layers/shared/loss_labels.h"
-#include "layers/shared/loss_total.h"
+#include "layers/shared/loss_layer.h"
 #include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
 
-// The margin that score i misses, for items of `classes` scores; 0 where the label is bad.
+// The margin that score i misses, for items of `classes` scores; 0 if the label is bad.
 template <class T>
 struct HingeMargin {
   const T* score;
@@ -49,66 +48,49 @@ void HingeBackward(const Context& ctx, int items, const HingeMargin<T>& margin, 
   });
 }
 
-class HingeLossLayer : public LabelledLayer {
+class HingeLossLayer : public LossLayer<HingeLossLayer, LabelledLayer> {
  public:
-  using LabelledLayer::LabelledLayer;
-
-  LayerTraits traits() const override {
-    LayerTraits traits = LayerTraits::Loss(2);
-    traits.no_gradient_bottoms = {1};
-    return traits;
-  }
+  using LossLayer::LossLayer;
 
   LayerPlan Plan(const PlanInput& input) override {
     const Shape& scores = input.shape(0);
     if (scores.rank() == 0) Fail("its scores are a scalar, but must be N x classes");
     CheckLabels(scores, input.shape(1), 1, scores[0], true);
-    CheckLossCount(Title(), scores.count());
-    items_ = static_cast<int>(scores[0]);
-    LayerPlan plan;
-    plan.tops = {Shape{}};
+    LayerPlan plan = PlanLoss(scores[0], scores.count());
     memory_.Begin(input);
-    memory_.Use(Shape{items_}, &plan);
-    memory_.Use(Shape{items_}, &plan);
+    memory_.Use(Shape{items()}, &plan);
+    memory_.Use(Shape{items()}, &plan);
     PlanLabels(static_cast<int>(scores.CountFrom(1)), &plan.state);
     return plan;
   }
 
-  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    NewLabels(ctx);
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, bottom, top));
+  template <class T>
+  void RunForward(Context& ctx, const BlobList& bottom, const BlobList& top) {
+    const T* label = bottom[1]->data<T>();
+    const SavedForBackward::Pieces memory = memory_.Open(ctx, states());
+    T* bad = memory.at<T>(0);
+    MarkBadLabels(ctx, labels(), label, rule(), bad);
+    RecordBad(ctx, labels(), label, bad);
+    HingeForward<T>(ctx, labels(), Margin<T>(bottom), squared(), OneOverItems(), memory.at<T>(1),
+                    top[0]->mutable_data<T>());
   }
 
-  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
-                const BlobList& bottom) override {
-    if (!propagate_down[0]) return;
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         HingeBackward<T>(ctx, items_, Margin<T>(bottom), squared(), Share(),
-                                          top[0]->diff<T>(), bottom[0]->mutable_diff<T>()));
+  template <class T>
+  void RunBackward(Context& ctx, const BlobList& top, const BlobList& bottom, int) {
+    HingeBackward<T>(ctx, labels(), Margin<T>(bottom), squared(), OneOverItems(), top[0]->diff<T>(),
+                     bottom[0]->mutable_diff<T>());
   }
 
  private:
+  int labels() const { return static_cast<int>(items()); }  // one an item
   bool squared() const {
     return config().hinge_loss_param().norm() == proto::HingeLossParameter::L2;
   }
-  double Share() const { return items_ == 0 ? 0 : 1.0 / items_; }
   template <class T>
   HingeMargin<T> Margin(const BlobList& bottom) const {
     return {bottom[0]->data<T>(), bottom[1]->data<T>(), rule()};
   }
 
-  template <class T>
-  void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
-    const T* label = bottom[1]->data<T>();
-    const SavedForBackward::Pieces memory = memory_.Open(ctx, states());
-    T* bad = memory.at<T>(0);
-    MarkBadLabels(ctx, items_, label, rule(), bad);
-    NoteBad(ctx, items_, label, bad);
-    HingeForward<T>(ctx, items_, Margin<T>(bottom), squared(), Share(), memory.at<T>(1),
-                    top[0]->mutable_data<T>());
-  }
-
-  int items_ = 0;
   SavedForBackward memory_;
 };
 

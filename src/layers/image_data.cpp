@@ -1,29 +1,21 @@
 // ImageData: batches of the images that a text file lists, and their labels.
-#include <algorithm>
+#include <memory>
 
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/counts_records.h"
 #include "crema/layer/registry.h"
-#include "crema/math/host_tasks.h"
 #include "crema/math/philox.h"
 #include "data/image_batches.h"
-#include "layers/shared/upload.h"
+#include "layers/shared/prefetching_layer.h"
 
 namespace crema {
 namespace {
 
-constexpr int kPrefetch = 4;  // batches
-
-// Decoding threads. On the CPU the net itself wants the cores.
-int WorkersFor(DeviceKind kind) {
-  if (kind != DeviceKind::kCuda) return 2;
-  return std::clamp(HostProcessors() / 2, 1, kPrefetch);
-}
-
-class ImageDataLayer : public Layer, public CountsRecords {
+class ImageDataLayer : public PrefetchingLayer, public CountsRecords {
  public:
-  ImageDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+  ImageDataLayer(const proto::LayerParameter& config, Phase phase)
+      : PrefetchingLayer(config, phase) {
     const proto::ImageDataParameter& data = config.image_data_param();
     if (data.source().empty()) Fail("image_data_param has no `source`; set it to a list of images");
     CheckRange(Title() + ": batch_size", data.batch_size(), 1, 1 << 30);
@@ -46,29 +38,17 @@ class ImageDataLayer : public Layer, public CountsRecords {
     return plan;
   }
 
-  void Start(Context& ctx) override {
-    options_.random = MixKeys(ctx.seed(), random_key());
-    options_.workers = WorkersFor(ctx.kind());
-    started_ = true;
-    StartPrefetching();
-  }
-
-  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
-    prefetcher_->Take([&](const Batch& batch) {
-      Upload(ctx, batch.data, *top[0]);
-      if (top.size() > 1) Upload(ctx, batch.labels, *top[1]);
-    });
-    position_ += static_cast<uint64_t>(options_.batch_size);
-  }
-
-  std::optional<uint64_t> position() const override { return position_; }
-  std::optional<double> waited_seconds() const override { return prefetcher_->waited_seconds(); }
-
   uint64_t records() const override { return options_.images.size(); }
 
-  void Seek(uint64_t records) override {
-    position_ = records;
-    if (started_) StartPrefetching();
+ protected:
+  void Open(Context& ctx) override {
+    options_.random = MixKeys(ctx.seed(), random_key());
+    options_.workers = DecodingThreads(ctx.kind(), 2, kDepth);
+  }
+
+  Batches MakeBatches(uint64_t position) override {
+    options_.position = position;
+    return {MakeImageBatches(options_), kDepth, options_.workers};
   }
 
  private:
@@ -89,17 +69,7 @@ class ImageDataLayer : public Layer, public CountsRecords {
     options_.size = InspectImage(options_, 0);
   }
 
-  void StartPrefetching() {
-    prefetcher_.reset();
-    options_.position = position_;
-    prefetcher_ =
-        std::make_unique<Prefetcher>(MakeImageBatches(options_), kPrefetch, options_.workers);
-  }
-
   ImageBatchOptions options_;
-  bool started_ = false;
-  uint64_t position_ = 0;
-  std::unique_ptr<Prefetcher> prefetcher_;
 };
 
 CREMA_REGISTER_LAYER("ImageData", ImageDataLayer);

@@ -2,6 +2,7 @@
 #include "base/counted.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
+#include "layers/shared/option_lists.h"
 
 namespace crema {
 namespace {
@@ -20,16 +21,13 @@ class InputLayer : public Layer {
   LayerPlan Plan(const PlanInput&) override {
     const auto& shapes = config().input_param().shape();
     const int tops = config().top_size();
-    if (shapes.size() != 1 && shapes.size() != tops) {
+    if (!FitsTops(shapes.size(), tops)) {
       Fail("has ", Counted(shapes.size(), "shape"), " for ", Counted(tops, "top"),
            "; give one shape for all tops, or one per top, as in input_param { shape { dim: 1 "
            "dim: 3 dim: 224 dim: 224 } }");
     }
     LayerPlan plan;
-    for (int t = 0; t < tops; ++t) {
-      const auto& dims = shapes.Get(shapes.size() == 1 ? 0 : t).dim();
-      plan.tops.push_back(Shape(std::vector<int64_t>(dims.begin(), dims.end())));
-    }
+    for (int t = 0; t < tops; ++t) plan.tops.push_back(ToShape(EntryFor(shapes, t)));
     return plan;
   }
 

@@ -1,4 +1,4 @@
-// Log: y = the logarithm to `base` of shift + scale * x; the base is e where it is -1.
+// Log: y = the logarithm to `base` of shift + scale * x; the base is e if it is -1.
 #include <cmath>
 
 #include "layers/shared/unary.h"

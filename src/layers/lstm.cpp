@@ -14,7 +14,7 @@ constexpr int kHidden = 0, kCell = 1;
 // What Forward leaves for Backward, T x N x ... Where there is no Backward, each step writes its
 // cells, and what was before, where the last one did.
 template <class T>
-struct Steps {
+struct LstmSteps {
   T* gates;   // 4 D: their inputs, then their values
   T* cells;   // D, from the cell before the first step on: T + 1 of them
   T* before;  // D: h of the step before, 0 where a sequence begins
@@ -74,7 +74,7 @@ class LstmLayer : public RecurrentLayer {
 
  private:
   template <class T>
-  static Steps<T> StepsIn(const SavedForBackward::Pieces& memory) {
+  static LstmSteps<T> StepsIn(const SavedForBackward::Pieces& memory) {
     return {memory.at<T>(kGates), memory.at<T>(kCells), memory.at<T>(kBefore)};
   }
 
@@ -90,7 +90,7 @@ class LstmLayer : public RecurrentLayer {
   void RunForward(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const RecurrentSizes& s = sizes();
     const SavedForBackward::Pieces memory = saved_.Open(ctx, states());
-    const Steps<T> steps = StepsIn<T>(memory);
+    const LstmSteps<T> steps = StepsIn<T>(memory);
     const int64_t stride = saved_.saves() ? s.StepState() : 0;  // from step to step
     const size_t bytes = static_cast<size_t>(s.StepState()) * sizeof(T);
     const T* h_prev = First<T>(bottom, kHidden);
@@ -119,7 +119,7 @@ class LstmLayer : public RecurrentLayer {
   void RunBackward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                    const BlobList& bottom) {
     const RecurrentSizes& s = sizes();
-    const Steps<T> steps = StepsIn<T>(saved_.Saved(states()));
+    const LstmSteps<T> steps = StepsIn<T>(saved_.Saved(states()));
     const StepGradients<T> d = GetGradients<T>(ctx);
     const T* d_top = top[0]->has_diff() ? top[0]->diff<T>() : nullptr;
     BeginBackward(ctx, s, LastGradient<T>(top, kHidden), d.before);
@@ -138,7 +138,7 @@ class LstmLayer : public RecurrentLayer {
     }
     EndBackward(ctx, s, d.before, FirstGradient<T>(bottom, propagate_down, kHidden));
     EndBackward(ctx, s, d.c, FirstGradient<T>(bottom, propagate_down, kCell));
-    SendBack(ctx, d.sums, steps.before, d.shared, bottom, propagate_down);
+    PropagateToBottoms(ctx, d.sums, steps.before, d.shared, bottom, propagate_down);
   }
 
   static constexpr int kGates = 0, kCells = 1, kBefore = 2, kStatic = 3;  // pieces

@@ -6,14 +6,15 @@
 #include "crema.pb.h"
 #include "crema/layer/memory_source.h"
 #include "crema/layer/registry.h"
+#include "layers/shared/record_layer.h"
 #include "layers/shared/upload.h"
 
 namespace crema {
 namespace {
 
-class MemoryDataLayer : public Layer, public MemorySource {
+class MemoryDataLayer : public RecordLayer, public MemorySource {
  public:
-  MemoryDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+  MemoryDataLayer(const proto::LayerParameter& config, Phase phase) : RecordLayer(config, phase) {
     const proto::MemoryDataParameter& p = config.memory_data_param();
     constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
     CheckGiven(Title() + ": batch_size", p.has_batch_size(), p.batch_size(), 1, kMost);
@@ -45,32 +46,30 @@ class MemoryDataLayer : public Layer, public MemorySource {
     }
     values_ = std::move(values);
     labels_ = std::move(labels);
-    if (started_) position_ = 0;
+    if (has_run_) Seek(0);
   }
 
-  std::optional<uint64_t> position() const override { return position_; }
-  void Seek(uint64_t records) override { position_ = records; }
+ protected:
+  void GoTo(uint64_t) override {}  // FillTops looks where it is
 
-  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
+  void FillTops(Context& ctx, const BlobList& top) override {
     if (labels_.empty()) Fail("has no data; call SetData before the net runs");
     const auto items = static_cast<size_t>(batch_[0]);
     const auto size = static_cast<size_t>(batch_.CountFrom(1));
-    const size_t next = position_ % labels_.size();
+    const size_t next = *position() % labels_.size();
     const auto from = [&](const std::vector<float>& all, size_t length) {
       const auto first = all.begin() + static_cast<int64_t>(next * length);
       return std::vector<float>(first, first + static_cast<int64_t>(items * length));
     };
     Upload(ctx, from(values_, size), *top[0]);
     Upload(ctx, from(labels_, 1), *top[1]);
-    position_ += items;
-    started_ = true;
+    has_run_ = true;
   }
 
  private:
   Shape batch_;
   std::vector<float> values_, labels_;
-  uint64_t position_ = 0;  // items given out, whatever the data's end
-  bool started_ = false;
+  bool has_run_ = false;
 };
 
 CREMA_REGISTER_LAYER("MemoryData", MemoryDataLayer);

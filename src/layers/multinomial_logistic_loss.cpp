@@ -5,8 +5,7 @@
 #include "base/checked.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "layers/shared/loss_labels.h"
-#include "layers/shared/loss_total.h"
+#include "layers/shared/loss_layer.h"
 #include "layers/shared/saved_for_backward.h"
 
 namespace crema {
@@ -42,59 +41,41 @@ void LogisticBackward(const Context& ctx, int items, const LabelRule& rule, cons
   });
 }
 
-class MultinomialLogisticLossLayer : public LabelledLayer {
+class MultinomialLogisticLossLayer : public LossLayer<MultinomialLogisticLossLayer, LabelledLayer> {
  public:
-  using LabelledLayer::LabelledLayer;
-
-  LayerTraits traits() const override {
-    LayerTraits traits = LayerTraits::Loss(2);
-    traits.no_gradient_bottoms = {1};
-    return traits;
-  }
+  using LossLayer::LossLayer;
 
   LayerPlan Plan(const PlanInput& input) override {
     const Shape& scores = input.shape(0);
     if (scores.rank() == 0) Fail("its probabilities are a scalar, but must be N x classes");
     CheckLabels(scores, input.shape(1), 1, scores[0], true);
-    items_ = static_cast<int>(scores[0]);
-    LayerPlan plan;
-    plan.tops = {Shape{}};
+    LayerPlan plan = PlanLoss(scores[0], scores[0]);
     memory_.Begin(input);
-    memory_.Use(Shape{items_}, &plan);
-    memory_.Use(Shape{items_}, &plan);
+    memory_.Use(Shape{items()}, &plan);
+    memory_.Use(Shape{items()}, &plan);
     PlanLabels(CheckedInt(scores.CountFrom(1), Title() + ": the number of classes"), &plan.state);
     return plan;
   }
 
-  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    NewLabels(ctx);
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T, Run<T>(ctx, bottom, top));
-  }
-
-  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
-                const BlobList& bottom) override {
-    if (!propagate_down[0]) return;
-    CREMA_FLOAT_DISPATCH(
-        bottom[0]->dtype(), T,
-        LogisticBackward<T>(ctx, items_, rule(), bottom[0]->data<T>(), bottom[1]->data<T>(),
-                            Share(), top[0]->diff<T>(), bottom[0]->mutable_diff<T>()));
-  }
-
- private:
-  double Share() const { return items_ == 0 ? 0 : 1.0 / items_; }
-
   template <class T>
-  void Run(Context& ctx, const BlobList& bottom, const BlobList& top) {
+  void RunForward(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const T* label = bottom[1]->data<T>();
     const SavedForBackward::Pieces memory = memory_.Open(ctx, states());
     T* bad = memory.at<T>(0);
     T* loss = memory.at<T>(1);
-    LossOfItems(ctx, items_, rule(), bottom[0]->data<T>(), label, loss, bad);
-    NoteBad(ctx, items_, label, bad);
-    SumLosses<T>(ctx, items_, Share(), Element<T>{loss}, top[0]->mutable_data<T>());
+    LossOfItems(ctx, labels(), rule(), bottom[0]->data<T>(), label, loss, bad);
+    RecordBad(ctx, labels(), label, bad);
+    SumLosses<T>(ctx, labels(), OneOverItems(), Element<T>{loss}, top[0]->mutable_data<T>());
   }
 
-  int items_ = 0;
+  template <class T>
+  void RunBackward(Context& ctx, const BlobList& top, const BlobList& bottom, int) {
+    LogisticBackward<T>(ctx, labels(), rule(), bottom[0]->data<T>(), bottom[1]->data<T>(),
+                        OneOverItems(), top[0]->diff<T>(), bottom[0]->mutable_diff<T>());
+  }
+
+ private:
+  int labels() const { return static_cast<int>(items()); }  // one an item
   SavedForBackward memory_;
 };
 

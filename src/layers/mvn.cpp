@@ -42,8 +42,8 @@ void Deviations(const Context& ctx, const MvnRows& v, const T* x, const T* mean,
 }
 
 template <class T>
-void Normalize(const Context& ctx, const MvnRows& v, const T* x, const T* mean, const T* deviation,
-               T* y) {
+void MvnForward(const Context& ctx, const MvnRows& v, const T* x, const T* mean, const T* deviation,
+                T* y) {
   const int64_t cols = v.cols;
   const T eps = static_cast<T>(v.eps);
   const bool divides = v.divides != 0;
@@ -139,7 +139,7 @@ class MvnLayer : public Layer {
     T* mean = memory.at<T>(kMeans);
     Means(ctx, rows_, bottom.data<T>(), mean);
     if (rows_.divides != 0) Deviations(ctx, rows_, bottom.data<T>(), mean, deviation);
-    Normalize(ctx, rows_, bottom.data<T>(), mean, deviation, top.mutable_data<T>());
+    MvnForward(ctx, rows_, bottom.data<T>(), mean, deviation, top.mutable_data<T>());
   }
 
   static constexpr int kDeviations = 0, kMeans = 1;  // pieces

@@ -2,12 +2,13 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"
+#include "layers/shared/option_lists.h"
 
 namespace crema {
 namespace {
 
 template <class T>
-void AddTo(const Context& ctx, const Blob& top, const Blob& param) {
+void AddGradient(const Context& ctx, const Blob& top, const Blob& param) {
   const T* dy = top.diff<T>();
   T* gradient = param.mutable_diff<T>();
   ForEach(ctx, top.count(), [=] HD(int64_t i) { gradient[i] += dy[i]; });
@@ -20,8 +21,7 @@ class ParameterLayer : public Layer {
   LayerTraits traits() const override { return LayerTraits::Source(1, 1); }
 
   LayerPlan Plan(const PlanInput&) override {
-    const auto& dims = config().parameter_param().shape().dim();
-    const Shape shape(std::vector<int64_t>(dims.begin(), dims.end()));
+    const Shape shape = ToShape(config().parameter_param().shape());
     LayerPlan plan;
     plan.tops = {shape};
     plan.params = {{shape, FillerSpec{}}};
@@ -36,7 +36,7 @@ class ParameterLayer : public Layer {
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>&,
                 const BlobList&) override {
     if (!wants_gradient(0)) return;
-    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, AddTo<T>(ctx, *top[0], param(0)));
+    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, AddGradient<T>(ctx, *top[0], param(0)));
   }
 };
 

@@ -22,7 +22,7 @@ class PoolingLayer : public PoolingBase {
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, {
       const T* dy = top[0]->diff<T>();
       T* dx = bottom[0]->mutable_diff<T>();
-      if (TakesPixels()) {
+      if (SelectsPixels()) {
         const int32_t* mask = saved_.Saved(states()).at<int32_t>(0);
         MaskBackward(ctx, sizes_, dy, mask, dx);
       } else {

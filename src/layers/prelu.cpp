@@ -92,7 +92,7 @@ class PreluLayer : public Layer {
  private:
   bool shared() const { return config().prelu_param().channel_shared(); }
 
-  // One channel where the slope is shared.
+  // One channel if the slope is shared.
   ChannelView View(const Tensor& x) const {
     if (!shared()) return ViewChannels(x.shape(), x.layout());
     const int64_t items = x.shape()[0];

@@ -39,10 +39,10 @@ class ReshapeLayer : public SameValuesLayer {
   }
 
  private:
-  // Puts numbers in the place of kKeep and kInfer, in `asked` axes from `first` on.
-  void Resolve(const Shape& in, int first, int asked, std::vector<int64_t>* dims) const {
+  // Puts numbers in the place of kKeep and kInfer, in `requested` axes from `first` on.
+  void Resolve(const Shape& in, int first, int requested, std::vector<int64_t>* dims) const {
     int64_t* unknown = nullptr;
-    for (int i = 0; i < asked; ++i) {
+    for (int i = 0; i < requested; ++i) {
       int64_t& dim = (*dims)[first + i];
       if (dim == kInfer) unknown = &dim;
       if (dim != kKeep) continue;

@@ -23,7 +23,7 @@ void TanhBackward(const Context& ctx, int64_t count, const T* y, const T* dy, T*
 
 // What Forward leaves for Backward, T x N x D; without a Backward `before` is that of one step.
 template <class T>
-struct Steps {
+struct RnnSteps {
   T* h;
   T* before;  // h of the step before, 0 where a sequence begins
 };
@@ -67,7 +67,7 @@ class RnnLayer : public RecurrentLayer {
 
  private:
   template <class T>
-  static Steps<T> StepsIn(const SavedForBackward::Pieces& memory) {
+  static RnnSteps<T> StepsIn(const SavedForBackward::Pieces& memory) {
     return {memory.at<T>(kH), memory.at<T>(kBefore)};
   }
 
@@ -75,7 +75,7 @@ class RnnLayer : public RecurrentLayer {
   void RunForward(Context& ctx, const BlobList& bottom, const BlobList& top) {
     const RecurrentSizes& s = sizes();
     const SavedForBackward::Pieces memory = saved_.Open(ctx, states());
-    const Steps<T> steps = StepsIn<T>(memory);
+    const RnnSteps<T> steps = StepsIn<T>(memory);
     const int64_t stride = saved_.saves() ? s.StepState() : 0;  // from step to step
     SumInputs(ctx, bottom, memory.at<T>(kStatic), steps.h);
     const T* h_prev = First<T>(bottom, 0);
@@ -100,7 +100,7 @@ class RnnLayer : public RecurrentLayer {
   void RunBackward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
                    const BlobList& bottom) {
     const RecurrentSizes& s = sizes();
-    const Steps<T> steps = StepsIn<T>(saved_.Saved(states()));
+    const RnnSteps<T> steps = StepsIn<T>(saved_.Saved(states()));
     const int64_t all = s.Rows() * s.units;
     T* d_sums = static_cast<T*>(ctx.Scratch(backward_bytes_));
     T* d_h = d_sums + all;
@@ -118,7 +118,7 @@ class RnnLayer : public RecurrentLayer {
       Continue<T>(ctx, s, bottom[1]->data<T>() + t * s.sequences, d_step, d_before);
     }
     EndBackward(ctx, s, d_before, FirstGradient<T>(bottom, propagate_down, 0));
-    SendBack(ctx, d_sums, steps.before, shared, bottom, propagate_down);
+    PropagateToBottoms(ctx, d_sums, steps.before, shared, bottom, propagate_down);
   }
 
   // The gradients of h from all outputs; `d_sums` is working memory here.

@@ -4,14 +4,13 @@
 
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "layers/shared/loss_labels.h"
-#include "layers/shared/loss_total.h"
+#include "layers/shared/loss_layer.h"
 #include "layers/shared/saved_for_backward.h"
 
 namespace crema {
 namespace {
 
-// A target counts as ignored where its whole part is that label, as in Caffe.
+// A target counts as ignored if its whole part is that label, as in Caffe.
 template <class T>
 struct TargetRule {
   const T* target;
@@ -48,20 +47,12 @@ void CrossEntropyBackward(const Context& ctx, const Blob& scores, const TargetRu
   });
 }
 
-class SigmoidCrossEntropyLossLayer : public Layer {
+class SigmoidCrossEntropyLossLayer : public LossLayer<SigmoidCrossEntropyLossLayer, Layer> {
  public:
   SigmoidCrossEntropyLossLayer(const proto::LayerParameter& config, Phase phase)
-      : Layer(config, phase),
-        normalization_(NormalizationOf(config.loss_param(), proto::LossParameter::BATCH_SIZE)) {
-    rule_.has_ignored = config.loss_param().has_ignore_label() ? 1 : 0;
-    rule_.ignored = config.loss_param().ignore_label();
-  }
-
-  LayerTraits traits() const override {
-    LayerTraits traits = LayerTraits::Loss(2);
-    traits.no_gradient_bottoms = {1};
-    return traits;
-  }
+      : LossLayer(config, phase),
+        normalization_(NormalizationOf(config.loss_param(), proto::LossParameter::BATCH_SIZE)),
+        rule_(LabelRuleOf(config.loss_param())) {}
 
   LayerPlan Plan(const PlanInput& input) override {
     const Shape& x = input.shape(0);
@@ -70,29 +61,23 @@ class SigmoidCrossEntropyLossLayer : public Layer {
       Fail("the scores have shape ", x.ToString(), " and the targets have shape ", t.ToString(),
            "; there must be one target per score");
     }
-    CheckLossCount(Title(), x.count());
+    LayerPlan plan = PlanLoss(x[0], x.count());
     fixed_ = FixedNormalizer(normalization_, x[0], x.CountFrom(1));
-    LayerPlan plan;
-    plan.tops = {Shape{}};
     saved_.Begin(input);
     saved_.Save(Shape{}, &plan);
     return plan;
   }
 
-  void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    const SavedForBackward::Pieces memory = saved_.Open(ctx, states());
-    CREMA_FLOAT_DISPATCH(bottom[0]->dtype(), T,
-                         CrossEntropy<T>(ctx, *bottom[0], Targets<T>(bottom), fixed_,
-                                         memory.at<T>(0), top[0]->mutable_data<T>()));
+  template <class T>
+  void RunForward(Context& ctx, const BlobList& bottom, const BlobList& top) {
+    CrossEntropy<T>(ctx, *bottom[0], Targets<T>(bottom), fixed_,
+                    saved_.Open(ctx, states()).at<T>(0), top[0]->mutable_data<T>());
   }
 
-  void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
-                const BlobList& bottom) override {
-    if (!propagate_down[0]) return;
-    CREMA_FLOAT_DISPATCH(
-        bottom[0]->dtype(), T,
-        CrossEntropyBackward<T>(ctx, *bottom[0], Targets<T>(bottom),
-                                saved_.Saved(states()).at<T>(0), top[0]->diff<T>()));
+  template <class T>
+  void RunBackward(Context& ctx, const BlobList& top, const BlobList& bottom, int) {
+    CrossEntropyBackward<T>(ctx, *bottom[0], Targets<T>(bottom), saved_.Saved(states()).at<T>(0),
+                            top[0]->diff<T>());
   }
 
  private:

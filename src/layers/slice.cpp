@@ -52,7 +52,7 @@ class SliceLayer : public Layer {
     // An unsigned number that is negative as an int was a negative axis in the file.
     CheckRange(Title() + ": slice_dim", param.slice_dim(), 0, std::numeric_limits<int>::max(),
                "to count from the end, use axis");
-    asked_axis_ = param.has_slice_dim() ? static_cast<int>(param.slice_dim()) : param.axis();
+    requested_axis_ = param.has_slice_dim() ? static_cast<int>(param.slice_dim()) : param.axis();
     const int points = param.slice_point_size();
     if (points != 0 && points != config.top_size() - 1) {
       Fail("has ", points, " slice_point for ", config.top_size(),
@@ -63,16 +63,16 @@ class SliceLayer : public Layer {
   LayerTraits traits() const override {
     LayerTraits traits = LayerTraits::WithoutValues();
     traits.max_tops = -1;
-    traits.accepts_channels_last = asked_axis_ == 1;
+    traits.accepts_channels_last = requested_axis_ == 1;
     traits.tops_share_bottom_data = traits.tops_share_bottom_diff = config().top_size() == 1;
-    traits.is_per_sample = asked_axis_ > 0;
+    traits.is_per_sample = requested_axis_ > 0;
     traits.forward_is_reentrant = true;
     return traits;
   }
 
   LayerPlan Plan(const PlanInput& input) override {
     const Shape& x = input.shape(0);
-    axis_ = x.CanonicalAxis(asked_axis_, Title() + ": axis");
+    axis_ = x.CanonicalAxis(requested_axis_, Title() + ": axis");
     CheckRange(Concat(Title(), ": the number of values of its bottom, ", x.ToString(),
                       ", from axis ", axis_, " onwards"),
                x.CountFrom(axis_), 0, std::numeric_limits<int>::max());
@@ -121,7 +121,7 @@ class SliceLayer : public Layer {
     return extents;
   }
 
-  int asked_axis_ = 1;
+  int requested_axis_ = 1;
   int axis_ = 1;
 };
 

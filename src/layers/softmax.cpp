@@ -10,14 +10,14 @@ namespace {
 
 template <class T>
 void SoftmaxForward(const Context& ctx, const ChannelView& view, const Blob& x, const Blob& y,
-                    T* peak) {
+                    T* max) {
   const T* in = x.data<T>();
   T* out = y.mutable_data<T>();
-  ScorePeaks(ctx, view, in, peak);
+  ScoreMaxima(ctx, view, in, max);
   ForEachScore(ctx, view, [=] HD(int64_t i, int64_t position, int) {
-    out[i] = std::exp(in[i] - peak[position]);
+    out[i] = std::exp(in[i] - max[position]);
   });
-  T* sum = peak;  // done with the peaks
+  T* sum = max;  // done with the maxima
   ReduceScores<SumOp, T>(
       ctx, view, [=] HD(int64_t i, int64_t) { return out[i]; }, sum);
   ForEachScore(ctx, view,

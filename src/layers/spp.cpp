@@ -54,13 +54,13 @@ class SppLayer : public Layer {
     LayerPlan plan;
     saves_ = input.runs_backward && is_max();
     items_ = x[0];
-    most_results_ = 0;
+    max_results_ = 0;
     int64_t bins = 0;
     levels_.clear();
     for (uint32_t level = 0; level < config().spp_param().pyramid_height(); ++level) {
       const Shape result = AddLevel(x, level);
       if (saves_) plan.state.push_back({result, DType::kInt32});
-      most_results_ = std::max(most_results_, result.count());
+      max_results_ = std::max(max_results_, result.count());
       bins += result.CountFrom(2);
       plan.tops = {result};
     }
@@ -68,7 +68,7 @@ class SppLayer : public Layer {
       plan.tops = {Shape{x[0], CheckedProduct(x[1], bins, Title() + ": its result")}};
     }
     const int64_t part = input.runs_backward && levels_.size() > 1 ? x.count() : 0;
-    plan.scratch_bytes = static_cast<size_t>(most_results_ + part) * SizeOf(input.dtype);
+    plan.scratch_bytes = static_cast<size_t>(max_results_ + part) * SizeOf(input.dtype);
     scratch_bytes_ = plan.scratch_bytes;
     return plan;
   }
@@ -102,7 +102,7 @@ class SppLayer : public Layer {
         const int64_t cols = ResultsOfItem(l);
         CopyBlock<T>(ctx, items_, static_cast<int>(cols), from, TopLength(*top[0]), dy, cols);
         from += cols;
-        T* part = l == 0 ? dx : dy + most_results_;
+        T* part = l == 0 ? dx : dy + max_results_;
         if (is_max()) {
           MaskBackward(ctx, levels_[l], dy, Mask(l), part);
         } else {
@@ -142,7 +142,7 @@ class SppLayer : public Layer {
   }
 
   std::vector<PoolSizes> levels_;
-  int64_t items_ = 0, most_results_ = 0;  // of a level
+  int64_t items_ = 0, max_results_ = 0;  // of a level
   size_t scratch_bytes_ = 0;
   bool saves_ = false;  // the pixels
 };

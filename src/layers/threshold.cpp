@@ -1,4 +1,4 @@
-// Threshold: y = 1 where x > threshold, else 0. It has no gradient.
+// Threshold: y = 1 if x > threshold, else 0. It has no gradient.
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/for_each.h"

@@ -1,24 +1,23 @@
 // WindowData: batches of windows that are cut out of images, a share of them with objects.
 #include <algorithm>
+#include <memory>
 
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
-#include "crema/math/host_tasks.h"
 #include "crema/math/philox.h"
 #include "data/window_batches.h"
-#include "layers/shared/upload.h"
+#include "layers/shared/prefetching_layer.h"
 #include "schema/binary_io.h"
 #include "schema/weights_io.h"
 
 namespace crema {
 namespace {
 
-constexpr int kPrefetch = 4;  // batches
-
-class WindowDataLayer : public Layer {
+class WindowDataLayer : public PrefetchingLayer {
  public:
-  WindowDataLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
+  WindowDataLayer(const proto::LayerParameter& config, Phase phase)
+      : PrefetchingLayer(config, phase) {
     const proto::WindowDataParameter& data = config.window_data_param();
     if (data.source().empty()) Fail("window_data_param has no `source`; set it to a window file");
     CheckGiven(Title() + ": batch_size", data.has_batch_size(), data.batch_size(), 1, 1 << 30);
@@ -46,28 +45,15 @@ class WindowDataLayer : public Layer {
     return plan;
   }
 
-  void Start(Context& ctx) override {
+ protected:
+  void Open(Context& ctx) override {
     options_.random = MixKeys(ctx.seed(), random_key());
-    const int cores = HostProcessors();
-    options_.workers = ctx.kind() == DeviceKind::kCuda ? std::clamp(cores / 2, 1, kPrefetch) : 2;
-    started_ = true;
-    StartPrefetching();
+    options_.workers = DecodingThreads(ctx.kind(), 2, kDepth);
   }
 
-  void Forward(Context& ctx, const BlobList&, const BlobList& top) override {
-    prefetcher_->Take([&](const Batch& batch) {
-      Upload(ctx, batch.data, *top[0]);
-      Upload(ctx, batch.labels, *top[1]);
-    });
-    position_ += static_cast<uint64_t>(options_.batch_size);
-  }
-
-  std::optional<uint64_t> position() const override { return position_; }
-  std::optional<double> waited_seconds() const override { return prefetcher_->waited_seconds(); }
-
-  void Seek(uint64_t records) override {
-    position_ = records;
-    if (started_) StartPrefetching();
+  Batches MakeBatches(uint64_t position) override {
+    options_.position = position;
+    return {MakeWindowBatches(options_), kDepth, options_.workers};
   }
 
  private:
@@ -137,17 +123,7 @@ class WindowDataLayer : public Layer {
          lacks_foreground ? "fg_threshold" : "bg_threshold", " or fg_fraction");
   }
 
-  void StartPrefetching() {
-    prefetcher_.reset();
-    options_.position = position_;
-    prefetcher_ =
-        std::make_unique<Prefetcher>(MakeWindowBatches(options_), kPrefetch, options_.workers);
-  }
-
   WindowBatchOptions options_;
-  bool started_ = false;
-  uint64_t position_ = 0;
-  std::unique_ptr<Prefetcher> prefetcher_;
 };
 
 CREMA_REGISTER_LAYER("WindowData", WindowDataLayer);

@@ -7,7 +7,7 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/math/vector_ops.h"
-#include "train/tensor_blob.h"
+#include "tensor/saved_tensor.h"
 
 namespace crema {
 

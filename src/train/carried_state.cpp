@@ -2,7 +2,7 @@
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
-#include "train/tensor_blob.h"
+#include "tensor/saved_tensor.h"
 
 namespace crema {
 

@@ -8,12 +8,22 @@
 #include "solvers/learning_rate.h"
 #include "solvers/local_rates.h"
 #include "solvers/param_table.h"
-#include "train/tensor_blob.h"
+#include "tensor/saved_tensor.h"
 
 namespace crema {
 namespace {
 
-// Rules may have equally many histories, but mean different things by them.
+// Rules with equally many histories mean different things by them.
+void CheckType(const proto::SolverState& state, const std::string& path, const std::string& type) {
+  const proto::SolverProgress& progress = state.progress();
+  if (!progress.has_solver_type() || progress.solver_type() == type) return;
+  Fail(path, ": is the state of a solver of type ", progress.solver_type(), ", but this one is of ",
+       "type ", type, ", to which its histories mean nothing; resume with type: \"",
+       progress.solver_type(), "\", or start from the weights only, with --weights=",
+       state.learned_net());
+}
+
+// States that do not tell their type may be of another one.
 void CheckSquares(const SavedBlob& blob, size_t index, const std::string& path,
                   const std::string& type) {
   const auto least = std::min_element(blob.data.begin(), blob.data.end());
@@ -88,6 +98,7 @@ void Optimizer::Save(proto::SolverState* state) const {
   for (const Tensor& history : HistoryBlobs()) {
     SaveTensor(history, history.shape(), state->add_history());
   }
+  state->mutable_progress()->set_solver_type(solver_.type());
   if (local_rates_ == nullptr || !solver_.larc_turbo()) return;
   for (double c : local_rates_->correlations()) {
     state->mutable_progress()->add_larc_correlation(c);
@@ -103,6 +114,7 @@ void Optimizer::Restore(const proto::SolverState& state, const std::string& path
 }
 
 void Optimizer::RestoreHistory(const proto::SolverState& state, const std::string& path) {
+  CheckType(state, path, solver_.type());
   const std::vector<Tensor> histories = HistoryBlobs();
   const size_t first_square = static_cast<size_t>(rule_->first_square()) * params_.segments.size();
   if (static_cast<int>(histories.size()) != state.history_size()) {

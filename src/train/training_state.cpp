@@ -10,6 +10,7 @@
 #include "crema/base/error.h"
 #include "schema/hdf5_weights.h"
 #include "schema/weights_io.h"
+#include "tensor/saved_tensor.h"
 #include "train/snapshot_files.h"
 
 namespace crema {
@@ -34,11 +35,7 @@ void RestoreGradients(const std::string& weights, const Net& net) {
       const Blob& param = net.param(node.params[i]);
       const SavedBlob& blob = saved->blobs[i];
       if (!param.has_diff() || static_cast<int64_t>(blob.diff.size()) != param.count()) continue;
-      if (blob.double_diff.empty()) {
-        param.diff_tensor().FromHost(blob.diff);
-      } else {
-        param.diff_tensor().FromHost(blob.double_diff);
-      }
+      RestoreGradient(blob, param.diff_tensor());
     }
   }
 }

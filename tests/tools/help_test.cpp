@@ -1,6 +1,9 @@
 // The manual that `crema help` prints.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <regex>
+
 #include "tools/tool_process.h"
 #include "train/train_test_util.h"
 #include "util/paths.h"
@@ -159,15 +162,21 @@ TEST(HelpTest, SaysIfManPagesCannotBeWritten) {
   EXPECT_EQ(ReadTestFile(file), "");
 }
 
+// Their paths from the folder on.
+std::vector<std::string> FilesBelow(const std::filesystem::path& folder) {
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) files.push_back(entry.path().lexically_relative(folder));
+  }
+  return files;
+}
+
 // docs/layers is what the program says.
 TEST(HelpTest, PagesInTheDocumentationAreUpToDate) {
   const std::filesystem::path made = TestFolder() / "layers";
   const std::filesystem::path kept = SourceFolder() / "docs" / "layers";
   Help("--markdown=" + made.string());
-  std::vector<std::string> names;
-  for (const auto& file : std::filesystem::directory_iterator(made)) {
-    names.push_back(file.path().filename());
-  }
+  const std::vector<std::string> names = FilesBelow(made);
   EXPECT_EQ(names.size(), LayerNames().size() + 1);
   for (const std::string& name : names) {
     ASSERT_TRUE(std::filesystem::exists(kept / name))
@@ -175,10 +184,30 @@ TEST(HelpTest, PagesInTheDocumentationAreUpToDate) {
     EXPECT_EQ(ReadTestFile(kept / name), ReadTestFile(made / name))
         << "run crema help --markdown=docs/layers";
   }
-  for (const auto& file : std::filesystem::directory_iterator(kept)) {
-    EXPECT_TRUE(std::filesystem::exists(made / file.path().filename()))
-        << file.path() << " is of a layer that does not exist";
+  for (const std::string& name : FilesBelow(kept)) {
+    EXPECT_TRUE(std::filesystem::exists(made / name))
+        << name << " is of a layer that does not exist";
   }
+  EXPECT_THAT(ReadTestFile(made / "README.md"), testing::Not(HasSubstr("Others")))
+      << "add the layer to its kind in tools/layer_kinds.cpp";
+}
+
+// The folder of a layer's page is that of its source.
+TEST(HelpTest, PagesLieWhereSourcesDo) {
+  const std::filesystem::path sources = SourceFolder() / "src" / "layers";
+  const std::regex registration("CREMA_REGISTER_LAYER\\(\"([A-Za-z0-9]+)\"");
+  size_t layers = 0;
+  for (const std::string& file : FilesBelow(sources)) {
+    if (std::filesystem::path(file).extension() != ".cpp") continue;
+    const std::string text = ReadTestFile(sources / file);
+    for (std::sregex_iterator it(text.begin(), text.end(), registration), end; it != end; ++it) {
+      const std::filesystem::path page =
+          std::filesystem::path(file).replace_filename((*it)[1].str() + ".md");
+      EXPECT_TRUE(std::filesystem::exists(SourceFolder() / "docs" / "layers" / page)) << page;
+      ++layers;
+    }
+  }
+  EXPECT_EQ(layers, LayerNames().size());
 }
 
 }  // namespace

@@ -155,7 +155,29 @@ TEST_P(OptimizerTest, RefusesStatesOfOthers) {
             "with the same net");
 }
 
-// Of the state of another type, which has equally many histories.
+// Equally many histories of the same sizes, which mean something else.
+TEST_P(OptimizerTest, RefusesStatesOfOtherTypes) {
+  const std::vector<std::string> types = {"SGD",  "Nesterov", "AdaGrad", "RMSProp",
+                                          "SAG",  "Adam",     "AdamW",   "AdaDelta"};
+  for (const std::string& from : types) {
+    SetUp();
+    const auto solver = ParseSolver("type: '" + from + "'");
+    proto::SolverState state;
+    Make(solver)->Save(&state);
+    state.set_learned_net("x.caffemodel");
+    for (const std::string& to : types) {
+      const auto other = ParseSolver("type: '" + to + "'");
+      const std::string error = ErrorOf([&] { Make(other)->Restore(state, "x.solverstate"); });
+      const std::string expected =
+          Concat("x.solverstate: is the state of a solver of type ", from, ", but this one is of ",
+                 "type ", to, ", to which its histories mean nothing; resume with type: \"", from,
+                 "\", or start from the weights only, with --weights=x.caffemodel");
+      EXPECT_EQ(error, from == to ? "" : expected);
+    }
+  }
+}
+
+// As Caffe's states are, which do not tell their type.
 TEST_P(OptimizerTest, RefusesSquaresThatAreNegative) {
   const auto refusal = [&](const char* type, int blob) {
     SetUp();

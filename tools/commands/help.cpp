@@ -6,6 +6,7 @@
 #include "commands/command.h"
 #include "completion.h"
 #include "crema/base/error.h"
+#include "layer_kinds.h"
 #include "man_pages.h"
 #include "manual.h"
 
@@ -43,13 +44,12 @@ void PrintLayerList() {
   const std::vector<ManualPage> pages = LayerPages();
   size_t width = 0;
   for (const ManualPage& page : pages) width = std::max(width, page.title.size());
-  const std::pair<const char*, const char*> groups[] = {{"Data", "layers that make or take data"},
-                                                        {"Losses", "losses and measures"},
-                                                        {"Layers", "other layers"}};
-  for (const auto& group : groups) {
-    std::cout << "\n" << group.second << ":\n";
+  for (const LayerKind& kind : LayerKinds()) {
+    bool is_first = true;
     for (const ManualPage& page : pages) {
-      if (GroupOfLayer(page.title) != group.first) continue;
+      if (&KindOfLayer(page.title) != &kind) continue;
+      if (is_first) std::cout << "\n" << kind.summary << ":\n";
+      is_first = false;
       std::cout << "  " << std::left << std::setw(static_cast<int>(width) + 2) << page.title
                 << page.summary << "\n";
     }

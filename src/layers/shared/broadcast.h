@@ -13,7 +13,7 @@
 namespace crema {
 inline namespace CREMA_TARGET {
 
-// The shape of a learned operand: num_axes axes of x from `axis` on, or all where it is -1.
+// The shape of a learned operand: num_axes axes of x from `axis` on, or all if it is -1.
 inline Shape LearnedOperand(const Shape& x, int axis, int num_axes, const std::string& title) {
   const int first = x.CanonicalAxis(axis, title + ": axis");
   CheckRange(title + ": num_axes", num_axes, -1, x.rank() - first,
@@ -29,7 +29,7 @@ struct OperandPlace {
   int rank = 0;
 };
 
-// Throws Error where it does not fit; `what` is its name, such as "factor".
+// Throws Error if it does not fit; `what` is its name, such as "factor".
 inline OperandPlace PlaceOperand(const Shape& x, const Shape& operand, int axis, const char* what,
                                  const std::string& title) {
   // A scalar goes with any axis.

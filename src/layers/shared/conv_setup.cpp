@@ -1,3 +1,4 @@
+// How the options of convolutions become their geometry.
 #include "layers/shared/conv_setup.h"
 
 #include <algorithm>
@@ -21,7 +22,7 @@ struct Field {
   const google::protobuf::RepeatedField<uint32_t>& each;
   bool has_h, has_w;
   uint32_t h, w;
-  int fallback;  // where nothing is given; below 0: it must be
+  int fallback;  // if nothing is given; below 0: it must be
   int least;
 };
 

@@ -23,7 +23,7 @@ inline namespace CREMA_TARGET {
 
 // The images of a batch are cut into tasks that threads share. How many follows from the sizes
 // alone, so that sums over the batch do not depend on the number of threads. A GPU takes one image
-// after the other, and so does the CPU where images are large; threads then share each of them.
+// after the other, and so does the CPU if images are large; threads then share each of them.
 constexpr int kMostTasks = CREMA_TARGET_DEVICE == DeviceKind::kCpu ? 16 : 1;
 constexpr int kLeastTasks = 8;
 constexpr size_t kMostColumnBytes = size_t{32} << 20;  // of all tasks together

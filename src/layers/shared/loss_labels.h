@@ -1,4 +1,4 @@
-// Class labels as bottoms: reading them, and noting those that are out of range.
+// Class labels as bottoms: reading them, and recording those that are out of range.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,15 @@ struct LabelRule {
   int ignored = 0;
 };
 
+// The rule of options that may have an `ignore_label`. How many classes there are, a plan says.
+template <class Options>
+LabelRule LabelRuleOf(const Options& options) {
+  LabelRule rule;
+  rule.has_ignored = options.has_ignore_label() ? 1 : 0;
+  rule.ignored = options.ignore_label();
+  return rule;
+}
+
 constexpr int kIgnoredLabel = -1;
 constexpr int kBadLabel = -2;
 
@@ -35,9 +44,9 @@ HD inline int ReadLabel(T label, const LabelRule& rule) {
   return fits && value >= 0 && value < rule.classes ? value : kBadLabel;
 }
 
-// The states in which a layer keeps what it noted about its labels. The note outlives the forward
-// pass, so that a bad label is found however seldom the host looks.
-class LabelNote {
+// The states in which a layer records what is wrong with its labels. The record outlives the
+// forward pass, so that a bad label is found however seldom the host looks.
+class BadLabelRecord {
  public:
   // Appends the states; `first` is the index of the first of them. Call it in Plan.
   void Plan(std::vector<TensorSpec>* states) {
@@ -49,22 +58,22 @@ class LabelNote {
   int count_state() const { return first_; }
   int value_state() const { return first_ + 1; }
 
-  // Clears the note before its first use.
+  // Clears the record before its first use.
   void Prepare(Context& ctx, const Tensor& counts) {
     if (!is_clear_) ctx.device().Zero(counts.raw(), counts.bytes());
     is_clear_ = true;
   }
 
-  // "holds 3 labels outside 0..9, the first is 12 at position 4" or "", and clears the note. Waits
-  // for the device.
+  // "holds 3 labels outside 0..9, the first is 12 at position 4" or "", and clears the record.
+  // Waits for the device.
   std::string Read(Context& ctx, const Tensor& counts, const Tensor& value, const LabelRule& rule,
                    const std::string& noun) {
     if (!is_clear_) return "";
-    const std::vector<int32_t> noted = counts.ToHost<int32_t>();
-    if (noted[0] == 0) return "";
+    const std::vector<int32_t> recorded = counts.ToHost<int32_t>();
+    if (recorded[0] == 0) return "";
     ctx.device().Zero(counts.raw(), counts.bytes());
-    return Concat("holds ", Counted(noted[0], noun), " outside 0..", rule.classes - 1,
-                  ", the first is ", value.ToHost<double>()[0], " at position ", noted[1]);
+    return Concat("holds ", Counted(recorded[0], noun), " outside 0..", rule.classes - 1,
+                  ", the first is ", value.ToHost<double>()[0], " at position ", recorded[1]);
   }
 
  private:
@@ -79,36 +88,36 @@ void MarkBadLabels(const Context& ctx, int n, const T* label, const LabelRule& r
           [=] HD(int64_t i) { bad[i] = static_cast<T>(ReadLabel(label[i], rule) == kBadLabel); });
 }
 
-// Notes the bad ones among n labels: is_bad[i] is 1 for those, otherwise 0.
+// Records the bad ones among n labels: is_bad[i] is 1 for those, otherwise 0.
 template <class T>
-void NoteBadLabels(const Context& ctx, int n, const T* label, const T* is_bad, const Tensor& counts,
-                   const Tensor& value) {
-  int32_t* noted = counts.mutable_data<int32_t>();
+void RecordBadLabels(const Context& ctx, int n, const T* label, const T* is_bad,
+                     const Tensor& counts, const Tensor& value) {
+  int32_t* recorded = counts.mutable_data<int32_t>();
   T* first_value = value.mutable_data<T>();
   constexpr int32_t kLast = std::numeric_limits<int32_t>::max();
   ReduceRows<MaxOp, int32_t>(
       ctx, 1, n, [=] HD(int64_t, int i) { return is_bad[i] > 0 ? kLast - i : -1; },
       [=] HD(int64_t, int32_t best) {
-        if (best < 0 || noted[0] > 0) return;
-        noted[1] = kLast - best;
+        if (best < 0 || recorded[0] > 0) return;
+        recorded[1] = kLast - best;
         first_value[0] = label[kLast - best];
       });
   ReduceRows<SumOp, int32_t>(
       ctx, 1, n, [=] HD(int64_t, int i) { return is_bad[i] > 0 ? 1 : 0; },
       [=] HD(int64_t, int32_t total) {
-        noted[0] = total > kLast - noted[0] ? kLast : noted[0] + total;
+        recorded[0] = total > kLast - recorded[0] ? kLast : recorded[0] + total;
       });
 }
 
 // A layer one of whose bottoms holds class labels, or other indices. Plan calls PlanLabels, Forward
-// first NewLabels.
+// first PrepareLabelCheck.
 class LabelledLayer : public Layer {
  public:
   using Layer::Layer;
 
   std::string CheckAfterForward(Context& ctx) override {
-    const std::string problem =
-        note_.Read(ctx, state(note_.count_state()), state(note_.value_state()), rule_, Noun());
+    const std::string problem = record_.Read(ctx, state(record_.count_state()),
+                                             state(record_.value_state()), rule_, Noun());
     if (problem.empty()) return "";
     return Concat(Title(), ": its bottom '", config().bottom(LabelBottom()), "' ", problem, "; ",
                   Advice());
@@ -131,12 +140,13 @@ class LabelledLayer : public Layer {
 
   void PlanLabels(int classes, std::vector<TensorSpec>* states) {
     rule_.classes = classes;
-    note_.Plan(states);
+    record_.Plan(states);
   }
-  void NewLabels(Context& ctx) { note_.Prepare(ctx, state(note_.count_state())); }
+  void PrepareLabelCheck(Context& ctx) { record_.Prepare(ctx, state(record_.count_state())); }
   template <class T>
-  void NoteBad(const Context& ctx, int n, const T* label, const T* is_bad) {
-    NoteBadLabels(ctx, n, label, is_bad, state(note_.count_state()), state(note_.value_state()));
+  void RecordBad(const Context& ctx, int n, const T* label, const T* is_bad) {
+    RecordBadLabels(ctx, n, label, is_bad, state(record_.count_state()),
+                    state(record_.value_state()));
   }
 
   // One label for each position of the scores; `items`: and axis 0 is the same for both.
@@ -152,7 +162,7 @@ class LabelledLayer : public Layer {
 
  private:
   LabelRule rule_;
-  LabelNote note_;
+  BadLabelRecord record_;
 };
 
 }  // namespace CREMA_TARGET

@@ -14,7 +14,7 @@ inline namespace CREMA_TARGET {
 
 using LossNormalization = proto::LossParameter::NormalizationMode;
 
-// As loss_param says; `normalize`, its old form, counts where `normalization` is not given.
+// As loss_param says; `normalize`, its old form, counts if `normalization` is not given.
 inline LossNormalization NormalizationOf(const proto::LossParameter& loss,
                                          LossNormalization otherwise) {
   if (loss.has_normalization()) return loss.normalization();
@@ -41,7 +41,7 @@ struct Element {
 };
 
 // loss = sum of losses(i) / normalizer, for i < n. The normalizer, which is written too, is
-// `fixed`, or, where that is 0, the sum of counts(i); as in Caffe never less than 1.
+// `fixed`, or, if that is 0, the sum of counts(i); as in Caffe never less than 1.
 template <class T, class Losses, class Counts>
 void SumLosses(const Context& ctx, int n, double fixed, Losses losses, Counts counts, T* normalizer,
                T* loss) {
@@ -64,7 +64,7 @@ void SumLosses(const Context& ctx, int n, double factor, Losses losses, T* loss)
       [=] HD(int64_t, double total) { loss[0] = static_cast<T>(factor * total); });
 }
 
-// Throws Error, with the layer's title, where n is too many for the sums above.
+// Throws Error, with the layer's title, if n is too many for the sums above.
 inline void CheckLossCount(const std::string& title, int64_t n) {
   CheckRange(title + ": the number of values for one loss", n, 0, std::numeric_limits<int>::max());
 }

@@ -22,7 +22,7 @@ HD T SigmoidOf(T x) {
   return T(0.5) * std::tanh(T(0.5) * x) + T(0.5);
 }
 
-// `gates` may be `input`, or null where no backward pass needs them; `c` may be c_prev. cont (one
+// `gates` may be `input`, or null if no backward pass needs them; `c` may be c_prev. cont (one
 // for each sequence) is 0 where a sequence begins, else 1.
 template <class T>
 void LstmUnitForward(const Context& ctx, const LstmSizes& s, const T* input, const T* c_prev,

@@ -20,7 +20,7 @@ struct PoolRange {
   int first, last;
 };
 
-// A window's part inside of the image; empty where it begins behind the image.
+// A window's part inside of the image; empty if it begins behind the image.
 HD inline PoolRange Window(const PoolAxis& a, int window) {
   const int first = window * a.stride - a.pad, last = first + a.kernel;
   return {first > 0 ? first : 0, last < a.in ? last : a.in};
@@ -34,7 +34,7 @@ HD inline int PaddedExtent(const PoolAxis& a, int window) {
 }
 
 // The windows that cover a pixel.
-HD inline PoolRange Covering(const PoolAxis& a, int pixel) {
+HD inline PoolRange WindowsCovering(const PoolAxis& a, int pixel) {
   const int at = pixel + a.pad;
   const int first = at < a.kernel ? 0 : (at - a.kernel) / a.stride + 1, last = at / a.stride + 1;
   return {first, last < a.out ? last : a.out};
@@ -264,7 +264,7 @@ void MaskBackwardAny(const Context& ctx, const PoolSizes& s, PoolRange done, con
   ForEach(ctx, s.planes * h.in, BorderCount(w.in, done), [=] HD(int64_t r, int c) {
     const int row = static_cast<int>(r % h.in), column = BorderColumn(done, c);
     const int64_t plane = r / h.in * h.out * w.out;
-    const PoolRange rows = Covering(h, row), cols = Covering(w, column);
+    const PoolRange rows = WindowsCovering(h, row), cols = WindowsCovering(w, column);
     T sum = 0;
     for (int i = rows.first; i < rows.last; ++i) {
       for (int j = cols.first; j < cols.last; ++j) {
@@ -308,7 +308,8 @@ void AverageBackwardAny(const Context& ctx, const PoolSizes& s, PoolRange done, 
   ForEach(ctx, s.planes * h.in, BorderCount(w.in, done), [=] HD(int64_t r, int c) {
     const int column = BorderColumn(done, c);
     const int64_t plane = r / h.in * h.out * w.out;
-    const PoolRange rows = Covering(h, static_cast<int>(r % h.in)), cols = Covering(w, column);
+    const PoolRange rows = WindowsCovering(h, static_cast<int>(r % h.in)),
+                    cols = WindowsCovering(w, column);
     T sum = 0;
     for (int i = rows.first; i < rows.last; ++i) {
       for (int j = cols.first; j < cols.last; ++j) {
@@ -358,7 +359,7 @@ void MaxForwardBy(const Context& ctx, const PoolSizes& s, const T* x, T* y, int3
   MaxForwardAny<kMask>(ctx, s, whole, x, y, mask);
 }
 
-// mask: which pixel of its plane each window took; null where nobody wants to know.
+// mask: which pixel of its plane each window took; null if nobody wants to know.
 template <class T>
 void MaxForward(const Context& ctx, const PoolSizes& s, const T* x, T* y, int32_t* mask) {
   if (mask != nullptr) return MaxForwardBy<true>(ctx, s, x, y, mask);
@@ -395,7 +396,7 @@ void AverageBackward(const Context& ctx, const PoolSizes& s, const T* dy, T* dx)
   AverageBackwardAny(ctx, s, BlockPixels(s.w, whole), dy, dx);
 }
 
-// The number of windows along an axis; below 1 where none fits.
+// The number of windows along an axis; below 1 if none fits.
 inline int CountWindows(const PoolAxis& a, bool round_up) {
   const int64_t length = int64_t{a.in} + 2 * a.pad - a.kernel;  // that the window can move
   int64_t steps = length / a.stride;

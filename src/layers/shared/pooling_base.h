@@ -38,7 +38,8 @@ class PoolingBase : public Layer {
   LayerTraits traits() const override {
     LayerTraits traits = LayerTraits::WithoutValues();
     traits.max_tops = options().pool() == proto::PoolingParameter::MAX ? 2 : 1;
-    traits.has_backward = options().pool() != proto::PoolingParameter::STOCHASTIC || TakesPixels();
+    traits.has_backward =
+        options().pool() != proto::PoolingParameter::STOCHASTIC || SelectsPixels();
     traits.is_per_sample = traits.forward_is_reentrant = true;
     return traits;
   }
@@ -63,7 +64,7 @@ class PoolingBase : public Layer {
     LayerPlan plan;
     plan.tops.assign(std::max(1, config().top_size()), top);
     saved_.Begin(input);
-    has_mask_ = TakesPixels() && (input.runs_backward || config().top_size() > 1);
+    has_mask_ = SelectsPixels() && (input.runs_backward || config().top_size() > 1);
     if (has_mask_) saved_.Save({top, DType::kInt32}, &plan);
     return plan;
   }
@@ -72,13 +73,13 @@ class PoolingBase : public Layer {
   const proto::PoolingParameter& options() const { return config().pooling_param(); }
 
   // Whether each value is that of a pixel, so that its gradient goes there.
-  bool TakesPixels() const {
+  bool SelectsPixels() const {
     return options().pool() == proto::PoolingParameter::MAX ||
            (options().pool() == proto::PoolingParameter::STOCHASTIC && phase() == Phase::kTrain);
   }
 
   PoolSizes sizes_;
-  // Which pixel each window took: piece 0, where somebody wants to know.
+  // Which pixel each window took: piece 0, if somebody wants to know.
   bool has_mask_ = false;
   SavedForBackward saved_;
 

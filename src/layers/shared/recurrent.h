@@ -39,7 +39,7 @@ void Product(const Context& ctx, int64_t rows, int64_t outputs, int64_t inputs, 
   Gemm<T>(ctx, Transpose::kNo, Transpose::kYes, rows, outputs, inputs, 1, x, w, beta, y);
 }
 
-// What a Product sends back: dx = dy w where dx is not null, dw += dy^T x where dw is not null.
+// What a Product sends back: dx = dy w if dx is not null, dw += dy^T x if dw is not null.
 template <class T>
 void ProductBackward(const Context& ctx, int64_t rows, int64_t outputs, int64_t inputs, const T* x,
                      const T* w, const T* dy, T* dx, T* dw) {
@@ -91,7 +91,7 @@ void AddStates(const Context& ctx, int64_t count, const T* a, const T* b, T* sum
   ForEach(ctx, count, [=] HD(int64_t i) { sum[i] = b == nullptr ? a[i] : a[i] + b[i]; });
 }
 
-// The gradient of the last state, or zeros where nobody sends one.
+// The gradient of the last state, or zeros if nobody sends one.
 template <class T>
 void BeginBackward(Context& ctx, const RecurrentSizes& s, const T* last, T* gradient) {
   const size_t bytes = static_cast<size_t>(s.StepState()) * sizeof(T);
@@ -228,8 +228,8 @@ class RecurrentLayer : public Layer, public CarriesState {
   // The gradients of the bottoms x and x_static and of all shared parameters, for those of the
   // sums. `before` is what W_h was multiplied with, T x N x D.
   template <class T>
-  void SendBack(const Context& ctx, const T* d_sums, const T* before, T* scratch,
-                const BlobList& bottom, const std::vector<bool>& propagate_down) const {
+  void PropagateToBottoms(const Context& ctx, const T* d_sums, const T* before, T* scratch,
+                          const BlobList& bottom, const std::vector<bool>& propagate_down) const {
     const RecurrentSizes& s = sizes_;
     ProductBackward<T>(ctx, s.Rows(), s.sums, s.units, before, nullptr, d_sums, nullptr,
                        Gradient<T>(h_weight()));
@@ -249,7 +249,7 @@ class RecurrentLayer : public Layer, public CarriesState {
                        Gradient<T>(2));
   }
 
-  // Of a parameter; null where it is not wanted.
+  // Of a parameter; null if it is not wanted.
   template <class T>
   T* Gradient(int i) const {
     return wants_gradient(i) ? param(i).template mutable_diff<T>() : nullptr;

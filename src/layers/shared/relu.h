@@ -1,4 +1,4 @@
-// The backward half of a ReLU, where another layer does it.
+// The backward half of a ReLU, if another layer does it.
 #pragma once
 
 #include "crema/math/for_each.h"

@@ -35,7 +35,7 @@ class SameValuesLayer : public Layer {
   }
 
  protected:
-  // Of as many values. Throws Error where the bottom's shape does not allow it.
+  // Of as many values. Throws Error if the bottom's shape does not allow it.
   virtual Shape ShapeOfTop(const Shape& bottom) const = 0;
 
  private:

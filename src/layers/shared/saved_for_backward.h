@@ -1,5 +1,5 @@
 // Memory for what Forward makes beside its tops: what Backward reads of it (masks, means) lies in
-// the layer's states where there is a Backward; everything else in scratch memory, so that Forward
+// the layer's states if there is a Backward; everything else in scratch memory, so that Forward
 // writes nothing that is the layer's.
 #pragma once
 

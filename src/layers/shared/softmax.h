@@ -47,27 +47,27 @@ void ReduceScores(const Context& ctx, const ChannelView& view, F get, T* out) {
   });
 }
 
-// peak = the largest score of each position.
+// max = the largest score of each position.
 template <class T>
-void ScorePeaks(const Context& ctx, const ChannelView& view, const T* x, T* peak) {
+void ScoreMaxima(const Context& ctx, const ChannelView& view, const T* x, T* max) {
   ReduceScores<MaxOp, T>(
-      ctx, view, [=] HD(int64_t i, int64_t) { return x[i]; }, peak);
+      ctx, view, [=] HD(int64_t i, int64_t) { return x[i]; }, max);
 }
 
 // What a softmax is made of again from the scores, one number a position.
 template <class T>
 struct SoftmaxSums {
-  T* peak;  // the largest score
-  T* sum;   // of exp(score - peak)
+  T* max;  // the largest score
+  T* sum;  // of exp(score - max)
 };
 
 template <class T>
-void PeaksAndSums(const Context& ctx, const ChannelView& view, const T* x,
-                  const SoftmaxSums<T>& sums) {
-  const T* peak = sums.peak;
-  ScorePeaks(ctx, view, x, sums.peak);
+void MaximaAndSums(const Context& ctx, const ChannelView& view, const T* x,
+                   const SoftmaxSums<T>& sums) {
+  const T* max = sums.max;
+  ScoreMaxima(ctx, view, x, sums.max);
   ReduceScores<SumOp, T>(
-      ctx, view, [=] HD(int64_t i, int64_t position) { return std::exp(x[i] - peak[position]); },
+      ctx, view, [=] HD(int64_t i, int64_t position) { return std::exp(x[i] - max[position]); },
       sums.sum);
 }
 
@@ -75,7 +75,7 @@ template <class T>
 void Probabilities(const Context& ctx, const ChannelView& view, const T* x,
                    const SoftmaxSums<T>& sums, T* probability) {
   ForEachScore(ctx, view, [=] HD(int64_t i, int64_t position, int) {
-    probability[i] = std::exp(x[i] - sums.peak[position]) / sums.sum[position];
+    probability[i] = std::exp(x[i] - sums.max[position]) / sums.sum[position];
   });
 }
 

@@ -9,6 +9,7 @@
 #include "crema.pb.h"
 #include "net/passes.h"
 #include "schema/weights_io.h"
+#include "tensor/saved_tensor.h"
 
 namespace crema {
 namespace {
@@ -38,11 +39,7 @@ void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& p
            "; change the layer or the size of the net's input to fit, or rename it to train it "
            "from scratch");
     }
-    if (!blob.double_data.empty()) {
-      params[i]->data_tensor().FromHost(blob.double_data);
-    } else {
-      params[i]->data_tensor().FromHost(blob.data);
-    }
+    RestoreTensor(blob, params[i]->data_tensor());
   }
 }
 
@@ -85,19 +82,8 @@ std::string Shapes(const Layer& layer) {
 }
 
 SavedBlob Save(const Blob& blob, bool with_gradient) {
-  SavedBlob saved;
-  saved.shape = blob.shape().dims();
-  const bool is_double = blob.dtype() == DType::kFloat64;
-  const auto copy = [&](const Tensor& from, std::vector<float>* floats,
-                        std::vector<double>* doubles) {
-    if (is_double) *doubles = from.ToHost<double>();
-    *floats = from.ToHost<float>();
-  };
-  copy(blob.data_tensor(), &saved.data, &saved.double_data);
-  if (with_gradient && blob.has_diff()) {
-    copy(blob.diff_tensor(), &saved.diff, &saved.double_diff);
-  }
-  return saved;
+  const bool has_gradient = with_gradient && blob.has_diff();
+  return SaveTensor(blob.data_tensor(), has_gradient ? &blob.diff_tensor() : nullptr);
 }
 
 bool OwnsParams(const LayerNode& node, const Graph& graph) {

@@ -3,38 +3,16 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <type_traits>
 #include <vector>
 
 #include "crema/math/pair.h"
+#include "crema/math/reduce_ops.h"
 #include "crema/tensor/layout.h"
 #include "target/for_each.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {
-
-struct SumOp {
-  template <class T>
-  static constexpr T Identity() {
-    return T{};
-  }
-  template <class T>
-  static T Combine(T a, T b) {
-    return a + b;
-  }
-};
-
-struct MaxOp {
-  template <class T>
-  static constexpr T Identity() {
-    return std::numeric_limits<T>::lowest();
-  }
-  template <class T>
-  static T Combine(T a, T b) {
-    return a > b ? a : b;
-  }
-};
 
 template <class T>
 constexpr bool kIsPair = false;

@@ -4,36 +4,13 @@
 // long, several blocks share a group, and a second launch combines what they found.
 #pragma once
 
-#include <limits>
-
 #include "crema/math/pair.h"
+#include "crema/math/reduce_ops.h"
 #include "crema/tensor/layout.h"
 #include "target/for_each.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {
-
-struct SumOp {
-  template <class T>
-  static __host__ __device__ constexpr T Identity() {
-    return T{};
-  }
-  template <class T>
-  static __host__ __device__ T Combine(T a, T b) {
-    return a + b;
-  }
-};
-
-struct MaxOp {
-  template <class T>
-  static __host__ __device__ constexpr T Identity() {
-    return std::numeric_limits<T>::lowest();
-  }
-  template <class T>
-  static __host__ __device__ T Combine(T a, T b) {
-    return a > b ? a : b;
-  }
-};
 
 // How kBlockThreads threads = groups * outer_lanes * inner_lanes and the blocks share the work.
 struct ReducePlan {

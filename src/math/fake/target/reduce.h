@@ -1,36 +1,13 @@
 // Reductions on the fake GPU: elements in shuffled order, results too.
 #pragma once
 
-#include <limits>
-
 #include "crema/math/pair.h"
+#include "crema/math/reduce_ops.h"
 #include "crema/tensor/layout.h"
 #include "target/for_each.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {
-
-struct SumOp {
-  template <class T>
-  static constexpr T Identity() {
-    return T{};
-  }
-  template <class T>
-  static T Combine(T a, T b) {
-    return a + b;
-  }
-};
-
-struct MaxOp {
-  template <class T>
-  static constexpr T Identity() {
-    return std::numeric_limits<T>::lowest();
-  }
-  template <class T>
-  static T Combine(T a, T b) {
-    return a > b ? a : b;
-  }
-};
 
 // For each of `groups` results: the reduction of get(group, 0) .. get(group, count - 1).
 template <class Op, class T, class Get, class Store>
