@@ -220,7 +220,7 @@ void Net::BackwardLayer(int i) {
   const PlansForThreads threads(threads_);
   const LayerNode& node = graph_.layers[i];
   if (!node.runs_backward) return;
-  for (int layer : blobs_->memory().plan().again[i]) {
+  for (int layer : blobs_->memory().plan().recomputed[i]) {
     layer_caller_->Recompute(layer, blobs_->bottoms(layer), blobs_->tops(layer), context_.get());
   }
   StartGradientsOfTops(i);
