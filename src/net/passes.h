@@ -52,6 +52,8 @@ std::string NameWithoutLayout(std::string name);
 PlanInput PlanInputOf(const Graph& graph, const LayerNode& node);
 // Plans the layer and asks for its traits.
 void PlanLayer(const PlanInput& input, LayerNode* node);
+// Whether that was the layer's last plan, for as many threads as there are now.
+bool IsPlannedFor(const PlanInput& input, const LayerNode& node);
 // Plans those layers anew of which more is known than when they were planned. After it, what a
 // layer asks for is what it needs.
 void CompletePlans(Graph* graph);
@@ -62,10 +64,12 @@ inline bool RunsInPlace(const LayerNode& node) {
 // A blob as a layer sees it, which may run for a part of the samples at a time.
 Shape SeenShape(const LayerNode& node, const BlobNode& blob);
 
-// infer_again.cpp: infers the shapes of all layers from number `first` on anew, after those of the
-// blobs they read have changed. Tops that take any shape keep theirs. Throws Error where a layer
-// does not accept its bottoms or would need other parameters; some shapes are then new, some old.
-void InferShapesAgain(size_t first, Graph* graph);
+// reinfer_shapes.cpp: infers the shapes of all layers from number `first` on anew, after those of
+// the blobs they read have changed. Tops that take any shape keep theirs. A layer that was planned
+// for its input before is not planned again, if graph->plan_cache can help it. Throws Error where a
+// layer does not accept its bottoms or would need other parameters; some shapes are then new, some
+// old.
+void ReinferShapes(size_t first, Graph* graph);
 
 // fuse.cpp: lets layers take over the work of those that follow them, where they can.
 void FuseLayers(Graph* graph);

@@ -248,10 +248,10 @@ void SliceBatch(Graph* graph) {
   if (graph->slices.empty()) return;
   const size_t first = graph->slices[0].first;
   try {
-    InferShapesAgain(first, graph);
+    ReinferShapes(first, graph);
   } catch (const Error&) {  // a layer takes the batch, but no part of it
     UndoSlices(graph);
-    InferShapesAgain(first, graph);
+    ReinferShapes(first, graph);
   }
 }
 

@@ -42,6 +42,11 @@ class Layer {
   // to the next while the bottoms have the same shapes.
   virtual LayerPlan Plan(const PlanInput& input) = 0;
 
+  // For layers whose Plan takes long, such as one that compiles code: all that the last Plan has
+  // set in the layer. A net whose shapes come back restores it in place of a Plan for the same
+  // input and as many threads. Bind follows, as after a Plan. Empty: the layer is planned again.
+  virtual SavedPlan SavePlan() { return {}; }
+
   // For traits().shapes_depend_on_data only (see DataShapedLayer): the shapes of the tops for the
   // values that the bottoms hold now, none of more elements than Plan said. Waits for the device.
   // The net calls it before each Forward, and plans the layers after this one anew where a shape

@@ -29,7 +29,7 @@ class NetBlobs : public ArenaUser {
   // To work with the graph's present shapes and slices, in three steps, of which only the last one
   // moves the blobs. Prepare makes a plan and finds memory for what keeps its values; throws Error
   // if there is not enough, and changes nothing.
-  PlannedMemory::Next Prepare() const { return memory_.Prepare(device_); }
+  PlannedMemory::Next Prepare() { return memory_.Prepare(device_); }
   // Makes the arena large enough. If it has to grow, blobs in it are empty until Adopt or Restore.
   // Throws Error if there is not enough memory.
   void ReserveArena(const PlannedMemory::Next& next) {
