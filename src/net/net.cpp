@@ -58,9 +58,10 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
   CheckDevices(config.name(), device, options);
   StartThreads(threads_);
   graph_ = CompileNet(config, device->kind(), OptionsFor(config, options));
-  context_ = std::make_unique<Context>(std::move(device), options.seed);
+  context_ = std::make_unique<Context>(std::move(device), options.seed, options.rank);
   loss_ = Tensor(context_->shared_device(), graph_.dtype, Shape{});
   VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
+  DataSources(graph_, context_->rank().count).CheckShared();
   MakeParts(options);
   AdoptShapes();
   for (const LayerNode& node : graph_.layers) {
@@ -319,16 +320,20 @@ std::vector<std::pair<std::string, uint64_t>> Net::DataPositions() const {
 }
 
 std::vector<std::pair<std::string, uint64_t>> Net::DataPositionsBefore(uint64_t passes) const {
-  return DataSources(graph_).PositionsBefore(passes);
+  return DataSources(graph_, context_->rank().count).PositionsBefore(passes);
 }
 
 void Net::SeekData(const std::vector<std::pair<std::string, uint64_t>>& positions) {
-  DataSources(graph_).Seek(positions);
+  DataSources(graph_, context_->rank().count).Seek(positions);
 }
 
-void Net::SeekPasses(uint64_t passes) { DataSources(graph_).SeekPasses(passes); }
+void Net::SeekPasses(uint64_t passes) {
+  DataSources(graph_, context_->rank().count).SeekPasses(passes);
+}
 
-std::optional<double> Net::WaitedSeconds() const { return DataSources(graph_).WaitedSeconds(); }
+std::optional<double> Net::WaitedSeconds() const {
+  return DataSources(graph_, context_->rank().count).WaitedSeconds();
+}
 
 std::vector<std::pair<std::string, std::vector<Tensor>>> Net::CarriedStates() const {
   std::vector<std::pair<std::string, std::vector<Tensor>>> states;

@@ -79,8 +79,13 @@ class Layer {
   virtual std::string CheckAfterForward(Context&) { return ""; }
 
   // For layers that read records from a source: how many records the batches given out so far
-  // have used, from the start of the first pass over the source on; none for other layers.
+  // have used, from the start of the first pass over the source on; none for other layers. If
+  // several ranks share the source (Context::rank), it counts the records of all: each Forward
+  // takes a batch for each rank, one after the other, and gives out the one of its own rank.
   virtual std::optional<uint64_t> position() const { return std::nullopt; }
+  // Whether the layer does so for any number of ranks; a net of several refuses others that have a
+  // position.
+  virtual bool shares_source() const { return false; }
   // Goes on from there with the next Forward, at any time.
   virtual void Seek(uint64_t /*records*/) {}
   // For layers that make batches ahead: how long Forward has waited for them in all, in seconds.

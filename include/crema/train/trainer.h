@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "crema/net/net.h"
+#include "crema/train/gradient_combiner.h"
 #include "crema/train/observer.h"
 
 namespace crema {
@@ -44,6 +45,12 @@ struct TrainOptions {
   // under way is taken back, as if it had not begun, and training stops as for kStop. (Iterations
   // and tests of a net that writes HDF5Output cannot be taken back: they are finished.)
   std::function<bool()> interrupt;
+  // For a training by several ranks, which one this is, and what combines their gradients. Tests
+  // are made by each rank alone, with all of their data. An iteration is finished even if
+  // `interrupt` says true, and what `poll` says must be the same on all ranks. Only one of them
+  // should have a solver that saves snapshots; all can resume from them.
+  Rank rank;
+  std::shared_ptr<GradientCombiner> combiner;  // null for a training of its own
 };
 
 // One thread at a time. Progress goes to the log in Caffe's words, and to the observers.

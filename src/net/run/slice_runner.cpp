@@ -8,7 +8,8 @@ namespace crema {
 void SliceRunner::MakeContexts(const Context& like) {
   for (const Slices& slices : graph_.slices) {
     while (contexts_.size() < static_cast<size_t>(slices.lanes)) {
-      contexts_.push_back(std::make_unique<Context>(like.shared_device(), like.seed()));
+      contexts_.push_back(
+          std::make_unique<Context>(like.shared_device(), like.seed(), like.rank()));
     }
   }
 }
