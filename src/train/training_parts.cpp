@@ -8,7 +8,7 @@
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
-#include "device/room.h"
+#include "device/memory_size.h"
 #include "solvers/update_rule.h"
 #include "train/memory_check.h"
 
@@ -54,7 +54,8 @@ size_t CheckTrainingFits(const proto::SolverParameter& solver, const TrainOption
   if (solver.memory_limit() > 0) {
     plan.train_limit = LimitOfTrainNet(plan, size_t{solver.memory_limit()} << 20);
   }
-  CheckMemory(plan, options.room > 0 ? options.room : MemoryOfDevice(*options.device));
+  CheckMemory(plan,
+              options.device_memory > 0 ? options.device_memory : MemoryOfDevice(*options.device));
   return plan.train_limit;
 }
 

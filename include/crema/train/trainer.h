@@ -35,8 +35,8 @@ struct TrainOptions {
   int threads = 0;  // on the CPU; 0: see CompileOptions
   // A `.solverstate` to go on from; "" to begin anew.
   std::string resume_from;
-  // What the device has room for, in bytes; 0: what it says itself.
-  size_t room = 0;
+  // The memory of the device, in bytes, which the training must fit into; 0: what the device says.
+  size_t device_memory = 0;
   bool verbose = false;  // whether the log tells everything about each layer
   // Asked after every iteration and before every test batch. It may give the same answer again and
   // again: a snapshot that is there already is not written once more.
