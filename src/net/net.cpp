@@ -233,8 +233,13 @@ void Net::BackwardLayer(int i) {
 // The tops of such a layer have as many elements as its data ask for. Blobs after it keep their
 // places, which are large enough for all of the data.
 void Net::AdaptToData(int layer) {
-  const std::vector<Shape> shapes =
-      graph_.layers[layer].layer->ShapesOfTops(*context_, blobs_->bottoms(layer));
+  std::vector<Shape> shapes;
+  Layer& its = *graph_.layers[layer].layer;
+  try {
+    shapes = its.ShapesOfTops(*context_, blobs_->bottoms(layer));
+  } catch (...) {
+    RethrowFor(its);
+  }
   if (!SetTopShapes(layer, shapes, &graph_)) return;
   blobs_->UpdateShapes();
   BindLayers();

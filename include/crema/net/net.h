@@ -79,7 +79,8 @@ class Net {
 
   // The same layer by layer, for who wants to look in between; layers are numbered in the order of
   // graph().layers. BeginPass comes first; the debug info is not logged. Throws Error if there is
-  // no such layer.
+  // no such layer. BeginPass is the host's part of a pass: on a GPU, what follows can be captured
+  // (Device::BeginCapture) and replayed after each BeginPass, if no layer works on the host.
   void BeginPass(uint64_t step);
   // Does nothing for a layer whose work another one does (LayerNode::absorbed_by). Throws Error if
   // the layer takes a part of the batch at a time (graph().slices).
