@@ -15,6 +15,23 @@
 namespace crema {
 namespace {
 
+// What would let the weights of several ranks become different.
+void CheckRank(const proto::SolverParameter& solver, const TrainOptions& options) {
+  const Rank& rank = options.rank;
+  if (rank.index < 0 || rank.index >= rank.count) {
+    Fail("there is no rank ", rank.index, " of ", rank.count, "; ranks are counted from 0");
+  }
+  if (rank.count == 1) return;
+  if (options.combiner == nullptr) {
+    Fail("the training is one of ", rank.count, " ranks, but nothing combines their gradients; ",
+         "give TrainOptions a combiner");
+  }
+  if (solver.random_seed() < 0) {
+    Fail("the solver has no random_seed, but ", rank.count, " ranks must begin with the same ",
+         "weights; set random_seed to a number");
+  }
+}
+
 uint64_t ChooseSeed(const proto::SolverParameter& solver, const proto::SolverState* state) {
   const bool given = solver.random_seed() >= 0;
   if (state != nullptr && state->progress().has_random_seed()) {
@@ -70,25 +87,6 @@ NetOptions OptionsOfTrainNet(const proto::SolverParameter& solver, const TrainOp
   net.rank = options.rank;
   net.memory_limit = memory_limit;
   return net;
-}
-
-// What would let the weights of several ranks become different.
-void CheckRank(const proto::SolverParameter& solver, const TrainOptions& options) {
-  const Rank& rank = options.rank;
-  if (rank.index < 0 || rank.index >= rank.count) {
-    Fail("there is no rank ", rank.index, " of ", rank.count, "; ranks are counted from 0");
-  }
-  if (rank.count == 1) return;
-  if (options.combiner == nullptr) {
-    Fail("the training is one of ", rank.count,
-         " ranks, but has nothing that combines their "
-         "gradients; give TrainOptions a combiner");
-  }
-  if (solver.random_seed() < 0) {
-    Fail("the solver has no random_seed, but ", rank.count,
-         " ranks must begin with the same "
-         "weights; set random_seed to a number");
-  }
 }
 
 std::vector<std::vector<TestOutput>> OutputsOfTests(const NetSet& nets,
