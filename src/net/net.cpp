@@ -193,7 +193,7 @@ void Net::Backward(PassObserver* observer) {
 void Net::BeginPass(uint64_t step) {
   StartThreads(threads_);
   const PlansForThreads threads(threads_);
-  blobs_->EnterPass();
+  blobs_->UseArena();
   lifetime_check_->BeginPass();
   context_->SetStep(step);
   slice_runner_->SetStep(step);
@@ -225,7 +225,7 @@ void Net::BackwardLayer(int i) {
     layer_caller_->Recompute(layer, blobs_->bottoms(layer), blobs_->tops(layer), context_.get());
   }
   StartGradientsOfTops(i);
-  gradient_sums_->Announce(node);
+  gradient_sums_->SetOverwriteGradients(node);
   layer_caller_->Backward(i, blobs_->bottoms(i), blobs_->tops(i), context_.get());
   lifetime_check_->EndStep(BackwardStep(graph_, i));
 }

@@ -31,20 +31,20 @@ class Slicer {
     roots_ = RootsOf(graph_, &BlobNode::shares_data_with);
     CountUses(0, graph_.layers.size(), 1);
     for (int output : graph_.outputs) ++uses_[roots_[output]];
-    const size_t end = FirstThatFollowsData();
+    const size_t end = FirstDataShapedLayer();
     size_t first = 0;
     while (first < end) {
       size_t last = first;
       const int64_t batch = BatchOf(graph_.layers[first]);
       while (batch > 1 && last < end && Joins(graph_.layers[last], batch)) ++last;
-      CutByWay(first, last, batch);
+      CutByLanes(first, last, batch);
       first = std::max(last, first + 1);
     }
   }
 
  private:
   // Layers from there on may find another batch in each pass.
-  size_t FirstThatFollowsData() const {
+  size_t FirstDataShapedLayer() const {
     const auto follows = [](const LayerNode& n) { return n.traits.shapes_depend_on_data; };
     const auto begin = graph_.layers.begin(), end = graph_.layers.end();
     return static_cast<size_t>(std::find_if(begin, end, follows) - begin);
@@ -160,7 +160,7 @@ class Slicer {
   }
 
   // Layers first to last - 1, which may be none, run in lanes where they can.
-  void CutByWay(size_t first, size_t last, int64_t batch) {
+  void CutByLanes(size_t first, size_t last, int64_t batch) {
     size_t begin = first;
     bool in_lanes = false;
     for (size_t l = first; l <= last; ++l) {

@@ -44,7 +44,7 @@ class NetBlobs : public ArenaUser {
   void UpdateShapes();
 
   // Before a pass: makes sure that there is an arena. Throws Error if there is no memory for it.
-  void EnterPass();
+  void UseArena();
 
   // By the index in the graph; in range.
   Blob& blob(int i) const { return *blobs_[i]; }
@@ -65,7 +65,7 @@ class NetBlobs : public ArenaUser {
   // For the arena alone.
   size_t ArenaBytes() const override { return memory_.plan().memory.arena; }
   void ReleaseArena() override;
-  void EnterArena() override;
+  void BindArena() override;
 
  private:
   void Connect();
