@@ -235,6 +235,7 @@ void* CudaDevice::AllocatePinned(size_t bytes) {
 }
 
 void CudaDevice::FreePinned(void* memory) noexcept {
+  if (memory == nullptr) return;
   cudaSetDevice(index_);
   cudaStreamSynchronize(stream_);
   cudaStreamSynchronize(side_stream_);
