@@ -128,8 +128,10 @@ CudaDevice::CudaDevice(int index) : index_(index) {
   Check(cudaSetDevice(index_), "selecting it");
   Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
   try {
+    Check(cudaStreamCreateWithFlags(&side_stream_, cudaStreamNonBlocking), "creating a stream");
     reduce_buffer_ = Allocate(kReduceBytes);
   } catch (const Error&) {
+    if (side_stream_ != nullptr) cudaStreamDestroy(side_stream_);
     cudaStreamDestroy(stream_);
     throw;
   }
@@ -138,9 +140,11 @@ CudaDevice::CudaDevice(int index) : index_(index) {
 CudaDevice::~CudaDevice() {
   cudaSetDevice(index_);
   cudaStreamSynchronize(stream_);
+  cudaStreamSynchronize(side_stream_);
   if (cublas_ != nullptr) cublasDestroy(cublas_);
   cudaFree(cublas_workspace_);
   cudaFree(reduce_buffer_);
+  cudaStreamDestroy(side_stream_);
   cudaStreamDestroy(stream_);
 }
 
@@ -151,12 +155,18 @@ void CudaDevice::Check(cudaError_t status, const std::string& doing) const {
 
 void CudaDevice::CheckLaunch() const { Check(cudaGetLastError(), "launching a kernel"); }
 
-cudaStream_t CudaDevice::stream() const {
+cudaStream_t CudaDevice::stream(Queue queue) const {
   Check(cudaSetDevice(index_), "selecting it");
-  return stream_;
+  return queue == Queue::kMain ? stream_ : side_stream_;
+}
+
+void CudaDevice::CheckNoCapture(const char* what) const {
+  if (!captures_) return;
+  Fail(name_, ": work that is captured ", what, "; do that before the capture, by a pass as usual");
 }
 
 void* CudaDevice::Allocate(size_t bytes) {
+  CheckNoCapture("allocates memory");
   stream();
   void* memory = nullptr;
   const cudaError_t status = cudaMalloc(&memory, std::max<size_t>(bytes, 1));
@@ -174,15 +184,18 @@ void* CudaDevice::Allocate(size_t bytes) {
 void CudaDevice::Free(void* memory) noexcept {
   cudaSetDevice(index_);
   cudaStreamSynchronize(stream_);
+  cudaStreamSynchronize(side_stream_);
   cudaFree(memory);
 }
 
 void CudaDevice::CopyIn(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
+  CheckNoCapture("copies from the host");
   Check(staging_.CopyIn(to, from, bytes, stream()), Concat("copying ", bytes, " bytes to it"));
 }
 
 void CudaDevice::CopyOut(void* to, const void* from, size_t bytes) {
+  CheckNoCapture("copies to the host");
   if (bytes > 0) {
     Check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream()),
           Concat("copying ", bytes, " bytes from it"));
@@ -201,10 +214,139 @@ void CudaDevice::Zero(void* to, size_t bytes) {
   Check(cudaMemsetAsync(to, 0, bytes, stream()), Concat("clearing ", bytes, " bytes"));
 }
 
-void CudaDevice::Synchronize() { Check(cudaStreamSynchronize(stream()), "waiting for its work"); }
+void CudaDevice::Synchronize() {
+  CheckNoCapture("waits");
+  Check(cudaStreamSynchronize(stream()), "waiting for its work");
+  Check(cudaStreamSynchronize(side_stream_), "waiting for its copies");
+}
+
+void* CudaDevice::AllocatePinned(size_t bytes) {
+  CheckNoCapture("allocates memory");
+  stream();
+  void* memory = nullptr;
+  const cudaError_t status =
+      cudaHostAlloc(&memory, std::max<size_t>(bytes, 1), cudaHostAllocDefault);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    Fail(name_, ": out of memory: cannot allocate ", bytes, " pinned bytes of the host");
+  }
+  Check(status, Concat("allocating ", bytes, " pinned bytes"));
+  return memory;
+}
+
+void CudaDevice::FreePinned(void* memory) noexcept {
+  if (memory == nullptr) return;
+  cudaSetDevice(index_);
+  cudaStreamSynchronize(stream_);
+  cudaStreamSynchronize(side_stream_);
+  cudaFreeHost(memory);
+}
+
+void CudaDevice::CopyInAsync(Queue queue, void* to, const void* pinned, size_t bytes) {
+  CheckNoCapture("copies from the host");
+  if (bytes == 0) return;
+  Check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, stream(queue)),
+        Concat("copying ", bytes, " bytes to it"));
+}
+
+void CudaDevice::CopyOutAsync(Queue queue, void* pinned, const void* from, size_t bytes) {
+  CheckNoCapture("copies to the host");
+  if (bytes == 0) return;
+  Check(cudaMemcpyAsync(pinned, from, bytes, cudaMemcpyDeviceToHost, stream(queue)),
+        Concat("copying ", bytes, " bytes from it"));
+}
+
+namespace {
+
+class CudaEvent : public Event {
+ public:
+  explicit CudaEvent(cudaEvent_t event) : event_(event) {}
+  ~CudaEvent() override { cudaEventDestroy(event_); }
+  CudaEvent(const CudaEvent&) = delete;
+  CudaEvent& operator=(const CudaEvent&) = delete;
+
+  static cudaEvent_t Of(const Event& event) { return static_cast<const CudaEvent&>(event).event_; }
+
+ private:
+  cudaEvent_t event_;
+};
+
+class CudaGraph : public CapturedWork {
+ public:
+  explicit CudaGraph(cudaGraphExec_t graph) : graph_(graph) {}
+  ~CudaGraph() override { cudaGraphExecDestroy(graph_); }
+  CudaGraph(const CudaGraph&) = delete;
+  CudaGraph& operator=(const CudaGraph&) = delete;
+
+  cudaGraphExec_t graph() const { return graph_; }
+
+ private:
+  cudaGraphExec_t graph_;
+};
+
+}  // namespace
+
+std::unique_ptr<Event> CudaDevice::MakeEvent() {
+  CheckNoCapture("makes an event");
+  stream();
+  cudaEvent_t event = nullptr;
+  Check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
+  return std::make_unique<CudaEvent>(event);
+}
+
+void CudaDevice::Record(Queue queue, Event* event) {
+  CheckNoCapture("records an event");
+  Check(cudaEventRecord(CudaEvent::Of(*event), stream(queue)), "recording an event");
+}
+
+void CudaDevice::WaitFor(Queue queue, const Event& event) {
+  CheckNoCapture("waits for an event");
+  Check(cudaStreamWaitEvent(stream(queue), CudaEvent::Of(event), 0), "waiting for an event");
+}
+
+void CudaDevice::Synchronize(const Event& event) {
+  CheckNoCapture("waits");
+  Check(cudaEventSynchronize(CudaEvent::Of(event)), "waiting for an event");
+}
+
+bool CudaDevice::IsDone(const Event& event) {
+  const cudaError_t status = cudaEventQuery(CudaEvent::Of(event));
+  if (status == cudaErrorNotReady) {
+    cudaGetLastError();  // it is no error
+    return false;
+  }
+  Check(status, "asking for an event");
+  return true;
+}
+
+// Other threads, such as those that prefetch, may go on allocating meanwhile.
+void CudaDevice::BeginCapture() {
+  CheckNoCapture("begins another capture");
+  Check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal), "capturing its work");
+  captures_ = true;
+}
+
+std::unique_ptr<CapturedWork> CudaDevice::EndCapture() {
+  if (!captures_) Fail(name_, ": is not capturing work");
+  captures_ = false;
+  cudaGraph_t graph = nullptr;
+  Check(cudaStreamEndCapture(stream(), &graph), "capturing its work");
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t status = cudaGraphInstantiateWithFlags(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  Check(status, "preparing what it has captured");
+  return std::make_unique<CudaGraph>(executable);
+}
+
+void CudaDevice::Replay(const CapturedWork& work) {
+  CheckNoCapture("replays other work");
+  Check(cudaGraphLaunch(static_cast<const CudaGraph&>(work).graph(), stream()),
+        "replaying its work");
+}
 
 cublasContext* CudaDevice::cublas() {
   if (cublas_ != nullptr) return cublas_;
+  CheckNoCapture("starts cuBLAS");
   stream();
   if (cublas_workspace_ == nullptr) cublas_workspace_ = Allocate(kCublasWorkspaceBytes);
   cublasHandle_t handle = nullptr;

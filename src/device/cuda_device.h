@@ -1,4 +1,4 @@
-// One CUDA device with its stream and handles. For code of the CUDA target; everybody else sees a
+// One CUDA device with its streams and handles. For code of the CUDA target; everybody else sees a
 // Device.
 #pragma once
 
@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <string>
 
 #include "crema/device/context.h"
@@ -37,8 +38,8 @@ class StagingBuffer {
   size_t used_ = 0;  // of the half
 };
 
-// All work goes to one non-blocking stream, so that it can be captured as a graph and never waits
-// for the default stream.
+// Work goes to two non-blocking streams, so that it can be captured as a graph and never waits for
+// the default stream.
 class CudaDevice : public Device {
  public:
   // Throws Error where there is no such device.
@@ -54,13 +55,28 @@ class CudaDevice : public Device {
   void Copy(void* to, const void* from, size_t bytes) override;
   void Zero(void* to, size_t bytes) override;
   void Synchronize() override;
+  void* AllocatePinned(size_t bytes) override;
+  void FreePinned(void* memory) noexcept override;
+  void CopyInAsync(Queue queue, void* to, const void* pinned, size_t bytes) override;
+  void CopyOutAsync(Queue queue, void* pinned, const void* from, size_t bytes) override;
+  std::unique_ptr<Event> MakeEvent() override;
+  void Record(Queue queue, Event* event) override;
+  void WaitFor(Queue queue, const Event& event) override;
+  void Synchronize(const Event& event) override;
+  bool IsDone(const Event& event) override;
+  bool CanCapture() const override { return true; }
+  void BeginCapture() override;
+  std::unique_ptr<CapturedWork> EndCapture() override;
+  void Replay(const CapturedWork& work) override;
 
   int index() const { return index_; }
 
-  // Makes the device the calling thread's current one, as every launch needs; returns its stream.
-  cudaStream_t stream() const;
+  // Makes the device the calling thread's current one, as every launch needs; returns the stream of
+  // a queue.
+  cudaStream_t stream(Queue queue = Queue::kMain) const;
 
-  // A handle bound to the stream, with a workspace at a fixed address; made at the first call.
+  // A handle bound to the main stream, with a workspace at a fixed address; made at the first call,
+  // which must not be captured.
   cublasContext* cublas();
 
   // Memory at a fixed address for the first stage of a reduction. Valid for one operation.
@@ -73,9 +89,13 @@ class CudaDevice : public Device {
   void CheckLaunch() const;
 
  private:
+  // Throws Error if work is being captured that could not be replayed; `what` says why.
+  void CheckNoCapture(const char* what) const;
+
   int index_;
   std::string name_;
-  cudaStream_t stream_ = nullptr;
+  cudaStream_t stream_ = nullptr, side_stream_ = nullptr;
+  bool captures_ = false;
   cublasContext* cublas_ = nullptr;
   void* cublas_workspace_ = nullptr;
   void* reduce_buffer_ = nullptr;

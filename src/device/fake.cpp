@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <deque>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -97,6 +98,32 @@ bool MayBeHostAddress(uintptr_t word) {
   return plausible && static_cast<uint32_t>(word) >= uint32_t{1} << 20;
 }
 
+// How often an event was recorded, and how many of these records the device has reached.
+struct EventState {
+  uint64_t recorded = 0, reached = 0;
+};
+
+class FakeEvent : public Event {
+ public:
+  const std::shared_ptr<EventState> state = std::make_shared<EventState>();
+};
+
+EventState& StateOf(const Event& event) { return *static_cast<const FakeEvent&>(event).state; }
+
+using Kernel = std::function<void()>;
+
+class FakeCapture : public CapturedWork {
+ public:
+  std::vector<Kernel> kernels;
+};
+
+// A kernel, or null, once an event has been reached so often; null: none.
+struct Work {
+  Kernel kernel;
+  std::shared_ptr<EventState> event;
+  uint64_t times = 0;
+};
+
 class FakeDevice : public Device {
  public:
   ~FakeDevice() override { Flush(); }
@@ -105,6 +132,7 @@ class FakeDevice : public Device {
   std::string name() const override { return "fake GPU"; }
 
   void* Allocate(size_t bytes) override {
+    CheckNoCapture("allocates memory");
     auto block = std::make_unique<Block>(bytes);
     void* memory = block->start();
     blocks_.emplace(reinterpret_cast<uintptr_t>(memory), std::move(block));
@@ -114,6 +142,7 @@ class FakeDevice : public Device {
   // Waits for all work, as cudaFree does.
   void Free(void* memory) noexcept override {
     if (memory == nullptr) return;
+    CREMA_CHECK(capture_ == nullptr, "work that is captured frees memory");
     Flush();
     const auto it = blocks_.find(reinterpret_cast<uintptr_t>(memory));
     CREMA_CHECK(it != blocks_.end(), "Free of an address that Allocate did not give");
@@ -127,6 +156,7 @@ class FakeDevice : public Device {
     if (bytes == 0) return;
     CheckInside(to, bytes, "CopyIn to");
     CREMA_CHECK(FindBlock(from) == nullptr, "CopyIn from device memory");
+    CheckNoCapture("copies from the host");
     const auto* first = static_cast<const unsigned char*>(from);
     Launch([to, copy = std::vector<unsigned char>(first, first + bytes)] {
       std::memcpy(to, copy.data(), copy.size());
@@ -134,6 +164,7 @@ class FakeDevice : public Device {
   }
 
   void CopyOut(void* to, const void* from, size_t bytes) override {
+    CheckNoCapture("copies to the host");
     if (bytes == 0) return Flush();
     CheckInside(from, bytes, "CopyOut from");
     CREMA_CHECK(FindBlock(to) == nullptr, "CopyOut to device memory");
@@ -156,12 +187,96 @@ class FakeDevice : public Device {
     Launch([=] { std::memset(to, 0, bytes); });
   }
 
-  void Synchronize() override { Flush(); }
+  void Synchronize() override {
+    CheckNoCapture("waits");
+    Flush();
+  }
 
-  void Launch(std::function<void()> kernel) {
+  void* AllocatePinned(size_t bytes) override {
+    CheckNoCapture("allocates memory");
+    void* const memory = Device::AllocatePinned(bytes);
+    pinned_[reinterpret_cast<uintptr_t>(memory)] = bytes;
+    return memory;
+  }
+
+  void FreePinned(void* memory) noexcept override {
+    if (memory == nullptr) return;
+    CREMA_CHECK(capture_ == nullptr, "work that is captured frees memory");
+    Flush();
+    CREMA_CHECK(pinned_.erase(reinterpret_cast<uintptr_t>(memory)) == 1,
+                "FreePinned of an address that AllocatePinned did not give");
+    Device::FreePinned(memory);
+  }
+
+  // What is copied is what lies there when the device gets to it.
+  void CopyInAsync(Queue queue, void* to, const void* pinned, size_t bytes) override {
+    CheckNoCapture("copies from the host");
+    if (bytes == 0) return;
+    CheckInside(to, bytes, "CopyInAsync to");
+    CheckPinned(pinned, bytes, "CopyInAsync from");
+    Push(queue, {[=] { std::memcpy(to, pinned, bytes); }, nullptr});
+  }
+
+  void CopyOutAsync(Queue queue, void* pinned, const void* from, size_t bytes) override {
+    CheckNoCapture("copies to the host");
+    if (bytes == 0) return;
+    CheckInside(from, bytes, "CopyOutAsync from");
+    CheckPinned(pinned, bytes, "CopyOutAsync to");
+    Push(queue, {[=] { std::memcpy(pinned, from, bytes); }, nullptr});
+  }
+
+  std::unique_ptr<Event> MakeEvent() override {
+    CheckNoCapture("makes an event");
+    return std::make_unique<FakeEvent>();
+  }
+
+  void Record(Queue queue, Event* event) override {
+    CheckNoCapture("records an event");
+    const std::shared_ptr<EventState>& state = static_cast<FakeEvent*>(event)->state;
+    const uint64_t number = ++state->recorded;
+    Push(queue, {[state, number] { state->reached = number; }, nullptr});
+  }
+
+  void WaitFor(Queue queue, const Event& event) override {
+    CheckNoCapture("waits for an event");
+    const std::shared_ptr<EventState>& state = static_cast<const FakeEvent&>(event).state;
+    Push(queue, {nullptr, state, state->recorded});
+  }
+
+  void Synchronize(const Event& event) override {
+    CheckNoCapture("waits");
+    if (!IsDone(event)) Flush();
+  }
+
+  // Nothing is done before somebody waits.
+  bool IsDone(const Event& event) override {
+    return StateOf(event).reached == StateOf(event).recorded;
+  }
+
+  bool CanCapture() const override { return true; }
+
+  void BeginCapture() override {
+    CheckNoCapture("begins another capture");
+    capture_ = std::make_unique<FakeCapture>();
+  }
+
+  std::unique_ptr<CapturedWork> EndCapture() override {
+    if (capture_ == nullptr) Fail("the fake GPU is not capturing work");
+    return std::move(capture_);
+  }
+
+  void Replay(const CapturedWork& work) override {
+    CheckNoCapture("replays other work");
+    for (const Kernel& kernel : static_cast<const FakeCapture&>(work).kernels) Launch(kernel);
+  }
+
+  void Launch(Kernel kernel) {
     CREMA_CHECK(!running_, "a kernel may not queue work");
-    queue_.push_back(std::move(kernel));
-    if (queue_.size() >= kMaxQueue) Flush();
+    if (capture_ != nullptr) {
+      capture_->kernels.push_back(std::move(kernel));
+      return;
+    }
+    Push(Queue::kMain, {std::move(kernel), nullptr});
   }
 
   void CheckCaptures(const void* closure, size_t bytes) const {
@@ -177,16 +292,48 @@ class FakeDevice : public Device {
   }
 
  private:
-  // mprotect is slow, so memory is opened once for all kernels that wait.
+  void Push(Queue queue, Work work) {
+    (queue == Queue::kMain ? main_ : side_).push_back(std::move(work));
+    if (main_.size() + side_.size() >= kMaxQueue) Flush();
+  }
+
+  // Each step of a queue runs as soon as its event allows, and the side queue runs first: who
+  // forgets to let it wait for the main one finds what was there before. mprotect is slow, so
+  // memory is opened once for all kernels that wait.
   void Flush() {
-    if (queue_.empty()) return;
-    std::vector<std::function<void()>> queue;
-    queue.swap(queue_);
+    if (main_.empty() && side_.empty()) return;
     for (const auto& entry : blocks_) entry.second->Open();
     running_ = true;
-    for (const auto& kernel : queue) kernel();
+    while (!main_.empty() || !side_.empty()) {
+      const bool ran = RunNext(&side_) || RunNext(&main_);
+      CREMA_CHECK(ran, "queues that wait for each other");
+    }
     running_ = false;
     for (const auto& entry : blocks_) entry.second->Close();
+  }
+
+  // Returns false if there is nothing, or it has to wait.
+  static bool RunNext(std::deque<Work>* queue) {
+    if (queue->empty()) return false;
+    const Work& next = queue->front();
+    if (next.event != nullptr && next.event->reached < next.times) return false;
+    if (next.kernel != nullptr) next.kernel();
+    queue->pop_front();
+    return true;
+  }
+
+  // What a replay could not repeat; `what` goes on after "work that is captured".
+  void CheckNoCapture(const char* what) const {
+    if (capture_ == nullptr) return;
+    Fail("work that is captured ", what, "; do that before the capture, by a pass as usual");
+  }
+
+  void CheckPinned(const void* address, size_t bytes, const char* what) const {
+    const auto value = reinterpret_cast<uintptr_t>(address);
+    auto it = pinned_.upper_bound(value);
+    CREMA_CHECK(it != pinned_.begin(), what, " memory that is not pinned");
+    --it;
+    CREMA_CHECK(value + bytes <= it->first + it->second, what, " memory that is not pinned");
   }
 
   // The block that starts at or before `address` and holds it or ends right there.
@@ -214,7 +361,9 @@ class FakeDevice : public Device {
   }
 
   std::map<uintptr_t, std::unique_ptr<Block>> blocks_;
-  std::vector<std::function<void()>> queue_;
+  std::map<uintptr_t, size_t> pinned_;  // by address: bytes
+  std::deque<Work> main_, side_;
+  std::unique_ptr<FakeCapture> capture_;  // null: work is done
   bool running_ = false;
 };
 

@@ -24,19 +24,22 @@ class ChangeLayoutLayer : public Layer {
   LayerTraits traits() const override {
     LayerTraits traits = LayerTraits::WithoutValues();
     traits.is_per_sample = traits.forward_is_reentrant = true;
+    traits.accepts_any_dtype = true;
     return traits;
   }
 
   LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
-    plan.tops = {input.shape(0)};
+    plan.tops = {{input.shape(0), input.bottoms[0].dtype}};
     return plan;
   }
 
   void Forward(Context& ctx, const BlobList& bottom, const BlobList& top) override {
-    CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
-                         Change<T>(ctx, top[0]->shape(), top[0]->layout(), bottom[0]->data<T>(),
-                                   top[0]->mutable_data<T>()));
+    if (top[0]->dtype() == DType::kInt32) {
+      ChangeValues<int32_t>(ctx, *bottom[0], *top[0]);
+    } else {
+      CREMA_FLOAT_DISPATCH(top[0]->dtype(), T, ChangeValues<T>(ctx, *bottom[0], *top[0]));
+    }
   }
 
   void Backward(Context& ctx, const BlobList& top, const std::vector<bool>& propagate_down,
@@ -45,6 +48,12 @@ class ChangeLayoutLayer : public Layer {
     CREMA_FLOAT_DISPATCH(top[0]->dtype(), T,
                          Change<T>(ctx, top[0]->shape(), bottom[0]->layout(), top[0]->diff<T>(),
                                    bottom[0]->mutable_diff<T>()));
+  }
+
+ private:
+  template <class T>
+  static void ChangeValues(const Context& ctx, const Blob& bottom, const Blob& top) {
+    Change<T>(ctx, top.shape(), top.layout(), bottom.data<T>(), top.mutable_data<T>());
   }
 };
 

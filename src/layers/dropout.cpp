@@ -123,7 +123,7 @@ class DropoutLayer : public Layer {
   template <class T>
   void Pass(Context& ctx, const Blob& like, const T* in, T* out) const {
     const float ratio = config().dropout_param().dropout_ratio();
-    const uint64_t mixed = MixKeys(ctx.seed(), random_key());
+    const uint64_t mixed = MixKeys(ctx.seed_of_rank(), random_key());
     if (phase() == Phase::kTrain && like.layout() == Layout::kChannelsLast) {
       auto* mask = static_cast<uint8_t*>(ctx.Scratch(MaskBytes(like.count())));
       DropoutChannelsLast<T>(ctx, like, in, out, ratio, mixed, mask);

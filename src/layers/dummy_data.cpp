@@ -109,7 +109,7 @@ class DummyDataLayer : public Layer {
   void FillTop(Context& ctx, const Blob& top, size_t index) const {
     const FillerSpec& spec = fillers_[index];
     const uint64_t key = MixKeys(random_key(), index);
-    const uint64_t mixed = MixKeys(ctx.seed(), key);
+    const uint64_t mixed = MixKeys(ctx.seed_of_rank(), key);
     const DType dtype = top.dtype();
     if (spec.type == "constant") {
       CREMA_FLOAT_DISPATCH(dtype, T, FillConstant<T>(ctx, top, spec.value));
@@ -120,7 +120,7 @@ class DummyDataLayer : public Layer {
     } else {
       // The fillers of weights, rare for data: made on the host, new ones every pass.
       const uint64_t pass_key = MixKeys(key, ctx.step());
-      top.data_tensor().FromHost(Fill(spec, top.shape(), ctx.seed(), pass_key, Title()));
+      top.data_tensor().FromHost(Fill(spec, top.shape(), ctx.seed_of_rank(), pass_key, Title()));
     }
   }
 

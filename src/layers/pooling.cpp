@@ -47,7 +47,7 @@ class PoolingLayer : public PoolingBase {
       case proto::PoolingParameter::AVE: AverageForward(ctx, sizes_, x, y); break;
       case proto::PoolingParameter::STOCHASTIC:
         if (phase() == Phase::kTrain) {
-          StochasticTrain(ctx, sizes_, MixKeys(ctx.seed(), random_key()), x, y, mask);
+          StochasticTrain(ctx, sizes_, MixKeys(ctx.seed_of_rank(), random_key()), x, y, mask);
         } else {
           StochasticTest(ctx, sizes_, x, y);
         }

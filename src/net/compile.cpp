@@ -8,6 +8,7 @@
 #include "crema/math/host_tasks.h"
 #include "net/memory_limit.h"
 #include "net/passes.h"
+#include "net/plan_cache.h"
 
 namespace crema {
 namespace {
@@ -31,6 +32,7 @@ Graph CompileNet(const proto::NetParameter& config, DeviceKind device,
   const PlansForThreads threads(ThreadsToUse(options.threads));
   const proto::NetParameter net = InsertSplits(FilterLayers(config));
   Graph graph = BuildGraph(net, options.dtype, device, options.backward);
+  graph.plan_cache = std::make_shared<PlanCache>();
   graph.keep_blobs = options.keep_blobs;
   CheckTotal(graph);
   PlanLayout(&graph);

@@ -79,7 +79,7 @@ void WriteOverBottoms(const Graph& graph, BlobLives* all) {
     if (which < 0 || node.absorbed_by >= 0 || node.bottoms.empty() || node.tops.empty()) continue;
     const int bottom = joiner.Root(node.bottoms[which]), top = joiner.Root(node.tops[0]);
     if (bottom == top || all->kept[bottom] || all->kept[top]) continue;
-    if (!all->again[bottom].empty() || !all->again[top].empty()) continue;
+    if (!all->recomputed[bottom].empty() || !all->recomputed[top].empty()) continue;
     if (all->lives[bottom].last != ForwardStep(l) || all->lives[top].first != ForwardStep(l)) {
       continue;
     }
@@ -104,8 +104,9 @@ void WriteOverTops(const Graph& graph, BlobLives* all) {
   joiner.Finish();
 }
 
-// `again` holds when the backward pass needs values. Only those that are recomputed are away until
-// then. From the last layer to the first, since what one recomputes with may be recomputed too.
+// `recomputed` holds when the backward pass needs values. Only those that are recomputed are away
+// until then. From the last layer to the first, since what one recomputes with may be recomputed
+// too.
 void JoinForwardAndBackward(const Graph& graph, BlobLives* all) {
   std::vector<bool> goes_away(graph.blobs.size());
   all->recomputed_for.assign(graph.layers.size(), -1);
@@ -114,21 +115,21 @@ void JoinForwardAndBackward(const Graph& graph, BlobLives* all) {
     if (!node.recomputes) continue;
     Life needed;
     for (int top : node.tops) {
-      const Life& life = all->again[all->root[top]];
+      const Life& life = all->recomputed[all->root[top]];
       if (!life.empty()) needed.Include(life.first);
     }
     if (needed.empty()) continue;
     all->recomputed_for[l] = LayerOfBackwardStep(graph, needed.first);
     for (int top : node.tops) {
-      all->again[all->root[top]].Include(needed.first);
+      all->recomputed[all->root[top]].Include(needed.first);
       goes_away[all->root[top]] = true;
     }
-    for (int bottom : node.bottoms) all->again[all->root[bottom]].Include(needed.first);
+    for (int bottom : node.bottoms) all->recomputed[all->root[bottom]].Include(needed.first);
   }
   for (size_t i = 0; i < graph.blobs.size(); ++i) {
-    if (goes_away[i] || all->again[i].empty()) continue;
-    all->lives[i].Include(all->again[i].last);
-    all->again[i] = {};
+    if (goes_away[i] || all->recomputed[i].empty()) continue;
+    all->lives[i].Include(all->recomputed[i].last);
+    all->recomputed[i] = {};
   }
 }
 
@@ -162,14 +163,14 @@ BlobLives LivesOfValues(const Graph& graph) {
     const bool is_input = graph.layers[blob.producer].traits.tops_take_any_shape;
     if (graph.keep_blobs || is_input || blob.is_output) all.kept[all.root[i]] = true;
   }
-  all.again.resize(graph.blobs.size());
+  all.recomputed.resize(graph.blobs.size());
   for (size_t l = 0; l < graph.layers.size(); ++l) {
     const LayerNode& node = graph.layers[l];
     if (node.absorbed_by >= 0) continue;
     const auto include = [&](const std::vector<int>& blobs, bool in_backward) {
       for (int blob : blobs) {
         all.lives[all.root[blob]].Include(ForwardStep(l));
-        if (in_backward) all.again[all.root[blob]].Include(BackwardStep(graph, l));
+        if (in_backward) all.recomputed[all.root[blob]].Include(BackwardStep(graph, l));
       }
     };
     include(node.bottoms, node.runs_backward && node.traits.backward_needs_bottom_data);

@@ -47,7 +47,7 @@ void MarkDependents(bool force, Graph* graph) {
 }
 
 // Backward: only what contributes to a loss is computed, unless forced.
-void DropWhatNoLossNeeds(bool force, Graph* graph) {
+void DropGradientsWithoutLoss(bool force, Graph* graph) {
   std::set<int> wanted;  // blobs whose gradient comes from above
   for (auto it = graph->layers.rbegin(); it != graph->layers.rend(); ++it) {
     LayerNode& node = *it;
@@ -68,7 +68,7 @@ void DropWhatNoLossNeeds(bool force, Graph* graph) {
 }
 
 // A net for testing may well compute a loss that has no gradient.
-void DropWhatHasNone(Graph* graph) {
+void DropMissingGradients(Graph* graph) {
   for (LayerNode& node : graph->layers) {
     node.runs_backward = node.runs_backward && node.traits.has_backward;
     for (size_t b = 0; b < node.bottoms.size(); ++b) {
@@ -99,8 +99,8 @@ void MarkBackward(const proto::NetParameter& net, Graph* graph) {
     for (ParamNode& param : graph->params) param.wants_gradient = param.decl.learned;
   }
   MarkDependents(force, graph);
-  if (graph->phase == Phase::kTest) DropWhatHasNone(graph);
-  DropWhatNoLossNeeds(force, graph);
+  if (graph->phase == Phase::kTest) DropMissingGradients(graph);
+  DropGradientsWithoutLoss(force, graph);
   CheckGradientsExist(*graph);
   for (LayerNode& node : graph->layers) {
     if (!node.runs_backward) continue;

@@ -58,9 +58,10 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
   CheckDevices(config.name(), device, options);
   StartThreads(threads_);
   graph_ = CompileNet(config, device->kind(), OptionsFor(config, options));
-  context_ = std::make_unique<Context>(std::move(device), options.seed);
+  context_ = std::make_unique<Context>(std::move(device), options.seed, options.rank);
   loss_ = Tensor(context_->shared_device(), graph_.dtype, Shape{});
   VectorOpsFor(context_->kind()).Fill(*context_, loss_, 0);
+  DataSources(graph_, context_->rank().count).CheckShared();
   MakeParts(options);
   AdoptShapes();
   for (const LayerNode& node : graph_.layers) {
@@ -192,7 +193,7 @@ void Net::Backward(PassObserver* observer) {
 void Net::BeginPass(uint64_t step) {
   StartThreads(threads_);
   const PlansForThreads threads(threads_);
-  blobs_->EnterPass();
+  blobs_->UseArena();
   lifetime_check_->BeginPass();
   context_->SetStep(step);
   slice_runner_->SetStep(step);
@@ -220,11 +221,11 @@ void Net::BackwardLayer(int i) {
   const PlansForThreads threads(threads_);
   const LayerNode& node = graph_.layers[i];
   if (!node.runs_backward) return;
-  for (int layer : blobs_->memory().plan().again[i]) {
+  for (int layer : blobs_->memory().plan().recomputed[i]) {
     layer_caller_->Recompute(layer, blobs_->bottoms(layer), blobs_->tops(layer), context_.get());
   }
   StartGradientsOfTops(i);
-  gradient_sums_->Announce(node);
+  gradient_sums_->SetOverwriteGradients(node);
   layer_caller_->Backward(i, blobs_->bottoms(i), blobs_->tops(i), context_.get());
   lifetime_check_->EndStep(BackwardStep(graph_, i));
 }
@@ -232,8 +233,13 @@ void Net::BackwardLayer(int i) {
 // The tops of such a layer have as many elements as its data ask for. Blobs after it keep their
 // places, which are large enough for all of the data.
 void Net::AdaptToData(int layer) {
-  const std::vector<Shape> shapes =
-      graph_.layers[layer].layer->ShapesOfTops(*context_, blobs_->bottoms(layer));
+  std::vector<Shape> shapes;
+  Layer& its = *graph_.layers[layer].layer;
+  try {
+    shapes = its.ShapesOfTops(*context_, blobs_->bottoms(layer));
+  } catch (...) {
+    RethrowFor(its);
+  }
   if (!SetTopShapes(layer, shapes, &graph_)) return;
   blobs_->UpdateShapes();
   BindLayers();
@@ -319,16 +325,20 @@ std::vector<std::pair<std::string, uint64_t>> Net::DataPositions() const {
 }
 
 std::vector<std::pair<std::string, uint64_t>> Net::DataPositionsBefore(uint64_t passes) const {
-  return DataSources(graph_).PositionsBefore(passes);
+  return DataSources(graph_, context_->rank().count).PositionsBefore(passes);
 }
 
 void Net::SeekData(const std::vector<std::pair<std::string, uint64_t>>& positions) {
-  DataSources(graph_).Seek(positions);
+  DataSources(graph_, context_->rank().count).Seek(positions);
 }
 
-void Net::SeekPasses(uint64_t passes) { DataSources(graph_).SeekPasses(passes); }
+void Net::SeekPasses(uint64_t passes) {
+  DataSources(graph_, context_->rank().count).SeekPasses(passes);
+}
 
-std::optional<double> Net::WaitedSeconds() const { return DataSources(graph_).WaitedSeconds(); }
+std::optional<double> Net::WaitedSeconds() const {
+  return DataSources(graph_, context_->rank().count).WaitedSeconds();
+}
 
 std::vector<std::pair<std::string, std::vector<Tensor>>> Net::CarriedStates() const {
   std::vector<std::pair<std::string, std::vector<Tensor>>> states;

@@ -52,6 +52,8 @@ std::string NameWithoutLayout(std::string name);
 PlanInput PlanInputOf(const Graph& graph, const LayerNode& node);
 // Plans the layer and asks for its traits.
 void PlanLayer(const PlanInput& input, LayerNode* node);
+// Whether that was the layer's last plan, for as many threads as there are now.
+bool IsPlannedFor(const PlanInput& input, const LayerNode& node);
 // Plans those layers anew of which more is known than when they were planned. After it, what a
 // layer asks for is what it needs.
 void CompletePlans(Graph* graph);
@@ -62,10 +64,12 @@ inline bool RunsInPlace(const LayerNode& node) {
 // A blob as a layer sees it, which may run for a part of the samples at a time.
 Shape SeenShape(const LayerNode& node, const BlobNode& blob);
 
-// infer_again.cpp: infers the shapes of all layers from number `first` on anew, after those of the
-// blobs they read have changed. Tops that take any shape keep theirs. Throws Error where a layer
-// does not accept its bottoms or would need other parameters; some shapes are then new, some old.
-void InferShapesAgain(size_t first, Graph* graph);
+// reinfer_shapes.cpp: infers the shapes of all layers from number `first` on anew, after those of
+// the blobs they read have changed. Tops that take any shape keep theirs. A layer that was planned
+// for its input before is not planned again, if graph->plan_cache can help it. Throws Error where a
+// layer does not accept its bottoms or would need other parameters; some shapes are then new, some
+// old.
+void ReinferShapes(size_t first, Graph* graph);
 
 // fuse.cpp: lets layers take over the work of those that follow them, where they can.
 void FuseLayers(Graph* graph);
@@ -136,7 +140,7 @@ std::vector<int> RootsOf(const Graph& graph, int BlobNode::*shares);
 struct BlobLives {
   std::vector<int> root;            // by blob; -1: no memory
   std::vector<Life> lives;          // by blob, of roots
-  std::vector<Life> again;          // the second one, of roots that are recomputed
+  std::vector<Life> recomputed;     // the second one, of roots that are recomputed
   std::vector<bool> kept;           // of roots: the memory keeps its values to the next pass
   std::vector<int> recomputed_for;  // by layer: the one before whose Backward it runs again; or -1
   int64_t separate = 0;             // bytes of all that are no views of others
@@ -154,12 +158,12 @@ std::vector<std::vector<int>> FindUnsentGradients(const Graph& graph);
 struct MemoryPiece {
   int64_t bytes = 0;
   Life life;
-  Life again;  // a second one, with other values; or empty
+  Life recomputed;  // a second one, with other values; or empty
   int64_t offset = -1;
 
   bool Meets(const MemoryPiece& other) const {
-    return life.Meets(other.life) || life.Meets(other.again) || again.Meets(other.life) ||
-           again.Meets(other.again);
+    return life.Meets(other.life) || life.Meets(other.recomputed) || recomputed.Meets(other.life) ||
+           recomputed.Meets(other.recomputed);
   }
 };
 int64_t PlacePieces(bool by_middle, std::vector<MemoryPiece>* pieces);
@@ -180,13 +184,13 @@ struct LaneMemory {
   Place place;        // of all, in the arena
 };
 struct MemoryPlan {
-  std::vector<Place> data, diff;                                        // by blob
-  std::vector<Place> forward_scratch, backward_scratch, again_scratch;  // by layer
-  std::vector<std::vector<int>> again;   // by layer: those to recompute before its Backward
-  std::vector<std::vector<int>> unsent;  // by layer, see FindUnsentGradients
-  std::vector<MemoryPiece> pieces;       // of the arena
-  std::vector<LaneMemory> lanes;         // by graph.slices
-  NetMemory memory;                      // without parameters
+  std::vector<Place> data, diff;                                            // by blob
+  std::vector<Place> forward_scratch, backward_scratch, recompute_scratch;  // by layer
+  std::vector<std::vector<int>> recomputed;  // by layer: those to recompute before its Backward
+  std::vector<std::vector<int>> unsent;      // by layer, see FindUnsentGradients
+  std::vector<MemoryPiece> pieces;           // of the arena
+  std::vector<LaneMemory> lanes;             // by graph.slices
+  NetMemory memory;                          // without parameters
 };
 MemoryPlan PlanMemory(const Graph& graph);
 

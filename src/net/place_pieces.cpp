@@ -73,7 +73,8 @@ int64_t PlaceEach(bool by_middle, std::vector<MemoryPiece>* pieces) {
   using Piece = const MemoryPiece&;
   const auto larger = [](Piece a, Piece b) { return a.bytes > b.bytes; };
   const auto steps = [](Piece p) {
-    return p.life.last - p.life.first + (p.again.empty() ? 0 : p.again.last - p.again.first + 1);
+    return p.life.last - p.life.first +
+           (p.recomputed.empty() ? 0 : p.recomputed.last - p.recomputed.first + 1);
   };
   const auto longer = [&](Piece a, Piece b) { return steps(a) > steps(b); };
   const auto area = [&](Piece p) { return static_cast<double>(p.bytes) * (steps(p) + 1); };
@@ -164,7 +165,7 @@ class Allocator {
 int64_t PlaceByStep(int64_t start, std::vector<MemoryPiece>* pieces) {
   const auto last = [&](size_t i) {
     const MemoryPiece& piece = (*pieces)[i];
-    return std::max(piece.life.last, piece.again.last);
+    return std::max(piece.life.last, piece.recomputed.last);
   };
   std::vector<size_t> order(pieces->size());
   std::iota(order.begin(), order.end(), 0);
@@ -196,7 +197,7 @@ int64_t PlacePieces(bool by_middle, std::vector<MemoryPiece>* pieces) {
   // Those with a second life first: by the step they would keep their memory meanwhile.
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     const MemoryPiece &one = (*pieces)[a], &other = (*pieces)[b];
-    const bool recomputed = !one.again.empty(), also = !other.again.empty();
+    const bool recomputed = !one.recomputed.empty(), also = !other.recomputed.empty();
     return recomputed != also ? recomputed : one.bytes > other.bytes;
   });
   std::vector<MemoryPiece> some, rest;

@@ -1,5 +1,6 @@
 // What each layer is told before it plans. Passes find out little by little how a layer will run;
 // each plan is made for what is known by then, and at the end once more where that was not all.
+#include "crema/math/host_tasks.h"
 #include "net/passes.h"
 
 namespace crema {
@@ -45,13 +46,19 @@ void CheckTypes(const PlanInput& input, const LayerNode& node) {
 
 void PlanLayer(const PlanInput& input, LayerNode* node) {
   CheckTypes(input, *node);
+  node->planned_threads = 0;  // until the layer has agreed
   try {
     node->plan = node->layer->Plan(input);
   } catch (...) {
     RethrowFor(*node->layer);
   }
   node->planned = input;
+  node->planned_threads = HostThreads();
   node->traits = node->layer->traits();
+}
+
+bool IsPlannedFor(const PlanInput& input, const LayerNode& node) {
+  return node.planned_threads == HostThreads() && node.planned == input;
 }
 
 void CompletePlans(Graph* graph) {

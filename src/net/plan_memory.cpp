@@ -15,8 +15,8 @@ class Planner {
     plan_.memory.gradients = AddBlobs(LivesOfGradients(graph_), &plan_.diff);
     plan_.forward_scratch.resize(graph_.layers.size());
     plan_.backward_scratch.resize(graph_.layers.size());
-    plan_.again_scratch.resize(graph_.layers.size());
-    plan_.again.resize(graph_.layers.size());
+    plan_.recompute_scratch.resize(graph_.layers.size());
+    plan_.recomputed.resize(graph_.layers.size());
     for (size_t l = 0; l < graph_.layers.size(); ++l) AddLayer(l, values.recomputed_for[l]);
     for (size_t s = 0; s < plan_.lanes.size(); ++s) PlaceLanes(graph_.slices[s], &plan_.lanes[s]);
     plan_.memory.arena = static_cast<size_t>(PlacePieces(ThreadsShareLayers(), &plan_.pieces));
@@ -34,13 +34,14 @@ class Planner {
   };
 
   // `place` gets the piece's offset when all pieces have one.
-  void AddPiece(int64_t bytes, const Life& life, const Life& again, Pieces* pieces, Place* place) {
+  void AddPiece(int64_t bytes, const Life& life, const Life& recomputed, Pieces* pieces,
+                Place* place) {
     place->bytes = bytes;
     if (bytes == 0) {
       place->offset = 0;
       return;
     }
-    pieces->push_back({bytes, life, again});
+    pieces->push_back({bytes, life, recomputed});
     waiting_.push_back({place, pieces, pieces->size() - 1});
   }
 
@@ -80,8 +81,8 @@ class Planner {
       } else {
         const BlobNode& blob = graph_.blobs[i];
         Pieces* const pieces = PiecesFor(blob.producer, blob.is_part);
-        const Life again = all.again.empty() ? Life{} : all.again[i];
-        AddPiece(bytes, all.lives[i], again, pieces, &(*places)[i]);
+        const Life recomputed = all.recomputed.empty() ? Life{} : all.recomputed[i];
+        AddPiece(bytes, all.lives[i], recomputed, pieces, &(*places)[i]);
         waiting[i] = {nullptr, pieces, pieces->size() - 1};
       }
     }
@@ -111,8 +112,8 @@ class Planner {
     if (node.absorbed_by < 0) add(ForwardStep(layer), &plan_.forward_scratch[layer]);
     if (node.runs_backward) add(BackwardStep(graph_, layer), &plan_.backward_scratch[layer]);
     if (recomputed_for < 0) return;
-    add(BackwardStep(graph_, recomputed_for), &plan_.again_scratch[layer]);
-    plan_.again[recomputed_for].push_back(static_cast<int>(layer));
+    add(BackwardStep(graph_, recomputed_for), &plan_.recompute_scratch[layer]);
+    plan_.recomputed[recomputed_for].push_back(static_cast<int>(layer));
   }
 
   const Graph& graph_;

@@ -58,9 +58,9 @@ std::string WhyNotRecompute(const Graph& graph, const LastChanges& changes, size
 }
 
 // A change of the memory's order goes with the layer before it.
-bool IsWished(const Graph& graph, const LayerNode& node) {
+bool IsRequested(const Graph& graph, const LayerNode& node) {
   if (node.made_by_pass && !node.bottoms.empty()) {
-    return IsWished(graph, graph.layers[graph.blobs[node.bottoms[0]].producer]);
+    return IsRequested(graph, graph.layers[graph.blobs[node.bottoms[0]].producer]);
   }
   bool wished = node.layer->config().recompute();
   for (int follower : node.absorbed) {
@@ -135,7 +135,7 @@ void MarkRecomputed(Graph* graph) {
   const LastChanges changes(*graph);
   for (size_t l = 0; l < graph->layers.size(); ++l) {
     LayerNode& node = graph->layers[l];
-    if (node.absorbed_by >= 0 || !IsWished(*graph, node)) continue;
+    if (node.absorbed_by >= 0 || !IsRequested(*graph, node)) continue;
     node.recompute_note = WhyNotRecompute(*graph, changes, l);
     node.recomputes = node.recompute_note.empty();
   }
@@ -147,7 +147,7 @@ namespace {
 // Marks as few of the candidates, from the best on, as meet the limit, in a few trials: it halves
 // the numbers that come into question. Marks none, and returns none, where all of them together do
 // not meet it.
-std::vector<Group> MarkTheBest(size_t limit, Graph* graph) {
+std::vector<Group> MarkMostUseful(size_t limit, Graph* graph) {
   std::vector<Group> groups = Candidates(*graph);
   const auto total_with = [&](size_t count) {
     for (size_t i = 0; i < groups.size(); ++i) Mark(groups[i], i < count, graph);
@@ -185,7 +185,7 @@ std::vector<Group> MarkOneByOne(size_t limit, size_t total, Graph* graph) {
 
 // Takes the mark from those that are not needed, the dearest first, some at once where they are
 // many.
-void UnmarkTheDearest(size_t limit, const std::vector<Group>& marked, Graph* graph) {
+void UnmarkMostExpensive(size_t limit, const std::vector<Group>& marked, Graph* graph) {
   const size_t at_once = marked.size() / kMostTrials + 1;
   for (size_t end = marked.size(); end > 0; end -= std::min(end, at_once)) {
     const size_t begin = end - std::min(end, at_once);
@@ -200,7 +200,7 @@ void UnmarkTheDearest(size_t limit, const std::vector<Group>& marked, Graph* gra
 void MeetMemoryLimit(size_t limit, Graph* graph) {
   size_t total = Total(*graph);
   std::vector<Group> marked;
-  if (total > limit) marked = MarkTheBest(limit, graph);
+  if (total > limit) marked = MarkMostUseful(limit, graph);
   if (total > limit && marked.empty()) marked = MarkOneByOne(limit, total, graph);
   total = Total(*graph);
   if (total > limit) {
@@ -209,7 +209,7 @@ void MeetMemoryLimit(size_t limit, Graph* graph) {
          BytesToString(static_cast<double>(limit)),
          "; raise memory_limit, or use a smaller batch with a larger iter_size");
   }
-  UnmarkTheDearest(limit, marked, graph);
+  UnmarkMostExpensive(limit, marked, graph);
   UnmarkUseless(graph);
 }
 

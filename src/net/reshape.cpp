@@ -18,7 +18,7 @@ bool IsInput(const Graph& graph, int blob) {
 void InferShapesFor(const std::vector<Shape>& shapes, Graph* graph) {
   for (size_t i = 0; i < shapes.size(); ++i) graph->blobs[i].shape = shapes[i];
   UndoSlices(graph);
-  InferShapesAgain(0, graph);
+  ReinferShapes(0, graph);
   SliceBatch(graph);
 }
 
@@ -33,7 +33,7 @@ bool SetTopShapes(int layer, const std::vector<Shape>& shapes, Graph* graph) {
   if (shapes == before) return false;
   const auto set = [&](const std::vector<Shape>& tops) {
     for (size_t t = 0; t < tops.size(); ++t) graph->blobs[node.tops[t]].shape = tops[t];
-    InferShapesAgain(static_cast<size_t>(layer) + 1, graph);
+    ReinferShapes(static_cast<size_t>(layer) + 1, graph);
   };
   try {
     set(shapes);

@@ -31,19 +31,25 @@ class Slicer {
     roots_ = RootsOf(graph_, &BlobNode::shares_data_with);
     CountUses(0, graph_.layers.size(), 1);
     for (int output : graph_.outputs) ++uses_[roots_[output]];
-    const auto follows_data = [](const LayerNode& n) { return n.traits.shapes_depend_on_data; };
-    if (std::any_of(graph_.layers.begin(), graph_.layers.end(), follows_data)) return;
+    const size_t end = FirstDataShapedLayer();
     size_t first = 0;
-    while (first < graph_.layers.size()) {
+    while (first < end) {
       size_t last = first;
       const int64_t batch = BatchOf(graph_.layers[first]);
-      while (batch > 1 && last < graph_.layers.size() && Joins(graph_.layers[last], batch)) ++last;
-      CutByWay(first, last, batch);
+      while (batch > 1 && last < end && Joins(graph_.layers[last], batch)) ++last;
+      CutByLanes(first, last, batch);
       first = std::max(last, first + 1);
     }
   }
 
  private:
+  // Layers from there on may find another batch in each pass.
+  size_t FirstDataShapedLayer() const {
+    const auto follows = [](const LayerNode& n) { return n.traits.shapes_depend_on_data; };
+    const auto begin = graph_.layers.begin(), end = graph_.layers.end();
+    return static_cast<size_t>(std::find_if(begin, end, follows) - begin);
+  }
+
   // How many images the layer treats apart; 0 where it does not.
   int64_t BatchOf(const LayerNode& node) const {
     if (!node.traits.is_per_sample || node.layer->phase() != Phase::kTest) return 0;
@@ -154,7 +160,7 @@ class Slicer {
   }
 
   // Layers first to last - 1, which may be none, run in lanes where they can.
-  void CutByWay(size_t first, size_t last, int64_t batch) {
+  void CutByLanes(size_t first, size_t last, int64_t batch) {
     size_t begin = first;
     bool in_lanes = false;
     for (size_t l = first; l <= last; ++l) {
@@ -248,10 +254,10 @@ void SliceBatch(Graph* graph) {
   if (graph->slices.empty()) return;
   const size_t first = graph->slices[0].first;
   try {
-    InferShapesAgain(first, graph);
+    ReinferShapes(first, graph);
   } catch (const Error&) {  // a layer takes the batch, but no part of it
     UndoSlices(graph);
-    InferShapesAgain(first, graph);
+    ReinferShapes(first, graph);
   }
 }
 

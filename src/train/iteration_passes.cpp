@@ -8,9 +8,13 @@ namespace crema {
 
 IterationPasses::IterationPasses(const proto::SolverParameter& solver, NetSet* nets,
                                  LossWindow* losses, NonFiniteGuard* guard,
-                                 const Interrupt& interrupt)
+                                 const Interrupt& interrupt, GradientCombiner* combiner)
     : solver_(solver), nets_(*nets), losses_(*losses), guard_(*guard) {
-  if (CanTakeBack(nets->train())) interrupt_ = interrupt;
+  if (combiner != nullptr) {
+    combines_.emplace(&nets->train(), combiner);
+  } else if (CanTakeBack(nets->train())) {
+    interrupt_ = interrupt;
+  }
 }
 
 void IterationPasses::Run(int64_t iteration, bool looks) {
@@ -26,7 +30,11 @@ void IterationPasses::Run(int64_t iteration, bool looks) {
     RunForward(first_step_ + pass, interrupt_, &net);
     if (Looks(looks)) net.CheckAfterForward();
     losses_.Add(net.loss(), 1.0 / solver_.iter_size());
-    RunBackward(backward_interrupt, &net);
+    if (combines_.has_value() && pass + 1 == passes_) {
+      net.Backward(&*combines_);
+    } else {
+      RunBackward(backward_interrupt, &net);
+    }
   }
 }
 

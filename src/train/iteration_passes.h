@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "train/gradient_pieces.h"
 #include "train/interruptible_pass.h"
 #include "train/loss_window.h"
 #include "train/net_set.h"
@@ -17,17 +19,19 @@ class SolverParameter;
 
 class IterationPasses {
  public:
-  // All that is given lives longer. `interrupt` may be empty. A net whose passes cannot be taken
-  // back (see CanTakeBack) is never interrupted.
+  // All that is given lives longer. `interrupt` may be empty, and `combiner` null. A net whose
+  // passes cannot be taken back (see CanTakeBack), or whose gradients others wait for, is never
+  // interrupted.
   IterationPasses(const proto::SolverParameter& solver, NetSet* nets, LossWindow* losses,
-                  NonFiniteGuard* guard, const Interrupt& interrupt);
+                  NonFiniteGuard* guard, const Interrupt& interrupt, GradientCombiner* combiner);
 
   bool can_be_interrupted() const { return static_cast<bool>(interrupt_); }
 
-  // Forward and backward for iter_size batches: leaves the sums of their gradients in the net, and
-  // their mean loss pending in the window. `looks`: a result will be displayed, so it is checked
-  // now even if that waits for the device; on the CPU it always is. Throws PassInterrupted, and
-  // Error for bad data or, after Accept, for numbers that are not finite.
+  // Forward and backward for iter_size batches: leaves the sums of their gradients in the net, or
+  // with a combiner the mean over all ranks of these sums, and their mean loss pending in the
+  // window. `looks`: a result will be displayed, so it is checked now even if that waits for the
+  // device; on the CPU it always is. Throws PassInterrupted, and Error for bad data or, after
+  // Accept, for numbers that are not finite.
   void Run(int64_t iteration, bool looks);
   // Counts what Run has left: the loss joins the window, and the guard looks at it and at the
   // gradients.
@@ -52,7 +56,8 @@ class IterationPasses {
   LossWindow& losses_;
   NonFiniteGuard& guard_;
   Interrupt interrupt_;
-  uint64_t first_step_ = 0, passes_ = 0;  // of the last passes
+  std::optional<PieceObserver> combines_;  // none: there is nobody else
+  uint64_t first_step_ = 0, passes_ = 0;   // of the last passes
 };
 
 }  // namespace crema

@@ -21,6 +21,7 @@ NetSet::NetSet(const SolverNets& texts, const std::shared_ptr<Device>& device,
   BuildTrainNet(device, verbose);
   test_options_.memory_limit = 0;
   test_options_.backward = false;
+  test_options_.rank = {};  // each rank makes the whole test
   test_options_.share_params_with = test_options_.share_memory_with = train_.get();
   BuildTestNets(device, verbose);
 }

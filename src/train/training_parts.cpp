@@ -8,12 +8,29 @@
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
-#include "device/room.h"
+#include "device/memory_size.h"
 #include "solvers/update_rule.h"
 #include "train/memory_check.h"
 
 namespace crema {
 namespace {
+
+// What would let the weights of several ranks become different.
+void CheckRank(const proto::SolverParameter& solver, const TrainOptions& options) {
+  const Rank& rank = options.rank;
+  if (rank.index < 0 || rank.index >= rank.count) {
+    Fail("there is no rank ", rank.index, " of ", rank.count, "; ranks are counted from 0");
+  }
+  if (rank.count == 1) return;
+  if (options.combiner == nullptr) {
+    Fail("the training is one of ", rank.count, " ranks, but nothing combines their gradients; ",
+         "give TrainOptions a combiner");
+  }
+  if (solver.random_seed() < 0) {
+    Fail("the solver has no random_seed, but ", rank.count, " ranks must begin with the same ",
+         "weights; set random_seed to a number");
+  }
+}
 
 uint64_t ChooseSeed(const proto::SolverParameter& solver, const proto::SolverState* state) {
   const bool given = solver.random_seed() >= 0;
@@ -54,7 +71,8 @@ size_t CheckTrainingFits(const proto::SolverParameter& solver, const TrainOption
   if (solver.memory_limit() > 0) {
     plan.train_limit = LimitOfTrainNet(plan, size_t{solver.memory_limit()} << 20);
   }
-  CheckMemory(plan, options.room > 0 ? options.room : MemoryOfDevice(*options.device));
+  CheckMemory(plan,
+              options.device_memory > 0 ? options.device_memory : MemoryOfDevice(*options.device));
   return plan.train_limit;
 }
 
@@ -66,6 +84,7 @@ NetOptions OptionsOfTrainNet(const proto::SolverParameter& solver, const TrainOp
   net.fuse = options.fuse && !solver.debug_info();  // which shows every layer
   net.keep_blobs = solver.debug_info();
   net.seed = seed;
+  net.rank = options.rank;
   net.memory_limit = memory_limit;
   return net;
 }
@@ -85,11 +104,17 @@ TrainingParts::TrainingParts(const proto::SolverParameter& given, const TrainOpt
       options(train_options),
       seed(ChooseSeed(given, state)),
       test_schedule(given) {
+  CheckRank(*solver, options);
   const SolverNets texts = ReadSolverNets(*solver, options.engine);
   const size_t limit = CheckTrainingFits(*solver, options, texts, rule->history_count());
   const NetOptions net_options = OptionsOfTrainNet(*solver, options, seed, limit);
   nets = std::make_unique<NetSet>(texts, options.device, net_options, options.verbose);
   metrics = std::make_unique<MetricWatch>(*solver, OutputsOfTests(*nets, *solver));
+  if (options.rank.count > 1 && solver->lr_policy() == "plateau" &&
+      !metrics->plateau_follows_tests()) {
+    Fail("lr_policy is plateau and follows the loss, which is another one in each of the ",
+         options.rank.count, " ranks; set plateau_metric to an output of a test net");
+  }
   if (state == nullptr) {
     for (const std::string& list : solver->weights()) nets->LoadWeights(list);
   }
@@ -101,7 +126,7 @@ TrainingParts::TrainingParts(const proto::SolverParameter& given, const TrainOpt
   losses = std::make_unique<LossWindow>(ctx, options.dtype, solver->average_loss());
   guard = std::make_unique<NonFiniteGuard>(ctx, solver->stop_at_non_finite());
   passes = std::make_unique<IterationPasses>(*solver, nets.get(), losses.get(), guard.get(),
-                                             options.interrupt);
+                                             options.interrupt, options.combiner.get());
   tester = std::make_unique<Tester>(*solver, nets.get(), average.get(), guard.get(), &reporter,
                                     options.interrupt);
 }

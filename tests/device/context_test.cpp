@@ -89,5 +89,22 @@ TEST_P(ContextTest, KeepsItsDeviceAlive) {
   EXPECT_TRUE(watched.expired());
 }
 
+TEST(RankTest, EachHasRandomNumbersOfItsOwnAndThoseOfAll) {
+  const auto device = OpenDevice(DeviceKind::kCpu);
+  const Context alone(device, 42), first(device, 42, {0, 2}), second(device, 42, {1, 2});
+  for (const Context* ctx : {&alone, &first, &second}) EXPECT_EQ(ctx->seed(), 42u);
+  EXPECT_EQ(alone.seed_of_rank(), 42u);
+  EXPECT_EQ(first.seed_of_rank(), 42u);
+  EXPECT_NE(second.seed_of_rank(), 42u);
+  EXPECT_EQ(second.rank().index, 1);
+  EXPECT_EQ(second.rank().count, 2);
+}
+
+TEST(RankTest, ThereAreAsManyAsItSays) {
+  const auto device = OpenDevice(DeviceKind::kCpu);
+  ExpectError([&] { Context(device, 1, Rank{2, 2}); }, {"no rank 2 of 2", "from 0"});
+  ExpectError([&] { Context(device, 1, Rank{-1, 2}); }, {"no rank -1"});
+}
+
 }  // namespace
 }  // namespace crema::test

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -101,6 +102,105 @@ TEST_P(DeviceTest, CopiesMuch) {
   }
   opened().CopyOut(result.data(), memory, bytes);
   EXPECT_TRUE(result == source);
+  opened().Free(memory);
+}
+
+TEST_P(DeviceTest, CopiesBesideTheMainQueue) {
+  const size_t bytes = 4099;
+  const std::vector<unsigned char> source = Pattern(bytes);
+  void* const memory = opened().Allocate(bytes);
+  auto* const pinned = static_cast<unsigned char*>(opened().AllocatePinned(2 * bytes));
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(pinned) % 64, 0u);
+  const std::unique_ptr<Event> made = opened().MakeEvent(), copied = opened().MakeEvent();
+  EXPECT_TRUE(opened().IsDone(*made));  // it was never recorded
+  for (int round = 0; round < 3; ++round) {
+    opened().CopyIn(memory, source.data(), bytes);
+    opened().Record(Queue::kMain, made.get());
+    opened().WaitFor(Queue::kSide, *made);
+    opened().CopyOutAsync(Queue::kSide, pinned, memory, bytes);
+    opened().Record(Queue::kSide, copied.get());
+    opened().WaitFor(Queue::kMain, *copied);
+    opened().Zero(memory, bytes);  // not before it is copied
+    opened().Synchronize(*copied);
+    EXPECT_TRUE(opened().IsDone(*copied));
+    EXPECT_EQ(std::memcmp(pinned, source.data(), bytes), 0) << round;
+    opened().CopyOutAsync(Queue::kMain, pinned + bytes, memory, bytes);
+    opened().Synchronize();
+    EXPECT_EQ(pinned[bytes], 0);
+    EXPECT_EQ(pinned[2 * bytes - 1], 0);
+  }
+  std::memcpy(pinned, source.data(), bytes);
+  opened().CopyInAsync(Queue::kSide, memory, pinned, bytes);
+  opened().Synchronize();
+  std::vector<unsigned char> result(bytes);
+  opened().CopyOut(result.data(), memory, bytes);
+  EXPECT_EQ(result, source);
+  opened().CopyOutAsync(Queue::kSide, nullptr, memory, 0);
+  opened().FreePinned(pinned);
+  opened().FreePinned(nullptr);
+  opened().Free(memory);
+}
+
+TEST_P(DeviceTest, ReplaysWhatItHasCaptured) {
+  if (!opened().CanCapture()) {
+    ExpectError([&] { opened().BeginCapture(); }, {opened().name(), "cannot capture"});
+    return;
+  }
+  const size_t bytes = 300;
+  void* const a = opened().Allocate(bytes);
+  void* const b = opened().Allocate(bytes);
+  const std::vector<unsigned char> zeros(bytes, 0);
+  std::vector<unsigned char> source = Pattern(bytes), result(bytes);
+  opened().CopyIn(a, source.data(), bytes);
+  opened().Zero(b, bytes);
+  opened().BeginCapture();
+  opened().Copy(b, a, bytes);
+  opened().Zero(a, bytes);
+  const std::unique_ptr<CapturedWork> work = opened().EndCapture();
+  opened().CopyOut(result.data(), b, bytes);
+  EXPECT_EQ(result, zeros);  // nothing was done yet
+  for (int round = 0; round < 3; ++round) {
+    source[0] = static_cast<unsigned char>(round);
+    opened().CopyIn(a, source.data(), bytes);
+    opened().Replay(*work);
+    opened().CopyOut(result.data(), b, bytes);
+    EXPECT_EQ(result, source);
+    opened().CopyOut(result.data(), a, bytes);
+    EXPECT_EQ(result, zeros);
+  }
+  opened().Free(a);
+  opened().Free(b);
+}
+
+TEST_P(DeviceTest, CapturesNothingThatAReplayCouldNotRepeat) {
+  if (!opened().CanCapture()) GTEST_SKIP() << "the CPU captures nothing";
+  char host[8] = {};
+  void* const memory = opened().Allocate(8);
+  void* const pinned = opened().AllocatePinned(8);
+  const std::unique_ptr<Event> event = opened().MakeEvent();
+  const std::function<void()> refused[] = {
+      [&] { opened().Allocate(8); },
+      [&] { opened().AllocatePinned(8); },
+      [&] { opened().CopyIn(memory, host, 8); },
+      [&] { opened().CopyOut(host, memory, 8); },
+      [&] { opened().CopyInAsync(Queue::kSide, memory, pinned, 8); },
+      [&] { opened().CopyOutAsync(Queue::kSide, pinned, memory, 8); },
+      [&] { opened().Synchronize(); },
+      [&] { opened().Synchronize(*event); },
+      [&] { opened().MakeEvent(); },
+      [&] { opened().Record(Queue::kMain, event.get()); },
+      [&] { opened().WaitFor(Queue::kMain, *event); },
+      [&] { opened().BeginCapture(); },
+  };
+  opened().BeginCapture();
+  for (const auto& call : refused) ExpectError(call, {"work that is captured"});
+  opened().Zero(memory, 8);
+  const std::unique_ptr<CapturedWork> work = opened().EndCapture();
+  opened().Replay(*work);
+  opened().CopyOut(host, memory, 8);
+  EXPECT_EQ(host[7], 0);
+  ExpectError([&] { opened().EndCapture(); }, {"not capturing"});
+  opened().FreePinned(pinned);
   opened().Free(memory);
 }
 

@@ -50,6 +50,46 @@ TEST_F(FakeDeviceTest, LongQueuesStartByThemselves) {
   EXPECT_EQ(ran, 100000);
 }
 
+// A queue that does not wait for what it needs finds what was there before.
+TEST_F(FakeDeviceTest, TheSideQueueRunsAsEarlyAsItMay) {
+  const double ones[2] = {1, 1};
+  double* const memory = Numbers(2);
+  auto* const pinned = static_cast<double*>(device_->AllocatePinned(2 * sizeof(double)));
+  const std::unique_ptr<Event> written = device_->MakeEvent();
+  for (const bool waits : {false, true}) {
+    device_->Zero(memory, 2 * sizeof(double));
+    device_->Synchronize();
+    device_->CopyIn(memory, ones, 2 * sizeof(double));
+    device_->Record(Queue::kMain, written.get());
+    EXPECT_FALSE(device_->IsDone(*written));
+    if (waits) device_->WaitFor(Queue::kSide, *written);
+    device_->CopyOutAsync(Queue::kSide, pinned, memory, 2 * sizeof(double));
+    device_->Synchronize();
+    EXPECT_TRUE(device_->IsDone(*written));
+    EXPECT_EQ(pinned[1], waits ? 1 : 0);
+  }
+  device_->FreePinned(pinned);
+  device_->Free(memory);
+}
+
+// It stands for the last record before the call, also if it is recorded again or gone by then.
+TEST_F(FakeDeviceTest, AnEventThatIsAwaitedMayBeUsedElsewhere) {
+  double* const memory = Numbers(1);
+  auto* const pinned = static_cast<double*>(device_->AllocatePinned(sizeof(double)));
+  std::unique_ptr<Event> event = device_->MakeEvent();
+  device_->Zero(memory, sizeof(double));
+  device_->Record(Queue::kMain, event.get());
+  device_->WaitFor(Queue::kSide, *event);
+  device_->CopyOutAsync(Queue::kSide, pinned, memory, sizeof(double));
+  device_->Record(Queue::kSide, event.get());
+  device_->WaitFor(Queue::kMain, *event);
+  event.reset();
+  device_->Synchronize();
+  EXPECT_EQ(*pinned, 0);
+  device_->FreePinned(pinned);
+  device_->Free(memory);
+}
+
 TEST_F(FakeDeviceTest, KernelsRunInAnotherOrderThanTheirElements) {
   // ForEach may visit in any order; here it must not be the ascending one, or mistakes that need
   // it would pass.
@@ -195,6 +235,9 @@ TEST_F(FakeDeviceDeathTest, CopiesAreChecked) {
   EXPECT_DEATH(device_->CopyOut(memory, memory, 8), "to device memory");
   EXPECT_DEATH(device_->Copy(static_cast<char*>(memory) + 4, memory, 8), "overlap");
   EXPECT_DEATH(device_->Zero(static_cast<char*>(memory) + 30, 3), "leave a block");
+  EXPECT_DEATH(device_->CopyOutAsync(Queue::kSide, host, memory, 8), "not pinned");
+  EXPECT_DEATH(device_->CopyInAsync(Queue::kSide, memory, host, 8), "not pinned");
+  EXPECT_DEATH(device_->FreePinned(host), "did not give");
   device_->Free(memory);
 }
 

@@ -294,6 +294,46 @@ TEST(BlobTypeTest, ABlobMayHaveAnotherTypeThanItsNet) {
   EXPECT_EQ(net.FindBlob("a")->dtype(), DType::kFloat64);
 }
 
+// The numbers of a channels-last image as whole ones, in the order in which they lie there.
+class WholeLayer : public crema::Layer {
+ public:
+  using crema::Layer::Layer;
+  LayerTraits traits() const override {
+    LayerTraits traits;
+    traits.has_backward = false;
+    traits.accepts_channels_last = traits.needs_channels_last = true;
+    return traits;
+  }
+  LayerPlan Plan(const PlanInput& input) override {
+    LayerPlan plan;
+    plan.tops = {TensorSpec(input.shape(0), DType::kInt32)};
+    return plan;
+  }
+  void Forward(Context&, const BlobList& bottom, const BlobList& top) override {
+    EXPECT_EQ(bottom[0]->layout(), Layout::kChannelsLast);
+    const double* x = bottom[0]->data<double>();
+    int32_t* y = top[0]->mutable_data<int32_t>();
+    for (int64_t i = 0; i < top[0]->count(); ++i) y[i] = static_cast<int32_t>(x[i]);
+  }
+};
+CREMA_REGISTER_LAYER("WholeOfTests", WholeLayer);
+
+TEST(BlobTypeTest, ItsLayoutChangesAsThatOfOthers) {
+  const std::vector<int> sizes = {2, 3, 20, 17};  // large enough for squares of 16
+  const auto net = MakeNet(Input("x", sizes) + Layer("w", "WholeOfTests", {"x"}, {"w"}) +
+                           Layer("y", "ToNumbersOfTests", {"w"}, {"y"}));
+  const int64_t count = net->FindBlob("x")->count();
+  std::vector<double> values;
+  for (int64_t i = 0; i < count; ++i) values.push_back(static_cast<double>(i * 7919 - count));
+  SetBlob(*net, "x", values);
+  net->Forward(0);
+  EXPECT_EQ(ReadBlob(*net, "y"), values);
+  for (const BlobNode& blob : net->graph().blobs) {
+    const bool is_whole = NameWithoutLayout(blob.name) == "w";
+    EXPECT_EQ(blob.dtype, is_whole ? DType::kInt32 : DType::kFloat64) << blob.name;
+  }
+}
+
 TEST(BlobTypeTest, ItIsPrintedAsAResult) {
   const auto net = MakeNet(kLargest);
   SetBlob(*net, "x", {0, 1, 5, 2, 9, 0, 0, 0, 1, 2, 3, 4});

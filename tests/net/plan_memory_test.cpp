@@ -80,7 +80,7 @@ TEST(PlacePiecesTest, ThousandsOfPieces) {
     const int first = static_cast<int>(random[3 * i]);
     const int last = first + static_cast<int>(random[3 * i + 1]) / 20;
     pieces.push_back(Piece(64 * (1 + static_cast<int64_t>(random[3 * i + 2])), first, last));
-    if (i % 100 == 0) pieces.back().again = {last + 2, last + 3};
+    if (i % 100 == 0) pieces.back().recomputed = {last + 2, last + 3};
     for (int step = first; step <= last + 3; ++step) live[step] += pieces.back().bytes;
   }
   const int64_t least = *std::max_element(live.begin(), live.end());

@@ -373,6 +373,24 @@ TEST(SliceBatchTest, TellsAnObserverWhatRuns) {
   }
 }
 
+// Layers behind it may find another batch in each pass.
+TEST(SliceBatchTest, CutsInFrontOfALayerThatFollowsItsData) {
+  const std::string text = "engine: 'CAFFE' " + Input("x", {8, 2, 16, 16}) + Input("chosen", {8}) +
+                           Conv("a", "x", 4) + Layer("r", "ReLU", {"a"}, {"a"}) +
+                           Conv("b", "a", 4) + Layer("f", "Filter", {"b", "chosen"}, {"f"}) +
+                           Conv("c", "f", 4) + Conv("d", "c", 4);
+  const auto net = Make(text, 1, DType::kFloat64, 2);
+  const auto whole = Make(text, 0, DType::kFloat64);
+  ASSERT_EQ(net->graph().slices.size(), 1u);
+  EXPECT_EQ(LayersOf(net->graph(), net->graph().slices[0]), (Names{"a", "r", "b"}));
+  const std::vector<double> choices[] = {
+      {1, 0, 1, 0, 1, 1, 0, 1}, {0, 0, 0, 0, 0, 1, 0, 0}, {1, 1, 1, 1, 1, 1, 1, 1}};
+  for (const std::vector<double>& chosen : choices) {
+    for (Net* each : {net.get(), whole.get()}) SetBlob(*each, "chosen", chosen);
+    ExpectSameOutputs(net.get(), whole.get(), kRounding);
+  }
+}
+
 TEST(SliceBatchTest, FollowsAnArenaThatGrows) {
   const std::string text = Cases()[0].text;
   const auto net = Make(text, 1, DType::kFloat32, 2);

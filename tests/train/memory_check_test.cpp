@@ -17,7 +17,7 @@ class MemoryCheckTest : public testing::Test {
   // A batch of 64 and a layer of 1000 units: about 4 kB an item, twice, and 4 MB of parameters.
   std::string Error(const std::string& net, size_t room, const std::string& more = "") const {
     TrainOptions options;
-    options.room = room;
+    options.device_memory = room;
     return ErrorOf([&] {
       Trainer(ParseSolver(net + TinySolver(folder_).substr(TinyNet().size()), more), options);
     });

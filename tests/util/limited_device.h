@@ -39,6 +39,7 @@ class LimitedDevice : public Device {
   }
   void Copy(void* to, const void* from, size_t bytes) override { cpu_->Copy(to, from, bytes); }
   void Zero(void* to, size_t bytes) override { cpu_->Zero(to, bytes); }
+  using Device::Synchronize;
   void Synchronize() override { cpu_->Synchronize(); }
 
   size_t used() const { return used_; }

@@ -12,7 +12,7 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/net/net.h"
-#include "device/room.h"
+#include "device/memory_size.h"
 #include "files_of_nets.h"
 #include "one_pass.h"
 #include "progress.h"

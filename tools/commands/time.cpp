@@ -17,7 +17,7 @@
 #include "crema.pb.h"
 #include "crema/layer/filler.h"
 #include "crema/train/trainer.h"
-#include "device/room.h"
+#include "device/memory_size.h"
 #include "files_of_nets.h"
 #include "progress.h"
 #include "schema/text_reader.h"

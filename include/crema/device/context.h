@@ -9,11 +9,18 @@
 
 namespace crema {
 
+// One of several trainings, in processes or threads of their own, that together train one net with
+// a part of each batch each; see crema/train/gradient_combiner.h.
+struct Rank {
+  int index = 0;  // from 0 to count - 1
+  int count = 1;
+};
+
 // A Context belongs to one net and is used by one thread at a time.
 class Context {
  public:
-  // `seed` is the root of all random numbers of the net.
-  explicit Context(std::shared_ptr<Device> device, uint64_t seed = 0);
+  // `seed` is the root of all random numbers of the net. Throws Error if there is no such rank.
+  explicit Context(std::shared_ptr<Device> device, uint64_t seed = 0, Rank rank = {});
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -22,7 +29,14 @@ class Context {
   const std::shared_ptr<Device>& shared_device() const { return device_; }
   DeviceKind kind() const { return device_->kind(); }
 
+  // The root of the random numbers that all ranks have in common: the order of records, what is
+  // done to the record of a number.
   uint64_t seed() const { return seed_; }
+  // The root of those that each rank draws for its own part of the batch: which units it drops.
+  // That of rank 0 is seed().
+  uint64_t seed_of_rank() const;
+  // Layers that read a source leave out the records of other ranks, see Layer::position.
+  const Rank& rank() const { return rank_; }
 
   // The number of the forward pass that runs now. It lives on the device, so that a recorded
   // sequence of kernels can be played again with other random numbers.
@@ -44,6 +58,7 @@ class Context {
  private:
   std::shared_ptr<Device> device_;
   uint64_t seed_;
+  Rank rank_;
   uint64_t host_step_ = 0;
   uint64_t* device_step_ = nullptr;
   void* scratch_ = nullptr;

@@ -42,6 +42,11 @@ class Layer {
   // to the next while the bottoms have the same shapes.
   virtual LayerPlan Plan(const PlanInput& input) = 0;
 
+  // For layers whose Plan takes long, such as one that compiles code: all that the last Plan has
+  // set in the layer. A net whose shapes come back restores it in place of a Plan for the same
+  // input and as many threads. Bind follows, as after a Plan. Empty: the layer is planned again.
+  virtual SavedPlan SavePlan() { return {}; }
+
   // For traits().shapes_depend_on_data only (see DataShapedLayer): the shapes of the tops for the
   // values that the bottoms hold now, none of more elements than Plan said. Waits for the device.
   // The net calls it before each Forward, and plans the layers after this one anew where a shape
@@ -74,8 +79,13 @@ class Layer {
   virtual std::string CheckAfterForward(Context&) { return ""; }
 
   // For layers that read records from a source: how many records the batches given out so far
-  // have used, from the start of the first pass over the source on; none for other layers.
+  // have used, from the start of the first pass over the source on; none for other layers. If
+  // several ranks share the source (Context::rank), it counts the records of all: each Forward
+  // takes a batch for each rank, one after the other, and gives out the one of its own rank.
   virtual std::optional<uint64_t> position() const { return std::nullopt; }
+  // Whether the layer does so for any number of ranks; a net of several refuses others that have a
+  // position.
+  virtual bool shares_source() const { return false; }
   // Goes on from there with the next Forward, at any time.
   virtual void Seek(uint64_t /*records*/) {}
   // For layers that make batches ahead: how long Forward has waited for them in all, in seconds.

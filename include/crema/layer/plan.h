@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -86,6 +87,14 @@ struct LayerPlan {
   std::vector<TensorSpec> state;
   // The most that one Forward, Recompute or Backward asks of Context::Scratch.
   size_t scratch_bytes = 0;
+};
+
+// What Layer::Plan has made inside a layer, for going back to it later.
+struct SavedPlan {
+  // Makes the layer what it was; for the thread that plans, while the layer lives. Null: nothing
+  // was saved.
+  std::function<void()> restore;
+  size_t bytes = 0;  // about what this keeps in the host's memory, compiled code included
 };
 
 }  // namespace crema

@@ -11,6 +11,8 @@
 
 namespace crema {
 
+class PlanCache;
+
 struct BlobNode {
   std::string name;
   Shape shape;
@@ -44,6 +46,8 @@ struct LayerNode {
   // How its bottoms and tops of three or more axes are stored.
   Layout layout = Layout::kPlain;
   PlanInput planned;  // what `plan` was made for
+  // For how many threads; 0: a later Plan has failed, and the layer must be planned again.
+  int planned_threads = 0;
   LayerPlan plan;
   std::vector<int> bottoms, tops;  // indices of blobs
   std::vector<int> params;         // indices of params
@@ -88,6 +92,8 @@ struct Graph {
   std::vector<ParamNode> params;
   std::vector<int> outputs;  // blobs, sorted by name
   std::vector<Slices> slices;
+  // Plans of layers for shapes that the net had before, see src/net/plan_cache.h.
+  std::shared_ptr<PlanCache> plan_cache;
 };
 
 }  // namespace crema

@@ -31,6 +31,7 @@ class SliceRunner;
 
 struct NetOptions : CompileOptions {
   uint64_t seed = 1;
+  Rank rank;  // of several nets that train together
   // Parameters of layers with equal names and shapes are those of this net, which must live as
   // long as the new one.
   const class Net* share_params_with = nullptr;
@@ -78,7 +79,8 @@ class Net {
 
   // The same layer by layer, for who wants to look in between; layers are numbered in the order of
   // graph().layers. BeginPass comes first; the debug info is not logged. Throws Error if there is
-  // no such layer.
+  // no such layer. BeginPass is the host's part of a pass: on a GPU, what follows can be captured
+  // (Device::BeginCapture) and replayed after each BeginPass, if no layer works on the host.
   void BeginPass(uint64_t step);
   // Does nothing for a layer whose work another one does (LayerNode::absorbed_by). Throws Error if
   // the layer takes a part of the batch at a time (graph().slices).
@@ -122,7 +124,7 @@ class Net {
   // The net with its weights (and gradients), as Caffe stores it. Waits for the device.
   void ToProto(proto::NetParameter* out, bool with_gradients) const;
 
-  // Records used so far by each layer that reads a source, by layer name.
+  // Records used so far by each layer that reads a source, by layer name; by all ranks together.
   std::vector<std::pair<std::string, uint64_t>> DataPositions() const;
   // Goes on from there, at any time. Layers that are not named stay where they are.
   void SeekData(const std::vector<std::pair<std::string, uint64_t>>& positions);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "crema/net/net.h"
+#include "crema/train/gradient_combiner.h"
 #include "crema/train/observer.h"
 
 namespace crema {
@@ -34,8 +35,8 @@ struct TrainOptions {
   int threads = 0;  // on the CPU; 0: see CompileOptions
   // A `.solverstate` to go on from; "" to begin anew.
   std::string resume_from;
-  // What the device has room for, in bytes; 0: what it says itself.
-  size_t room = 0;
+  // The memory of the device, in bytes, which the training must fit into; 0: what the device says.
+  size_t device_memory = 0;
   bool verbose = false;  // whether the log tells everything about each layer
   // Asked after every iteration and before every test batch. It may give the same answer again and
   // again: a snapshot that is there already is not written once more.
@@ -44,6 +45,12 @@ struct TrainOptions {
   // under way is taken back, as if it had not begun, and training stops as for kStop. (Iterations
   // and tests of a net that writes HDF5Output cannot be taken back: they are finished.)
   std::function<bool()> interrupt;
+  // For a training by several ranks, which one this is, and what combines their gradients. Tests
+  // are made by each rank alone, with all of their data. An iteration is finished even if
+  // `interrupt` says true, and what `poll` says must be the same on all ranks. Only one of them
+  // should have a solver that saves snapshots; all can resume from them.
+  Rank rank;
+  std::shared_ptr<GradientCombiner> combiner;  // null for a training of its own
 };
 
 // One thread at a time. Progress goes to the log in Caffe's words, and to the observers.

@@ -68,6 +68,9 @@ class Call {
   size_t scratchpad_bytes_ = 0;
 };
 
+// About what the compiled code of a layer's passes takes, for SavedPlan.
+constexpr size_t kBytesOfPlan = size_t{256} << 10;
+
 // Copies from one order into another; `adds`: adds to what is there.
 Call Reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to, bool adds = false);
 

@@ -82,6 +82,20 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     return plan;
   }
 
+  SavedPlan SavePlan() override {
+    const auto restore = [this, problem = problem_, passes = passes_, pairs = pairs_,
+                          layout = layout_, weights = learns_weights_, bias = learns_bias_] {
+      problem_ = problem;
+      passes_ = passes;
+      pairs_ = pairs;
+      layout_ = layout;
+      learns_weights_ = weights;
+      learns_bias_ = bias;
+      kept_.Forget();
+    };
+    return {restore, onednn::kBytesOfPlan};
+  }
+
   // As Plan would say it, were all gradients wanted.
   static std::string WhyNot(const EngineQuery& query, Arithmetic arithmetic) {
     const std::string why_not = onednn::WhyNotInput(query);

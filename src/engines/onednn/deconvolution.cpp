@@ -51,6 +51,20 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
     return plan;
   }
 
+  SavedPlan SavePlan() override {
+    const auto restore = [this, problem = problem_, passes = passes_, pairs = pairs_,
+                          sends = sends_, weights = learns_weights_, bias = learns_bias_] {
+      problem_ = problem;
+      passes_ = passes;
+      pairs_ = pairs;
+      sends_ = sends;
+      learns_weights_ = weights;
+      learns_bias_ = bias;
+      kept_.Forget();
+    };
+    return {restore, onednn::kBytesOfPlan};
+  }
+
   // As Plan would say it, were all gradients wanted, or why our own code is faster.
   static std::string WhyNot(const EngineQuery& query, Arithmetic arithmetic) {
     const std::string why_not = onednn::WhyNotInput(query);

@@ -78,6 +78,20 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
     return plan;
   }
 
+  SavedPlan SavePlan() override {
+    const auto restore = [this, sizes = sizes_, weights = learns_weights_, bias = learns_bias_,
+                          learns = learns_, sends = sends_, calls = calls_] {
+      sizes_ = sizes;
+      learns_weights_ = weights;
+      learns_bias_ = bias;
+      learns_ = learns;
+      sends_ = sends;
+      calls_ = calls;
+      kept_.Forget();
+    };
+    return {restore, onednn::kBytesOfPlan};
+  }
+
   // As Plan would say it, were all gradients wanted, or why our own code is faster.
   static std::string WhyNot(const EngineQuery& query, Precision precision) {
     if (query.input.dtype != DType::kFloat32) return "it supports float32 only";

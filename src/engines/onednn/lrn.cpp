@@ -38,6 +38,20 @@ class OnednnLrnLayer : public Layer {
     return plan;
   }
 
+  SavedPlan SavePlan() override {
+    const auto restore = [this, runs_backward = runs_backward_, forward = forward_,
+                          image_forward = image_forward_, image_backward = image_backward_,
+                          workspace = workspace_bytes_, result = result_bytes_] {
+      runs_backward_ = runs_backward;
+      forward_ = forward;
+      image_forward_ = image_forward;
+      image_backward_ = image_backward;
+      workspace_bytes_ = workspace;
+      result_bytes_ = result;
+    };
+    return {restore, onednn::kBytesOfPlan};
+  }
+
   static std::string WhyNot(const EngineQuery& query) {
     const proto::LRNParameter& p = query.config.lrn_param();
     if (query.input.dtype != DType::kFloat32) return "it supports float32 only";

@@ -58,6 +58,21 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
     return plan;
   }
 
+  SavedPlan SavePlan() override {
+    const auto restore = [this, sizes = sizes_, has_mask = has_mask_, saved = saved_,
+                          runs_backward = runs_backward_, forward = forward_, backward = backward_,
+                          workspace = workspace_bytes_] {
+      sizes_ = sizes;
+      has_mask_ = has_mask;
+      saved_ = saved;
+      runs_backward_ = runs_backward;
+      forward_ = forward;
+      backward_ = backward;
+      workspace_bytes_ = workspace;
+    };
+    return {restore, onednn::kBytesOfPlan};
+  }
+
   static std::string WhyNot(const EngineQuery& query) {
     if (query.input.dtype != DType::kFloat32) return "it supports float32 only";
     if (query.input.bottoms.empty() || query.input.shape(0).rank() != 4) {

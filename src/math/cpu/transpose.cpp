@@ -61,8 +61,9 @@ inline void TransposeSquare(const Square<float>& square, float* out, int64_t str
   }
 }
 
-// Only tests work in double.
-inline void TransposeSquare(const Square<double>& square, double* out, int64_t stride) {
+// Only tests work in double, and few blobs hold whole numbers.
+template <class T>
+void TransposeSquare(const Square<T>& square, T* out, int64_t stride) {
   for (int c = 0; c < kSide; ++c) {
     for (int r = 0; r < kSide; ++r) out[c * stride + r] = square[r][c];
   }
@@ -176,6 +177,7 @@ void TransposeEach(const Context& ctx, int64_t matrices, int rows, int columns, 
 
 template void TransposeEach<float>(const Context&, int64_t, int, int, const float*, float*);
 template void TransposeEach<double>(const Context&, int64_t, int, int, const double*, double*);
+template void TransposeEach<int32_t>(const Context&, int64_t, int, int, const int32_t*, int32_t*);
 
 }  // namespace CREMA_TARGET
 }  // namespace crema

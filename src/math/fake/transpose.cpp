@@ -22,6 +22,7 @@ void TransposeEach(const Context& ctx, int64_t matrices, int rows, int columns, 
 
 template void TransposeEach<float>(const Context&, int64_t, int, int, const float*, float*);
 template void TransposeEach<double>(const Context&, int64_t, int, int, const double*, double*);
+template void TransposeEach<int32_t>(const Context&, int64_t, int, int, const int32_t*, int32_t*);
 
 }  // namespace CREMA_TARGET
 }  // namespace crema

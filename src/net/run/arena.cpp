@@ -31,7 +31,7 @@ void Arena::Reserve(size_t bytes, const ArenaUser* asking) {
 void Arena::Allocate(size_t bytes, const ArenaUser* asking) {
   buffer_ = std::make_shared<Buffer>(device_, bytes);
   for (ArenaUser* user : users_) {
-    if (user != asking) user->EnterArena();
+    if (user != asking) user->BindArena();
   }
 }
 

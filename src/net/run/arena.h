@@ -20,7 +20,7 @@ class ArenaUser {
   // The memory is about to be freed: the user drops all that refers to it.
   virtual void ReleaseArena() = 0;
   // The arena has other memory now, of unspecified content, and at least ArenaBytes() of it.
-  virtual void EnterArena() = 0;
+  virtual void BindArena() = 0;
 };
 
 // One buffer for all its users, as large as the one that needs most. Its content counts for nothing
@@ -40,7 +40,7 @@ class Arena {
   void Remove(ArenaUser* user);
 
   // Grows to at least `bytes`, if it is smaller. All users release the old memory before the new
-  // one is allocated, and enter the new one then; but `asking` does not: it takes buffer() when it
+  // one is allocated, and bind the new one then; but `asking` does not: it takes buffer() when it
   // is ready. Throws Error if there is not enough memory; all but `asking` are then back in
   // memory of the old size, or, if even that is gone, in none.
   void Reserve(size_t bytes, const ArenaUser* asking);

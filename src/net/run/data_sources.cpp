@@ -3,22 +3,30 @@
 
 #include <algorithm>
 
-namespace crema {
-namespace {
+#include "crema/base/error.h"
 
-// How many records one forward pass takes for a layer that reads a source.
-uint64_t RecordsOfPass(const Graph& graph, const LayerNode& node) {
-  return static_cast<uint64_t>(graph.blobs[node.tops[0]].shape[0]);
+namespace crema {
+
+// How many records one forward pass of all ranks takes for a layer that reads a source.
+uint64_t DataSources::RecordsOfPass(const LayerNode& node) const {
+  return ranks_ * static_cast<uint64_t>(graph_.blobs[node.tops[0]].shape[0]);
 }
 
-}  // namespace
+void DataSources::CheckShared() const {
+  for (const LayerNode& node : graph_.layers) {
+    const Layer& layer = *node.layer;
+    if (ranks_ == 1 || !layer.position().has_value() || layer.shares_source()) continue;
+    Fail("layer '", layer.name(), "' (", layer.type(), "): would give all ", ranks_,
+         " ranks the same records; use a layer that can share its source, or train alone");
+  }
+}
 
 DataSources::Positions DataSources::PositionsBefore(uint64_t passes) const {
   Positions positions;
   for (const LayerNode& node : graph_.layers) {
     const std::optional<uint64_t> position = node.layer->position();
     if (!position.has_value()) continue;
-    positions.emplace_back(node.layer->name(), *position - passes * RecordsOfPass(graph_, node));
+    positions.emplace_back(node.layer->name(), *position - passes * RecordsOfPass(node));
   }
   return positions;
 }
@@ -37,7 +45,7 @@ void DataSources::Seek(const Positions& positions) const {
 
 void DataSources::SeekPasses(uint64_t passes) const {
   for (const LayerNode& node : graph_.layers) {
-    if (node.layer->position().has_value()) node.layer->Seek(passes * RecordsOfPass(graph_, node));
+    if (node.layer->position().has_value()) node.layer->Seek(passes * RecordsOfPass(node));
   }
 }
 

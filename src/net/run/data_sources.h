@@ -12,15 +12,19 @@
 namespace crema {
 
 // A view of the graph's layers that have a Layer::position(), in the graph's order. Records are
-// counted from the start of each source. For the thread that runs the net.
+// counted from the start of each source, those of all ranks together. For the thread that runs the
+// net.
 class DataSources {
  public:
   // By layer name; several layers may have one name.
   using Positions = std::vector<std::pair<std::string, uint64_t>>;
 
-  // `graph` must outlive this.
-  explicit DataSources(const Graph& graph) : graph_(graph) {}
+  // `graph` must outlive this. `ranks`: how many nets share the sources (Rank::count).
+  explicit DataSources(const Graph& graph, int ranks = 1)
+      : graph_(graph), ranks_(static_cast<uint64_t>(ranks)) {}
 
+  // Throws Error if a layer would give all ranks the same records (Layer::shares_source).
+  void CheckShared() const;
   // How many records each has given out, as of `passes` forward passes ago.
   Positions PositionsBefore(uint64_t passes) const;
   // Goes on from there. Layers of one name take theirs in order; those that are not named stay
@@ -32,7 +36,10 @@ class DataSources {
   std::optional<double> WaitedSeconds() const;
 
  private:
+  uint64_t RecordsOfPass(const LayerNode& node) const;
+
   const Graph& graph_;
+  uint64_t ranks_;
 };
 
 }  // namespace crema

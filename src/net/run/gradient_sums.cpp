@@ -79,7 +79,7 @@ void GradientSums::Begin(const Context& ctx, bool poison) {
   }
 }
 
-void GradientSums::Announce(const LayerNode& node) {
+void GradientSums::SetOverwriteGradients(const LayerNode& node) {
   if (!node.traits.overwrites_gradients) return;
   for (size_t i = 0; i < node.params.size(); ++i) {
     const int owner = OwnerOf(graph_, node.params[i]);

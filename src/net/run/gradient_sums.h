@@ -24,7 +24,7 @@ class GradientSums {
   void Begin(const Context& ctx, bool poison);
   // Before the layer's Backward: tells it for each of its parameters whether it writes the gradient
   // or adds to it.
-  void Announce(const LayerNode& node);
+  void SetOverwriteGradients(const LayerNode& node);
 
  private:
   void FindWritten();

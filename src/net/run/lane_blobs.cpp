@@ -51,7 +51,7 @@ void LaneBlobs::Release() {
   }
 }
 
-void LaneBlobs::ShowPart(size_t slices, int part, size_t lane) {
+void LaneBlobs::SelectPart(size_t slices, int part, size_t lane) {
   for (int index : graph_.slices[slices].whole) {
     *lanes_[lane].blobs[slices].at(index) = memory_.PartOfBlob(index, slices, part);
   }

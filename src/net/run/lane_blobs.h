@@ -14,21 +14,21 @@ namespace crema {
 
 // Layers of slices (Graph::slices) get no whole blobs but those of their lane: what lies between
 // the layers has memory of its own in each lane, and of a blob of all images they see one part.
-// ShowPart may be called by several threads, one a lane; all else by one.
+// SelectPart may be called by several threads, one a lane; all else by one.
 class LaneBlobs {
  public:
   // Both must outlive this.
   LaneBlobs(const Graph& graph, const PlannedMemory& memory) : graph_(graph), memory_(memory) {}
 
   // Makes blobs for the slices that the graph has now, in place of all earlier ones. They are empty
-  // until View and ShowPart.
+  // until View and SelectPart.
   void Connect();
   // Gives what lies between layers the memory that is planned for it.
   void View();
   // Makes all blobs empty.
   void Release();
   // Lets the lane see this part of the blobs of all images.
-  void ShowPart(size_t slices, int part, size_t lane);
+  void SelectPart(size_t slices, int part, size_t lane);
 
   // What a layer of slices works with in this lane. The lists stay until Connect.
   const BlobList& bottoms(size_t lane, size_t layer) const { return lanes_[lane].bottoms[layer]; }

@@ -43,7 +43,7 @@ void LayerCaller::Forward(int layer, const BlobList& bottoms, const BlobList& to
 
 void LayerCaller::Recompute(int layer, const BlobList& bottoms, const BlobList& tops,
                             Context* ctx) const {
-  WithScratch(layer, memory_.plan().again_scratch[layer], 0, ctx,
+  WithScratch(layer, memory_.plan().recompute_scratch[layer], 0, ctx,
               [&](Layer& called) { called.Recompute(*ctx, bottoms, tops); });
 }
 

@@ -17,7 +17,7 @@ void FillWithNan(const Buffer& buffer, int64_t offset, int64_t bytes) {
 void EndLives(const std::vector<MemoryPiece>& pieces, int step, int64_t base,
               const Buffer& buffer) {
   for (const MemoryPiece& piece : pieces) {
-    if (!piece.life.EndsWith(step) && !piece.again.EndsWith(step)) continue;
+    if (!piece.life.EndsWith(step) && !piece.recomputed.EndsWith(step)) continue;
     FillWithNan(buffer, base + piece.offset, piece.bytes);
   }
 }

@@ -46,16 +46,16 @@ void NetBlobs::Adopt(PlannedMemory::Next next) {
 void NetBlobs::Restore() {
   ReleaseArena();
   Connect();
-  if (arena_->buffer() != nullptr) EnterArena();  // otherwise EnterPass will
+  if (arena_->buffer() != nullptr) BindArena();  // otherwise UseArena will
 }
 
 void NetBlobs::UpdateShapes() {
   for (size_t i = 0; i < blobs_.size(); ++i) *blobs_[i] = memory_.WholeBlob(static_cast<int>(i));
 }
 
-void NetBlobs::EnterPass() {
+void NetBlobs::UseArena() {
   if (arena_->buffer() == nullptr) arena_->Reserve(ArenaBytes(), this);
-  if (memory_.arena() != arena_->buffer()) EnterArena();
+  if (memory_.arena() != arena_->buffer()) BindArena();
 }
 
 // What is kept stays as it is: while the arena grows, the graph may have shapes of another plan.
@@ -72,7 +72,7 @@ void NetBlobs::ReleaseArena() {
   lanes_.Release();
 }
 
-void NetBlobs::EnterArena() {
+void NetBlobs::BindArena() {
   memory_.SetArena(arena_->buffer());
   UpdateShapes();
   lanes_.View();

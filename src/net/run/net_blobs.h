@@ -29,7 +29,7 @@ class NetBlobs : public ArenaUser {
   // To work with the graph's present shapes and slices, in three steps, of which only the last one
   // moves the blobs. Prepare makes a plan and finds memory for what keeps its values; throws Error
   // if there is not enough, and changes nothing.
-  PlannedMemory::Next Prepare() const { return memory_.Prepare(device_); }
+  PlannedMemory::Next Prepare() { return memory_.Prepare(device_); }
   // Makes the arena large enough. If it has to grow, blobs in it are empty until Adopt or Restore.
   // Throws Error if there is not enough memory.
   void ReserveArena(const PlannedMemory::Next& next) {
@@ -44,7 +44,7 @@ class NetBlobs : public ArenaUser {
   void UpdateShapes();
 
   // Before a pass: makes sure that there is an arena. Throws Error if there is no memory for it.
-  void EnterPass();
+  void UseArena();
 
   // By the index in the graph; in range.
   Blob& blob(int i) const { return *blobs_[i]; }
@@ -65,7 +65,7 @@ class NetBlobs : public ArenaUser {
   // For the arena alone.
   size_t ArenaBytes() const override { return memory_.plan().memory.arena; }
   void ReleaseArena() override;
-  void EnterArena() override;
+  void BindArena() override;
 
  private:
   void Connect();

@@ -5,9 +5,9 @@
 
 namespace crema {
 
-PlannedMemory::Next PlannedMemory::Prepare(const std::shared_ptr<Device>& device) const {
+PlannedMemory::Next PlannedMemory::Prepare(const std::shared_ptr<Device>& device) {
   Next next;
-  next.plan = PlanMemory(graph_);
+  next.plan = plans_.For(graph_);
   const size_t bytes = next.plan.memory.kept;
   const bool fits = kept_ != nullptr && kept_->bytes() >= bytes;
   next.kept = fits ? kept_ : std::make_shared<Buffer>(device, bytes);

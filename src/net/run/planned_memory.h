@@ -9,6 +9,7 @@
 #include "crema/net/graph.h"
 #include "crema/tensor/blob.h"
 #include "net/passes.h"
+#include "net/run/memory_plans.h"
 
 namespace crema {
 
@@ -25,9 +26,10 @@ class PlannedMemory {
     MemoryPlan plan;
     std::shared_ptr<Buffer> kept;
   };
-  // Plans for the graph as it is now. The memory that there is stays in use if it is large enough.
-  // Throws Error if there is not enough on `device`; nothing has changed then.
-  Next Prepare(const std::shared_ptr<Device>& device) const;
+  // Plans for the graph as it is now, unless it had these shapes before. The memory that there is
+  // stays in use if it is large enough. Throws Error if there is not enough on `device`; nothing
+  // has changed then.
+  Next Prepare(const std::shared_ptr<Device>& device);
   // Uses them from now on. What keeps its values is zeros.
   void Adopt(Next next);
   // From now on the arena's part of the plan is there; null: it is away. It has at least
@@ -35,6 +37,8 @@ class PlannedMemory {
   void SetArena(std::shared_ptr<Buffer> arena) { arena_ = std::move(arena); }
 
   const MemoryPlan& plan() const { return plan_; }
+  // How many plans were made so far.
+  size_t plans_made() const { return plans_.made(); }
   // The two buffers; null before the first of Adopt and SetArena.
   const std::shared_ptr<Buffer>& kept() const { return kept_; }
   const std::shared_ptr<Buffer>& arena() const { return arena_; }
@@ -57,6 +61,7 @@ class PlannedMemory {
   Tensor View(const Place& place, const BlobNode& blob) const;
 
   const Graph& graph_;
+  MemoryPlans plans_;
   MemoryPlan plan_;
   std::shared_ptr<Buffer> kept_, arena_;
 };

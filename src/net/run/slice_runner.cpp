@@ -8,7 +8,8 @@ namespace crema {
 void SliceRunner::MakeContexts(const Context& like) {
   for (const Slices& slices : graph_.slices) {
     while (contexts_.size() < static_cast<size_t>(slices.lanes)) {
-      contexts_.push_back(std::make_unique<Context>(like.shared_device(), like.seed()));
+      contexts_.push_back(
+          std::make_unique<Context>(like.shared_device(), like.seed(), like.rank()));
     }
   }
 }
@@ -32,7 +33,7 @@ void SliceRunner::Run(size_t index, PassObserver* observer) {
 void SliceRunner::RunPart(size_t slices, int part, int lane, PassObserver* observer) {
   LaneBlobs& blobs = blobs_.lanes();
   const int64_t base = blobs_.memory().LaneBase(slices, lane);
-  blobs.ShowPart(slices, part, lane);
+  blobs.SelectPart(slices, part, lane);
   for (size_t l = graph_.slices[slices].first; l < graph_.slices[slices].last; ++l) {
     if (graph_.layers[l].absorbed_by >= 0) continue;
     const int layer = static_cast<int>(l);

@@ -19,7 +19,7 @@ class User : public ArenaUser {
     memory_.reset();
     ++released;
   }
-  void EnterArena() override {
+  void BindArena() override {
     memory_ = arena_.buffer();
     ++entered;
   }

@@ -34,7 +34,7 @@ TEST_F(LaneBlobsTest, HaveTheirMemoryAfterView) {
 TEST_F(LaneBlobsTest, SeeThePartThatTheyAreShown) {
   lanes_.View();
   for (int part : {3, 1}) {
-    lanes_.ShowPart(0, part, 1);
+    lanes_.SelectPart(0, part, 1);
     EXPECT_EQ(AddressOf(X(1)), AddressOf(memory_.PartOfBlob(BlobOf(graph_, "x"), 0, part)));
     EXPECT_TRUE(IsEmpty(X(0)));
   }
@@ -48,7 +48,7 @@ TEST_F(LaneBlobsTest, AreTheSameForTheLayersOfALane) {
 
 TEST_F(LaneBlobsTest, HoldNothingAfterRelease) {
   lanes_.View();
-  lanes_.ShowPart(0, 0, 0);
+  lanes_.SelectPart(0, 0, 0);
   lanes_.Release();
   EXPECT_TRUE(IsEmpty(X(0)) && IsEmpty(A(0)) && IsEmpty(A(1)));
   memory_.SetArena(nullptr);

@@ -103,9 +103,9 @@ TEST_F(NetBlobsTest, FindAnArenaBeforeAPassIfTheyHaveLostIt) {
     EXPECT_THROW(large.ReserveArena(next), Error);
   }
   EXPECT_TRUE(small.Find("a")->data_tensor().empty());
-  EXPECT_THROW(small.EnterPass(), Error);
+  EXPECT_THROW(small.UseArena(), Error);
   device_->set_limit(1 << 20);
-  small.EnterPass();
+  small.UseArena();
   EXPECT_EQ(small.Find("a")->data_tensor().buffer(), arena_->buffer());
 }
 

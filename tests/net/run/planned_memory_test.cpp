@@ -10,7 +10,7 @@ namespace {
 class PlannedMemoryTest : public testing::Test {
  protected:
   void Adopt() { memory_.Adopt(memory_.Prepare(device_)); }
-  void EnterArena() {
+  void BindArena() {
     memory_.SetArena(std::make_shared<Buffer>(device_, memory_.plan().memory.arena));
   }
   Blob Whole(const std::string& name) const { return memory_.WholeBlob(BlobOf(graph_, name)); }
@@ -25,7 +25,7 @@ TEST_F(PlannedMemoryTest, WhatLiesInTheArenaIsEmptyWhileThatIsAway) {
   EXPECT_EQ(Whole("x").data_tensor().buffer(), memory_.kept());
   EXPECT_TRUE(Whole("b").data_tensor().empty());
   EXPECT_TRUE(Whole("a").data_tensor().empty());
-  EnterArena();
+  BindArena();
   EXPECT_EQ(Whole("b").data_tensor().buffer(), memory_.arena());
   EXPECT_EQ(Whole("b").shape(), (Shape{8, 4, 16, 16}));
   EXPECT_EQ(Whole("b").name(), "b");
@@ -56,7 +56,7 @@ TEST_F(PlannedMemoryTest, TakesOtherMemoryOnlyWhereItHasTooLittle) {
 
 TEST_F(PlannedMemoryTest, EachLaneHasMemoryOfItsOwn) {
   Adopt();
-  EnterArena();
+  BindArena();
   const int between = BlobOf(graph_, "a");
   const Blob first = memory_.LaneBlob(between, 0, 0), second = memory_.LaneBlob(between, 0, 1);
   EXPECT_EQ(first.shape(), (Shape{2, 4, 16, 16}));
@@ -67,7 +67,7 @@ TEST_F(PlannedMemoryTest, EachLaneHasMemoryOfItsOwn) {
 
 TEST_F(PlannedMemoryTest, PartsOfTheBatchFollowEachOther) {
   Adopt();
-  EnterArena();
+  BindArena();
   for (const char* name : {"x", "b"}) {
     const Blob whole = Whole(name);
     const auto bytes = static_cast<int64_t>(whole.data_tensor().bytes()) / 4;
@@ -81,7 +81,7 @@ TEST_F(PlannedMemoryTest, PartsOfTheBatchFollowEachOther) {
 
 TEST_F(PlannedMemoryTest, PlacesCountFromABase) {
   Adopt();
-  EnterArena();
+  BindArena();
   const auto at = [&](int64_t offset) -> void* {
     return static_cast<char*>(memory_.arena()->memory()) + offset;
   };

@@ -1,4 +1,4 @@
-#include "device/room.h"
+#include "device/memory_size.h"
 
 #include <algorithm>
 #include <cstdint>

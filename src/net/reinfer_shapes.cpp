@@ -1,7 +1,9 @@
+// Shapes of a graph that is compiled, after some have changed.
 #include <optional>
 
 #include "crema/math/host_tasks.h"
 #include "net/passes.h"
+#include "net/plan_cache.h"
 
 namespace crema {
 namespace {
@@ -24,27 +26,33 @@ void SetTop(const LayerNode& node, const Shape& seen, BlobNode* blob) {
 }
 
 // Where the layer refuses, or would need other parameters, the old plan stays.
-void PlanAgain(const Graph& graph, LayerNode* node) {
-  const LayerPlan before = node->plan;
-  PlanLayer(PlanInputOf(graph, *node), node);
+void Replan(size_t layer, Graph* graph) {
+  LayerNode& node = graph->layers[layer];
+  const PlanInput input = PlanInputOf(*graph, node);
+  if (IsPlannedFor(input, node)) return;
+  graph->plan_cache->Keep(layer, node);
+  if (graph->plan_cache->Restore(layer, input, &node)) return;
+  const LayerPlan before = node.plan;
+  PlanLayer(input, &node);
   try {
-    CheckParams(*node, before);
+    CheckParams(node, before);
   } catch (...) {
-    node->plan = before;
+    node.plan = before;
+    node.planned_threads = 0;
     throw;
   }
 }
 
 }  // namespace
 
-void InferShapesAgain(size_t first, Graph* graph) {
+void ReinferShapes(size_t first, Graph* graph) {
   for (size_t l = first; l < graph->layers.size(); ++l) {
     LayerNode& node = graph->layers[l];
     if (node.traits.tops_take_any_shape) continue;
     const int slices = SlicesOf(*graph, l);
     std::optional<PlansForThreads> in_lane;
     if (slices >= 0 && graph->slices[slices].lanes > 1) in_lane.emplace(1);
-    PlanAgain(*graph, &node);
+    Replan(l, graph);
     if (node.absorbed_by >= 0) DropMemory(&node);
     for (int blob : node.between) SetTop(node, node.plan.tops[0].shape, &graph->blobs[blob]);
     for (size_t t = 0; t < node.tops.size(); ++t) {
