@@ -188,7 +188,7 @@ class BatchNormLayer : public Layer, public Fusible {
   }
 
   // A Scale of the channels, and then a ReLU.
-  bool Absorb(const Follower& next) override {
+  bool TryAbsorb(const Consumer& next) override {
     const Layer& layer = *next.layer;
     const proto::ScaleParameter& scale = layer.config().scale_param();
     const bool is_scale = layer.type() == "Scale" && layer.config().bottom_size() == 1 &&
@@ -204,9 +204,9 @@ class BatchNormLayer : public Layer, public Fusible {
     return true;
   }
 
-  void BindFollower(const Layer& follower, const BlobList& params,
+  void BindConsumer(const Layer& consumer, const BlobList& params,
                     const std::vector<bool>& wants_gradient) override {
-    if (&follower != scale_) return;
+    if (&consumer != scale_) return;
     scale_params_ = params;
     scale_wants_ = wants_gradient;
   }

@@ -167,7 +167,7 @@ class EltwiseLayer : public Layer, public Fusible {
   }
 
   // A ReLU behind a sum of two; in training not one whose result may have the other sign.
-  bool Absorb(const Follower& next) override {
+  bool TryAbsorb(const Consumer& next) override {
     const bool is_sum = operation() == proto::EltwiseParameter::SUM && coeff_.size() == 2;
     if (!is_sum || relu_ != nullptr || next.layer->type() != "ReLU") return false;
     const bool has_sign = next.layer->config().relu_param().negative_slope() >= 0;
@@ -175,7 +175,7 @@ class EltwiseLayer : public Layer, public Fusible {
     relu_ = next.layer;
     return true;
   }
-  void BindFollower(const Layer&, const BlobList&, const std::vector<bool>&) override {}
+  void BindConsumer(const Layer&, const BlobList&, const std::vector<bool>&) override {}
 
   LayerPlan Plan(const PlanInput& input) override {
     for (size_t b = 1; b < input.bottoms.size(); ++b) {

@@ -26,12 +26,12 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     traits.accepts_channels_last = traits.needs_channels_last = true;
     traits.overwrites_gradients = true;
     traits.backward_needs_bottom_data = learns_weights_ || learns_bias_;
-    traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
+    traits.backward_needs_top_data = epilogue_.HasRelu() && !consumer_does_relu_;
     return traits;
   }
 
   // Where the kernel that does the convolution alone does both.
-  bool Absorb(const Follower& next) override {
+  bool TryAbsorb(const Consumer& next) override {
     const bool runs = layout_ != Layout::kPlain && problem_.sizes.images > 0;
     if (!runs || next.layout != layout_ || !epilogue_.Takes(next)) return false;
     onednn::Epilogue both = epilogue_;
@@ -48,15 +48,15 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
 
   int MayWriteOver() const override { return epilogue_.Adds() ? 1 : -1; }
 
-  void BindFollower(const Layer& follower, const BlobList& params,
+  void BindConsumer(const Layer& consumer, const BlobList& params,
                     const std::vector<bool>&) override {
-    epilogue_.BindParams(follower, params);
+    epilogue_.BindParams(consumer, params);
   }
 
-  std::optional<float> ReluOfGradient() const override {
+  std::optional<float> ReluBackwardSlope() const override {
     return epilogue_.HasRelu() ? std::optional<float>(epilogue_.Slope()) : std::nullopt;
   }
-  void LeaveReluToReader() override { reader_does_relu_ = true; }
+  void LeaveReluBackwardToConsumer() override { consumer_does_relu_ = true; }
 
   LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan = Describe(input);
@@ -120,7 +120,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       return;
     }
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
-    if (epilogue_.HasRelu() && !reader_does_relu_) {
+    if (epilogue_.HasRelu() && !consumer_does_relu_) {
       ReluOwnGradient<float>(ctx, *top[0], epilogue_.Slope());
     }
     for (size_t i = 0; i < top.size(); ++i) {
@@ -215,7 +215,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   int pairs_ = 1;
   Layout layout_ = Layout::kPlain;  // of the last plan
   onednn::Epilogue epilogue_;
-  bool reader_does_relu_ = false;
+  bool consumer_does_relu_ = false;
   onednn::Kept kept_;  // weights
 };
 

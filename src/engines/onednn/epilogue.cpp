@@ -32,7 +32,7 @@ bool IsSumOfTwo(const Layer& layer) {
 
 }  // namespace
 
-bool Epilogue::Takes(const Follower& next) const {
+bool Epilogue::Takes(const Consumer& next) const {
   const Layer& layer = *next.layer;
   if (relu_ != nullptr) return false;
   // The sign of the result is that of the input only for such slopes.

@@ -16,7 +16,7 @@ class Epilogue {
   // Whether the layer can be a part, after those that are parts already. Where gradients flow only
   // a ReLU can. A sum is of two, with no factors; the other one is then the convolution's last
   // bottom.
-  bool Takes(const Follower& next) const;
+  bool Takes(const Consumer& next) const;
   void Take(const Layer& next);
 
   // Where layer `next` is a BatchNorm or a Scale.

@@ -41,23 +41,23 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   LayerTraits traits() const override {
     LayerTraits traits = InnerProductBase::traits();
     traits.backward_needs_bottom_data = learns_;
-    traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
+    traits.backward_needs_top_data = epilogue_.HasRelu() && !consumer_does_relu_;
     traits.overwrites_gradients = true;
     return traits;
   }
 
   // A ReLU.
-  bool Absorb(const Follower& next) override {
+  bool TryAbsorb(const Consumer& next) override {
     if (next.layer->type() != "ReLU" || !epilogue_.Takes(next)) return false;
     epilogue_.Take(*next.layer);
     return true;
   }
-  void BindFollower(const Layer&, const BlobList&, const std::vector<bool>&) override {}
+  void BindConsumer(const Layer&, const BlobList&, const std::vector<bool>&) override {}
 
-  std::optional<float> ReluOfGradient() const override {
+  std::optional<float> ReluBackwardSlope() const override {
     return epilogue_.HasRelu() ? std::optional<float>(epilogue_.Slope()) : std::nullopt;
   }
-  void LeaveReluToReader() override { reader_does_relu_ = true; }
+  void LeaveReluBackwardToConsumer() override { consumer_does_relu_ = true; }
 
   LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan = InnerProductBase::Plan(input);
@@ -117,7 +117,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
       return;
     }
     char* const scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
-    if (epilogue_.HasRelu() && !reader_does_relu_) {
+    if (epilogue_.HasRelu() && !consumer_does_relu_) {
       ReluOwnGradient<float>(ctx, *top[0], epilogue_.Slope());
     }
     const bool wants_bias = params().size() > 1 && wants_gradient(1);
@@ -288,7 +288,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   ProductCalls calls_;
   bool learns_ = true, sends_ = true;  // which gradients are wanted
   onednn::Epilogue epilogue_;
-  bool reader_does_relu_ = false;
+  bool consumer_does_relu_ = false;
   onednn::Kept kept_;  // weights
 };
 
