@@ -18,6 +18,20 @@ struct Consumer {
   // flow.
   bool is_kept;
   Layout layout;  // in which it was planned
+
+  // If the layer is a ReLU, its slope.
+  std::optional<float> ReluSlope() const {
+    const std::optional<Pointwise> function = layer->AsPointwise();
+    if (!function || function->kind != Pointwise::Kind::kRelu) return std::nullopt;
+    return function->slope;
+  }
+  // The same, but only for a ReLU whose gradient, where one flows, a host can tell from the result
+  // alone: the result has the sign of the ReLU's input, and is kept.
+  std::optional<float> ReluSlopeOfSigns() const {
+    const std::optional<float> slope = ReluSlope();
+    const bool has_signs = slope && *slope >= 0 && is_kept;
+    return !backward || has_signs ? slope : std::nullopt;
+  }
 };
 
 // A second base of a Layer that can do the work of layers behind it.
@@ -26,9 +40,11 @@ class Fusible {
   virtual ~Fusible() = default;  // the layer is deleted as a Layer
 
   // Takes over the work of `next`, which alone reads top 0, and returns true, if the layer can do
-  // both at once. Called after Plan, then again for each new consumer until it returns false. After
-  // true, top 0 is that of `next`, with the same shape; the other bottoms of `next` come behind the
-  // layer's own; traits() and Plan describe the whole. Plan's parameters stay the layer's own.
+  // both at once. It goes by what `next` says of itself (AsPointwise and the like), never by its
+  // type or options. Called after Plan, then again for each new consumer until it returns false.
+  // After true, top 0 is that of `next`, with the same shape; the other bottoms of `next` come
+  // behind the layer's own; traits() and Plan describe the whole. Plan's parameters stay the
+  // layer's own.
   virtual bool TryAbsorb(const Consumer& next) = 0;
 
   // A bottom of an absorbed layer whose memory top 0 may take if nobody needs it later; -1: none.

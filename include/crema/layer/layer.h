@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "crema/device/context.h"
+#include "crema/layer/description.h"
 #include "crema/layer/plan.h"
 #include "crema/layer/traits.h"
 #include "crema/tensor/blob.h"
@@ -80,6 +81,12 @@ class Layer {
   virtual void Seek(uint64_t /*records*/) {}
   // For layers that make batches ahead: how long Forward has waited for them in all, in seconds.
   virtual std::optional<double> waited_seconds() const { return std::nullopt; }
+
+  // What the layer computes, as it was last planned, if it is one of these functions and does
+  // nothing beside it: another layer may then do its work (fusible.h). None where it is not.
+  virtual std::optional<Pointwise> AsPointwise() const { return std::nullopt; }
+  virtual std::optional<ChannelAffine> AsChannelAffine() const { return std::nullopt; }
+  virtual std::optional<WeightedSum> AsWeightedSum() const { return std::nullopt; }
 
   // Multiply-adds x 2 of one forward pass, for the shapes of the last Plan; 0 where it is not worth
   // counting.

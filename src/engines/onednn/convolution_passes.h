@@ -7,6 +7,7 @@
 
 #include "crema/layer/registry.h"
 #include "engines/onednn/convolution_calls.h"
+#include "engines/shared/gradient_target.h"
 
 namespace crema::onednn {
 
@@ -43,12 +44,8 @@ class ConvolutionPasses {
                       char* scratch);
   // Adds to the gradients, or overwrites them. Either sum may be null, and that of the bias has to
   // be where the problem has none.
-  struct Gradient {
-    float* sum = nullptr;
-    bool overwrites = false;  // what is there is no sum
-  };
-  void AddGradients(const Context& ctx, const float* x, const float* dy, const Gradient& d_weights,
-                    const Gradient& d_bias, char* scratch);
+  void AddGradients(const Context& ctx, const float* x, const float* dy,
+                    const GradientTarget& d_weights, const GradientTarget& d_bias, char* scratch);
 
  private:
   template <class F>
@@ -56,9 +53,9 @@ class ConvolutionPasses {
   void Pack(Call* pack, size_t packed, const float* from, void* to, char* scratch) const;
   const void* WeightsOf(int group, const void* weights, size_t packed) const;
   void RunBands(const float* x, const void* weights, const float* bias, float* y, char* scratch);
-  void AddProduct(const float* x, const float* dy, const Gradient& d_weights, char* scratch);
+  void AddProduct(const float* x, const float* dy, const GradientTarget& d_weights, char* scratch);
   void AddOfGroup(const Context& ctx, int group, const float* x, const float* dy,
-                  const Gradient& d_weights, float* d_bias, char* scratch);
+                  const GradientTarget& d_weights, float* d_bias, char* scratch);
   // Of one group of calls_.groups.
   int64_t GroupChannels() const { return problem_.sizes.geometry.channels / calls_.groups; }
   int64_t GroupOutputs() const { return problem_.sizes.outputs / calls_.groups; }

@@ -8,9 +8,9 @@
 
 #include "crema/layer/registry.h"
 #include "engines/onednn/call.h"
-#include "engines/onednn/epilogue.h"
-#include "engines/onednn/kept.h"
 #include "engines/onednn/primitives.h"
+#include "engines/shared/epilogue.h"
+#include "engines/shared/versioned_cache.h"
 #include "layers/shared/inner_product_base.h"
 #include "layers/shared/relu.h"
 
@@ -48,14 +48,12 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   // A ReLU.
   bool TryAbsorb(const Consumer& next) override {
-    if (next.layer->type() != "ReLU" || !epilogue_.Takes(next)) return false;
-    epilogue_.Take(*next.layer);
-    return true;
+    return next.ReluSlope().has_value() && epilogue_.TryAbsorb(next);
   }
   void BindConsumer(const Layer&, const BlobList&, const std::vector<bool>&) override {}
 
   std::optional<float> ReluBackwardSlope() const override {
-    return epilogue_.HasRelu() ? std::optional<float>(epilogue_.Slope()) : std::nullopt;
+    return epilogue_.HasRelu() ? std::optional<float>(epilogue_.slope()) : std::nullopt;
   }
   void LeaveReluBackwardToConsumer() override { consumer_does_relu_ = true; }
 
@@ -69,7 +67,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
       Fail("oneDNN cannot run with the input ", input.shape(0).ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
-    kept_.Forget();
+    packed_.Invalidate();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
       const auto words = static_cast<int64_t>((calls_.packed_forward + 3) / 4);
@@ -118,7 +116,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
     }
     char* const scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
     if (epilogue_.HasRelu() && !consumer_does_relu_) {
-      ReluOwnGradient<float>(ctx, *top[0], epilogue_.Slope());
+      ReluOwnGradient<float>(ctx, *top[0], epilogue_.slope());
     }
     const bool wants_bias = params().size() > 1 && wants_gradient(1);
     if (wants_gradient(0) || wants_bias) WeightGradients(ctx, *bottom[0], *top[0], scratch);
@@ -181,7 +179,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   // Returns why oneDNN cannot, or "". Makes no calls for gradients that nobody wants.
   std::string MakeCalls() try {
     dnnl::primitive_attr relu = onednn::CallerScratchpad();
-    relu.set_post_ops(epilogue_.PostOps());
+    relu.set_post_ops(onednn::PostOps(epilogue_));
     const auto forward = onednn::InnerProductForward(
         {Bottom(factors_), Weights(factors_, kAny), Bias(), Top(Type::f32)},
         phase() == Phase::kTrain, relu);
@@ -258,8 +256,8 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   // The packed weights, in state 0; made anew where the weights or their place have changed.
   void KeepWeights(void* scratchpad) {
-    kept_.Make({onednn::VersionOf(param(0)), {state(0).raw(), 0}},
-               [&] { Pack(&calls_.pack_forward, state(0).raw(), scratchpad); });
+    packed_.Refresh({VersionOf(param(0)), {state(0).raw(), 0}},
+                    [&] { Pack(&calls_.pack_forward, state(0).raw(), scratchpad); });
   }
 
   // Adds to those that are wanted, or begins them.
@@ -287,9 +285,9 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   const Type factors_;
   ProductCalls calls_;
   bool learns_ = true, sends_ = true;  // which gradients are wanted
-  onednn::Epilogue epilogue_;
+  Epilogue epilogue_;
   bool consumer_does_relu_ = false;
-  onednn::Kept kept_;  // weights
+  VersionedCache packed_;  // the weights in state 0
 };
 
 EngineRegistration Register(const char* engine, Precision precision) {
