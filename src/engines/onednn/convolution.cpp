@@ -1,5 +1,5 @@
-// Convolution by oneDNN, in channels-last, as three engines: ONEDNN, WINOGRAD and BF16, which
-// differ in their arithmetic (convolution_calls.h). Weights and their gradients stay in Caffe's
+// Convolution by oneDNN, in channels-last, in three arithmetics (convolution_calls.h): the direct
+// one, Winograd's, and one with factors of bfloat16. Weights and their gradients stay in Caffe's
 // order; the order that the kernels like is made from it for each pass, or, where nothing learns,
 // whenever the weights have changed. Layers that follow may become a part of it
 // (engines/shared/epilogue.h).

@@ -73,24 +73,25 @@ std::string WhyNotPasses(const ConvolutionProblem& problem, Arithmetic arithmeti
 // Why the passes are none for the type or the shape of a layer's input, or "".
 std::string WhyNotInput(const EngineQuery& query);
 
-// The engines of a layer type whose layers are L(config, phase, arithmetic) and say why not by
+// The entries of a layer type whose layers are L(config, phase, arithmetic) and say why not by
 // L::WhyNot(query, arithmetic). Of those that can take a layer, the first one does.
 template <class L>
 struct ConvolutionEngines {
   explicit ConvolutionEngines(const char* type)
-      : bf16(Make(type, "BF16", Arithmetic::kBFloat16, Precision::kBFloat16)),
-        winograd(Make(type, "WINOGRAD", Arithmetic::kWinograd, Precision::kFloat32)),
-        direct(Make(type, "ONEDNN", Arithmetic::kDirect, Precision::kFloat32)) {}
+      : bf16(Make(type, Arithmetic::kBFloat16, "", Precision::kBFloat16)),
+        winograd(Make(type, Arithmetic::kWinograd, "WINOGRAD", Precision::kFloat32)),
+        direct(Make(type, Arithmetic::kDirect, "", Precision::kFloat32)) {}
 
-  static EngineRegistration Make(const char* type, const char* engine, Arithmetic arithmetic,
+  static EngineRegistration Make(const char* type, Arithmetic arithmetic, const char* algorithm,
                                  Precision precision) {
-    return {engine,
+    return {"ONEDNN",
             type,
             DeviceKind::kCpu,
             [=](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
               return std::make_unique<L>(config, phase, arithmetic);
             },
             [=](const EngineQuery& query) { return L::WhyNot(query, arithmetic); },
+            algorithm,
             precision};
   }
 

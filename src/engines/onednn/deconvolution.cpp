@@ -1,4 +1,4 @@
-// Deconvolution by oneDNN, in channels-last, as the engines ONEDNN, WINOGRAD and BF16: the passes
+// Deconvolution by oneDNN, in channels-last, in the arithmetics of Convolution: the passes
 // of the convolution that goes from the top to the bottom, the other way round. Its backward pass
 // to the bottom makes our top, its forward pass the gradient of our bottom. Weights and their
 // gradients stay in Caffe's order, as those of Convolution do.

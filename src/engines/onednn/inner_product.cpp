@@ -1,4 +1,4 @@
-// InnerProduct by oneDNN, as the engines ONEDNN and BF16, whose factors are rounded to bfloat16.
+// InnerProduct by oneDNN, in float32 and, as BF16, with factors that are rounded to bfloat16.
 //
 // Its kernels want the weights in an order of their own. To bring them into it takes about as long
 // as a product with a hundred rows, so that it pays where the weights stay as they are, in phase
@@ -290,20 +290,21 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   VersionedCache packed_;  // the weights in state 0
 };
 
-EngineRegistration Register(const char* engine, Precision precision) {
+EngineRegistration Register(Precision precision) {
   return {
-      engine,
+      "ONEDNN",
       "InnerProduct",
       DeviceKind::kCpu,
       [=](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
         return std::make_unique<OnednnInnerProductLayer>(config, phase, precision);
       },
       [=](const EngineQuery& query) { return OnednnInnerProductLayer::WhyNot(query, precision); },
+      "",
       precision};
 }
 
-const EngineRegistration registrations[] = {Register("BF16", Precision::kBFloat16),
-                                            Register("ONEDNN", Precision::kFloat32)};
+const EngineRegistration registrations[] = {Register(Precision::kBFloat16),
+                                            Register(Precision::kFloat32)};
 
 }  // namespace
 }  // namespace crema
