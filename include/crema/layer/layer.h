@@ -123,7 +123,9 @@ class Layer {
     ::crema::Fail(Title(), ": ", parts...);
   }
 
-  // The root of the layer's random numbers; differs between layers of a net.
+  // The root of the layer's random numbers; differs between layers of a net. It follows the names
+  // of the layer and of bottom 0 or, where there is none, top 0. With it, the numbers are to depend
+  // on an element's index in Caffe's order, not on where it lies in memory.
   uint64_t random_key() const { return random_key_; }
 
  private:
