@@ -5,13 +5,25 @@
 
 namespace crema {
 
+namespace {
+
+// Names need not differ, but no two layers read (or, of those without bottoms, make) one value. It
+// is what is read that tells namesakes apart: that is the same in place and with a top of its own.
+uint64_t RandomKey(const proto::LayerParameter& config) {
+  std::string blob;
+  if (config.top_size() > 0) blob = config.top(0);
+  if (config.bottom_size() > 0) blob = config.bottom(0);
+  return StableHash(config.name() + "/" + blob);
+}
+
+}  // namespace
+
 Layer::Layer(const proto::LayerParameter& config, Phase phase)
     : config_(std::make_unique<proto::LayerParameter>(config)),
       name_(config.name()),
       type_(config.type()),
       phase_(phase),
-      // Names need not differ, tops do.
-      random_key_(StableHash(config.name() + "/" + (config.top_size() > 0 ? config.top(0) : ""))) {}
+      random_key_(RandomKey(config)) {}
 
 Layer::~Layer() = default;
 

@@ -51,12 +51,25 @@ void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory fact
        "; rename one of them");
 }
 
+std::string EngineEntry::Name() const {
+  if (precision == Precision::kBFloat16) return "BF16";
+  return algorithm.empty() ? engine : algorithm;
+}
+
+std::string EngineEntry::Title() const {
+  std::string title = engine;
+  if (!algorithm.empty()) title += "/" + algorithm;
+  if (precision == Precision::kBFloat16) title += "/BF16";
+  return title;
+}
+
 void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry) {
   std::vector<EngineEntry>& entries = TheEngines()[device][type];
-  const bool is_new = std::none_of(entries.begin(), entries.end(),
-                                   [&](const EngineEntry& e) { return e.engine == entry.engine; });
+  const bool is_new = std::none_of(entries.begin(), entries.end(), [&](const EngineEntry& e) {
+    return e.Title() == entry.Title();
+  });
   if (!is_new) {
-    Fail("the engine ", entry.engine, " registers the layer type '", type, "' twice for the ",
+    Fail("the engine ", entry.Title(), " registers the layer type '", type, "' twice for the ",
          ToString(device), "; register it once");
   }
   entries.push_back(std::move(entry));
@@ -72,9 +85,17 @@ const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind d
 std::vector<std::string> EngineNames(DeviceKind device) {
   std::set<std::string> names = {"CAFFE"};
   for (const auto& type : Of(TheEngines(), device)) {
-    for (const EngineEntry& entry : type.second) names.insert(entry.engine);
+    for (const EngineEntry& entry : type.second) names.insert(entry.Name());
   }
   return {names.begin(), names.end()};
+}
+
+bool HasEngine(const std::string& name, DeviceKind device) {
+  const auto& types = Of(TheEngines(), device);
+  return name == "CAFFE" || std::any_of(types.begin(), types.end(), [&](const auto& type) {
+           return std::any_of(type.second.begin(), type.second.end(),
+                              [&](const EngineEntry& entry) { return entry.IsCalled(name); });
+         });
 }
 
 std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase phase,

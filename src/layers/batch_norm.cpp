@@ -4,7 +4,7 @@
 // makes each sum S into moving_average_fraction * S + the batch's value, the weight's value being
 // 1 and the variance's being the unbiased one. Use divides the sums by the weight.
 //
-// A Scale and a ReLU that follow are done in the same passes over memory.
+// A Scale or a Bias and a ReLU that follow are done in the same passes over memory.
 #include <cmath>
 
 #include "crema.pb.h"
@@ -187,28 +187,38 @@ class BatchNormLayer : public Layer, public Fusible {
     return traits;
   }
 
-  // A Scale of the channels, and then a ReLU.
-  bool Absorb(const Follower& next) override {
-    const Layer& layer = *next.layer;
-    const proto::ScaleParameter& scale = layer.config().scale_param();
-    const bool is_scale = layer.type() == "Scale" && layer.config().bottom_size() == 1 &&
-                          scale.axis() == 1 && scale.num_axes() == 1 && rank_ > 1;
-    if (is_scale && !IsFused()) {
-      scale_ = next.layer;
-    } else if (layer.type() == "ReLU" && relu_ == nullptr) {
-      relu_ = next.layer;
+  // With the statistics of a batch the pass would change them.
+  std::optional<ChannelAffine> AsChannelAffine() const override {
+    if (!uses_stored_ || IsFused() || rank_ < 2) return std::nullopt;
+    ChannelAffine affine;
+    affine.mean = 0;
+    affine.variance = 1;
+    affine.weight = 2;
+    affine.eps = config().batch_norm_param().eps();
+    return affine;
+  }
+
+  // Factors and offsets of the channels, as a Scale has, and then a ReLU.
+  bool TryAbsorb(const Consumer& next) override {
+    const std::optional<ChannelAffine> affine = next.layer->AsChannelAffine();
+    if (affine && !affine->HasStatistics()) {
+      if (IsFused() || rank_ < 2) return false;
+      affine_layer_ = next.layer;
+      affine_ = *affine;
     } else {
-      return false;
+      if (relu_slope_) return false;
+      relu_slope_ = next.ReluSlope();
+      if (!relu_slope_) return false;
     }
     runs_backward_ = next.backward;
     return true;
   }
 
-  void BindFollower(const Layer& follower, const BlobList& params,
+  void BindConsumer(const Layer& consumer, const BlobList& params,
                     const std::vector<bool>& wants_gradient) override {
-    if (&follower != scale_) return;
-    scale_params_ = params;
-    scale_wants_ = wants_gradient;
+    if (&consumer != affine_layer_) return;
+    affine_params_ = params;
+    affine_wants_ = wants_gradient;
   }
 
   // Pieces: the moments and, in place, the input, since the output, and whatever later layers make
@@ -253,7 +263,7 @@ class BatchNormLayer : public Layer, public Fusible {
   }
 
  private:
-  bool IsFused() const { return scale_ != nullptr || relu_ != nullptr; }
+  bool IsFused() const { return affine_layer_ != nullptr || relu_slope_.has_value(); }
 
   static ChannelView View(const Blob& x) { return ViewChannels(x.shape(), x.layout()); }
 
@@ -270,16 +280,25 @@ class BatchNormLayer : public Layer, public Fusible {
     return MomentsAt(saved_.Saved(states()).template at<T>(kMoments), channels);
   }
 
+  // Of a parameter of the absorbed layer; null where there is none, or no gradient is wanted.
+  template <class T>
+  const T* AffineData(int index) const {
+    return index < 0 ? nullptr : affine_params_[index]->template data<T>();
+  }
+  template <class T>
+  T* AffineGradient(int index) const {
+    const bool wants = index >= 0 && affine_wants_[index];
+    return wants ? affine_params_[index]->template mutable_diff<T>() : nullptr;
+  }
+
   template <class T>
   Affine<T> Fused() const {
     Affine<T> affine;
-    if (relu_ != nullptr) affine.slope = relu_->config().relu_param().negative_slope();
-    if (scale_ == nullptr) return affine;
-    affine.scale = scale_params_[0]->data<T>();
-    if (scale_wants_[0]) affine.scale_diff = scale_params_[0]->mutable_diff<T>();
-    if (scale_params_.size() < 2) return affine;
-    affine.bias = scale_params_[1]->data<T>();
-    if (scale_wants_[1]) affine.bias_diff = scale_params_[1]->mutable_diff<T>();
+    if (relu_slope_) affine.slope = *relu_slope_;
+    affine.scale = AffineData<T>(affine_.scale);
+    affine.scale_diff = AffineGradient<T>(affine_.scale);
+    affine.bias = AffineData<T>(affine_.shift);
+    affine.bias_diff = AffineGradient<T>(affine_.shift);
     return affine;
   }
 
@@ -341,11 +360,12 @@ class BatchNormLayer : public Layer, public Fusible {
   bool keeps_input_ = false;
   SavedForBackward saved_;
   int rank_ = 0;
-  // Layers whose work this one does.
-  const Layer* scale_ = nullptr;
-  const Layer* relu_ = nullptr;
-  BlobList scale_params_;
-  std::vector<bool> scale_wants_;
+  // What was absorbed: a layer that multiplies and adds, which comes first, and a ReLU.
+  const Layer* affine_layer_ = nullptr;
+  ChannelAffine affine_;
+  BlobList affine_params_;
+  std::vector<bool> affine_wants_;
+  std::optional<float> relu_slope_;
   bool runs_backward_ = false;
 };
 

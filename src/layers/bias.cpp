@@ -25,9 +25,16 @@ class BiasLayer : public Layer {
     LayerTraits traits = LayerTraits::Elementwise();
     traits.max_bottoms = 2;
     traits.backward_needs_bottom_data = traits.backward_needs_top_data = false;
-    traits.accepts_channels_last = learns_ && param.axis() == 1 && param.num_axes() == 1;
+    traits.accepts_channels_last = IsOfChannels();
     traits.is_per_sample = learns_ && param.axis() > 0;
     return traits;
+  }
+
+  std::optional<ChannelAffine> AsChannelAffine() const override {
+    if (!IsOfChannels()) return std::nullopt;
+    ChannelAffine affine;
+    affine.shift = 0;
+    return affine;
   }
 
   LayerPlan Plan(const PlanInput& input) override {
@@ -67,6 +74,12 @@ class BiasLayer : public Layer {
   }
 
  private:
+  // Whether it has a parameter for each channel.
+  bool IsOfChannels() const {
+    const proto::BiasParameter& param = config().bias_param();
+    return learns_ && param.axis() == 1 && param.num_axes() == 1;
+  }
+
   const bool learns_;
   FillerSpec filler_;
   OperandPlace place_;

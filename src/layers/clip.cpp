@@ -23,6 +23,9 @@ struct Clip {
   HD T Slope(T x, T) const { return static_cast<T>(x >= min && x <= max); }
   bool SlopeUsesInput() const { return true; }
   bool SlopeUsesOutput() const { return false; }
+  Pointwise Description() const {
+    return Pointwise::Clip(static_cast<float>(min), static_cast<float>(max));
+  }
 };
 
 using ClipLayer = UnaryLayer<Clip>;

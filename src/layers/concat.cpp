@@ -61,7 +61,7 @@ void ConcatBackward(const Context& ctx, const BlobList& bottoms, const Blob& top
   }
 }
 
-class ConcatLayer : public Layer, public ReluPasser {
+class ConcatLayer : public Layer, public TakesReluBackward {
  public:
   ConcatLayer(const proto::LayerParameter& config, Phase phase) : Layer(config, phase) {
     const proto::ConcatParameter& param = config.concat_param();
@@ -88,7 +88,7 @@ class ConcatLayer : public Layer, public ReluPasser {
     return traits;
   }
 
-  bool TakeReluOf(int b, float slope) override {
+  bool TryTakeReluBackward(int b, float slope) override {
     slopes_[static_cast<size_t>(b)] = slope;
     return true;
   }

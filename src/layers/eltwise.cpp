@@ -161,21 +161,24 @@ class EltwiseLayer : public Layer, public Fusible {
     traits.may_run_in_place = !IsProduct();
     traits.backward_needs_bottom_data = IsProduct();
     traits.backward_needs_top_data =
-        relu_ != nullptr || (IsProduct() && !config().eltwise_param().stable_prod_grad());
+        relu_slope_.has_value() || (IsProduct() && !config().eltwise_param().stable_prod_grad());
     traits.backward_needs_only_signs = !IsProduct();
     return traits;
   }
 
-  // A ReLU behind a sum of two; in training not one whose result may have the other sign.
-  bool Absorb(const Follower& next) override {
-    const bool is_sum = operation() == proto::EltwiseParameter::SUM && coeff_.size() == 2;
-    if (!is_sum || relu_ != nullptr || next.layer->type() != "ReLU") return false;
-    const bool has_sign = next.layer->config().relu_param().negative_slope() >= 0;
-    if (next.backward && !(next.is_kept && has_sign)) return false;
-    relu_ = next.layer;
-    return true;
+  std::optional<WeightedSum> AsWeightedSum() const override {
+    if (operation() != proto::EltwiseParameter::SUM || relu_slope_) return std::nullopt;
+    return WeightedSum{coeff_};
   }
-  void BindFollower(const Layer&, const BlobList&, const std::vector<bool>&) override {}
+
+  // A ReLU behind a sum of two; in training not one whose result may have the other sign.
+  bool TryAbsorb(const Consumer& next) override {
+    const bool is_sum = operation() == proto::EltwiseParameter::SUM && coeff_.size() == 2;
+    if (!is_sum || relu_slope_) return false;
+    relu_slope_ = next.ReluSlopeOfSigns();
+    return relu_slope_.has_value();
+  }
+  void BindConsumer(const Layer&, const BlobList&, const std::vector<bool>&) override {}
 
   LayerPlan Plan(const PlanInput& input) override {
     for (size_t b = 1; b < input.bottoms.size(); ++b) {
@@ -215,7 +218,8 @@ class EltwiseLayer : public Layer, public Fusible {
     switch (operation()) {
       case proto::EltwiseParameter::PROD: return ProductForward<T>(ctx, bottom, top);
       case proto::EltwiseParameter::SUM:
-        if (relu_ != nullptr) return SumReluForward<T>(ctx, bottom, top, coeff_, Slope());
+        if (relu_slope_.has_value())
+          return SumReluForward<T>(ctx, bottom, top, coeff_, *relu_slope_);
         return SumForward<T>(ctx, bottom, top, coeff_);
       case proto::EltwiseParameter::MAX:
         if (saves_winner_) {
@@ -234,8 +238,8 @@ class EltwiseLayer : public Layer, public Fusible {
         }
         return QuotientBackward<T>(ctx, *bottom[b], top);
       case proto::EltwiseParameter::SUM:
-        if (relu_ != nullptr) {
-          return SumReluBackward<T>(ctx, *bottom[b], top, coeff_[b], Slope());
+        if (relu_slope_.has_value()) {
+          return SumReluBackward<T>(ctx, *bottom[b], top, coeff_[b], *relu_slope_);
         }
         return SumBackward<T>(ctx, *bottom[b], top, coeff_[b]);
       case proto::EltwiseParameter::MAX:
@@ -244,10 +248,8 @@ class EltwiseLayer : public Layer, public Fusible {
     }
   }
 
-  float Slope() const { return relu_->config().relu_param().negative_slope(); }
-
   std::vector<float> coeff_;
-  const Layer* relu_ = nullptr;
+  std::optional<float> relu_slope_;  // of the ReLU that was absorbed
   bool saves_winner_ = false;
 };
 

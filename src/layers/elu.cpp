@@ -20,6 +20,7 @@ struct Elu {
   }
   bool SlopeUsesInput() const { return alpha < 0; }
   bool SlopeUsesOutput() const { return true; }
+  Pointwise Description() const { return Pointwise::Elu(static_cast<float>(alpha)); }
 };
 
 using EluLayer = UnaryLayer<Elu>;

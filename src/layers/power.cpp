@@ -28,6 +28,10 @@ struct Power {
   }
   bool SlopeUsesInput() const { return power != 1 && power * scale != 0; }
   bool SlopeUsesOutput() const { return false; }
+  Pointwise Description() const {
+    return Pointwise::Power(static_cast<float>(power), static_cast<float>(scale),
+                            static_cast<float>(shift));
+  }
 };
 
 using PowerLayer = UnaryLayer<Power>;

@@ -42,6 +42,8 @@ class ReluLayer : public Layer {
     return traits;
   }
 
+  std::optional<Pointwise> AsPointwise() const override { return Pointwise::Relu(slope_); }
+
   LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
     plan.tops = {input.shape(0)};

@@ -57,9 +57,17 @@ class ScaleLayer : public Layer {
     traits.max_bottoms = 2;
     traits.backward_needs_bottom_data = !learns_scale_ || (needs_input_ && !keeps_input_);
     traits.backward_needs_top_data = false;
-    traits.accepts_channels_last = learns_scale_ && param.axis() == 1 && param.num_axes() == 1;
+    traits.accepts_channels_last = IsOfChannels();
     traits.is_per_sample = learns_scale_ && param.axis() > 0;
     return traits;
+  }
+
+  std::optional<ChannelAffine> AsChannelAffine() const override {
+    if (!IsOfChannels()) return std::nullopt;
+    ChannelAffine affine;
+    affine.scale = 0;
+    if (config().scale_param().bias_term()) affine.shift = bias_index();
+    return affine;
   }
 
   LayerPlan Plan(const PlanInput& input) override {
@@ -95,6 +103,12 @@ class ScaleLayer : public Layer {
   }
 
  private:
+  // Whether it has a parameter for each channel.
+  bool IsOfChannels() const {
+    const proto::ScaleParameter& param = config().scale_param();
+    return learns_scale_ && param.axis() == 1 && param.num_axes() == 1;
+  }
+
   ChannelView View(const Shape& x, Layout layout) const { return ViewOperand(x, layout, place_); }
 
   const Blob& ScaleBlob(const BlobList& bottom) const {

@@ -16,6 +16,7 @@ struct Sigmoid {
   HD T Slope(T, T y) const { return y * (1 - y); }
   bool SlopeUsesInput() const { return false; }
   bool SlopeUsesOutput() const { return true; }
+  Pointwise Description() const { return Pointwise::Of(Pointwise::Kind::kSigmoid); }
 };
 
 using SigmoidLayer = UnaryLayer<Sigmoid>;

@@ -14,6 +14,7 @@ struct TanH {
   HD T Slope(T, T y) const { return 1 - y * y; }
   bool SlopeUsesInput() const { return false; }
   bool SlopeUsesOutput() const { return true; }
+  Pointwise Description() const { return Pointwise::Of(Pointwise::Kind::kTanh); }
 };
 
 using TanHLayer = UnaryLayer<TanH>;

@@ -1,5 +1,4 @@
 // Which engine runs a layer: the one that is named, or the fastest that can.
-#include <algorithm>
 #include <exception>
 
 #include "base/strings.h"
@@ -26,8 +25,7 @@ std::string NamedEngine(const proto::LayerParameter& config) {
 }
 
 bool IsInBuild(const std::string& engine, DeviceKind device) {
-  const std::vector<std::string> names = EngineNames(device);
-  return engine == "DEFAULT" || std::find(names.begin(), names.end(), engine) != names.end();
+  return engine == "DEFAULT" || HasEngine(engine, device);
 }
 
 void CheckInBuild(const std::string& who, const std::string& engine, DeviceKind device) {
@@ -67,7 +65,7 @@ EngineChoice OwnCode(const EngineQuery& query, DeviceKind device, const std::str
 
 EngineChoice CodeOf(const EngineEntry& entry, const EngineQuery& query, const std::string& note) {
   try {
-    return {entry.factory(query.config, query.input.phase), entry.engine, note};
+    return {entry.factory(query.config, query.input.phase), entry.Title(), note};
   } catch (...) {
     RethrowFor(TitleOf(query.config));
   }
@@ -94,10 +92,10 @@ EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& qu
   for (const EngineEntry& entry : EnginesFor(query.config.type(), device)) {
     const bool is_usual =
         entry.precision == Precision::kFloat32 || entry.precision == query.precision;
-    if (wanted == "DEFAULT" ? !is_usual : wanted != entry.engine) continue;
+    if (wanted == "DEFAULT" ? !is_usual : !entry.IsCalled(wanted)) continue;
     const std::string why_not = WhyNotBy(entry, query);
     if (why_not.empty()) return CodeOf(entry, query, missed);
-    note = Concat("not ", entry.engine, ": ", why_not);
+    note = Concat("not ", entry.Title(), ": ", why_not);
     if (entry.precision != Precision::kFloat32) missed = Both(missed, note);
   }
   if (must) {

@@ -66,8 +66,8 @@ std::vector<std::string> Notes(const Graph& graph, size_t layer) {
   if (node.absorbed_by >= 0) {
     return {Concat("done by '", graph.layers[node.absorbed_by].layer->name(), "'")};
   }
-  for (int follower : node.absorbed) {
-    notes.push_back(Concat("does '", graph.layers[follower].layer->name(), "' too"));
+  for (int consumer : node.absorbed) {
+    notes.push_back(Concat("does '", graph.layers[consumer].layer->name(), "' too"));
   }
   if (RunsInPlace(node)) notes.push_back("in place");
   if (!node.tops.empty() && graph.blobs[node.tops[0]].shares_data_with >= 0) {

@@ -1,6 +1,6 @@
-// Fusion: a layer takes over the work of the one that alone reads what it makes. Which layers can
-// do that for which others is theirs to say (Fusible::Absorb); here is only where it would be
-// right.
+// Fusion: a layer, the host, takes over the work of its consumer, the layer that alone reads what
+// it makes. The host says what it can absorb (Fusible::TryAbsorb); this pass decides where that
+// leaves the net's results as they are.
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -99,10 +99,10 @@ class Fusion {
  public:
   Fusion(Graph* graph, Uses* uses, size_t host) : graph_(*graph), uses_(*uses), host_(host) {}
 
-  // Takes as many followers as the layer will.
+  // Fuses as many consumers as the host absorbs.
   void Run() {
     if (dynamic_cast<Fusible*>(host().layer.get()) == nullptr) return;
-    while (HasTopOfItsOwn() && FindFollower() && Suits() && Asks()) Take();
+    while (HasTopOfItsOwn() && FindConsumer() && CanFuse() && TryAbsorb()) Commit();
     const LayerNode& node = host();
     if (node.absorbed.empty() || node.bottoms.empty()) return;
     if (RunsInPlace(node) && !node.traits.may_run_in_place) SeparateInput();
@@ -130,7 +130,7 @@ class Fusion {
   }
 
   // Every value has one reader, or a Split.
-  bool FindFollower() {
+  bool FindConsumer() {
     const int last = host().absorbed.empty() ? static_cast<int>(host_) : host().absorbed.back();
     const auto& readers = uses_.readers(host().tops[0]);
     const auto it = readers.lower_bound({last + 1, 0});
@@ -140,7 +140,8 @@ class Fusion {
     return true;
   }
 
-  bool Suits() {
+  // Whether the net would compute the same with the two as one.
+  bool CanFuse() {
     const int top = host().tops[0];
     constexpr size_t kMostBottoms = 16;  // no layer takes over the work of one with so many
     if (next().absorbed_by >= 0 || next().tops.size() != 1) return false;
@@ -152,7 +153,7 @@ class Fusion {
     // The value between them is lost, unless it would be anyhow.
     const bool is_wanted = graph_.keep_blobs || graph_.blobs[top].is_output;
     if (is_wanted && next().tops[0] != top) return false;
-    // In place, those who share see what the follower makes.
+    // In place, those who share see what the consumer makes.
     if (uses_.IsShared(top) && next().tops[0] != top) return false;
     if (host().runs_backward && !(next().runs_backward && next().propagate_down[bottom_])) {
       return false;
@@ -172,22 +173,24 @@ class Fusion {
     return !uses_.IsWrittenWithin(host_, next_, blob);
   }
 
-  bool Asks() {
+  // Asks the host.
+  bool TryAbsorb() {
     auto* fusible = dynamic_cast<Fusible*>(host().layer.get());
-    // In place nobody writes over a result that the follower needs, or all that it needs of it, the
+    // In place nobody writes over a result that the consumer needs, or all that it needs of it, the
     // signs, stay (see infer_shapes.cpp).
     const int made = next().tops[0];
     const bool is_kept =
         made == host().tops[0] || !uses_.IsWrittenWithin(next_ + 1, graph_.layers.size(), made);
     try {
-      return fusible->Absorb(
+      return fusible->TryAbsorb(
           {next().layer.get(), bottom_, next().runs_backward, is_kept, next().layout});
     } catch (...) {
       RethrowFor(*host().layer);
     }
   }
 
-  void Take() {
+  // Changes the graph: the host has the consumer's top and other bottoms now.
+  void Commit() {
     LayerNode& node = host();
     const int between = node.tops[0];
     const int layer = static_cast<int>(host_);
@@ -283,18 +286,18 @@ bool HasOneWriter(const Uses& uses, const Graph& graph, int blob) {
 
 // The backward half of a ReLU goes to the layer that sends the gradient, where that one has the
 // values anyway: the host's own result may then be forgotten after the forward pass.
-void HandReluOn(const Uses& uses, Graph* graph, LayerNode* host) {
+void HandOnReluBackward(const Uses& uses, Graph* graph, LayerNode* host) {
   auto* fusible = dynamic_cast<Fusible*>(host->layer.get());
-  if (fusible == nullptr || !host->runs_backward || !fusible->ReluOfGradient()) return;
+  if (fusible == nullptr || !host->runs_backward || !fusible->ReluBackwardSlope()) return;
   const int top = host->tops[0];
   if (graph->keep_blobs || host->loss_weights[0] != 0) return;
   const Reader reader = SoleReader(uses, graph, top);
   if (reader.node == nullptr || !reader.node->runs_backward) return;
-  auto* passer = dynamic_cast<ReluPasser*>(reader.node->layer.get());
-  const bool takes = passer != nullptr && reader.node->propagate_down[reader.bottom] &&
+  auto* taker = dynamic_cast<TakesReluBackward*>(reader.node->layer.get());
+  const bool takes = taker != nullptr && reader.node->propagate_down[reader.bottom] &&
                      HasOneWriter(uses, *graph, reader.node->tops[0]);
-  if (!takes || !passer->TakeReluOf(reader.bottom, *fusible->ReluOfGradient())) return;
-  fusible->LeaveReluToReader();
+  if (!takes || !taker->TryTakeReluBackward(reader.bottom, *fusible->ReluBackwardSlope())) return;
+  fusible->LeaveReluBackwardToConsumer();
   for (LayerNode* node : {host, reader.node}) node->traits = node->layer->traits();
 }
 
@@ -309,7 +312,7 @@ void FuseLayers(Graph* graph) {
   Uses uses(*graph);
   for (size_t l = 0; l < graph->layers.size(); ++l) Fusion(graph, &uses, l).Run();
   for (LayerNode& node : graph->layers) {
-    if (node.absorbed_by < 0) HandReluOn(uses, graph, &node);
+    if (node.absorbed_by < 0) HandOnReluBackward(uses, graph, &node);
   }
 }
 

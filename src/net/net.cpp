@@ -131,7 +131,7 @@ void Net::BindLayers() {
     node.layer->Bind(params, states_->Of(l), wants_gradient);
     if (node.absorbed_by < 0) continue;
     Layer* host = graph_.layers[node.absorbed_by].layer.get();
-    dynamic_cast<Fusible&>(*host).BindFollower(*node.layer, params, wants_gradient);
+    dynamic_cast<Fusible&>(*host).BindConsumer(*node.layer, params, wants_gradient);
   }
 }
 

@@ -63,8 +63,8 @@ bool IsRequested(const Graph& graph, const LayerNode& node) {
     return IsRequested(graph, graph.layers[graph.blobs[node.bottoms[0]].producer]);
   }
   bool wished = node.layer->config().recompute();
-  for (int follower : node.absorbed) {
-    wished = wished || graph.layers[follower].layer->config().recompute();
+  for (int consumer : node.absorbed) {
+    wished = wished || graph.layers[consumer].layer->config().recompute();
   }
   return wished;
 }
@@ -81,7 +81,7 @@ int64_t CountOf(const Graph& graph, const std::vector<int>& blobs) {
 // some 50 000 operations or moves some 1000 numbers in that time.
 double WorthOf(const Graph& graph, const LayerNode& node) {
   double flops = node.layer->ForwardFlops();
-  for (int follower : node.absorbed) flops += graph.layers[follower].layer->ForwardFlops();
+  for (int consumer : node.absorbed) flops += graph.layers[consumer].layer->ForwardFlops();
   const auto moved = static_cast<double>(CountOf(graph, node.bottoms) + CountOf(graph, node.tops));
   return static_cast<double>(CountOf(graph, node.tops)) / (flops / 50e3 + moved / 1e3 + 1);
 }

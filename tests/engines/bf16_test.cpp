@@ -105,7 +105,7 @@ TEST_F(BFloat16Test, TakesOtherSizesAsAFreshNet) {
   MakeNetOptions options;
   options.dtype = DType::kFloat32;
   const auto net = MakeNet(text(2, 8), options);
-  EXPECT_EQ(FindNode(*net, "c").engine, "BF16");
+  EXPECT_EQ(FindNode(*net, "c").engine, "ONEDNN/BF16");
   for (const auto& [batch, size] :
        std::vector<std::pair<int, int>>{{4, 12}, {1, 3}, {2, 8}, {3, 1}, {2, 20}}) {
     SCOPED_TRACE(Concat(batch, " ", size));
@@ -177,11 +177,11 @@ std::string EngineOf(const proto::NetParameter& config, const std::string& layer
 }
 
 TEST_F(BFloat16Test, IsTakenWhereTheNetWantsIt) {
-  EXPECT_NE(EngineOf(SmallNet(""), "c"), "BF16");
-  EXPECT_EQ(EngineOf(SmallNet("precision: BF16 "), "c"), "BF16");
+  EXPECT_NE(EngineOf(SmallNet(""), "c"), "ONEDNN/BF16");
+  EXPECT_EQ(EngineOf(SmallNet("precision: BF16 "), "c"), "ONEDNN/BF16");
   EXPECT_EQ(EngineOf(SmallNet("precision: BF16 "), "named"), "CAFFE");
   EXPECT_EQ(EngineOf(SmallNet("precision: BF16 "), "p"), "ONEDNN");
-  EXPECT_EQ(EngineOf(SmallNet("engine: 'BF16' "), "c"), "BF16");
+  EXPECT_EQ(EngineOf(SmallNet("engine: 'BF16' "), "c"), "ONEDNN/BF16");
   EXPECT_EQ(EngineOf(SmallNet("engine: 'ONEDNN' precision: BF16 "), "c"), "ONEDNN");
 }
 

@@ -111,7 +111,7 @@ TEST(OnednnFusionTest, TrainsAsWithoutFusion) {
 }
 
 // The concatenation, which has the values anyway, does the backward half of the ReLUs.
-TEST(OnednnFusionTest, AConcatTakesReluOfGradients) {
+TEST(OnednnFusionTest, AConcatTakesTheReluBackward) {
   CREMA_NEEDS_ENGINE("ONEDNN");
   const std::string branches = Conv("a", "x", "a") + Relu("relu_a", "a", "a") +
                                Conv("b", "x", "b") + Relu("relu_b", "b", "rb", "0.2") +
@@ -140,7 +140,7 @@ TEST(OnednnFusionTest, AConcatTakesReluOfGradients) {
   ExpectSameGradients(two, read_twice.get());
 }
 
-TEST(OnednnFusionTest, AMaximumTakesTheReluOfGradients) {
+TEST(OnednnFusionTest, AMaximumTakesTheReluBackward) {
   CREMA_NEEDS_ENGINE("ONEDNN");
   const auto text = [](const std::string& pool) {
     return kData + Conv("c", "x", "c") + Relu("relu", "c", "c", "0.1") +

@@ -120,13 +120,13 @@ void CompareAll(const std::string& type, int cases, double share,
     bool lacks_processor = false;
     for (int i = 0; i < cases; ++i) {
       const auto [text, bottom] = make(&generator);
-      const std::string why = Compare(text, bottom, entry.engine, ToleranceOf(entry.engine));
+      const std::string why = Compare(text, bottom, entry.Name(), ToleranceOf(entry.Name()));
       taken += why.empty() ? 1 : 0;
       lacks_processor = lacks_processor || why.find("this processor has no") != std::string::npos;
     }
-    std::cout << entry.engine << " takes " << taken << " of " << cases << "\n";
-    if (lacks_processor || entry.engine == "WINOGRAD") continue;
-    EXPECT_GE(taken, share * cases) << entry.engine;
+    std::cout << entry.Title() << " takes " << taken << " of " << cases << "\n";
+    if (lacks_processor || entry.algorithm == "WINOGRAD") continue;
+    EXPECT_GE(taken, share * cases) << entry.Title();
   }
 }
 

@@ -113,13 +113,13 @@ TEST_F(WinogradTest, IsChosenWhereItPays) {
     return FindNode(net, "c").engine;
   };
   const std::string usual = "num_output: 64 kernel_size: 3 pad: 1";
-  EXPECT_EQ(engine(usual, {4, 64, 14, 14}, proto::TRAIN), "WINOGRAD");
+  EXPECT_EQ(engine(usual, {4, 64, 14, 14}, proto::TRAIN), "ONEDNN/WINOGRAD");
   EXPECT_EQ(engine(usual + " engine: ONEDNN", {4, 64, 14, 14}, proto::TRAIN), "ONEDNN");
   EXPECT_EQ(engine(usual, {4, 64, 7, 7}, proto::TRAIN), "ONEDNN");
-  EXPECT_EQ(engine(usual, {1, 64, 7, 7}, proto::TEST), "WINOGRAD");
+  EXPECT_EQ(engine(usual, {1, 64, 7, 7}, proto::TEST), "ONEDNN/WINOGRAD");
   EXPECT_EQ(engine(usual + " stride: 2", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN");
   EXPECT_EQ(engine(usual + " dilation: 2", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN");
-  EXPECT_EQ(engine(usual + " group: 2", {4, 64, 28, 28}, proto::TRAIN), "WINOGRAD");
+  EXPECT_EQ(engine(usual + " group: 2", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN/WINOGRAD");
   EXPECT_EQ(engine(usual + " group: 4", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN");
   EXPECT_EQ(engine("num_output: 64 kernel_size: 5", {4, 64, 28, 28}, proto::TRAIN), "ONEDNN");
   EXPECT_EQ(engine("num_output: 16 kernel_size: 3", {4, 16, 28, 28}, proto::TRAIN), "ONEDNN");
@@ -160,7 +160,7 @@ TEST_F(WinogradTest, DoesTheWorkOfLayersBehind) {
       return net;
     };
     const auto fused = make("DEFAULT", true), own = make("CAFFE", false);
-    EXPECT_EQ(FindNode(*fused, "c").engine, "WINOGRAD");
+    EXPECT_EQ(FindNode(*fused, "c").engine, "ONEDNN/WINOGRAD");
     EXPECT_EQ(FindNode(*fused, "c").absorbed.size(), 3u);
     ExpectClose(ReadBlob(*fused, "y"), ReadBlob(*own, "y"), 1e-5, "y");
   }
@@ -182,7 +182,7 @@ TEST_F(WinogradTest, TakesABatchThatAFilterHasMadeSmaller) {
     proto::NetParameter config = ParseNet(text, proto::TRAIN);
     if (own) config.set_engine("CAFFE");
     Net net(config, OpenTestDevice(DeviceKind::kCpu), options);
-    EXPECT_EQ(FindNode(net, "c").engine, own ? "CAFFE" : "WINOGRAD");
+    EXPECT_EQ(FindNode(net, "c").engine, own ? "CAFFE" : "ONEDNN/WINOGRAD");
     SetBlob(net, "x", RandomValues(16 * 32 * 28 * 28));
     std::vector<double> selected(16, 1);
     for (int i = 0; i < 5; ++i) selected[3 * i] = 0;
@@ -219,7 +219,7 @@ TEST_F(WinogradTest, TrainsAsOurOwnCodeDoes) {
     return net;
   };
   const auto fast = make("DEFAULT"), own = make("CAFFE");
-  EXPECT_EQ(FindNode(*fast, "b").engine, "WINOGRAD");
+  EXPECT_EQ(FindNode(*fast, "b").engine, "ONEDNN/WINOGRAD");
   // A ReLU that decides the other way changes a gradient by more than rounding.
   ExpectClose(fast->flat_gradients().ToHost<double>(), own->flat_gradients().ToHost<double>(), 1e-4,
               "gradients");

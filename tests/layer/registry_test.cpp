@@ -120,5 +120,35 @@ TEST(RegistryErrorTest, OneTypeTwice) {
               {"TwiceOfTests", "'NoLayerOfTests'", "twice"});
 }
 
+// Files name what differs from the engine's usual way; people see all of it.
+TEST(EngineEntryTest, HasANameAndATitle) {
+  EngineEntry entry{"LIBRARY", {}, {}};
+  EXPECT_EQ(entry.Name(), "LIBRARY");
+  EXPECT_EQ(entry.Title(), "LIBRARY");
+  entry.algorithm = "WAY";
+  EXPECT_EQ(entry.Name(), "WAY");
+  EXPECT_EQ(entry.Title(), "LIBRARY/WAY");
+  EXPECT_FALSE(entry.IsCalled("LIBRARY"));
+  entry.algorithm = "";
+  entry.precision = Precision::kBFloat16;
+  EXPECT_EQ(entry.Name(), "BF16");
+  EXPECT_EQ(entry.Title(), "LIBRARY/BF16");
+  EXPECT_TRUE(entry.IsCalled("BF16") && entry.IsCalled("LIBRARY/BF16"));
+}
+
+TEST(EngineEntryTest, AnEngineMayHaveATypeInSeveralWays) {
+  RegisterEngine("WaysOfTests", DeviceKind::kFake, {"LIBRARY_OF_TESTS", {}, {}});
+  RegisterEngine("WaysOfTests", DeviceKind::kFake, {"LIBRARY_OF_TESTS", {}, {}, "WAY_OF_TESTS"});
+  EXPECT_EQ(EnginesFor("WaysOfTests", DeviceKind::kFake).size(), 2u);
+  EXPECT_TRUE(HasEngine("WAY_OF_TESTS", DeviceKind::kFake));
+  EXPECT_TRUE(HasEngine("LIBRARY_OF_TESTS/WAY_OF_TESTS", DeviceKind::kFake));
+  EXPECT_FALSE(HasEngine("WAY_OF_TESTS", DeviceKind::kCpu));
+  ExpectError(
+      [] {
+        RegisterEngine("WaysOfTests", DeviceKind::kFake, {"LIBRARY_OF_TESTS", {}, {}});
+      },
+      {"LIBRARY_OF_TESTS", "'WaysOfTests'", "twice"});
+}
+
 }  // namespace
 }  // namespace crema::test

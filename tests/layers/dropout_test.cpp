@@ -92,11 +92,25 @@ TEST_P(DropoutTest, SameOnEveryDevice) {
   EXPECT_EQ(Mask(runner), Mask(reference));
 }
 
+// An element's number is its index in Caffe's order, wherever it lies in memory.
+TEST_P(DropoutTest, SameInEveryLayout) {
+  const Shape shape{2, 5, 3, 7};
+  LayerRunner plain(Text(0.4), {shape}, On());
+  for (const bool in_place : {false, true}) {
+    RunnerOptions options = On(Phase::kTrain, 1, in_place);
+    options.layout = Layout::kChannelsLast;
+    LayerRunner last(Text(0.4), {shape}, options);
+    EXPECT_EQ(Mask(last), Mask(plain));
+    last.SetTopDiff(0, plain.TopDiff());
+    plain.Backward();
+    last.Backward();
+    EXPECT_EQ(last.BottomDiff(), plain.BottomDiff());
+  }
+}
+
 TEST_P(DropoutTest, InPlace) {
-  // The top's name is part of the key.
-  const std::string text = Text(0.4) + " top: 'top'";
-  LayerRunner apart(text, {Shape{3, 10}}, On());
-  LayerRunner within(text, {Shape{3, 10}}, On(Phase::kTrain, 1, true));
+  LayerRunner apart(Text(0.4), {Shape{3, 10}}, On());
+  LayerRunner within(Text(0.4), {Shape{3, 10}}, On(Phase::kTrain, 1, true));
   apart.Forward();
   within.Forward();
   EXPECT_EQ(within.Top(), apart.Top());

@@ -46,6 +46,15 @@ TEST(ChooseEnginesTest, SaysWhyNot) {
               {"layer 'c' (Convolution)", "ONEDNN cannot run this layer", "float32 only"});
 }
 
+TEST(ChooseEnginesTest, AnAlgorithmHasANameInFilesAndATitle) {
+  CREMA_NEEDS_ENGINE("WINOGRAD");
+  for (const std::string name : {"WINOGRAD", "ONEDNN/WINOGRAD"}) {
+    const auto net = NetOf("", DType::kFloat32, "engine: '" + name + "' ");
+    EXPECT_EQ(FindNode(*net, "c").engine, "CAFFE");
+    EXPECT_EQ(FindNode(*net, "c").engine_note, "not ONEDNN/WINOGRAD: there are too few channels");
+  }
+}
+
 // Caffe runs such nets on a CPU, too.
 TEST(ChooseEnginesTest, TakesAnotherForCudnnWhereThereIsNone) {
   const auto net = NetOf("engine: CUDNN");

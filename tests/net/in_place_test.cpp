@@ -165,6 +165,30 @@ TEST(InPlaceTest, AnInputStaysTheOneToFill) {
   EXPECT_NEAR(LossOf(*net), std::exp(1) + std::exp(2) + 2, 1e-12);
 }
 
+// The random numbers of a layer follow neither the name of its top nor the order of memory. The
+// convolution of another engine has channels-last memory behind it.
+TEST(InPlaceTest, DropoutDropsTheSame) {
+  const auto text = [](const std::string& engine, const std::string& top) {
+    return Input("x", {2, 16, 5, 6}) +
+           Layer("c", "Convolution", {"x"}, {"y"},
+                 "convolution_param { engine: " + engine +
+                     " num_output: 16 kernel_size: 3 pad: 1 weight_filler { type: 'gaussian' } }") +
+           Layer("d", "Dropout", {"y"}, {top}) +
+           Layer("loss", "Reduction", {top}, {"loss"},
+                 "loss_weight: 1 reduction_param { operation: SUMSQ }");
+  };
+  const Results expected = RunNet(text("CAFFE", "y"), true, false, DType::kFloat32);
+  for (const std::string engine : {"CAFFE", "ONEDNN"}) {
+    if (!HasEngine(engine)) continue;
+    for (const std::string top : {"y", "d"}) {
+      SCOPED_TRACE(engine + ", top " + top);
+      const Results actual = RunNet(text(engine, top), true, false, DType::kFloat32);
+      EXPECT_NEAR(actual.loss, expected.loss, 1e-5 * expected.loss);
+      ExpectClose(actual.gradients, expected.gradients, 1e-5, "gradients");
+    }
+  }
+}
+
 // Nothing changes where no layer below needs the value.
 TEST(InPlaceTest, OneBlobWhereNobodyMissesTheValue) {
   const std::string chain = Input("x", {2, 3}) + Product("p", "x", "y", 2) +

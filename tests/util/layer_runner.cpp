@@ -57,7 +57,7 @@ std::unique_ptr<Layer> CreateFor(const proto::LayerParameter& config, const Plan
                                  const RunnerOptions& options) {
   if (options.engine == "CAFFE") return CreateLayer(config, options.phase, options.device);
   for (const EngineEntry& entry : EnginesFor(config.type(), options.device)) {
-    if (entry.engine != options.engine) continue;
+    if (!entry.IsCalled(options.engine)) continue;
     const std::string why_not = entry.why_not({config, input});
     if (!why_not.empty()) Fail("not ", options.engine, ": ", why_not);
     return entry.factory(config, options.phase);

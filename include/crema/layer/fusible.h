@@ -1,4 +1,4 @@
-// Fusion: a layer that does the work of those that follow it in its own passes over memory.
+// Fusion: a layer that does the work of those behind it in its own passes over memory.
 #pragma once
 
 #include <optional>
@@ -8,55 +8,70 @@
 
 namespace crema {
 
-// A layer that alone reads what another one makes.
-struct Follower {
+// A layer that alone reads what another one, the host, makes.
+struct Consumer {
   const Layer* layer;  // lives as long as the net
-  int bottom;          // which of its bottoms that is
+  int bottom;          // which of its bottoms the host makes
   bool backward;       // whether gradients flow through it
-  // Whether, where gradients flow, it can be seen of what it makes at which places it is above 0:
-  // no later layer writes over it, or only such as keep the signs (MemoryTraits::keeps_signs).
+  // Whether a backward pass can see where what it makes is above 0: no later layer writes over it,
+  // or only those that keep the signs (MemoryTraits::keeps_signs). Says nothing where no gradients
+  // flow.
   bool is_kept;
   Layout layout;  // in which it was planned
+
+  // If the layer is a ReLU, its slope.
+  std::optional<float> ReluSlope() const {
+    const std::optional<Pointwise> function = layer->AsPointwise();
+    if (!function || function->kind != Pointwise::Kind::kRelu) return std::nullopt;
+    return function->slope;
+  }
+  // The same, but only for a ReLU whose gradient, where one flows, a host can tell from the result
+  // alone: the result has the sign of the ReLU's input, and is kept.
+  std::optional<float> ReluSlopeOfSigns() const {
+    const std::optional<float> slope = ReluSlope();
+    const bool has_signs = slope && *slope >= 0 && is_kept;
+    return !backward || has_signs ? slope : std::nullopt;
+  }
 };
 
-// A second base of a Layer that can absorb others.
+// A second base of a Layer that can do the work of layers behind it.
 class Fusible {
  public:
   virtual ~Fusible() = default;  // the layer is deleted as a Layer
 
-  // Takes over the work of `next`, which alone reads top 0, where the layer can do both at once and
-  // true is returned; asked after Plan, then for the reader of what it makes now, until the answer
-  // is no. From then on top 0 is that of `next` and has the shape that top 0 had, the other bottoms
-  // of `next` follow the layer's own, and traits() and Plan tell about the whole. Plan's parameters
-  // are still the layer's own.
-  virtual bool Absorb(const Follower& next) = 0;
+  // Takes over the work of `next`, which alone reads top 0, and returns true, if the layer can do
+  // both at once. It goes by what `next` says of itself (AsPointwise and the like), never by its
+  // type or options. Called after Plan, then again for each new consumer until it returns false.
+  // After true, top 0 is that of `next`, with the same shape; the other bottoms of `next` come
+  // behind the layer's own; traits() and Plan describe the whole. Plan's parameters stay the
+  // layer's own.
+  virtual bool TryAbsorb(const Consumer& next) = 0;
 
-  // A bottom that an absorbed layer brought along whose memory top 0 may take over where nobody
-  // needs it later; -1: none.
+  // A bottom of an absorbed layer whose memory top 0 may take if nobody needs it later; -1: none.
   virtual int MayWriteOver() const { return -1; }
 
-  // The parameters of a layer that was absorbed, which lives as long as the net; called whenever
+  // Gives the parameters of an absorbed layer, which live as long as the net. Called whenever
   // parameters are bound.
-  virtual void BindFollower(const Layer& follower, const BlobList& params,
+  virtual void BindConsumer(const Layer& consumer, const BlobList& params,
                             const std::vector<bool>& wants_gradient) = 0;
 
-  // The slope of a ReLU at the layer's end whose backward half, dy * (y > 0 ? 1 : slope), the sole
-  // reader of top 0 could do as well; none where there is no such ReLU.
-  virtual std::optional<float> ReluOfGradient() const { return std::nullopt; }
-  // From now on the gradient of top 0 comes with that done; traits() tell so. Called at most once,
-  // where ReluOfGradient tells a slope.
-  virtual void LeaveReluToReader() {}
+  // If the layer ends with a ReLU whose backward half, dy * (y > 0 ? 1 : slope), the sole consumer
+  // of top 0 could do as well: its slope. Else none.
+  virtual std::optional<float> ReluBackwardSlope() const { return std::nullopt; }
+  // From now on the gradient of top 0 comes with that done; traits() say so. Called at most once,
+  // and only if ReluBackwardSlope gives a slope.
+  virtual void LeaveReluBackwardToConsumer() {}
 };
 
-// A second base of a Layer that can do, on the way, the backward half of a ReLU that its bottom
-// came through.
-class ReluPasser {
+// A second base of a Layer that can do, in its own backward pass, the backward half of a ReLU that
+// one of its bottoms came through.
+class TakesReluBackward {
  public:
-  virtual ~ReluPasser() = default;  // the layer is deleted as a Layer
+  virtual ~TakesReluBackward() = default;  // the layer is deleted as a Layer
 
-  // From now on Backward multiplies the gradient of bottom `b` by `slope` where the bottom's value
-  // is not above 0; traits() tell what that needs. False: it cannot.
-  virtual bool TakeReluOf(int b, float slope) = 0;
+  // From now on Backward also multiplies the gradient of bottom `b` by `slope` where the bottom's
+  // value is not above 0; traits() say what that needs. False: it cannot, and nothing changes.
+  virtual bool TryTakeReluBackward(int b, float slope) = 0;
 };
 
 }  // namespace crema

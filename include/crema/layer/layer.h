@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "crema/device/context.h"
+#include "crema/layer/description.h"
 #include "crema/layer/plan.h"
 #include "crema/layer/traits.h"
 #include "crema/tensor/blob.h"
@@ -91,6 +92,12 @@ class Layer {
   // For layers that make batches ahead: how long Forward has waited for them in all, in seconds.
   virtual std::optional<double> waited_seconds() const { return std::nullopt; }
 
+  // What the layer computes, as it was last planned, if it is one of these functions and does
+  // nothing beside it: another layer may then do its work (fusible.h). None where it is not.
+  virtual std::optional<Pointwise> AsPointwise() const { return std::nullopt; }
+  virtual std::optional<ChannelAffine> AsChannelAffine() const { return std::nullopt; }
+  virtual std::optional<WeightedSum> AsWeightedSum() const { return std::nullopt; }
+
   // Multiply-adds x 2 of one forward pass, for the shapes of the last Plan; 0 where it is not worth
   // counting.
   virtual double ForwardFlops() const { return 0; }
@@ -126,7 +133,9 @@ class Layer {
     ::crema::Fail(Title(), ": ", parts...);
   }
 
-  // The root of the layer's random numbers; differs between layers of a net.
+  // The root of the layer's random numbers; differs between layers of a net. It follows the names
+  // of the layer and of bottom 0 or, where there is none, top 0. With it, the numbers are to depend
+  // on an element's index in Caffe's order, not on where it lies in memory.
   uint64_t random_key() const { return random_key_; }
 
  private:

@@ -33,24 +33,36 @@ struct EngineQuery {
 // Why not, in a few words; "" where it can. Throws Error where no engine could.
 using WhyNot = std::function<std::string(const EngineQuery& query)>;
 
-// One engine's way to run one layer type.
+// One way to run one layer type: an engine, the algorithm and the precision that it uses.
 struct EngineEntry {
-  std::string engine;  // its name in files: "ONEDNN"
+  std::string engine;  // "ONEDNN"
   LayerFactory factory;
   WhyNot why_not;
-  // Where it is not kFloat32, only nets that want it get the engine unasked.
+  std::string algorithm = {};  // "WINOGRAD"; "": the engine's usual one
+  // Where it is not kFloat32, only nets that want it get the entry unasked.
   Precision precision = Precision::kFloat32;
+
+  // What files and --engine call it: by what differs from the engine's usual way, if anything does.
+  // "ONEDNN", "WINOGRAD", "BF16".
+  std::string Name() const;
+  // What people are shown: "ONEDNN", "ONEDNN/WINOGRAD", "ONEDNN/BF16".
+  std::string Title() const;
+  // Whether a file that says `name` means it. Titles are understood, too.
+  bool IsCalled(const std::string& name) const { return name == Name() || name == Title(); }
 };
 
-// Throws Error if the engine has the type on the device already.
+// Throws Error if the engine has the type on the device already, with this algorithm and precision.
 void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry);
 
 // The engines that have the type on the device, without CAFFE, in the order in which they are to be
 // asked: that of their registration.
 const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind device);
 
-// The names of the engines that the build has for the device, CAFFE among them, sorted.
+// The names (EngineEntry::Name) of what the build has for the device, CAFFE among them, sorted.
 std::vector<std::string> EngineNames(DeviceKind device);
+
+// Whether the build has what files call `name` for any type on the device.
+bool HasEngine(const std::string& name, DeviceKind device);
 
 // Our own code's layer. Throws Error where the type is unknown (naming the nearest one, and the
 // fork it is from where that is known) or has no implementation for the device.
@@ -73,8 +85,11 @@ struct LayerRegistration {
 struct EngineRegistration {
   // Throws as RegisterEngine does.
   EngineRegistration(const char* engine, const char* type, DeviceKind device, LayerFactory factory,
-                     WhyNot why_not, Precision precision = Precision::kFloat32) {
-    RegisterEngine(type, device, {engine, std::move(factory), std::move(why_not), precision});
+                     WhyNot why_not, std::string algorithm = {},
+                     Precision precision = Precision::kFloat32) {
+    RegisterEngine(
+        type, device,
+        {engine, std::move(factory), std::move(why_not), std::move(algorithm), precision});
   }
 };
 

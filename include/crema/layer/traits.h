@@ -68,7 +68,7 @@ struct BatchTraits {
 };
 
 // They may depend on what the layer was last planned for and on what it has absorbed: the net asks
-// again after each Plan, Absorb and the like.
+// again after each Plan, TryAbsorb and the like.
 struct LayerTraits : ArityTraits, GradientTraits, MemoryTraits, BatchTraits {
   // One bottom, and a top of its shape, each element of which comes from the same element of the
   // bottom, or from its sample alone: may run in place, in both layouts, for parts of the batch, in

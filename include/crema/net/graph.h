@@ -40,8 +40,8 @@ struct ParamNode {
 
 struct LayerNode {
   std::unique_ptr<Layer> layer;
-  std::string engine = "CAFFE";
-  std::string engine_note;  // why not another one; "" where there is nothing to say
+  std::string engine = "CAFFE";  // as EngineEntry::Title has it
+  std::string engine_note;       // why not another one; "" where there is nothing to say
   LayerTraits traits;
   // How its bottoms and tops of three or more axes are stored.
   Layout layout = Layout::kPlain;

@@ -90,6 +90,13 @@ dnnl::primitive_attr CallerScratchpad() {
   return attr;
 }
 
+dnnl::post_ops PostOps(const Epilogue& epilogue) {
+  dnnl::post_ops operations;
+  if (epilogue.Adds()) operations.append_sum(1.0f);
+  if (epilogue.HasRelu()) AppendRelu(epilogue.slope(), &operations);
+  return operations;
+}
+
 std::string WhyNotUse(const dnnl::primitive_desc_base& desc, const std::string& what) {
   if (desc.get(true) == nullptr) return Concat("it has no kernel for ", what);
   const std::string kernel = desc.impl_info_str();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "crema/tensor/shape.h"
+#include "engines/shared/epilogue.h"
 
 namespace crema::onednn {
 
@@ -31,6 +32,9 @@ bool HasBFloat16();
 
 // With the scratchpad given by the caller.
 dnnl::primitive_attr CallerScratchpad();
+
+// What the epilogue does to each result: the sum, then the ReLU.
+dnnl::post_ops PostOps(const Epilogue& epilogue);
 
 // Sizes in memory are rounded up to this, so that what follows is aligned.
 constexpr size_t kAlignment = 64;

@@ -1,14 +1,16 @@
-// Convolution by oneDNN, in channels-last, as three engines: ONEDNN, WINOGRAD and BF16, which
-// differ in their arithmetic (convolution_calls.h). Weights and their gradients stay in Caffe's
+// Convolution by oneDNN, in channels-last, in three arithmetics (convolution_calls.h): the direct
+// one, Winograd's, and one with factors of bfloat16. Weights and their gradients stay in Caffe's
 // order; the order that the kernels like is made from it for each pass, or, where nothing learns,
-// whenever the weights have changed. Layers that follow may become a part of it (epilogue.h).
+// whenever the weights have changed. Layers that follow may become a part of it
+// (engines/shared/epilogue.h).
 #include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "engines/onednn/convolution_passes.h"
-#include "engines/onednn/kept.h"
+#include "engines/shared/fold.h"
+#include "engines/shared/versioned_cache.h"
 #include "layers/shared/relu.h"
 
 namespace crema {
@@ -26,19 +28,18 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     traits.accepts_channels_last = traits.needs_channels_last = true;
     traits.overwrites_gradients = true;
     traits.backward_needs_bottom_data = learns_weights_ || learns_bias_;
-    traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
+    traits.backward_needs_top_data = epilogue_.HasRelu() && !consumer_does_relu_;
     return traits;
   }
 
   // Where the kernel that does the convolution alone does both.
-  bool Absorb(const Follower& next) override {
+  bool TryAbsorb(const Consumer& next) override {
     const bool runs = layout_ != Layout::kPlain && problem_.sizes.images > 0;
-    if (!runs || next.layout != layout_ || !epilogue_.Takes(next)) return false;
-    onednn::Epilogue both = epilogue_;
-    both.Take(*next.layer);
+    Epilogue both = epilogue_;
+    if (!runs || next.layout != layout_ || !both.TryAbsorb(next)) return false;
     const Arithmetic arithmetic = passes_.arithmetic();
     if (both.Adds() && arithmetic == Arithmetic::kWinograd) return false;  // it copies its results
-    const auto kernel = [&](const onednn::Epilogue& epilogue) {
+    const auto kernel = [&](const Epilogue& epilogue) {
       return onednn::ConvolutionCalls::ForwardKernel(problem_, arithmetic, epilogue);
     };
     if (kernel(epilogue_).empty() || kernel(both) != kernel(epilogue_)) return false;
@@ -48,15 +49,15 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
 
   int MayWriteOver() const override { return epilogue_.Adds() ? 1 : -1; }
 
-  void BindFollower(const Layer& follower, const BlobList& params,
+  void BindConsumer(const Layer& consumer, const BlobList& params,
                     const std::vector<bool>&) override {
-    epilogue_.BindParams(follower, params);
+    epilogue_.BindParams(consumer, params);
   }
 
-  std::optional<float> ReluOfGradient() const override {
-    return epilogue_.HasRelu() ? std::optional<float>(epilogue_.Slope()) : std::nullopt;
+  std::optional<float> ReluBackwardSlope() const override {
+    return epilogue_.HasRelu() ? std::optional<float>(epilogue_.slope()) : std::nullopt;
   }
-  void LeaveReluToReader() override { reader_does_relu_ = true; }
+  void LeaveReluBackwardToConsumer() override { consumer_does_relu_ = true; }
 
   LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan = Describe(input);
@@ -73,7 +74,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
            "; use engine: CAFFE");
     }
     passes_.MakeForwardBands(epilogue_);
-    kept_.Forget();
+    packed_.Invalidate();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
       plan.state.emplace_back(Shape{static_cast<int64_t>(KeptBytes() / sizeof(float))});
@@ -111,7 +112,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
     const float* bias = Bias<float>();
     const void* weights = nullptr;
     if (KeepsWeights()) {
-      KeepWeights(scratch);
+      KeepWeights(ctx, scratch);
       weights = state(0).raw();
       if (epilogue_.ChangesWeights()) bias = state(1).data<float>();
     } else {
@@ -134,8 +135,8 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       return;
     }
     char* scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
-    if (epilogue_.HasRelu() && !reader_does_relu_) {
-      ReluOwnGradient<float>(ctx, *top[0], epilogue_.Slope());
+    if (epilogue_.HasRelu() && !consumer_does_relu_) {
+      ReluOwnGradient<float>(ctx, *top[0], epilogue_.slope());
     }
     for (size_t i = 0; i < top.size(); ++i) {
       passes_.AddGradients(ctx, bottom[i]->data<float>(), top[i]->diff<float>(),
@@ -176,7 +177,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   }
 
   // Where gradients of that parameter go.
-  onednn::ConvolutionPasses::Gradient WantedGradient(int i, bool is_first) const {
+  GradientTarget WantedGradient(int i, bool is_first) const {
     const bool wants = static_cast<int>(params().size()) > i && wants_gradient(i);
     if (!wants) return {};
     return {param(i).mutable_diff<float>(), is_first && overwrites_gradient(i)};
@@ -196,27 +197,32 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
            (phase() == Phase::kTest && passes_.ForwardPackedBytes() > 0);
   }
   size_t KeptBytes() const { return std::max(passes_.ForwardPackedBytes(), PlainBytes()); }
-  size_t FoldedBytes() const { return epilogue_.ChangesWeights() ? PlainBytes() : 0; }
+  // Of scratch memory: the folded weights, and what folding takes.
+  size_t FoldedBytes() const {
+    if (!epilogue_.ChangesWeights()) return 0;
+    return PlainBytes() + onednn::AlignUp(FoldScratchBytes(problem_.sizes.outputs));
+  }
   size_t PlainBytes() const { return onednn::AlignUp(problem_.weights.count() * sizeof(float)); }
 
   // The weights as the kernel takes them, in state 0, and a bias that differs from the layer's own,
   // in state 1; made anew where something that they depend on has changed.
-  void KeepWeights(char* scratch) {
-    auto sources = epilogue_.Versions();
-    for (const Blob* blob : params()) sources.push_back(onednn::VersionOf(*blob));
+  void KeepWeights(const Context& ctx, char* scratch) {
+    std::vector<VersionedSource> sources = epilogue_.Sources();
+    for (const Blob* blob : params()) sources.push_back(VersionOf(*blob));
     sources.emplace_back(state(0).raw(), 0);
-    kept_.Make(std::move(sources), [&] { MakeKept(scratch); });
+    packed_.Refresh(std::move(sources), [&] { MakeKept(ctx, scratch); });
   }
 
-  void MakeKept(char* scratch) {
+  void MakeKept(const Context& ctx, char* scratch) {
     const float* weights = param(0).data<float>();
     float* kept = state(0).mutable_data<float>();
     if (epilogue_.ChangesWeights()) {
       const bool packs = passes_.ForwardPackedBytes() > 0;
       float* folded = packs ? reinterpret_cast<float*>(scratch) : kept;
-      epilogue_.Fold(weights, Bias<float>(), problem_.sizes.outputs,
-                     problem_.weights.count() / problem_.sizes.outputs, folded,
-                     state(1).mutable_data<float>());
+      const int64_t outputs = problem_.sizes.outputs;
+      Fold<float>(ctx, epilogue_, outputs, static_cast<int>(problem_.weights.count() / outputs),
+                  weights, Bias<float>(), scratch + PlainBytes(), folded,
+                  state(1).mutable_data<float>());
       weights = folded;
     }
     if (passes_.ForwardPackedBytes() == 0) return;
@@ -228,9 +234,9 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
   onednn::ConvolutionPasses passes_;
   int pairs_ = 1;
   Layout layout_ = Layout::kPlain;  // of the last plan
-  onednn::Epilogue epilogue_;
-  bool reader_does_relu_ = false;
-  onednn::Kept kept_;  // weights
+  Epilogue epilogue_;
+  bool consumer_does_relu_ = false;
+  VersionedCache packed_;  // the weights in the states
 };
 
 const onednn::ConvolutionEngines<OnednnConvolutionLayer> engines("Convolution");

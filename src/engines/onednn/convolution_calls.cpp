@@ -135,7 +135,7 @@ class ConvolutionCalls::Maker {
 
   dnnl::convolution_forward::primitive_desc ForwardKernel(const Epilogue& epilogue) const {
     dnnl::primitive_attr attr = CallerScratchpad();
-    attr.set_post_ops(epilogue.PostOps());
+    attr.set_post_ops(PostOps(epilogue));
     return ConvolutionForward(ForwardDesc(epilogue), attr);
   }
 
@@ -284,7 +284,7 @@ std::string ConvolutionCalls::MakeGradient(
 // Instead of the forward kernel, which takes twice as long. Where oneDNN has none, that one stays.
 void ConvolutionCalls::MakeProduct(const Maker& maker, const Epilogue& epilogue) try {
   dnnl::primitive_attr attr = CallerScratchpad();
-  attr.set_post_ops(epilogue.PostOps());
+  attr.set_post_ops(PostOps(epilogue));
   const InnerProductDesc d = maker.ProductDesc(epilogue);
   const auto kernel = Product(d, attr);
   if (!WhyNotUse(kernel, "the product").empty()) return;
@@ -313,7 +313,7 @@ void ConvolutionCalls::MakeForwardBands(const ConvolutionProblem& problem, Arith
   if (!is_one_image || arithmetic == Arithmetic::kWinograd || leaves_out_pixels) return;
   const Maker maker(problem, arithmetic);
   dnnl::primitive_attr attr = CallerScratchpad();
-  attr.set_post_ops(epilogue.PostOps());
+  attr.set_post_ops(PostOps(epilogue));
   Bands made = MakeBands(problem.sizes.geometry, problem.bottom, problem.top,
                          maker.ForwardDesc(epilogue), attr);
   if (made.each.empty()) return;

@@ -8,7 +8,7 @@
 #include "crema/layer/layer.h"
 #include "engines/onednn/bands.h"
 #include "engines/onednn/call.h"
-#include "engines/onednn/epilogue.h"
+#include "engines/shared/epilogue.h"
 #include "layers/shared/convolution.h"
 
 namespace crema::onednn {

@@ -134,7 +134,7 @@ void ConvolutionPasses::BottomGradient(const Context& ctx, const float* dy, cons
 }
 
 void ConvolutionPasses::AddGradients(const Context& ctx, const float* x, const float* dy,
-                                     const Gradient& d_weights, const Gradient& d_bias,
+                                     const GradientTarget& d_weights, const GradientTarget& d_bias,
                                      char* scratch) {
   if (d_weights.sum == nullptr && d_bias.sum == nullptr) return;
   const ConvSizes& s = problem_.sizes;
@@ -153,7 +153,7 @@ void ConvolutionPasses::AddGradients(const Context& ctx, const float* x, const f
 }
 
 // Of all images at once.
-void ConvolutionPasses::AddProduct(const float* x, const float* dy, const Gradient& d_weights,
+void ConvolutionPasses::AddProduct(const float* x, const float* dy, const GradientTarget& d_weights,
                                    char* scratch) {
   const ConvSizes& s = problem_.sizes;
   const int64_t pixels = s.images * s.n(), channels = s.geometry.channels;
@@ -163,16 +163,16 @@ void ConvolutionPasses::AddProduct(const float* x, const float* dy, const Gradie
                        {DNNL_ARG_SCRATCHPAD, scratch + calls_.gathered}});
     x = reinterpret_cast<const float*>(scratch);
   }
-  const float beta = d_weights.overwrites ? 0.0f : 1.0f;
-  const dnnl_status_t status = dnnl_sgemm('T', 'N', s.outputs, channels, pixels, 1, dy, s.outputs,
-                                          x, channels, beta, d_weights.sum, channels);
+  const dnnl_status_t status =
+      dnnl_sgemm('T', 'N', s.outputs, channels, pixels, 1, dy, s.outputs, x, channels,
+                 d_weights.KeptShare(), d_weights.sum, channels);
   if (status != dnnl_success) {
     Fail("oneDNN's matrix product failed with status ", status, "; try engine: CAFFE");
   }
 }
 
 void ConvolutionPasses::AddOfGroup(const Context& ctx, int group, const float* x, const float* dy,
-                                   const Gradient& d_weights, float* d_bias, char* scratch) {
+                                   const GradientTarget& d_weights, float* d_bias, char* scratch) {
   float* const made_bias = reinterpret_cast<float*>(scratch + calls_.packed_gradient);
   char* const rest = scratch + calls_.packed_gradient + BiasBytes();
   calls_.backward_weights.Run({{DNNL_ARG_SRC, x},

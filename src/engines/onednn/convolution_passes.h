@@ -7,6 +7,7 @@
 
 #include "crema/layer/registry.h"
 #include "engines/onednn/convolution_calls.h"
+#include "engines/shared/gradient_target.h"
 
 namespace crema::onednn {
 
@@ -43,12 +44,8 @@ class ConvolutionPasses {
                       char* scratch);
   // Adds to the gradients, or overwrites them. Either sum may be null, and that of the bias has to
   // be where the problem has none.
-  struct Gradient {
-    float* sum = nullptr;
-    bool overwrites = false;  // what is there is no sum
-  };
-  void AddGradients(const Context& ctx, const float* x, const float* dy, const Gradient& d_weights,
-                    const Gradient& d_bias, char* scratch);
+  void AddGradients(const Context& ctx, const float* x, const float* dy,
+                    const GradientTarget& d_weights, const GradientTarget& d_bias, char* scratch);
 
  private:
   template <class F>
@@ -56,9 +53,9 @@ class ConvolutionPasses {
   void Pack(Call* pack, size_t packed, const float* from, void* to, char* scratch) const;
   const void* WeightsOf(int group, const void* weights, size_t packed) const;
   void RunBands(const float* x, const void* weights, const float* bias, float* y, char* scratch);
-  void AddProduct(const float* x, const float* dy, const Gradient& d_weights, char* scratch);
+  void AddProduct(const float* x, const float* dy, const GradientTarget& d_weights, char* scratch);
   void AddOfGroup(const Context& ctx, int group, const float* x, const float* dy,
-                  const Gradient& d_weights, float* d_bias, char* scratch);
+                  const GradientTarget& d_weights, float* d_bias, char* scratch);
   // Of one group of calls_.groups.
   int64_t GroupChannels() const { return problem_.sizes.geometry.channels / calls_.groups; }
   int64_t GroupOutputs() const { return problem_.sizes.outputs / calls_.groups; }
@@ -76,24 +73,25 @@ std::string WhyNotPasses(const ConvolutionProblem& problem, Arithmetic arithmeti
 // Why the passes are none for the type or the shape of a layer's input, or "".
 std::string WhyNotInput(const EngineQuery& query);
 
-// The engines of a layer type whose layers are L(config, phase, arithmetic) and say why not by
+// The entries of a layer type whose layers are L(config, phase, arithmetic) and say why not by
 // L::WhyNot(query, arithmetic). Of those that can take a layer, the first one does.
 template <class L>
 struct ConvolutionEngines {
   explicit ConvolutionEngines(const char* type)
-      : bf16(Make(type, "BF16", Arithmetic::kBFloat16, Precision::kBFloat16)),
-        winograd(Make(type, "WINOGRAD", Arithmetic::kWinograd, Precision::kFloat32)),
-        direct(Make(type, "ONEDNN", Arithmetic::kDirect, Precision::kFloat32)) {}
+      : bf16(Make(type, Arithmetic::kBFloat16, "", Precision::kBFloat16)),
+        winograd(Make(type, Arithmetic::kWinograd, "WINOGRAD", Precision::kFloat32)),
+        direct(Make(type, Arithmetic::kDirect, "", Precision::kFloat32)) {}
 
-  static EngineRegistration Make(const char* type, const char* engine, Arithmetic arithmetic,
+  static EngineRegistration Make(const char* type, Arithmetic arithmetic, const char* algorithm,
                                  Precision precision) {
-    return {engine,
+    return {"ONEDNN",
             type,
             DeviceKind::kCpu,
             [=](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
               return std::make_unique<L>(config, phase, arithmetic);
             },
             [=](const EngineQuery& query) { return L::WhyNot(query, arithmetic); },
+            algorithm,
             precision};
   }
 

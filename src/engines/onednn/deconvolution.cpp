@@ -1,4 +1,4 @@
-// Deconvolution by oneDNN, in channels-last, as the engines ONEDNN, WINOGRAD and BF16: the passes
+// Deconvolution by oneDNN, in channels-last, in the arithmetics of Convolution: the passes
 // of the convolution that goes from the top to the bottom, the other way round. Its backward pass
 // to the bottom makes our top, its forward pass the gradient of our bottom. Weights and their
 // gradients stay in Caffe's order, as those of Convolution do.
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engines/onednn/convolution_passes.h"
-#include "engines/onednn/kept.h"
+#include "engines/shared/versioned_cache.h"
 
 namespace crema {
 namespace {
@@ -42,7 +42,7 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
       Fail("oneDNN cannot run with the input ", input.shape(0).ToString(),
            ": for the convolution from top to bottom, ", why_not, "; use engine: CAFFE");
     }
-    kept_.Forget();
+    packed_.Invalidate();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
       const size_t count = passes_.BackwardPackedBytes() / sizeof(float);
@@ -175,8 +175,9 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
     const float* weights = param(0).data<float>();
     if (!KeepsWeights()) return passes_.BackwardWeights(weights, scratch);
     const void* kept = state(0).raw();
-    kept_.Make({onednn::VersionOf(param(0)), {kept, 0}},
-               [&] { passes_.PackBackward(weights, state(0).mutable_data<float>(), *scratch); });
+    packed_.Refresh({VersionOf(param(0)), {kept, 0}}, [&] {
+      passes_.PackBackward(weights, state(0).mutable_data<float>(), *scratch);
+    });
     return kept;
   }
 
@@ -184,8 +185,8 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
   onednn::ConvolutionProblem problem_;
   onednn::ConvolutionPasses passes_;
   int pairs_ = 1;
-  bool sends_ = true;  // the gradient of a bottom
-  onednn::Kept kept_;  // weights
+  bool sends_ = true;      // the gradient of a bottom
+  VersionedCache packed_;  // the weights in state 0
 };
 
 const onednn::ConvolutionEngines<OnednnDeconvolutionLayer> engines("Deconvolution");

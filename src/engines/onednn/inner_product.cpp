@@ -1,4 +1,4 @@
-// InnerProduct by oneDNN, as the engines ONEDNN and BF16, whose factors are rounded to bfloat16.
+// InnerProduct by oneDNN, in float32 and, as BF16, with factors that are rounded to bfloat16.
 //
 // Its kernels want the weights in an order of their own. To bring them into it takes about as long
 // as a product with a hundred rows, so that it pays where the weights stay as they are, in phase
@@ -8,9 +8,9 @@
 
 #include "crema/layer/registry.h"
 #include "engines/onednn/call.h"
-#include "engines/onednn/epilogue.h"
-#include "engines/onednn/kept.h"
 #include "engines/onednn/primitives.h"
+#include "engines/shared/epilogue.h"
+#include "engines/shared/versioned_cache.h"
 #include "layers/shared/inner_product_base.h"
 #include "layers/shared/relu.h"
 
@@ -41,23 +41,21 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   LayerTraits traits() const override {
     LayerTraits traits = InnerProductBase::traits();
     traits.backward_needs_bottom_data = learns_;
-    traits.backward_needs_top_data = epilogue_.HasRelu() && !reader_does_relu_;
+    traits.backward_needs_top_data = epilogue_.HasRelu() && !consumer_does_relu_;
     traits.overwrites_gradients = true;
     return traits;
   }
 
   // A ReLU.
-  bool Absorb(const Follower& next) override {
-    if (next.layer->type() != "ReLU" || !epilogue_.Takes(next)) return false;
-    epilogue_.Take(*next.layer);
-    return true;
+  bool TryAbsorb(const Consumer& next) override {
+    return next.ReluSlope().has_value() && epilogue_.TryAbsorb(next);
   }
-  void BindFollower(const Layer&, const BlobList&, const std::vector<bool>&) override {}
+  void BindConsumer(const Layer&, const BlobList&, const std::vector<bool>&) override {}
 
-  std::optional<float> ReluOfGradient() const override {
-    return epilogue_.HasRelu() ? std::optional<float>(epilogue_.Slope()) : std::nullopt;
+  std::optional<float> ReluBackwardSlope() const override {
+    return epilogue_.HasRelu() ? std::optional<float>(epilogue_.slope()) : std::nullopt;
   }
-  void LeaveReluToReader() override { reader_does_relu_ = true; }
+  void LeaveReluBackwardToConsumer() override { consumer_does_relu_ = true; }
 
   LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan = InnerProductBase::Plan(input);
@@ -69,7 +67,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
       Fail("oneDNN cannot run with the input ", input.shape(0).ToString(), ": ", why_not,
            "; use engine: CAFFE");
     }
-    kept_.Forget();
+    packed_.Invalidate();
     plan.scratch_bytes = ScratchBytes();
     if (KeepsWeights()) {
       const auto words = static_cast<int64_t>((calls_.packed_forward + 3) / 4);
@@ -131,8 +129,8 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
       return;
     }
     char* const scratch = static_cast<char*>(ctx.Scratch(ScratchBytes()));
-    if (epilogue_.HasRelu() && !reader_does_relu_) {
-      ReluOwnGradient<float>(ctx, *top[0], epilogue_.Slope());
+    if (epilogue_.HasRelu() && !consumer_does_relu_) {
+      ReluOwnGradient<float>(ctx, *top[0], epilogue_.slope());
     }
     const bool wants_bias = params().size() > 1 && wants_gradient(1);
     if (wants_gradient(0) || wants_bias) WeightGradients(ctx, *bottom[0], *top[0], scratch);
@@ -195,7 +193,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   // Returns why oneDNN cannot, or "". Makes no calls for gradients that nobody wants.
   std::string MakeCalls() try {
     dnnl::primitive_attr relu = onednn::CallerScratchpad();
-    relu.set_post_ops(epilogue_.PostOps());
+    relu.set_post_ops(onednn::PostOps(epilogue_));
     const auto forward = onednn::InnerProductForward(
         {Bottom(factors_), Weights(factors_, kAny), Bias(), Top(Type::f32)},
         phase() == Phase::kTrain, relu);
@@ -272,8 +270,8 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
 
   // The packed weights, in state 0; made anew where the weights or their place have changed.
   void KeepWeights(void* scratchpad) {
-    kept_.Make({onednn::VersionOf(param(0)), {state(0).raw(), 0}},
-               [&] { Pack(&calls_.pack_forward, state(0).raw(), scratchpad); });
+    packed_.Refresh({VersionOf(param(0)), {state(0).raw(), 0}},
+                    [&] { Pack(&calls_.pack_forward, state(0).raw(), scratchpad); });
   }
 
   // Adds to those that are wanted, or begins them.
@@ -301,25 +299,26 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
   const Type factors_;
   ProductCalls calls_;
   bool learns_ = true, sends_ = true;  // which gradients are wanted
-  onednn::Epilogue epilogue_;
-  bool reader_does_relu_ = false;
-  onednn::Kept kept_;  // weights
+  Epilogue epilogue_;
+  bool consumer_does_relu_ = false;
+  VersionedCache packed_;  // the weights in state 0
 };
 
-EngineRegistration Register(const char* engine, Precision precision) {
+EngineRegistration Register(Precision precision) {
   return {
-      engine,
+      "ONEDNN",
       "InnerProduct",
       DeviceKind::kCpu,
       [=](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<Layer> {
         return std::make_unique<OnednnInnerProductLayer>(config, phase, precision);
       },
       [=](const EngineQuery& query) { return OnednnInnerProductLayer::WhyNot(query, precision); },
+      "",
       precision};
 }
 
-const EngineRegistration registrations[] = {Register("BF16", Precision::kBFloat16),
-                                            Register("ONEDNN", Precision::kFloat32)};
+const EngineRegistration registrations[] = {Register(Precision::kBFloat16),
+                                            Register(Precision::kFloat32)};
 
 }  // namespace
 }  // namespace crema

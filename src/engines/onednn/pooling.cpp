@@ -21,7 +21,7 @@ int64_t PadRight(const PoolAxis& a) {
 // Whether the last window begins behind the image: with a stride above the kernel's size.
 bool EndsBehindImage(const PoolAxis& a) { return int64_t{a.out - 1} * a.stride - a.pad >= a.in; }
 
-class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
+class OnednnPoolingLayer : public PoolingBase, public TakesReluBackward {
  public:
   using PoolingBase::PoolingBase;
 
@@ -32,7 +32,7 @@ class OnednnPoolingLayer : public PoolingBase, public ReluPasser {
     return traits;
   }
 
-  bool TakeReluOf(int, float slope) override {
+  bool TryTakeReluBackward(int, float slope) override {
     if (options().pool() != proto::PoolingParameter::MAX) return false;
     relu_slope_ = slope;
     return true;

@@ -8,6 +8,7 @@
 //     HD T Slope(T x, T y) const;  // dy/dx, of the input x and the output y, each if it is used
 //     bool SlopeUsesInput() const;
 //     bool SlopeUsesOutput() const;
+//     Pointwise Description() const;  // may be left out; see Layer::AsPointwise
 //   };
 //   using SigmoidLayer = UnaryLayer<Sigmoid>;
 //   CREMA_REGISTER_LAYER("Sigmoid", SigmoidLayer);
@@ -16,6 +17,7 @@
 // layer keeps a copy of it.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "crema.pb.h"
@@ -51,6 +53,10 @@ class UnaryLayer : public Layer {
     return traits;
   }
 
+  std::optional<Pointwise> AsPointwise() const override {
+    return DescriptionOf(Function<float>(config()), 0);
+  }
+
   LayerPlan Plan(const PlanInput& input) override {
     LayerPlan plan;
     plan.tops = {input.shape(0)};
@@ -82,6 +88,17 @@ class UnaryLayer : public Layer {
   }
 
  private:
+  // The first is chosen for functions that have a description.
+  template <class F>
+  static auto DescriptionOf(const F& function, int)
+      -> std::optional<decltype(function.Description())> {
+    return function.Description();
+  }
+  template <class F>
+  static std::optional<Pointwise> DescriptionOf(const F&, long) {
+    return std::nullopt;
+  }
+
   bool slope_uses_input_, slope_uses_output_, keeps_input_ = false;
 };
 
