@@ -115,9 +115,9 @@ void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory fact
 void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry) {
   AddOrHold([=](Registrations::Tables* tables) {
     std::vector<EngineEntry>& entries = tables->engines[device][type];
-    const bool is_new = std::none_of(
-        entries.begin(), entries.end(),
-        [&](const EngineEntry& e) { return e.engine == entry.engine; });
+    const bool is_new = std::none_of(entries.begin(), entries.end(), [&](const EngineEntry& e) {
+      return e.engine == entry.engine;
+    });
     if (!is_new) {
       Fail("the engine ", entry.engine, " registers the layer type '", type, "' twice for the ",
            ToString(device), "; register it once");

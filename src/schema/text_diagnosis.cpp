@@ -638,9 +638,9 @@ class Walk {
   google::protobuf::io::ArrayInputStream input_;
   Tokenizer tokens_;
   std::vector<Scope> scopes_;
-  std::string before_;  // the text of the token before the current one
-  std::string kept_;    // the tokens before the current one, each in its line
-  int kept_line_ = 0;   // where kept_ ends
+  std::string before_;            // the text of the token before the current one
+  std::string kept_;              // the tokens before the current one, each in its line
+  int kept_line_ = 0;             // where kept_ ends
   bool names_extension_ = false;  // that was written without its package and brackets
   LeftOut left_out_;
 };

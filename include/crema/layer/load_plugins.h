@@ -20,10 +20,10 @@ struct Plugin {
 // nets may have their layers. One that is loaded already, from the same file, is left out. Plug-ins
 // stay until the process ends.
 //
-// Throws Error, which begins with the path, if a file is not there or is no plug-in, if it was built
-// for another version of crema, if the loader finds no library or symbol that it needs, or if it
-// brings a layer type, an option or a number of an option that exists already. It is then not used,
-// and those before it are.
+// Throws Error, which begins with the path, if a file is not there or is no plug-in, if it was
+// built for another version of crema, if the loader finds no library or symbol that it needs, or if
+// it brings a layer type, an option or a number of an option that exists already. It is then not
+// used, and those before it are.
 //
 // Any thread may call it, while others use nets and read files. (Messages of protobuf that the
 // program itself reads at that time are another matter: protobuf has no lock for its tables.)

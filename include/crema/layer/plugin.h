@@ -23,6 +23,7 @@ inline constexpr char kPluginMagic[] = "crema plug-in";
 
 // CREMA_PLUGIN_INTERFACE comes from crema_add_plugin. A name of 128 letters or more is an error of
 // the compiler.
-#define CREMA_PLUGIN(name)                                        \
-  __attribute__((used, section(".crema_plugin"))) static const ::crema::PluginMark \
-      crema_plugin_mark = {"crema plug-in", CREMA_PLUGIN_INTERFACE, name}
+#define CREMA_PLUGIN(name)                                                                         \
+  __attribute__((used,                                                                             \
+                 section(".crema_plugin"))) static const ::crema::PluginMark crema_plugin_mark = { \
+      "crema plug-in", CREMA_PLUGIN_INTERFACE, name}
