@@ -13,7 +13,6 @@
 namespace crema {
 namespace {
 
-constexpr char kInputType[] = "Input";
 // Slopes of a smooth function to both sides of a point differ little.
 constexpr double kKink = 1e-2;
 // What rounding may make of a gradient that is 0.
@@ -58,7 +57,7 @@ class GradientCheck {
   std::vector<const Blob*> Inputs() const {
     std::vector<const Blob*> inputs;
     for (const LayerNode& node : net_->graph().layers) {
-      if (node.layer->type() != kInputType) continue;
+      if (!node.traits.tops_take_any_shape) continue;
       for (int top : node.tops) inputs.push_back(&net_->blob(top));
     }
     return inputs;
