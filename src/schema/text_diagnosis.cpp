@@ -15,6 +15,7 @@
 
 #include "base/strings.h"
 #include "crema/base/error.h"
+#include "schema/extensions.h"
 #include "schema/fork_hints.h"
 #include "schema/lexical_mistakes.h"
 
@@ -52,9 +53,18 @@ std::string Joined(const std::vector<std::string>& words) {
   return all;
 }
 
+// With those of plug-ins.
+std::vector<const FieldDescriptor*> FieldsOf(const Descriptor* type) {
+  std::vector<const FieldDescriptor*> fields;
+  for (int i = 0; i < type->field_count(); ++i) fields.push_back(type->field(i));
+  const std::vector<const FieldDescriptor*> extensions = ExtensionsOf(type);
+  fields.insert(fields.end(), extensions.begin(), extensions.end());
+  return fields;
+}
+
 std::vector<std::string> FieldNames(const Descriptor* type) {
   std::vector<std::string> names;
-  for (int i = 0; i < type->field_count(); ++i) names.push_back(type->field(i)->name());
+  for (const FieldDescriptor* field : FieldsOf(type)) names.push_back(field->name());
   return names;
 }
 
@@ -155,7 +165,9 @@ class Walk {
     scopes_.push_back({"", type, 0, 0, {}});
     Next();
     while (!At(Tokenizer::TYPE_END)) Field();
-    return {std::move(kept_), left_out_.Notes()};
+    std::vector<std::string> notes = left_out_.Notes();
+    const bool differs = names_extension_ || !notes.empty();
+    return {std::move(kept_), std::move(notes), differs};
   }
 
  private:
@@ -182,17 +194,20 @@ class Walk {
     return At(Tokenizer::TYPE_END) ? "the end of the file" : Shortened(Token().text);
   }
 
-  void Next() {
+  void Next() { NextKeeping(Token().text); }
+
+  // Keeps another text in place of the current token's.
+  void NextKeeping(const std::string& text) {
     before_ = Token().text;
-    Keep();
+    Keep(text);
     tokens_.Next();
     if (errors_.found) TokenizerMistake();
   }
 
-  void Keep() {
+  void Keep(const std::string& text) {
     if (At(Tokenizer::TYPE_START)) return;
     for (; kept_line_ < Token().line; ++kept_line_) kept_ += '\n';
-    kept_ += Token().text + " ";
+    kept_ += text + " ";
   }
 
   bool TryConsume(const char* symbol) {
@@ -224,15 +239,15 @@ class Walk {
     if (scopes_.size() == 1 && (At("}") || At(">"))) {
       Mistake(Token().line, "unexpected ", Quoted(Token().text), ": no group is open here");
     }
-    if (!At(Tokenizer::TYPE_IDENTIFIER)) {
+    const bool brackets = At("[") && Top().type->extension_range_count() > 0;
+    if (!brackets && !At(Tokenizer::TYPE_IDENTIFIER)) {
       Mistake(Token().line, Where(), "expected the name of a field, found ", Found(),
               ClosingHint());
     }
-    const FieldDescriptor* field = Top().type->FindFieldByName(Token().text);
-    if (field == nullptr) return UnknownField();
     const int line = Token().line;
     const Kept kept = {kept_.size(), kept_line_};
-    Next();
+    const FieldDescriptor* field = brackets ? NameInBrackets() : Name();
+    if (field == nullptr) return UnknownField();
     if (!field->is_repeated() && !Top().seen.insert(field).second) {
       Mistake(line, Where(), Quoted(field->name()),
               " is given twice, but only one value is allowed");
@@ -253,6 +268,44 @@ class Walk {
       Value(field);
     }
     if (!TryConsume(";")) TryConsume(",");
+  }
+
+  // The field that the current token names, which is then passed over; null if there is none.
+  const FieldDescriptor* Name() {
+    const FieldDescriptor* field = Top().type->FindFieldByName(Token().text);
+    if (field != nullptr) {
+      Next();
+      return field;
+    }
+    field = FindExtension(Top().type, Token().text);
+    if (field == nullptr) return nullptr;
+    names_extension_ = true;
+    NextKeeping("[" + field->full_name() + "]");
+    return field;
+  }
+
+  // The same for the name of a plug-in's field as protobuf writes it: [package.name].
+  const FieldDescriptor* NameInBrackets() {
+    const int line = Token().line;
+    std::string name;
+    for (Next(); At(Tokenizer::TYPE_IDENTIFIER) || At("."); Next()) name += Token().text;
+    if (!At("]")) {
+      Mistake(Token().line, Where(), "expected a \"]\" after ", Quoted("[" + name), ", found ",
+              Found(), SymbolHint());
+    }
+    const FieldDescriptor* field = FindExtension(Top().type, name);
+    if (field == nullptr || field->full_name() != name) {
+      std::vector<std::string> names;
+      for (const FieldDescriptor* known : ExtensionsOf(Top().type)) {
+        names.push_back(known->full_name());
+      }
+      const std::string nearest = Nearest(name, names);
+      Mistake(line, Subject(), " has no field ", Quoted("[" + Shortened(name) + "]"),
+              nearest.empty() ? "; load the plug-in that has it"
+                              : "; did you mean " + Quoted("[" + nearest + "]") + "?");
+    }
+    Next();
+    return field;
   }
 
   // What belongs where another bracket, or something else, closes a group.
@@ -501,8 +554,7 @@ class Walk {
   std::string GroupsWith(const std::string& word) {
     if (Top().type->name() != "LayerParameter") return "";
     std::vector<std::string> groups;
-    for (int i = 0; i < Top().type->field_count(); ++i) {
-      const FieldDescriptor* group = Top().type->field(i);
+    for (const FieldDescriptor* group : FieldsOf(Top().type)) {
       if (group->message_type() == nullptr || group->name() == "blobs") continue;
       if (group->message_type()->FindFieldByName(word) == nullptr) continue;
       groups.push_back(group->name() + " { ... }");
@@ -586,9 +638,10 @@ class Walk {
   google::protobuf::io::ArrayInputStream input_;
   Tokenizer tokens_;
   std::vector<Scope> scopes_;
-  std::string before_;  // the text of the token before the current one
-  std::string kept_;    // the tokens before the current one, each in its line
-  int kept_line_ = 0;   // where kept_ ends
+  std::string before_;            // the text of the token before the current one
+  std::string kept_;              // the tokens before the current one, each in its line
+  int kept_line_ = 0;             // where kept_ ends
+  bool names_extension_ = false;  // that was written without its package and brackets
   LeftOut left_out_;
 };
 
