@@ -195,7 +195,7 @@ size_t OffsetOf(const std::string& text, int line, int column) {
   return std::min(at, text.size());
 }
 
-std::string PlaceOf(const std::string& text, size_t offset) {
+TextPlace PlaceOf(const std::string& text, size_t offset) {
   const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size()));
   const auto line = std::count(text.begin(), end, '\n') + 1;
   const size_t start = offset == 0 ? 0 : text.rfind('\n', offset - 1) + 1;  // npos + 1 is 0
@@ -204,7 +204,7 @@ std::string PlaceOf(const std::string& text, size_t offset) {
     at += std::max<size_t>(1, Utf8Length(text, at));
     ++column;
   }
-  return Concat(line, ":", column);
+  return {static_cast<int>(line), column};
 }
 
 bool IsUtf16(const std::string& text) {

@@ -22,8 +22,11 @@ std::string HintForSymbol(const std::string& symbol, const std::string& before, 
 // The byte at protobuf's line and column, which count from 0 and take tabs for up to 8 columns.
 size_t OffsetOf(const std::string& text, int line, int column);
 
-// "3:14", by letters from 1, as editors show it.
-std::string PlaceOf(const std::string& text, size_t offset);
+// By letters from 1, as editors show it.
+struct TextPlace {
+  int line, column;
+};
+TextPlace PlaceOf(const std::string& text, size_t offset);
 
 // Whether the text is a file in UTF-16, with or without a mark at its beginning.
 bool IsUtf16(const std::string& text);

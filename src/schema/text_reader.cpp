@@ -58,17 +58,19 @@ bool IsControl(unsigned char c) { return c < 0x20 && (c < '\t' || c > '\r'); }
 // For a text that could not be read: fails if it is no text at all, or holds what no text has.
 void CheckIsText(const std::string& text, const std::string& name) {
   const std::string kind = KindOfBytes(text);
-  if (!kind.empty()) Fail(name, ": is ", kind, ", not a text file");
-  if (IsUtf16(text)) Fail(name, ": is UTF-16 text; save it as UTF-8");
+  if (!kind.empty()) Fail(InFile(name), ": is ", kind, ", not a text file");
+  if (IsUtf16(text)) Fail(InFile(name), ": is UTF-16 text; save it as UTF-8");
   const auto controls = std::count_if(text.begin(), text.end(), IsControl);
   if (controls == 0) return;
   if (controls > static_cast<std::ptrdiff_t>(text.size() / kLettersPerControl)) {
-    Fail(name, ": is a binary file, not text (.prototxt)");
+    Fail(InFile(name), ": is a binary file, not text (.prototxt)");
   }
   const auto first = std::find_if(text.begin(), text.end(), IsControl);
   const auto at = static_cast<size_t>(first - text.begin());
   const auto code = static_cast<unsigned>(static_cast<unsigned char>(*first));
-  Fail(name, ":", PlaceOf(text, at), ": the text contains a control character (byte ", code,
+  const TextPlace place = PlaceOf(text, at);
+  Fail(InFile(name, place.line), ":", place.column,
+       ": the text contains a control character (byte ", code,
        "); remove it, or replace the file with an undamaged copy");
 }
 
@@ -79,7 +81,7 @@ void CheckGroups(const std::string& text, const std::string& name) {
       std::count_if(text.begin(), text.end(), [](char c) { return c == '{' || c == '<'; }));
   if (groups <= kFewGroups + text.size() / kLettersPerGroup) return;
   CheckIsText(text, name);
-  Fail(name, ": opens ", groups, " groups with { or < in only ", text.size(),
+  Fail(InFile(name), ": opens ", groups, " groups with { or < in only ", text.size(),
        " letters, far more than a net needs; remove those that are empty");
 }
 
@@ -123,7 +125,7 @@ void CheckRequired(const Message& message, const TextFormat::ParseInfoTree& plac
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
     if (field->is_required() && !reflection->HasField(message, field)) {
-      Fail(name, ":", line + 1, ": ", layer, "this group needs \"", field->name(), "\"");
+      Fail(InFile(name, line + 1), ": ", layer, "this group needs \"", field->name(), "\"");
     }
   }
   std::vector<const FieldDescriptor*> fields;
@@ -139,7 +141,7 @@ void CheckRequired(const Message& message, const TextFormat::ParseInfoTree& plac
 [[noreturn]] void FailWith(const FirstMistake& mistake, const std::string& name) {
   std::string message = mistake.message();
   if (!message.empty() && message.back() == '.') message.pop_back();
-  Fail(name, ":", mistake.line() + 1, ": ", message.empty() ? "cannot be read" : message);
+  Fail(InFile(name, mistake.line() + 1), ": ", message.empty() ? "cannot be read" : message);
 }
 
 // Whether protobuf reads the text.
@@ -177,7 +179,7 @@ std::vector<std::string> ReadLines(const std::string& text, const std::string& n
 
 std::vector<std::string> ReadText(const std::string& text, const std::string& name_for_errors,
                                   Message* out) {
-  if (text.size() > kLargestText) Fail(name_for_errors, ": is larger than 1 GiB");
+  if (text.size() > kLargestText) Fail(InFile(name_for_errors), ": is larger than 1 GiB");
   CheckGroups(text, name_for_errors);
   if (text.rfind(kByteOrderMark, 0) == 0) {
     return ReadText(text.substr(sizeof(kByteOrderMark) - 1), name_for_errors, out);
@@ -192,7 +194,7 @@ std::vector<std::string> ReadTextFile(const std::string& path, Message* out) {
   std::vector<std::string> notes = ReadText(ReadFileBytes(path), path, out);
   std::vector<const FieldDescriptor*> fields;
   out->GetReflection()->ListFields(*out, &fields);
-  if (fields.empty() && notes.empty()) Fail(path, ": is empty");
+  if (fields.empty() && notes.empty()) Fail(InFile(path), ": is empty");
   return notes;
 }
 

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "solvers/solver_error.h"
 
 namespace crema {
 namespace {
@@ -101,7 +102,7 @@ double PolicyRate(const SolverParameter& s, int64_t iteration, int plateau_steps
 // The checks: what a policy cannot do without.
 
 void Require(bool holds, const std::string& policy, const char* what) {
-  if (!holds) Fail("solver: lr_policy '", policy, "' needs ", what);
+  if (!holds) FailInSolver("lr_policy '", policy, "' needs ", what);
 }
 
 template <class Numbers>
@@ -112,9 +113,9 @@ bool Ascend(const Numbers& numbers) {
 void CheckPolicyName(const std::string& policy) {
   if (std::find(Policies().begin(), Policies().end(), policy) != Policies().end()) return;
   const std::string near = Nearest(policy, Policies());
-  Fail("solver: ", policy.empty() ? "lr_policy is missing" : "unknown lr_policy '" + policy + "'",
-       "; ", near.empty() ? "" : "did you mean '" + near + "'? ", "the policies are ",
-       Join(Policies()));
+  FailInSolver("", policy.empty() ? "lr_policy is missing" : "unknown lr_policy '" + policy + "'",
+               "; ", near.empty() ? "" : "did you mean '" + near + "'? ", "the policies are ",
+               Join(Policies()));
 }
 
 void CheckCaffePolicy(const SolverParameter& s) {
@@ -151,41 +152,41 @@ void CheckOtherPolicy(const SolverParameter& s) {
 }
 
 void CheckWarmUp(const SolverParameter& s) {
-  CheckRange("solver: warmup_iter", s.warmup_iter(), 0, std::numeric_limits<int>::max());
-  CheckRange("solver: rampup_interval", s.rampup_interval(), 0, std::numeric_limits<int>::max());
+  CheckSolverRange("warmup_iter", s.warmup_iter(), 0, std::numeric_limits<int>::max());
+  CheckSolverRange("rampup_interval", s.rampup_interval(), 0, std::numeric_limits<int>::max());
   if (s.warmup_iter() > 0 && s.rampup_interval() > 0) {
-    Fail(
-        "solver: warmup_iter (Intel's linear warm-up) and rampup_interval (NVIDIA's quadratic one) "
+    FailInSolver(
+        "warmup_iter (Intel's linear warm-up) and rampup_interval (NVIDIA's quadratic one) "
         "are both set; set only one");
   }
-  if (s.min_lr() < 0) Fail("solver: min_lr is ", s.min_lr(), ", but must be at least 0");
+  if (s.min_lr() < 0) FailInSolver("min_lr is ", s.min_lr(), ", but must be at least 0");
 }
 
 void CheckMomentumPolicy(const SolverParameter& s) {
   const std::string& policy = s.momentum_policy();
   if (policy != "fixed" && policy != "poly" && policy != "opt" && policy != "cycle") {
-    Fail("solver: momentum_policy is '", policy,
-         "'; use \"fixed\", \"poly\", \"opt\" or \"cycle\"");
+    FailInSolver("momentum_policy is '", policy,
+                 "'; use \"fixed\", \"poly\", \"opt\" or \"cycle\"");
   }
   if (policy != "fixed" && s.type() != "SGD" && s.type() != "Nesterov") {
-    Fail("solver: momentum_policy '", policy, "' works only with SGD and Nesterov, not with ",
-         s.type(), "; remove it");
+    FailInSolver("momentum_policy '", policy, "' works only with SGD and Nesterov, not with ",
+                 s.type(), "; remove it");
   }
   if (policy == "poly" && s.max_iter() <= 0)
-    Fail("solver: momentum_policy 'poly' needs max_iter > 0");
+    FailInSolver("momentum_policy 'poly' needs max_iter > 0");
   if (policy == "cycle" && s.lr_policy() != "onecycle") {
-    Fail("solver: momentum_policy 'cycle' needs lr_policy 'onecycle', but it is '", s.lr_policy(),
-         "'");
+    FailInSolver("momentum_policy 'cycle' needs lr_policy 'onecycle', but it is '", s.lr_policy(),
+                 "'");
   }
 }
 
 void CheckWeightDecayPolicy(const SolverParameter& s) {
   const std::string& policy = s.weight_decay_policy();
   if (policy != "fixed" && policy != "poly") {
-    Fail("solver: weight_decay_policy is '", policy, "'; use \"fixed\" or \"poly\"");
+    FailInSolver("weight_decay_policy is '", policy, "'; use \"fixed\" or \"poly\"");
   }
   if (policy == "poly" && s.max_iter() <= 0) {
-    Fail("solver: weight_decay_policy 'poly' needs max_iter > 0");
+    FailInSolver("weight_decay_policy 'poly' needs max_iter > 0");
   }
 }
 
@@ -194,7 +195,7 @@ void CheckWeightDecayPolicy(const SolverParameter& s) {
 void CheckLearningRate(const SolverParameter& solver) {
   CheckPolicyName(solver.lr_policy());
   if (!solver.has_base_lr() && solver.lr_policy() != "multifixed") {
-    Fail("solver: base_lr is missing");
+    FailInSolver("base_lr is missing");
   }
   CheckWarmUp(solver);
   CheckCaffePolicy(solver);

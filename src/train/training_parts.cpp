@@ -39,9 +39,11 @@ size_t CheckTrainingFits(const proto::SolverParameter& solver, const TrainOption
   TrainingPlan plan;
   plan.train = texts.train.get();
   plan.train_title = texts.train_title;
+  plan.train_file = texts.train_file;
   for (const TestNetText& test : texts.tests) {
     plan.tests.push_back(test.config.get());
     plan.test_titles.push_back(test.title);
+    plan.test_files.push_back(test.file);
   }
   plan.dtype = options.dtype;
   plan.device = options.device->kind();

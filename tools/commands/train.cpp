@@ -16,6 +16,7 @@
 #include "files_of_nets.h"
 #include "progress.h"
 #include "schema/upgrade.h"
+#include "solvers/solver_error.h"
 #include "train/event_file.h"
 #include "train/metrics_file.h"
 #include "train/prefix_lock.h"
@@ -219,10 +220,8 @@ int Train(const std::vector<std::string>& arguments) {
 int RunTrain(const std::vector<std::string>& arguments) {
   try {
     return Train(arguments);
-  } catch (const Error& error) {
-    const std::string text = error.what(), solver = "solver: ";
-    if (text.rfind(solver, 0) != 0) throw;
-    Fail(FLAGS_solver, ": ", text.substr(solver.size()));  // which the library does not know
+  } catch (const SolverError& error) {
+    throw error.InFileOf(FLAGS_solver);  // which the library does not know
   }
 }
 
