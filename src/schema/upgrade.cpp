@@ -239,8 +239,6 @@ std::vector<std::string> ReadNetFile(const std::string& path, NetParameter* net)
 std::vector<std::string> ReadSolverFile(const std::string& path, proto::SolverParameter* solver) {
   Notes notes = ReadTextFile(path, solver);
   Append(UpgradeSolver(path, solver), &notes);
-  if (!solver->has_max_iter())
-    notes.push_back("max_iter is missing, so no iteration is trained; set it");
   SettleSnapshotPrefix(path, solver);
   return notes;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ranges.h"
@@ -121,9 +122,10 @@ void CheckPolicyName(const std::string& policy) {
 void CheckCaffePolicy(const SolverParameter& s) {
   const std::string& policy = s.lr_policy();
   const auto is = [&](const char* name) { return policy == name; };
-  if (is("step") || is("exp") || is("inv") || is("multistep") || is("sigmoid") || is("plateau")) {
-    Require(s.gamma() >= 0, policy, "gamma >= 0");
-  }
+  const bool multiplies = is("step") || is("exp") || is("multistep") || is("plateau");
+  if (multiplies || is("inv") || is("sigmoid")) Require(s.gamma() >= 0, policy, "gamma >= 0");
+  // Caffe takes 0 for it, and then learns nothing more.
+  if (multiplies) Require(s.has_gamma(), policy, "gamma, what the rate is multiplied by");
   if (is("step") || is("sigmoid")) Require(s.stepsize() > 0, policy, "stepsize > 0");
 }
 
@@ -135,6 +137,9 @@ void CheckOtherPolicy(const SolverParameter& s) {
     Require(s.stagelr_size() > 0 && s.stagelr_size() == s.stageiter_size(), policy,
             "the same number of stageiter and stagelr, at least one of each");
     Require(Ascend(s.stageiter()), policy, "stageiter in ascending order");
+    const auto& rates = s.stagelr();
+    const bool all = std::all_of(rates.begin(), rates.end(), [](float rate) { return rate >= 0; });
+    Require(all, policy, "stagelr >= 0");
   }
   if (is("cosine") || is("onecycle")) {
     Require(s.max_iter() > WarmUpEnd(s), policy, "max_iter above the end of the warm-up");
@@ -159,7 +164,11 @@ void CheckWarmUp(const SolverParameter& s) {
         "warmup_iter (Intel's linear warm-up) and rampup_interval (NVIDIA's quadratic one) "
         "are both set; set only one");
   }
-  if (s.min_lr() < 0) FailInSolver("min_lr is ", s.min_lr(), ", but must be at least 0");
+  for (const auto& [field, rate] :
+       {std::pair("base_lr", s.base_lr()), std::pair("min_lr", s.min_lr()),
+        std::pair("warmup_start_lr", s.warmup_start_lr()), std::pair("rampup_lr", s.rampup_lr())}) {
+    if (rate < 0) FailInSolver(field, " is ", rate, ", but must be at least 0");
+  }
 }
 
 void CheckMomentumPolicy(const SolverParameter& s) {
@@ -191,6 +200,17 @@ void CheckWeightDecayPolicy(const SolverParameter& s) {
 }
 
 }  // namespace
+
+std::string WhyRateStays(const SolverParameter& s) {
+  const std::string& policy = s.lr_policy();
+  const char* lacks = "";
+  if ((policy == "inv" || policy == "sigmoid") && !s.has_gamma()) lacks = "gamma";
+  if ((policy == "inv" || policy == "poly") && !s.has_power()) lacks = "power";
+  if (policy == "multistep" && s.stepvalue_size() == 0) lacks = "stepvalue";
+  if (lacks[0] == '\0') return "";
+  return Concat("lr_policy '", policy, "' without ", lacks, " never changes the rate; set ", lacks,
+                ", or use lr_policy: \"fixed\"");
+}
 
 void CheckLearningRate(const SolverParameter& solver) {
   CheckPolicyName(solver.lr_policy());

@@ -21,13 +21,16 @@ void CheckUpdateNumbers(const proto::SolverParameter& s) {
     if (share >= 0 && share < 1) return;
     FailInSolver("", field, " is ", share, ", but must be at least 0 and less than 1");
   };
+  check_share("momentum", s.momentum());
+  if (s.weight_decay() < 0) {
+    FailInSolver("weight_decay is ", s.weight_decay(), ", but must be at least 0");
+  }
   const bool adam = s.type() == "Adam" || s.type() == "AdamW";
   const bool plain = s.type() == "AdaGrad" || s.type() == "RMSProp";
   if (plain && s.momentum() != 0) {
     FailInSolver("momentum is ", s.momentum(), ", but ", s.type(),
                  " does not use momentum; remove it");
   }
-  if (adam || s.type() == "AdaDelta" || s.type() == "SAG") check_share("momentum", s.momentum());
   if (s.type() == "RMSProp") check_share("rms_decay", s.rms_decay());
   if (adam) check_share("momentum2", s.momentum2());
   check_share("ema_decay", s.ema_decay());
@@ -55,6 +58,8 @@ void CheckForkFields(const proto::SolverParameter& s) {
 
 void CheckSolver(const proto::SolverParameter& s) {
   CheckLearningRate(s);
+  const std::string stays = WhyRateStays(s);
+  if (!stays.empty()) LOG(WARNING) << stays;
   CheckUpdateNumbers(s);
   CheckLocalRates(s);
   CheckForkFields(s);

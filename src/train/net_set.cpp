@@ -35,11 +35,6 @@ void NetSet::BuildTrainNet(const std::shared_ptr<Device>& device, bool verbose) 
       InFile(file).place());
   LOG(INFO) << "Training " << DescribeBriefly(train_->graph(), train_->memory(), 0);
   if (verbose) LOG(INFO) << "The training net\n" << train_->Describe();
-  const Tensor& gradients = train_->flat_gradients();
-  const bool learns = !gradients.shape().dims().empty() && gradients.count() > 0;
-  if (learns) return;
-  LOG(WARNING) << "No parameter of the training net contributes to a loss, so nothing is learned; "
-               << "add a loss layer, such as SoftmaxWithLoss, or a loss_weight";
 }
 
 void NetSet::BuildTestNets(const std::shared_ptr<Device>& device, bool verbose) {

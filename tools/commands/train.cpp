@@ -163,6 +163,9 @@ proto::SolverParameter SolverFromFlags() {
   for (const std::string& change : ReadSolverFile(FLAGS_solver, &solver)) {
     LOG(INFO) << FLAGS_solver << ": " << change;
   }
+  if (!solver.has_max_iter()) {
+    FailInSolver("max_iter is missing, so no iteration would be trained; set it");
+  }
   solver.mutable_train_state()->set_level(FLAGS_level);
   for (const std::string& stage : StagesFromFlags()) {
     solver.mutable_train_state()->add_stage(stage);
