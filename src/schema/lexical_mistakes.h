@@ -15,6 +15,10 @@ struct LexicalMistake {
 // What is wrong with the string, number or letter that begins at `from`.
 LexicalMistake FindLexicalMistake(const std::string& text, size_t from);
 
+// For a number that stands directly behind a number and a comma, outside a list, as in 0,01: a
+// sentence about the comma. Otherwise "".
+std::string DecimalComma(const std::string& text, size_t at);
+
 // What to write in place of a symbol that stands where a field or its value should; "" or a clause
 // that begins with "; ". `before` is what stands before it and `behind` the letter behind it.
 std::string HintForSymbol(const std::string& symbol, const std::string& before, char behind);

@@ -228,6 +228,8 @@ class Walk {
       Mistake(Token().line, "unexpected ", Quoted(Token().text), ": no group is open here");
     }
     if (!At(Tokenizer::TYPE_IDENTIFIER)) {
+      const std::string comma = DecimalComma(text_, OffsetOf(text_, Token().line, Token().column));
+      if (!comma.empty()) Mistake(Token().line, Where(), comma);
       Mistake(Token().line, Where(), "expected the name of a field, found ", Found(),
               ClosingHint());
     }

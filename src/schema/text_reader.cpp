@@ -8,13 +8,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "crema/base/error.h"
 #include "schema/binary_io.h"
+#include "schema/check_values.h"
 #include "schema/file_kind.h"
 #include "schema/lexical_mistakes.h"
-#include "schema/line_ends.h"
 #include "schema/text_diagnosis.h"
 
 namespace crema {
@@ -91,11 +92,11 @@ bool HasOldLineEnds(const std::string& text) {
   return text.find('\r') != std::string::npos && text.find('\n') == std::string::npos;
 }
 
-// Returns the name of the layer that `message` is, in quotes, or "".
+// Returns the name of the layer that `message` is, or "".
 std::string NameOf(const Message& message) {
   const auto* field = message.GetDescriptor()->FindFieldByName("name");
   if (field == nullptr || field->cpp_type() != FieldDescriptor::CPPTYPE_STRING) return "";
-  return "layer \"" + message.GetReflection()->GetString(message, field) + "\": ";
+  return message.GetReflection()->GetString(message, field);
 }
 
 void CheckRequired(const Message& message, const TextFormat::ParseInfoTree& places,
@@ -125,7 +126,12 @@ void CheckRequired(const Message& message, const TextFormat::ParseInfoTree& plac
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
     if (field->is_required() && !reflection->HasField(message, field)) {
-      Fail(InFile(name, line + 1), ": ", layer, "this group needs \"", field->name(), "\"");
+      ErrorPlace place = InFile(name, line + 1).place();
+      place.layer = layer;
+      const std::string of = layer.empty() ? "" : "layer \"" + layer + "\": ";
+      throw Error(
+          Concat(InFile(name, line + 1), ": ", of, "this group needs \"", field->name(), "\""),
+          std::move(place));
     }
   }
   std::vector<const FieldDescriptor*> fields;
@@ -167,10 +173,10 @@ std::vector<std::string> ReadLines(const std::string& text, const std::string& n
     TextFormat::ParseInfoTree again;
     if (notes.empty() || !Parse(cleaned.text, &mistake, &again, out)) FailWith(mistake, name);
     if (!out->IsInitialized()) CheckRequired(*out, again, name, "", 0);
-    CheckLineEnds(*out, again, name);
+    CheckValues(*out, again, name);
   } else {
     if (!out->IsInitialized()) CheckRequired(*out, places, name, "", 0);
-    CheckLineEnds(*out, places, name);
+    CheckValues(*out, places, name);
   }
   return notes;
 }
