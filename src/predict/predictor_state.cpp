@@ -5,6 +5,7 @@
 #include <new>
 #include <sstream>
 
+#include "base/counted.h"
 #include "base/in_source.h"
 #include "base/ranges.h"
 #include "base/strings.h"
@@ -67,6 +68,7 @@ PredictorState::PredictorState(const std::string& net_file, const std::string& w
                                const PredictorOptions& options)
     : file_(net_file), options_(options), turns_(std::make_shared<std::mutex>()) {
   CheckOptions(options_);
+  if (net_file.empty()) Fail("a Predictor needs the name of a net's file, but got an empty one");
   config_ = ReadNetToRun(net_file, options_);
   device_ = DeviceFor(options_);
   Build(nullptr);
@@ -128,7 +130,12 @@ void PredictorState::FindInputsAndOutputs() {
 }
 
 void PredictorState::LoadWeights(const std::string& path) {
-  if (path.empty()) return;
+  if (path.empty()) {
+    if (options_.partial_weights || net_->graph().params.empty()) return;
+    Fail(InFile(file_),
+         ": no weights are given for this net; name their file, or set "
+         "PredictorOptions::partial_weights to run it with its initial values");
+  }
   const WeightsReport report = net_->LoadWeights(path);
   if (options_.log) {
     std::istringstream lines(Concat(path, ": ", report.ToString()));
@@ -209,10 +216,32 @@ void PredictorState::Reshape(const std::map<std::string, Shape>& shapes) {
   }
   if (changes.empty()) return;
   const auto turn = TakeTurn();
-  net_->Reshape(changes);
+  try {
+    net_->Reshape(changes);
+  } catch (const Error& error) {
+    ExplainRefusal(changes, error);
+    throw;
+  }
   for (auto& [i, input] : fresh) inputs_[i] = std::move(input);
   has_run_ = false;
   read_.clear();
+}
+
+void PredictorState::ExplainRefusal(const std::map<std::string, Shape>& changes,
+                                    const Error& error) const {
+  for (const auto& [name, given] : changes) {
+    const Shape& own = inputs_[FindInput(name)].shape;
+    if (given.rank() != 4 || own.rank() != 4 || given[1] == own[1]) continue;
+    if (given[3] == own[1]) {
+      Fail(InFile(file_), ": the input '", name, "' was given the shape ", given.ToString(),
+           ", with its ", Counted(given[3], "channel"), " last, but the net takes N x C x H x W, ",
+           "here ", Shape{given[0], given[3], given[1], given[2]}.ToString(),
+           "; reorder the values");
+    }
+    Fail(InFile(file_), ": the input '", name, "' was given ", Counted(given[1], "channel"),
+         " (N x C x H x W is ", given.ToString(), "), but the net's file says ", own[1],
+         ", and it cannot run with another number: ", error);
+  }
 }
 
 void PredictorState::SetBatch(int64_t batch) {
