@@ -488,6 +488,57 @@ TEST_F(ToolTest, QuotesAreNoLongerThanAScreen) {
   EXPECT_THAT(result.err, HasSubstr(" [...] "));
 }
 
+TEST_F(ToolTest, AFileWithoutItsFlag) {
+  ExpectUsageError({"show", "net.prototxt"}, {"did you mean --model=net.prototxt?"});
+  ExpectUsageError({"test", "net.prototxt", "--weights=x"}, {"--model=net.prototxt?"});
+  ExpectUsageError({"time", "net.prototxt"}, {"--model=net.prototxt?"});
+  ExpectUsageError({"train", "solver.prototxt"}, {"--solver=solver.prototxt?"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "a.caffemodel"},
+                   {"--weights=a.caffemodel?"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "a_iter_3.solverstate"},
+                   {"--snapshot=a_iter_3.solverstate?"});
+  ExpectUsageError({"device_query", "net.prototxt"}, {"options start with --"});
+}
+
+TEST_F(ToolTest, AnUnknownEngineIsNamedWithItsOrigin) {
+  ExpectError({"show", "--model=net.prototxt", "--engine=FAST"}, {"--engine=FAST", "CAFFE"});
+  ToolOptions options = Here();
+  options.environment = {"CREMA_ENGINE=xx"};
+  const ToolResult result = RunTool({"show", "--model=net.prototxt"}, options);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("the environment variable CREMA_ENGINE=xx: "));
+  EXPECT_THAT(result.err, HasSubstr("CAFFE"));
+}
+
+TEST_F(ToolTest, OutputsAreTriedBeforeTheWork) {
+  UseImages();
+  for (const std::string out : {"none/mean.binaryproto", "images"}) {
+    const ToolResult mean = Run({"mean", "images", out});
+    EXPECT_EQ(mean.status, 1);
+    EXPECT_THAT(mean.err, HasSubstr(out + ": "));
+    EXPECT_THAT(mean.err, Not(HasSubstr("Starting iteration")));
+  }
+  const ToolResult time = Run({"time", "--model=net.prototxt", "--json=none/time.json"});
+  EXPECT_EQ(time.status, 1);
+  EXPECT_THAT(time.err, HasSubstr("--json: none/time.json: cannot be written"));
+  EXPECT_THAT(time.err, Not(HasSubstr("Performing Forward")));
+}
+
+TEST_F(ToolTest, AFinishedRunSaysSo) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  const ToolResult again = Run({"train", "--solver=solver.prototxt", "--resume=auto"});
+  EXPECT_EQ(again.status, 0);
+  EXPECT_THAT(again.err, HasSubstr("the run has reached iteration 10, and max_iter is 10; raise"));
+}
+
+TEST_F(ToolTest, LabelsBeforeScores) {
+  Write("net.prototxt", With(kNet, R"(type: "SoftmaxWithLoss" bottom: "fc" bottom: "label")",
+                             R"(type: "SoftmaxWithLoss" bottom: "label" bottom: "fc")"));
+  ExpectError({"show", "--model=net.prototxt"},
+              {"layer 'loss' (SoftmaxWithLoss)", "bottom 0, 'label', is to hold the scores",
+               "bottom 1, 'fc', the labels"});
+}
+
 TEST_F(ToolTest, ASolverNeedsMaxIter) {
   const std::string text = R"(net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" )";
   Write("solver.prototxt", text);

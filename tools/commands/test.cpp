@@ -147,7 +147,7 @@ void MakeBatchesEven(proto::NetParameter* config, OnePass* pass, std::unique_ptr
 }  // namespace
 
 int RunTest(const std::vector<std::string>& arguments) {
-  TakesNoArguments(arguments);
+  TakesNoArguments(arguments, "model");
   if (FLAGS_weights.empty()) throw UsageError("--weights=FILE is missing");
   NamesFromFlag("weights", FLAGS_weights);
   if (FLAGS_iterations < 1) throw UsageError("--iterations must be 1 or more");

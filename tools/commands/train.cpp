@@ -183,7 +183,7 @@ int Train(const std::vector<std::string>& arguments) {
                         ToAction("sigterm_effect", FLAGS_sigterm_effect));
   signals.SetStopEndsProcess(true);  // while the nets are built
   ReleaseSignals();
-  TakesNoArguments(arguments);
+  TakesNoArguments(arguments, "solver");
   CheckFlags();
   const proto::SolverParameter solver = SolverFromFlags();
   // Before the newest snapshot is looked for, which another run might be about to replace.
