@@ -531,6 +531,13 @@ TEST_F(ToolTest, AFinishedRunSaysSo) {
   EXPECT_THAT(again.err, HasSubstr("the run has reached iteration 10, and max_iter is 10; raise"));
 }
 
+TEST_F(ToolTest, AMissingDataSetSaysHowToMakeIt) {
+  UseImages();
+  std::filesystem::remove_all(folder_ / "images");
+  ExpectError({"show", "--model=net.prototxt"},
+              {"LMDB 'images' could not be opened", "`crema convert`", "README.md"});
+}
+
 TEST_F(ToolTest, LabelsBeforeScores) {
   Write("net.prototxt", With(kNet, R"(type: "SoftmaxWithLoss" bottom: "fc" bottom: "label")",
                              R"(type: "SoftmaxWithLoss" bottom: "label" bottom: "fc")"));
