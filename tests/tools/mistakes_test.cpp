@@ -223,10 +223,12 @@ TEST_F(ToolTest, MeanNamesWhatItWasGiven) {
   for (const std::string backend : {"lmdb", "leveldb"}) {
     const ToolResult result = Run({"mean", "t/none", "--backend=" + backend, "--minloglevel=2"});
     EXPECT_EQ(result.err, std::string("crema: ") + (backend == "lmdb" ? "LMDB" : "LevelDB") +
-                              " 't/none' could not be opened: there is no such folder; the path is "
-                              "relative to the current one\n");
+                              " 't/none' could not be opened: there is no such folder (the path is "
+                              "relative to the current one); make it with `crema convert`, or, for "
+                              "a net of models/, as its README.md says\n");
   }
-  ExpectError({"mean", "/none"}, {"LMDB '/none' could not be opened: there is no such folder\n"});
+  ExpectError({"mean", "/none"},
+              {"LMDB '/none' could not be opened: there is no such folder; make it"});
   ExpectError({"mean", ""}, {"the path of the LMDB is empty"});
 }
 
