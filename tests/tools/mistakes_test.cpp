@@ -533,6 +533,17 @@ TEST_F(ToolTest, AFinishedRunSaysSo) {
   EXPECT_THAT(again.err, HasSubstr("the run has reached iteration 10, and max_iter is 10; raise"));
 }
 
+TEST_F(ToolTest, ALargeOutputIsAWarning) {
+  const char* const train = "solver.prototxt";
+  EXPECT_THAT(Run({"train", Concat("--solver=", train)}).err, Not(HasSubstr("No layer reads")));
+  Write("net.prototxt", std::string(kNet) +
+                            "layer { name: 'wide' type: 'InnerProduct' bottom: 'data' top: 'wide' "
+                            "inner_product_param { num_output: 300 } }");
+  const ToolResult result = Run({"train", Concat("--solver=", train)});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.err, HasSubstr("No layer reads the blob 'wide', so each of its 1200 numbers"));
+}
+
 TEST_F(ToolTest, AMissingDataSetSaysHowToMakeIt) {
   UseImages();
   std::filesystem::remove_all(folder_ / "images");

@@ -165,6 +165,7 @@ int RunTest(const std::vector<std::string>& arguments) {
   inputs.push_back(FLAGS_model);
   for (const std::string& file : FilesReadBy(*net)) inputs.push_back(file);
   CheckWrittenFiles(*net, inputs);
+  WarnOfLargeOutputs(*net);
   OnePass pass = PlanOnePass(*net);
   const bool whole_pass = !asks_number && pass.why_unknown.empty();
   if (whole_pass) MakeBatchesEven(&config, &pass, &net);

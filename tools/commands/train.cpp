@@ -208,6 +208,7 @@ int Train(const std::vector<std::string>& arguments) {
   CheckInputs(trainer);
   CheckOutputs(trainer, InputsOf(trainer, solver, options.resume_from));
   WarnOfNoGpu(solver);
+  for (const Net* net : NetsOf(trainer)) WarnOfLargeOutputs(*net);
   AddObservers(&trainer);
   signals.SetStopEndsProcess(false);
   LOG(INFO) << "Starting Optimization";
