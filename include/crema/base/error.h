@@ -74,7 +74,9 @@ class InFile {
 class InLayer {
  public:
   InLayer(std::string name, std::string type) : name_(std::move(name)), type_(std::move(type)) {}
-  operator std::string() const;  // what is printed
+  // What is printed.
+  // NOLINTNEXTLINE(google-explicit-constructor): titles are mostly texts.
+  operator std::string() const;
   ErrorPlace place() const;
   friend std::ostream& operator<<(std::ostream& out, const InLayer& part);
 
