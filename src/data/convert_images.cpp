@@ -19,6 +19,7 @@
 #include "data/flaw_log.h"
 #include "data/image_codecs.h"
 #include "data/image_record.h"
+#include "data/label_summary.h"
 #include "data/list_file.h"
 #include "data/record_writer.h"
 #include "schema/binary_io.h"
@@ -44,10 +45,12 @@ struct Converted {
 Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageOptions& options) {
   const std::string path = root + entry.path;
   Converted result;
+  bool names_file = false;
   try {
     result.record = MakeImageRecord(path, entry.label, options);
   } catch (const Error& error) {
     result.error = error.what();
+    names_file = error.file() == path;
   } catch (const cv::Exception& exception) {
     result.error = exception.err;
   } catch (const std::bad_alloc&) {
@@ -56,9 +59,7 @@ Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageO
     result.error = exception.what();
   }
   if (result.error.empty()) return result;
-  // Some sentences begin with the file's name already.
-  const bool named = result.error.compare(0, path.size(), path) == 0;
-  result.error = entry.place + (named ? "" : "'" + path + "' ") + result.error;
+  result.error = entry.place + (names_file ? "" : "'" + path + "' ") + result.error;
   return result;
 }
 
@@ -97,6 +98,7 @@ class Collector {
     std::string key = Concat(number, "_", entry.path);
     key.resize(std::min(key.size(), kMaxKeyBytes));
     writer_.Put(std::move(key), std::move(converted.record.value));
+    labels_.Add(entry.label);
     if (writer_.count() % 1000 == 0) LogCount();
   }
 
@@ -107,6 +109,7 @@ class Collector {
     }
     writer_.Finish();
     if (writer_.count() % 1000 != 0) LogCount();
+    LOG(INFO) << labels_.Describe() << ".";
     if (sizes_differ_) {
       LOG(WARNING) << "The images differ in size, so training needs crop_size. Use "
                       "--resize_height and --resize_width to make them equal.";
@@ -161,6 +164,7 @@ class Collector {
   ImageSize first_size_;
   bool sizes_differ_ = false;
   FlawLog flaws_;
+  LabelSummary labels_;
   uint64_t left_out_ = 0;
   std::vector<std::string> reasons_;  // the first ones
 };
@@ -243,7 +247,7 @@ void CheckRoot(const std::string& root, const std::string& list,
   if (!all) return;
   const std::string& first = entries[0].path;
   const bool is_whole = first[0] == '/' && !is_missing(first);
-  Fail(list, ": none of its images is there; the first was looked for as '", root + first,
+  Fail(InFile(list), ": none of its images is there; the first was looked for as '", root + first,
        "', which is ROOT and its path in the list; ",
        is_whole ? "the paths are complete, so use / as ROOT" : "correct ROOT or the list");
 }

@@ -46,6 +46,7 @@ class MultinomialLogisticLossLayer : public LossLayer<MultinomialLogisticLossLay
   using LossLayer::LossLayer;
 
   LayerPlan Plan(const PlanInput& input) override {
+    CheckOrder(input);
     const Shape& scores = input.shape(0);
     if (scores.rank() == 0) Fail("its probabilities are a scalar, but must be N x classes");
     CheckLabels(scores, input.shape(1), 1, scores[0], true);

@@ -52,6 +52,7 @@ class SoftmaxWithLossLayer : public SoftmaxLossLayer<SoftmaxWithLossLayer> {
   using SoftmaxLossLayer::SoftmaxLossLayer;
 
   LayerPlan Plan(const PlanInput& input) override {
+    CheckOrder(input);
     const Shape& scores = input.shape(0);
     LayerPlan plan;
     PlanScores(input, scores.CanonicalAxis(config().softmax_param().axis(), Title() + ": axis"),

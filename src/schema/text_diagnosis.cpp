@@ -221,7 +221,8 @@ class Walk {
     const size_t odd = OffsetOf(text_, errors_.line, errors_.column);
     const size_t token = OffsetOf(text_, Token().line, Token().column);
     const LexicalMistake mistake = FindLexicalMistake(text_, std::min(odd, token));
-    Fail(name_, ":", PlaceOf(text_, mistake.at), ": ", Where(), mistake.sentence);
+    const TextPlace place = PlaceOf(text_, mistake.at);
+    Fail(InFile(name_, place.line), ":", place.column, ": ", Where(), mistake.sentence);
   }
 
   std::string SymbolHint() {
@@ -232,7 +233,9 @@ class Walk {
 
   template <class... Parts>
   [[noreturn]] void Mistake(int line, const Parts&... parts) {
-    Fail(name_, ":", line + 1, ": ", parts...);
+    ErrorPlace place = InFile(name_, line + 1).place();
+    if (LayerScope() > 0) place.layer = LayerName(LayerScope());
+    throw Error(Concat(InFile(name_, place.line), ": ", parts...), std::move(place));
   }
 
   void Field() {
@@ -241,6 +244,8 @@ class Walk {
     }
     const bool brackets = At("[") && Top().type->extension_range_count() > 0;
     if (!brackets && !At(Tokenizer::TYPE_IDENTIFIER)) {
+      const std::string comma = DecimalComma(text_, OffsetOf(text_, Token().line, Token().column));
+      if (!comma.empty()) Mistake(Token().line, Where(), comma);
       Mistake(Token().line, Where(), "expected the name of a field, found ", Found(),
               ClosingHint());
     }
@@ -592,11 +597,15 @@ class Walk {
     return 0;
   }
 
+  // "" where it has none.
+  std::string LayerName(size_t layer) {
+    return NameOfGroup(text_, scopes_[layer].line, scopes_[layer].column);
+  }
+
   std::string LayerWords(size_t layer) {
-    const Scope& scope = scopes_[layer];
-    const std::string name = NameOfGroup(text_, scope.line, scope.column);
+    const std::string name = LayerName(layer);
     if (!name.empty()) return "layer " + Quoted(Shortened(name));
-    return Concat("the layer that starts on line ", scope.line + 1);
+    return Concat("the layer that starts on line ", scopes_[layer].line + 1);
   }
 
   // `convolution_param.weight_filler`, from below the given scope on.

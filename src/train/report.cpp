@@ -37,15 +37,16 @@ std::string FormatOutput(const OutputElement& output) {
 void CheckSomeMatched(const WeightsReport& report, const std::string& path,
                       const std::string& net) {
   if (!report.copied.empty()) return;
-  if (report.skipped.empty()) Fail(path, ": has no weights");
+  if (report.skipped.empty()) Fail(InFile(path), ": has no weights");
   const auto first = [](std::vector<std::string> names) {
     constexpr size_t kShown = 3;
     const bool more = names.size() > kShown;
     if (more) names.resize(kShown);
     return Join(names) + (more ? ", ..." : "");
   };
-  Fail(path, ": none of its layers (", first(report.skipped), ") has the name of a layer of net '",
-       net, "' that learns (", report.left_out.empty() ? "it has none" : first(report.left_out),
+  Fail(InFile(path), ": none of its layers (", first(report.skipped),
+       ") has the name of a layer of net '", net, "' that learns (",
+       report.left_out.empty() ? "it has none" : first(report.left_out),
        "); weights are found by the names of layers, so use weights of this net, or rename its "
        "layers");
 }
@@ -58,6 +59,18 @@ void CheckNoOpenInputs(const Net& net, const std::string& advice) {
   }
   if (inputs.empty()) return;
   Fail("net '", net.name(), "': nothing fills its input ", Join(inputs), "; ", advice);
+}
+
+void WarnOfLargeOutputs(const Net& net) {
+  constexpr int64_t kMost = 1000;  // 100 images of 10 classes, or one of ImageNet's
+  for (int output : net.graph().outputs) {
+    const BlobNode& blob = net.graph().blobs[output];
+    if (blob.shape.count() <= kMost) continue;
+    LOG(WARNING) << Concat("No layer reads the blob '", blob.name, "', so each of its ",
+                           blob.shape.count(),
+                           " numbers is an output and is logged; correct the bottom of the layer "
+                           "that was meant to read it, or add a layer of type Silence");
+  }
 }
 
 void LogObserver::OnStart(const TrainStart& start) {

@@ -37,7 +37,7 @@ void Print(const Graph& graph, const std::string& device) {
 }  // namespace
 
 int RunShow(const std::vector<std::string>& arguments) {
-  TakesNoArguments(arguments);
+  TakesNoArguments(arguments, "model");
   const Phase phase = PhaseFromFlags(Phase::kTrain);
   const proto::NetParameter config = NetFromFlags(phase);
   const auto device = DeviceFromFlags();
@@ -46,8 +46,9 @@ int RunShow(const std::vector<std::string>& arguments) {
   options.threads = ThreadsFromFlags();
   options.fuse = !FLAGS_no_fuse;
   if (FLAGS_no_slices) options.slice_bytes = 0;
-  Print(InSource(TitleOfNetFromFlags(phase),
-                 [&] { return CompileNet(config, device->kind(), options); }),
+  Print(InSource(
+            TitleOfNetFromFlags(phase), [&] { return CompileNet(config, device->kind(), options); },
+            InFile(FLAGS_model).place()),
         device->name());
   return 0;
 }

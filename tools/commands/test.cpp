@@ -147,16 +147,17 @@ void MakeBatchesEven(proto::NetParameter* config, OnePass* pass, std::unique_ptr
 }  // namespace
 
 int RunTest(const std::vector<std::string>& arguments) {
-  TakesNoArguments(arguments);
+  TakesNoArguments(arguments, "model");
   if (FLAGS_weights.empty()) throw UsageError("--weights=FILE is missing");
   NamesFromFlag("weights", FLAGS_weights);
   if (FLAGS_iterations < 1) throw UsageError("--iterations must be 1 or more");
   const bool asks_number = !gflags::GetCommandLineFlagInfoOrDie("iterations").is_default;
   proto::NetParameter config = NetFromFlags(Phase::kTest);
   const std::shared_ptr<Device> device = DeviceFromFlags();
-  auto net = InSource(TitleOfNetFromFlags(Phase::kTest), [&] {
-    return MakeNetToRun(config, device, OptionsFromFlags(), MemoryOfDevice(*device));
-  });
+  auto net = InSource(
+      TitleOfNetFromFlags(Phase::kTest),
+      [&] { return MakeNetToRun(config, device, OptionsFromFlags(), MemoryOfDevice(*device)); },
+      InFile(FLAGS_model).place());
   CheckNoOpenInputs(*net,
                     "test reads its data from layers such as Data or ImageData, so use a net that "
                     "has one (usually called train_val.prototxt)");
@@ -164,6 +165,7 @@ int RunTest(const std::vector<std::string>& arguments) {
   inputs.push_back(FLAGS_model);
   for (const std::string& file : FilesReadBy(*net)) inputs.push_back(file);
   CheckWrittenFiles(*net, inputs);
+  WarnOfLargeOutputs(*net);
   OnePass pass = PlanOnePass(*net);
   const bool whole_pass = !asks_number && pass.why_unknown.empty();
   if (whole_pass) MakeBatchesEven(&config, &pass, &net);

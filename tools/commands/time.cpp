@@ -20,6 +20,7 @@
 #include "device/memory_size.h"
 #include "files_of_nets.h"
 #include "progress.h"
+#include "schema/binary_io.h"
 #include "schema/text_reader.h"
 #include "train/memory_check.h"
 #include "train/report.h"
@@ -57,12 +58,13 @@ void WriteNoFiles(proto::NetParameter* net) {
   }
 }
 
-// Training as a solver file would have it; the rate is too small to matter.
+// Training as a solver file would have it. The rate does not matter, and with 0 a net without a
+// loss can be measured, too.
 std::unique_ptr<Trainer> MakeTrainer(const proto::NetParameter& config,
                                      std::shared_ptr<Device> device) {
   proto::SolverParameter solver;
   ReadText(
-      "base_lr: 1e-6 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1 "
+      "base_lr: 0 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1 "
       "random_seed: 1 snapshot_after_train: false display: 0",
       "crema time", &solver);
   *solver.mutable_net_param() = config;
@@ -362,13 +364,16 @@ void CheckReportFile(const Net& net) {
   if (FLAGS_json.empty()) return;
   std::vector<std::string> inputs = FilesReadBy(net);
   inputs.push_back(FLAGS_model);
-  InSource("--json", [&] { CheckIsNoInput(FLAGS_json, inputs); });
+  InSource("--json", [&] {
+    CheckIsNoInput(FLAGS_json, inputs);
+    CheckWritableOrStream(FLAGS_json);
+  });
 }
 
 }  // namespace
 
 int RunTime(const std::vector<std::string>& arguments) {
-  TakesNoArguments(arguments);
+  TakesNoArguments(arguments, "model");
   if (FLAGS_iterations < 1) throw UsageError("--iterations must be 1 or more");
   Subject subject(PhaseFromFlags(Phase::kTrain) == Phase::kTrain);
   Net& net = subject.net();
