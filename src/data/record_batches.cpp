@@ -34,8 +34,7 @@ class RecordBatches : public BatchMaker {
 
   void Read(std::vector<Record>* records) override {
     records->resize(static_cast<size_t>(options_.batch_size));
-    for (Record& record : *records) stream_.Next(&record);
-    stream_.Verify();
+    stream_.Next(records->data(), records->size());
   }
 
   void Make(const std::vector<Record>& records, int worker, Batch* batch) override {
