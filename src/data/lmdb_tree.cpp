@@ -285,9 +285,8 @@ void LmdbTreeCursor::CopyValue(std::string* to) const {
   }
   const uint64_t first = Load<uint64_t>(ValueAt(node)), offset = BigValueAt(first, size);
   char header[kPageHeader];
-  tree_->file->Read(offset, sizeof header, header);
   to->resize(size);
-  tree_->file->Read(offset + kPageHeader, size, to->data());
+  tree_->file->ReadInTwo(offset, sizeof header, header, size, to->data());
   is_unverified_ = true;
   if (!jumps_) CheckStillLatest(*tree_->file, tree_->meta);
   CheckBigValue(first, header);

@@ -1,6 +1,7 @@
 // Databases of records: LMDB and LevelDB folders as Caffe's tools make them, read and written.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -64,20 +65,21 @@ class RecordCursor {
 
 // All keys of a database in order, and where their values are.
 class KeyIndex {
- public:
-  void Add(std::string_view key, const RecordPlace& place);
-  uint64_t size() const { return entries_.size(); }
-  // Of memory: the keys, and 32 a record.
-  uint64_t bytes() const { return text_.size() + entries_.size() * sizeof(Entry); }
-  std::string_view operator[](uint64_t record) const;
-  const RecordPlace& place(uint64_t record) const { return entries_[record].place; }
-
- private:
   struct Entry {
     uint64_t begin;  // of the key in text_
     RecordPlace place;
   };
 
+ public:
+  static constexpr size_t kBytesBesideKey = sizeof(Entry);  // of memory, for each record
+
+  void Add(std::string_view key, const RecordPlace& place);
+  uint64_t size() const { return entries_.size(); }
+  uint64_t bytes() const { return text_.size() + size() * kBytesBesideKey; }  // of memory
+  std::string_view operator[](uint64_t record) const;
+  const RecordPlace& place(uint64_t record) const { return entries_[record].place; }
+
+ private:
   std::string text_;
   std::vector<Entry> entries_;
 };

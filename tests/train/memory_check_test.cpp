@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "data/list_file.h"
+#include "data/record_writer.h"
 #include "data/window_list.h"
 #include "schema/hdf5_io.h"
 #include "train/train_test_util.h"
@@ -212,6 +213,26 @@ TEST_F(MemoryCheckTest, CountsTheDataThatLayersKeep) {
     EXPECT_TRUE(Contains(error, "or smaller HDF5 files or shorter lists, of which layers keep 4."))
         << error;
   }
+}
+
+TEST_F(MemoryCheckTest, CountsWhatAShuffleNeeds) {
+  const std::string path = (folder_ / "db").string();
+  RecordWriter writer(Backend::kLmdb, path);
+  proto::Datum datum;
+  datum.set_channels(1);
+  datum.set_height(1);
+  datum.set_width(4);
+  datum.set_data("abcd");
+  for (int i = 1000; i < 1500; ++i) writer.Put(std::to_string(i), datum.SerializeAsString());
+  writer.Finish();
+  const auto kept = [&](const std::string& options) {
+    const std::string net =
+        Concat("net_param { layer { name: 'data' type: 'Data' top: 'data' data_param { source: '",
+               path, "' backend: LMDB batch_size: 1 ", options, " } } }");
+    return MemoryOf(CompileNet(ParseSolver(net).net_param(), DeviceKind::kCpu, {})).host;
+  };
+  EXPECT_EQ(kept(""), 0u);
+  EXPECT_EQ(kept("shuffle: true"), 500u * (4 + 36));
 }
 
 TEST_F(MemoryCheckTest, CountsLongLists) {
