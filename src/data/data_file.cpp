@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,12 +36,21 @@ void CheckRegular(const struct stat& status, const std::string& path, const std:
                NameOf(path) + " is not a regular file; copy it again or recreate it");
 }
 
+int64_t Nanoseconds(const struct timespec& time) {
+  return int64_t{1000000000} * time.tv_sec + time.tv_nsec;
+}
+
 }  // namespace
+
+bool DataFile::Stamp::operator==(const Stamp& other) const {
+  return device == other.device && inode == other.inode && size == other.size &&
+         modified == other.modified && changed == other.changed;
+}
 
 DataFile::DataFile(const std::string& path, const std::string& title, OpenFiles* files)
     : path_(path), name_(NameOf(path)), title_(title), files_(files) {
   const OpenFiles::Handle opened = Open();
-  identity_ = Inspect(*opened);
+  stamp_ = Inspect(*opened);
   if (files_ == nullptr) {
     held_ = opened;
   } else {
@@ -54,7 +64,7 @@ DataFile::DataFile(int number, const std::string& path, const std::string& title
       title_(title),
       files_(nullptr),
       held_(std::make_shared<const Descriptor>(number)) {
-  identity_ = Inspect(*held_);
+  stamp_ = Inspect(*held_);
 }
 
 DataFile::~DataFile() {
@@ -68,17 +78,24 @@ OpenFiles::Handle DataFile::Open() const {
   while (number < 0 && errno == EMFILE && files_ != nullptr && files_->CloseOne()) {
     number = OpenRetrying(path_.c_str(), kFlags);
   }
-  const bool was_open = identity_.inode != 0;
+  const bool was_open = stamp_.inode != 0;
   if (number < 0 && errno == ENOENT && was_open) FailReplaced();
   if (number < 0) FailToOpen(path_, title_, errno);
   return std::make_shared<const Descriptor>(number);
 }
 
-DataFile::Identity DataFile::Inspect(const Descriptor& file) const {
+DataFile::Stamp DataFile::Inspect(const Descriptor& file) const {
   struct stat status;
   if (fstat(file.get(), &status) != 0) FailToOpen(path_, title_, errno);
   CheckRegular(status, path_, title_);
-  return {status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size)};
+  return {status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size),
+          Nanoseconds(status.st_mtim), Nanoseconds(status.st_ctim)};
+}
+
+DataFile::Stamp DataFile::StampNow() const {
+  OpenFiles::Handle held;
+  (void)NumberOf(&held);
+  return Inspect(files_ == nullptr ? *held_ : *held);
 }
 
 // The descriptor, which stays open while `held` lives.
@@ -87,8 +104,8 @@ int DataFile::NumberOf(OpenFiles::Handle* held) const {
   *held = files_->Find(this);
   if (*held != nullptr) return (*held)->get();
   *held = Open();
-  const Identity found = Inspect(**held);
-  if (found.device != identity_.device || found.inode != identity_.inode) FailReplaced();
+  const Stamp found = Inspect(**held);
+  if (found.device != stamp_.device || found.inode != stamp_.inode) FailReplaced();
   files_->Keep(this, *held);
   return (*held)->get();
 }
@@ -129,6 +146,18 @@ size_t DataFile::ReadUpTo(uint64_t offset, size_t least, size_t most, char* to) 
     done += static_cast<size_t>(count);
   }
   return done;
+}
+
+void DataFile::ReadInTwo(uint64_t offset, size_t first, char* to_first, size_t second,
+                         char* to_second) const {
+  CheckInside(offset, first + second);
+  OpenFiles::Handle held;
+  const int number = NumberOf(&held);
+  const iovec parts[] = {{to_first, first}, {to_second, second}};
+  const ssize_t count = preadv(number, parts, 2, static_cast<off_t>(offset));
+  if (count == static_cast<ssize_t>(first + second)) return;
+  Read(offset, first, to_first);  // these say what is wrong, if it is still
+  Read(offset + first, second, to_second);
 }
 
 void DataFile::CheckInside(uint64_t offset, uint64_t count) const {

@@ -27,12 +27,15 @@ class DataFile {
 
   const std::string& name() const { return name_; }    // without its folder
   const std::string& title() const { return title_; }  // "LMDB 'data/mnist_train_lmdb'"
-  uint64_t size() const { return identity_.size; }     // when it was opened
+  uint64_t size() const { return stamp_.size; }        // when it was opened
 
   // Reads `count` bytes, which must be there.
   void Read(uint64_t offset, size_t count, char* to) const { ReadUpTo(offset, count, count, to); }
   // Reads at least `least` bytes and at most `most`. Returns how many.
   size_t ReadUpTo(uint64_t offset, size_t least, size_t most, char* to) const;
+  // The same for bytes that follow one another in the file and go to two places.
+  void ReadInTwo(uint64_t offset, size_t first, char* to_first, size_t second,
+                 char* to_second) const;
   // Throws where the file had fewer than `offset + count` bytes when it was opened. Call it before
   // memory is taken for that many.
   void CheckInside(uint64_t offset, uint64_t count) const;
@@ -40,21 +43,27 @@ class DataFile {
   // Throws: "NAME is damaged: WHAT; copy it again or recreate it".
   [[noreturn]] void Damaged(const std::string& what) const;
 
- private:
-  // What tells a file from others that get its name.
-  struct Identity {
+  // What the system tells of a file. Where nobody has written to it between two stamps, they are
+  // equal. They may be equal, too, after a change within a tick of the system's clock (some
+  // milliseconds) of the first, or one by a mapping that has not reached the file yet.
+  struct Stamp {
     uint64_t device, inode, size;
+    int64_t modified, changed;  // nanoseconds; the second also when it gets another name or owner
+    bool operator==(const Stamp& other) const;
   };
+  const Stamp& stamp() const { return stamp_; }  // when it was opened
+  Stamp StampNow() const;
 
+ private:
   OpenFiles::Handle Open() const;
-  Identity Inspect(const Descriptor& file) const;
+  Stamp Inspect(const Descriptor& file) const;
   int NumberOf(OpenFiles::Handle* held) const;
   [[noreturn]] void FailReplaced() const;
 
   const std::string path_, name_, title_;
   OpenFiles* const files_;  // null: held_ stays open
   OpenFiles::Handle held_;
-  Identity identity_ = {};
+  Stamp stamp_ = {};
 };
 
 // The size of a file that is not open; it must be a regular one, or a link to one. Throws Error as

@@ -41,6 +41,16 @@ uint64_t Hdf5Rows::count() const {
   return std::accumulate(row_counts_.begin(), row_counts_.end(), uint64_t{0});
 }
 
+size_t Hdf5Rows::bytes() const {
+  double row = shuffle_ ? sizeof(uint32_t) : 0;
+  for (const std::vector<int64_t>& shape : row_shapes_) {
+    row += static_cast<double>(Shape(shape).count()) * sizeof(float);
+  }
+  const uint64_t rows = *std::max_element(row_counts_.begin(), row_counts_.end());
+  constexpr double kMost = 9223372036854775808.0;
+  return static_cast<size_t>(std::min(row * static_cast<double>(rows), kMost));
+}
+
 void Hdf5Rows::Inspect(size_t f) {
   const Hdf5File file = Hdf5File::Open(files_[f]);
   for (size_t d = 0; d < datasets_.size(); ++d) {

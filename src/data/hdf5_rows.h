@@ -1,6 +1,8 @@
 // Rows of the datasets in a list of HDF5 files, for ever.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +28,9 @@ class Hdf5Rows {
 
   // Of all files.
   uint64_t count() const;
+  // Of memory: the values of one file are there at a time, and their order if it is shuffled. As
+  // much as the largest file needs, or half of what a size_t holds if that is less.
+  size_t bytes() const;
 
   // Begins anew after `ordinal` rows; the order depends on `random` and the epoch alone.
   void Seek(uint64_t random, uint64_t ordinal);

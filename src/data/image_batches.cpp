@@ -28,7 +28,7 @@ class ImageBatches : public BatchMaker {
           RandomBelow(options.random ^ kSkipSalt, 0, 0, static_cast<uint32_t>(options.rand_skip));
     }
     if (options.shuffle) {
-      order_ = std::make_unique<ShuffledOrder>(options.images.size(), options.random ^ kOrderSalt);
+      order_ = std::make_unique<ShuffledOrder>(options.images->size(), options.random ^ kOrderSalt);
     }
     for (int i = 0; i < options.workers; ++i) {
       decoders_.emplace_back(options.color, options.new_height, options.new_width, options.flaws);
@@ -40,7 +40,7 @@ class ImageBatches : public BatchMaker {
     for (Record& record : *records) {
       const uint64_t place = ordinal_ + skip_;
       record.ordinal = ordinal_++;
-      record.number = order_ != nullptr ? (*order_)[place] : place % options_.images.size();
+      record.number = order_ != nullptr ? (*order_)[place] : place % options_.images->size();
     }
   }
 
@@ -49,7 +49,7 @@ class ImageBatches : public BatchMaker {
     batch->data.resize(records.size() * stride);
     batch->labels.resize(records.size());
     for (size_t i = 0; i < records.size(); ++i) {
-      const ListedImage& listed = options_.images[records[i].number];
+      const ListedImage& listed = (*options_.images)[records[i].number];
       const Image& image =
           decoders_[worker].Read(PathOf(options_, listed), NameImage(options_, listed));
       CheckSize(image, listed);
@@ -84,7 +84,7 @@ std::unique_ptr<BatchMaker> MakeImageBatches(const ImageBatchOptions& options) {
 }
 
 ImageSize InspectImage(const ImageBatchOptions& options, size_t index) {
-  const ListedImage& listed = options.images[index];
+  const ListedImage& listed = (*options.images)[index];
   // Not resized: that may take much memory, for a net that is only looked at.
   ImageFileDecoder decoder(options.color, 0, 0, options.flaws);
   ImageSize size = decoder.Read(PathOf(options, listed), NameImage(options, listed)).size;

@@ -15,8 +15,8 @@ namespace crema {
 struct ImageBatchOptions {
   std::string owner;  // begins the sentences of errors
   std::string list;
-  std::string root;  // put before each path
-  std::vector<ListedImage> images;
+  std::string root;                                        // put before each path
+  std::shared_ptr<const std::vector<ListedImage>> images;  // which may be very many
   std::shared_ptr<const Transformer> transformer;
   ColorMode color = ColorMode::kColor;
   int new_height = 0, new_width = 0;

@@ -87,7 +87,8 @@ void LevelDbLateChanges::ReadLog(const DataFile& file) {
       if (!good) break;
       key.sequence = sequence + changes;
       const uint64_t end = record.size() - parser.rest().size();
-      Add({key, &file, value.empty() ? 0 : log.Place(end - value.size()), value.size()});
+      const uint64_t place = value.empty() ? 0 : log.Place(end - value.size());
+      Add({key, logs_.size() - 1, place, value.size()});
     }
     if (!good || changes != count || sequence + changes > LevelDbKey::kMostSequence) {
       file.Damaged(Concat("the batch at byte ", log.Place(0), " is invalid"));
@@ -96,14 +97,13 @@ void LevelDbLateChanges::ReadLog(const DataFile& file) {
   }
 }
 
-// A change of the log that was opened last.
 void LevelDbLateChanges::Add(const Change& change) {
   packed_.clear();
   Append(change.key.user.size(), &packed_);
   packed_ += change.key.user;
   Append(change.key.sequence << 1 | change.key.kind, &packed_);
   if (change.key.kind == LevelDbKey::kStored) {
-    Append(logs_.size() - 1, &packed_);
+    Append(change.log, &packed_);
     Append(change.place, &packed_);
     Append(change.value_size, &packed_);
   }
@@ -119,9 +119,9 @@ void LevelDbLateChanges::Add(const Change& change) {
 }
 
 LevelDbLateChanges::Change LevelDbLateChanges::Unpacked(const char* packed) const {
-  Change change = {TakeKey(&packed), nullptr, 0, 0};
+  Change change = {TakeKey(&packed), 0, 0, 0};
   if (change.key.kind != LevelDbKey::kStored) return change;
-  change.log = logs_[Take(&packed)].get();
+  change.log = Take(&packed);
   change.place = Take(&packed);
   change.value_size = Take(&packed);
   return change;
@@ -153,11 +153,21 @@ bool LevelDbLatePart::GoTo(size_t at) {
 
 std::string_view LevelDbLatePart::value() {
   if (change_.value_size == 0) return {};
-  if (log_ != change_.log) {
-    window_.emplace(change_.log);
-    log_ = change_.log;
+  const DataFile* const log = &late_.log(change_.log);
+  if (log_ != log) {
+    window_.emplace(log);
+    log_ = log;
   }
   return ReadLevelDbLog(&*window_, change_.place, change_.value_size, &joined_);
+}
+
+RecordPlace LevelDbLatePart::place() const {
+  RecordPlace place;
+  if (change_.log >= RecordPlace::kUnknown) return place;
+  place.file = static_cast<uint32_t>(change_.log);
+  place.offset = change_.place;
+  place.size = static_cast<uint32_t>(change_.value_size);
+  return place;
 }
 
 }  // namespace crema

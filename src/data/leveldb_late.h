@@ -27,7 +27,7 @@ class LevelDbLateChanges {
 
   struct Change {
     LevelDbKey key;
-    const DataFile* log;
+    size_t log;
     uint64_t place, value_size;  // of the value in the log
   };
   size_t size() const { return changes_.size(); }
@@ -36,6 +36,8 @@ class LevelDbLateChanges {
   size_t CountBefore(const LevelDbKey& key) const;
 
   uint64_t bytes() const;  // of the logs
+  size_t logs() const { return logs_.size(); }
+  const DataFile& log(size_t number) const { return *logs_[number]; }
   // The sequence number of the latest change; none if the logs are empty.
   std::optional<uint64_t> last_sequence() const { return last_sequence_; }
 
@@ -64,6 +66,7 @@ class LevelDbLatePart : public LevelDbPart {
   bool Seek(const LevelDbKey& key) override { return GoTo(late_.CountBefore(key)); }
   const LevelDbKey& key() const override { return change_.key; }
   std::string_view value() override;
+  RecordPlace place() const override;
 
  private:
   bool GoTo(size_t at);

@@ -1,5 +1,7 @@
 #include "data/leveldb_level.h"
 
+#include <algorithm>
+
 namespace crema {
 
 bool LevelDbLevel::Open(size_t number) {
@@ -44,6 +46,25 @@ bool LevelDbLevel::Seek(const LevelDbKey& key) {
   if (!index_.Seek(key)) return FirstOfBlock(false);
   LoadBlock();
   return entry_.Seek(key) || FirstOfBlock(index_.Next());
+}
+
+RecordPlace LevelDbLevel::place() const {
+  const LevelDbTable::Extent block = table_->ExtentOf(index_.value());
+  const std::string_view value = entry_.value();
+  const auto in_block = static_cast<uint64_t>(value.data() - block_.data());
+  const uint64_t file = first_place_ + number_;
+  RecordPlace place;
+  if (std::max({block.size, in_block, file}) >= RecordPlace::kUnknown) return place;
+  place.file = static_cast<uint32_t>(file);
+  place.size = static_cast<uint32_t>(value.size());
+  place.offset = block.offset;
+  if (block_.data() == unpacked_.data()) {
+    place.block_size = static_cast<uint32_t>(block.size);
+    place.in_block = static_cast<uint32_t>(in_block);
+  } else {
+    place.offset += in_block;  // as it is in the file
+  }
+  return place;
 }
 
 }  // namespace crema

@@ -105,4 +105,22 @@ std::string_view ReadLevelDbLog(FileWindow* window, uint64_t place, uint64_t siz
   return {begin, size};
 }
 
+void ReadLevelDbLog(const DataFile& log, uint64_t place, uint64_t size, std::string* bytes) {
+  constexpr uint64_t kPerBlock = kBlock - kHeader;
+  const uint64_t room = BlockEnd(place) - place;
+  const uint64_t headers = size <= room ? 0 : (size - room - 1) / kPerBlock + 1;
+  const uint64_t stored = size + headers * kHeader;
+  log.CheckInside(place, stored);
+  bytes->resize(stored);
+  log.Read(place, stored, bytes->data());
+  if (headers == 0) return;
+  char* const begin = bytes->data();
+  for (uint64_t done = room; done < size;) {
+    const uint64_t header = (done - room) / kPerBlock + 1, count = std::min(size - done, kPerBlock);
+    std::memmove(begin + done, begin + done + header * kHeader, count);
+    done += count;
+  }
+  bytes->resize(size);
+}
+
 }  // namespace crema

@@ -46,5 +46,7 @@ class LevelDbLog {
 // in `buffer` until the next call.
 std::string_view ReadLevelDbLog(FileWindow* window, uint64_t place, uint64_t size,
                                 ScratchBytes* buffer);
+// The same, in one read and without reading ahead.
+void ReadLevelDbLog(const DataFile& log, uint64_t place, uint64_t size, std::string* bytes);
 
 }  // namespace crema

@@ -62,7 +62,7 @@ void LevelDbLookup::Load(const std::shared_ptr<const LevelDbTable>& table, std::
   if (spot->table != table || spot->loaded != place.data()) {
     spot->loaded = nullptr;
     spot->table = table;
-    spot->block = table->ReadBlock(place, &spot->stored, &spot->unpacked);
+    spot->block = table->ReadBlock(table->ExtentOf(place), &spot->stored, &spot->unpacked);
     spot->loaded = place.data();
   }
   spot->entry.Start(&table->file(), spot->block);

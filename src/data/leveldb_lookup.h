@@ -1,5 +1,5 @@
-// The search for one key of a LevelDB, as shuffled reading needs it: it reads one block, where a
-// place in all parts at once would take a block of each.
+// The search for one key of a LevelDB: it reads one block, where a place in all parts at once would
+// take a block of each.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "data/leveldb_format.h"
+#include "data/record_source.h"
 
 namespace crema {
 
@@ -19,6 +20,8 @@ class LevelDbPart {
   // Valid until the part moves.
   virtual const LevelDbKey& key() const = 0;
   virtual std::string_view value() = 0;
+  // Where the value is, for LevelDbValues: file n is log n or, after the logs, a table.
+  virtual RecordPlace place() const = 0;
 };
 
 }  // namespace crema

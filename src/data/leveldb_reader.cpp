@@ -15,6 +15,7 @@
 #include "data/leveldb_lock.h"
 #include "data/leveldb_lookup.h"
 #include "data/leveldb_table.h"
+#include "data/leveldb_values.h"
 #include "data/leveldb_version.h"
 #include "data/open_files.h"
 
@@ -38,6 +39,7 @@ struct Database {
   const LevelDbVersion version;
   const LevelDbLateChanges late;
   LevelDbTables tables;
+  LevelDbBlockCache blocks;
 
  private:
   // Changes are written to the log before the manifest counts them.
@@ -57,9 +59,13 @@ class LevelDbCursor : public RecordCursor {
  public:
   // The database outlives the cursor.
   explicit LevelDbCursor(Database* database)
-      : title_(database->title), lookup_(&database->version, &database->late, &database->tables) {
+      : title_(database->title),
+        lookup_(&database->version, &database->late, &database->tables),
+        values_(database->version, &database->late, &database->tables, &database->blocks) {
+    size_t place = database->late.logs();
     const auto add = [&](const LevelDbTableFile* files, size_t count) {
-      parts_.push_back(std::make_unique<LevelDbLevel>(&database->tables, files, count));
+      parts_.push_back(std::make_unique<LevelDbLevel>(&database->tables, files, count, place));
+      place += count;
     };
     parts_.push_back(std::make_unique<LevelDbLatePart>(&database->late));
     for (const LevelDbTableFile& file : database->version.levels[0]) add(&file, 1);
@@ -90,6 +96,9 @@ class LevelDbCursor : public RecordCursor {
   }
   std::string_view key() const override { return is_found_ ? found_key_ : top()->key().user; }
   std::string_view value() const override { return is_found_ ? lookup_.value() : top()->value(); }
+  RecordPlace place() const override { return is_found_ ? RecordPlace() : top()->place(); }
+  void ReadAt(const RecordPlace& place, std::string* value) override { values_.Read(place, value); }
+  bool IsAsListed() override { return values_.AreAsListed(); }
 
  private:
   LevelDbPart* top() const { return waiting_.front(); }
@@ -148,6 +157,7 @@ class LevelDbCursor : public RecordCursor {
   LevelDbKey last_;  // the last change that was passed over; shows last_user_
   bool has_last_ = false;
   mutable LevelDbLookup lookup_;
+  LevelDbValues values_;
   std::string found_key_;
   bool is_found_ = false;  // the record is the one that was found, rather than the top
 };

@@ -45,9 +45,8 @@ std::string_view LevelDbTable::ReadBlock(std::string_view place, FileWindow* win
   return Unpack(at, window->Get(at.offset, at.size + kTrailer), unpacked);
 }
 
-std::string_view LevelDbTable::ReadBlock(std::string_view place, ScratchBytes* stored,
+std::string_view LevelDbTable::ReadBlock(const Extent& at, ScratchBytes* stored,
                                          ScratchBytes* unpacked) const {
-  const Extent at = ExtentOf(place);
   file_.CheckInside(at.offset, at.size + kTrailer);
   char* const bytes = stored->Reserve(at.size + kTrailer);
   file_.Read(at.offset, at.size + kTrailer, bytes);
@@ -102,7 +101,14 @@ std::shared_ptr<const LevelDbTable> LevelDbTables::Get(const LevelDbTableFile& f
   bytes_ += table->index().size();
   uses_.push_front(file.number);
   loaded_[file.number] = {table, uses_.begin()};
+  first_stamps_.emplace(file.number, table->file().stamp());
   return table;
+}
+
+bool LevelDbTables::IsUnchanged(const LevelDbTableFile& file) {
+  const DataFile::Stamp now = Get(file)->file().StampNow();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return first_stamps_.at(file.number) == now;
 }
 
 }  // namespace crema

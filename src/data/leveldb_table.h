@@ -26,20 +26,20 @@ class LevelDbTable {
   // The block that holds, for each other block, the last key and the place.
   std::string_view index() const { return index_; }
 
+  // Where a block is.
+  struct Extent {
+    uint64_t offset, size;  // without what stands behind the block
+  };
+  Extent ExtentOf(std::string_view place) const;  // `place` is a value of the index
+
   // Reads and checks the block at `place`, which is a value of the index. The result is in `window`
   // or `unpacked`.
   std::string_view ReadBlock(std::string_view place, FileWindow* window,
                              ScratchBytes* unpacked) const;
   // The same, without reading ahead; the result is in `stored` or `unpacked`.
-  std::string_view ReadBlock(std::string_view place, ScratchBytes* stored,
-                             ScratchBytes* unpacked) const;
+  std::string_view ReadBlock(const Extent& at, ScratchBytes* stored, ScratchBytes* unpacked) const;
 
  private:
-  struct Extent {
-    uint64_t offset, size;  // without what stands behind the block
-  };
-
-  Extent ExtentOf(std::string_view place) const;
   std::string_view Unpack(const Extent& at, const char* stored, ScratchBytes* unpacked) const;
 
   DataFile file_;
@@ -54,6 +54,9 @@ class LevelDbTables {
       : folder_(folder), title_(title), files_(files) {}
 
   std::shared_ptr<const LevelDbTable> Get(const LevelDbTableFile& file);
+  // Whether nobody has written to a table since it was opened for the first time, as far as the
+  // system tells.
+  bool IsUnchanged(const LevelDbTableFile& file);
 
  private:
   struct Entry {
@@ -64,9 +67,10 @@ class LevelDbTables {
   const std::string folder_, title_;
   OpenFiles* const files_;
   std::mutex mutex_;
-  std::map<uint64_t, Entry> loaded_;  // by number
-  std::list<uint64_t> uses_;          // numbers, the latest use first
-  size_t bytes_ = 0;                  // of their indexes
+  std::map<uint64_t, Entry> loaded_;                  // by number
+  std::list<uint64_t> uses_;                          // numbers, the latest use first
+  size_t bytes_ = 0;                                  // of their indexes
+  std::map<uint64_t, DataFile::Stamp> first_stamps_;  // by number
 };
 
 }  // namespace crema

@@ -8,6 +8,7 @@
 
 #include "base/printable.h"
 #include "crema/base/error.h"
+#include "data/held_bytes.h"
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"
 
@@ -134,6 +135,12 @@ std::vector<std::string> ReadFileList(const std::string& path, const std::string
     }
   }
   return names;
+}
+
+size_t HeldBytes(const std::vector<ListedImage>& images) {
+  size_t bytes = images.capacity() * sizeof(ListedImage);
+  for (const ListedImage& image : images) bytes += BytesBeyond(image.path);
+  return bytes;
 }
 
 }  // namespace crema

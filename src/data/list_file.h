@@ -1,6 +1,7 @@
 // Text files that list images or other files. All that takes such a list reads it through here.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct ListedImage {
 // Lines "PATH LABEL", the label being a whole number ("7", "-7", "+7") behind the last blank. Paths
 // may have blanks.
 std::vector<ListedImage> ReadImageList(const std::string& path, const std::string& owner);
+// How much memory they take.
+size_t HeldBytes(const std::vector<ListedImage>& images);
 
 // The names of files, one in each line. A name may have blanks; a line of several names that have
 // none is understood, too, as Caffe does. Throws Error if one of the files cannot be opened.

@@ -58,6 +58,9 @@ constexpr size_t kMostPageBytes = size_t{32} << 20;
 constexpr int kManyRecords = 16;
 constexpr uint64_t kLargeValue = 32768;
 
+// What RecordPlace::file says: in a leaf, or on pages of its own from the place on.
+enum Room : uint32_t { kInLeaf, kOwnPages };
+
 // A record takes at least a pointer, a header and a key of one byte, which is padded.
 constexpr uint64_t kLeastNode = 2 + kNodeHeader + 2;
 
@@ -282,12 +285,43 @@ void LmdbTreeCursor::CopyValue(std::string* to) const {
   }
   const uint64_t first = Load<uint64_t>(ValueAt(node)), offset = BigValueAt(first, size);
   char header[kPageHeader];
-  tree_->file->Read(offset, sizeof header, header);
   to->resize(size);
-  tree_->file->Read(offset + kPageHeader, size, to->data());
+  tree_->file->ReadInTwo(offset, sizeof header, header, size, to->data());
   is_unverified_ = true;
   if (!jumps_) CheckStillLatest(*tree_->file, tree_->meta);
   CheckBigValue(first, header);
+}
+
+RecordPlace LmdbTreeCursor::place() const {
+  const char* const node = Node(leaf().page, leaf().index);
+  RecordPlace place;
+  place.size = ValueSize(node);
+  if (NodeFlags(node) & kBigValue) {
+    place.file = kOwnPages;
+    place.offset = BigValueAt(Load<uint64_t>(ValueAt(node)), place.size);
+  } else {
+    place.file = kInLeaf;
+    place.offset = Offset(leaf().number) + static_cast<uint64_t>(ValueAt(node) - leaf().page);
+  }
+  return place;
+}
+
+void LmdbTreeCursor::ReadAt(const RecordPlace& place, std::string* value) {
+  is_unverified_ = true;
+  value->resize(place.size);
+  if (place.file == kInLeaf) {
+    tree_->file->Read(place.offset, place.size, value->data());
+    return;
+  }
+  char header[kPageHeader];
+  tree_->file->ReadInTwo(place.offset, sizeof header, header, place.size, value->data());
+  CheckBigValue(place.offset / tree_->meta.page_size, header);
+}
+
+bool LmdbTreeCursor::IsAsListed() {
+  if (!is_unverified_) return true;
+  Verify();
+  return tree_->file->StampNow() == tree_->file->stamp();
 }
 
 }  // namespace crema

@@ -4,6 +4,10 @@
 // (a copy that was interrupted, a bad disk) makes it crash. Here each page is checked when a
 // cursor comes to it. The library also tells writers which snapshot is in use; here a change of the
 // file ends reading.
+//
+// A walk through all records checks all pages that lead to a value. A shuffled reader notes on such
+// a walk where each value is, and then reads the value alone. That is right as long as the file's
+// stamp stays what it was; if it does not, each search checks its pages again.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +42,9 @@ class LmdbTreeCursor : public RecordCursor {
   std::string_view value() const override;
   void CopyValue(std::string* to) const override;
   void Verify() override;
+  RecordPlace place() const override;
+  void ReadAt(const RecordPlace& place, std::string* value) override;
+  bool IsAsListed() override;
 
  private:
   using PageCopy = std::vector<char>;

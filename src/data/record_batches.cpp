@@ -34,8 +34,7 @@ class RecordBatches : public BatchMaker {
 
   void Read(std::vector<Record>* records) override {
     records->resize(static_cast<size_t>(options_.batch_size));
-    for (Record& record : *records) stream_.Next(&record);
-    stream_.Verify();
+    stream_.Next(records->data(), records->size());
   }
 
   void Make(const std::vector<Record>& records, int worker, Batch* batch) override {
@@ -74,6 +73,11 @@ std::unique_ptr<BatchMaker> MakeRecordBatches(const RecordBatchOptions& options)
   return std::make_unique<RecordBatches>(options);
 }
 
+size_t BytesToShuffle(const RecordSource& source, size_t key_bytes) {
+  constexpr size_t kOrder = sizeof(uint32_t);
+  return source.KnownCount().value_or(0) * (key_bytes + KeyIndex::kBytesBesideKey + kOrder);
+}
+
 FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer,
                                std::shared_ptr<FlawLog> flaws) {
   const std::unique_ptr<RecordCursor> cursor = source.NewCursor();
@@ -87,7 +91,7 @@ FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transfor
                  << " has no effect";
   }
   const auto name = [&] { return NameRecord(source.title(), record); };
-  return {transformer.OutputSize(size, name), decoder.was_encoded()};
+  return {transformer.OutputSize(size, name), decoder.was_encoded(), record.key.size()};
 }
 
 }  // namespace crema

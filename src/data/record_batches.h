@@ -28,10 +28,15 @@ struct RecordBatchOptions {
 
 std::unique_ptr<BatchMaker> MakeRecordBatches(const RecordBatchOptions& options);
 
-// The size of a transformed record, and whether records are compressed, as the first one has it.
+// What shuffled records take of memory beside their values: keys, places and the order. 0 where the
+// number of records is not known before all are read. `key_bytes`: of a key.
+size_t BytesToShuffle(const RecordSource& source, size_t key_bytes);
+
+// What the first record tells of the others.
 struct FirstRecord {
-  ImageSize size;
-  bool encoded;
+  ImageSize size;  // when it is transformed
+  bool encoded;    // it is compressed
+  size_t key_bytes;
 };
 FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer,
                                std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>());

@@ -110,14 +110,15 @@ void FailDatabase(const std::string& title, const std::string& what, const std::
   Fail(title, " could not be ", what, ": ", why);
 }
 
-void KeyIndex::Add(std::string_view key) {
+void KeyIndex::Add(std::string_view key, const RecordPlace& place) {
+  entries_.push_back({text_.size(), place});
   text_.append(key);
-  ends_.push_back(text_.size());
 }
 
 std::string_view KeyIndex::operator[](uint64_t record) const {
-  const uint64_t begin = record == 0 ? 0 : ends_[record - 1];
-  return std::string_view(text_).substr(begin, ends_[record] - begin);
+  const uint64_t begin = entries_[record].begin;
+  const uint64_t end = record + 1 < size() ? entries_[record + 1].begin : text_.size();
+  return {text_.data() + begin, end - begin};
 }
 
 RecordSource::RecordSource(Backend backend, const std::string& path)
@@ -128,7 +129,7 @@ const KeyIndex& RecordSource::Keys() {
     KeyIndex keys;
     const std::unique_ptr<RecordCursor> cursor = NewCursor();
     for (bool more = cursor->First(); more; more = cursor->Next()) {
-      keys.Add(cursor->key());
+      keys.Add(cursor->key(), cursor->place());
       if (keys.bytes() / kMostKeyBytes <= bytes()) continue;
       FailDatabase(title(), "read",
                    Concat("it is damaged: its ", bytes(), " bytes claim to hold more than ",

@@ -1,6 +1,7 @@
 // Databases of records: LMDB and LevelDB folders as Caffe's tools make them, read and written.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,19 @@ enum class Backend { kLevelDb, kLmdb };
 const char* ToString(Backend backend);  // "LevelDB", "LMDB"
 // "lmdb" or "leveldb"; throws Error for anything else.
 Backend ParseBackend(const std::string& name);
+
+// Where the value of a record is in the files of a database. Only the source that notes it knows
+// what the numbers mean.
+struct RecordPlace {
+  static constexpr uint32_t kUnknown = UINT32_MAX;
+
+  uint64_t offset = 0;
+  uint32_t file = kUnknown;
+  uint32_t size = 0;  // of the value
+  uint32_t block_size = 0, in_block = 0;
+
+  bool is_known() const { return file != kUnknown; }
+};
 
 // A place in a database, which is ordered by key (bytes compared as unsigned numbers). Used by one
 // thread at a time; several cursors of one source are independent. Throws Error where the database
@@ -36,19 +50,38 @@ class RecordCursor {
   virtual void CopyValue(std::string* to) const { to->assign(value()); }
   // Throws where another process has changed what was read since Find.
   virtual void Verify() {}
+
+  // Where the value is, if the cursor came here by First and Next. It may be unknown.
+  virtual RecordPlace place() const = 0;
+  // Reads a value without a search. `place` is known, and is what place() of a cursor of this
+  // source returned, where all that leads to the value was checked. The cursor stays where it is.
+  // What is read is known to be right when IsAsListed has returned true.
+  virtual void ReadAt(const RecordPlace& place, std::string* value) = 0;
+  // Whether the files that ReadAt has used since the last call are as they were when the source was
+  // opened. If not, what was read may be wrong, and Find must be used from then on: it checks all
+  // again. Throws as Verify does.
+  virtual bool IsAsListed() = 0;
 };
 
-// All keys of a database in order.
+// All keys of a database in order, and where their values are.
 class KeyIndex {
+  struct Entry {
+    uint64_t begin;  // of the key in text_
+    RecordPlace place;
+  };
+
  public:
-  void Add(std::string_view key);
-  uint64_t size() const { return ends_.size(); }
-  uint64_t bytes() const { return text_.size() + ends_.size() * sizeof(uint64_t); }  // of memory
+  static constexpr size_t kBytesBesideKey = sizeof(Entry);  // of memory, for each record
+
+  void Add(std::string_view key, const RecordPlace& place);
+  uint64_t size() const { return entries_.size(); }
+  uint64_t bytes() const { return text_.size() + size() * kBytesBesideKey; }  // of memory
   std::string_view operator[](uint64_t record) const;
+  const RecordPlace& place(uint64_t record) const { return entries_[record].place; }
 
  private:
   std::string text_;
-  std::vector<uint64_t> ends_;
+  std::vector<Entry> entries_;
 };
 
 // A database that is open for reading. It has at least one record. Any thread may call it. Must

@@ -1,5 +1,7 @@
 #include "data/record_stream.h"
 
+#include <glog/logging.h>
+
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -31,7 +33,8 @@ RecordStream::RecordStream(std::shared_ptr<RecordSource> source, bool shuffle, u
                            uint64_t skip, uint64_t ordinal)
     : source_(std::move(source)), cursor_(source_->NewCursor()), skip_(skip), ordinal_(ordinal) {
   if (shuffle) {
-    const uint64_t count = source_->Keys().size();
+    keys_ = &source_->Keys();
+    const uint64_t count = keys_->size();
     if (count > std::numeric_limits<uint32_t>::max()) {
       Fail(source_->title(), " has ", count, " records, but at most 2^32 - 1 can be shuffled");
     }
@@ -59,22 +62,51 @@ void RecordStream::Step() {
   if (!cursor_->First()) FailDatabase(source_->title(), "read", "its first record has disappeared");
 }
 
-void RecordStream::Next(Record* record) {
-  record->ordinal = ordinal_++;
-  if (order_ != nullptr) {
-    record->number = (*order_)[skip_ + record->ordinal];
-    const std::string_view key = source_->Keys()[record->number];
-    if (!cursor_->Find(key)) {
-      FailDatabase(source_->title(), "read",
-                   Concat("record ", record->number,
-                          " has disappeared; do not change a database while it is in use"));
-    }
-  } else {
-    record->number = number_;
-  }
+void RecordStream::ReadInOrder(Record* record) {
+  record->number = number_;
   record->key = cursor_->key();
   cursor_->CopyValue(&record->value);
-  if (order_ == nullptr) Step();
+  Step();
+}
+
+void RecordStream::ReadShuffled(Record* record) {
+  record->number = (*order_)[skip_ + record->ordinal];
+  record->key = (*keys_)[record->number];
+  const RecordPlace& place = keys_->place(record->number);
+  if (trusts_places_ && place.is_known()) {
+    cursor_->ReadAt(place, &record->value);
+    return;
+  }
+  if (!cursor_->Find(record->key)) {
+    FailDatabase(source_->title(), "read",
+                 Concat("record ", record->number,
+                        " has disappeared; do not change a database while it is in use"));
+  }
+  cursor_->CopyValue(&record->value);
+}
+
+void RecordStream::Next(Record* records, size_t count) {
+  const uint64_t first = ordinal_;
+  const auto read = [&] {
+    for (size_t i = 0; i < count; ++i) {
+      records[i].ordinal = first + i;
+      if (order_ == nullptr) {
+        ReadInOrder(&records[i]);
+      } else {
+        ReadShuffled(&records[i]);
+      }
+    }
+  };
+  read();
+  ordinal_ += count;
+  if (order_ == nullptr) return;
+  if (trusts_places_ && !cursor_->IsAsListed()) {
+    LOG(WARNING) << source_->title() << ": a file of it has been touched since it was opened, so "
+                 << "from now on each page is checked again when it is read, which is slower";
+    trusts_places_ = false;
+    read();
+  }
+  cursor_->Verify();
 }
 
 }  // namespace crema

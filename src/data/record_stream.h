@@ -1,6 +1,7 @@
 // The endless order in which a net sees the records of a database.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -42,20 +43,23 @@ class RecordStream {
   RecordStream(std::shared_ptr<RecordSource> source, bool shuffle, uint64_t random,
                uint64_t skip = 0, uint64_t ordinal = 0);
 
-  // Of shuffled records, a change of the database by others shows only in Verify.
-  void Next(Record* record);
-  // Throws Error where the records since the last call may be wrong. Cheap once a batch.
-  void Verify() { cursor_->Verify(); }
+  // Gives the next `count` records; many at once are cheaper, if they are shuffled. Throws Error
+  // where one is damaged, or where another process has changed the database.
+  void Next(Record* records, size_t count = 1);
 
   const RecordSource& source() const { return *source_; }
 
  private:
   void StepTo(uint64_t place);
   void Step();
+  void ReadInOrder(Record* record);
+  void ReadShuffled(Record* record);
 
   std::shared_ptr<RecordSource> source_;
   std::unique_ptr<RecordCursor> cursor_;
   std::unique_ptr<ShuffledOrder> order_;  // null: the database's order
+  const KeyIndex* keys_ = nullptr;        // to shuffle
+  bool trusts_places_ = true;             // that the keys came with
   uint64_t skip_, ordinal_;
   uint64_t number_ = 0;  // where the cursor is, in the database's order
 };

@@ -71,13 +71,28 @@ class Unpacker {
       return false;
     }
     const char* from = out_ - distance;
-    if (distance >= kChunk && out_left() >= length + kChunk) {
+    if (out_left() < length + kChunk) {
+      for (size_t i = 0; i < length; ++i) out_[i] = from[i];  // the two may overlap
+    } else if (distance >= kChunk) {
       for (size_t i = 0; i < length; i += kChunk) std::memcpy(out_ + i, from + i, kChunk);
     } else {
-      for (size_t i = 0; i < length; ++i) out_[i] = from[i];  // the two may overlap
+      Repeat(from, distance, length);
     }
     out_ += length;
     return true;
+  }
+
+  // The `distance` bytes before out_, fewer than a chunk, again and again. Byte by byte each would
+  // wait for the one before it. May write a chunk more than `length`.
+  void Repeat(const char* from, size_t distance, size_t length) {
+    char pattern[kChunk];
+    for (size_t i = 0, k = 0; i < kChunk; ++i) {
+      pattern[i] = from[k];
+      if (++k == distance) k = 0;
+    }
+    size_t whole = kChunk;  // the largest multiple of the distance that fits
+    while (whole % distance != 0) --whole;
+    for (size_t i = 0; i < length; i += whole) std::memcpy(out_ + i, pattern, kChunk);
   }
 
   static constexpr size_t kChunk = 16;

@@ -53,7 +53,7 @@ class WindowBatches : public BatchMaker {
   const std::vector<ImageWindow>& ListOf(size_t item) const {
     const int foreground = ForegroundCount(options_.batch_size, options_.fg_fraction);
     const bool is_foreground = item >= static_cast<size_t>(options_.batch_size - foreground);
-    return is_foreground ? options_.windows.foreground : options_.windows.background;
+    return is_foreground ? options_.windows->foreground : options_.windows->background;
   }
 
   // `name` gives the beginning of a sentence.
@@ -66,15 +66,16 @@ class WindowBatches : public BatchMaker {
   }
 
   cv::Mat Load(size_t image) const {
-    const std::string& path = options_.windows.images[image];
+    const std::string& path = options_.windows->images[image];
     const auto name = [&] {
       return Concat(options_.owner, ": the image ", path, ", number ", image,
                     " in the window file,");
     };
-    const bool cached = !options_.files.empty();
+    const bool cached = options_.files != nullptr;
     const std::string file = cached ? "" : ReadImage(path, name);
     DecodeReport report;
-    cv::Mat decoded = DecodeImage(cached ? options_.files[image] : file, cv::IMREAD_COLOR, &report);
+    cv::Mat decoded =
+        DecodeImage(cached ? (*options_.files)[image] : file, cv::IMREAD_COLOR, &report);
     if (decoded.empty()) Fail(name(), " cannot be decoded: ", report.problem);
     options_.flaws->Add(report.flaw, name);
     return decoded;
@@ -101,7 +102,7 @@ class WindowBatches : public BatchMaker {
   void CheckCorners(const ImageWindow& window, int height, int width, bool fits) const {
     if (fits) return;
     Fail(options_.owner, ": the window (", window.x1, ", ", window.y1, ") to (", window.x2, ", ",
-         window.y2, ") of ", options_.windows.images[window.image],
+         window.y2, ") of ", options_.windows->images[window.image],
          " is not inside the image, which is ", width, " x ", height);
   }
 

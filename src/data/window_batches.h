@@ -15,9 +15,10 @@
 namespace crema {
 
 struct WindowBatchOptions {
-  std::string owner;  // begins the sentences of errors
-  WindowList windows;
-  std::vector<std::string> files;  // contents of the images; empty: they are read when needed
+  std::string owner;                          // begins the sentences of errors
+  std::shared_ptr<const WindowList> windows;  // which may be very many
+  // Contents of the images; null: they are read when needed.
+  std::shared_ptr<const std::vector<std::string>> files;
   int batch_size = 0;
   WindowShape shape;
   float fg_fraction = 0;

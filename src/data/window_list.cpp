@@ -8,6 +8,7 @@
 
 #include "base/printable.h"
 #include "crema/base/error.h"
+#include "data/held_bytes.h"
 #include "data/list_file.h"
 
 namespace crema {
@@ -154,6 +155,11 @@ WindowList ReadWindowList(const std::string& path, const std::string& root, floa
   WindowList list;
   while (!in.at_end()) ReadImage(&in, root, {fg_threshold, bg_threshold}, &list);
   return list;
+}
+
+size_t HeldBytes(const WindowList& list) {
+  return HeldBytes(list.images) +
+         (list.foreground.capacity() + list.background.capacity()) * sizeof(ImageWindow);
 }
 
 }  // namespace crema

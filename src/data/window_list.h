@@ -26,5 +26,7 @@ struct WindowList {
 // `owner`, if the file is missing, empty, ends early or makes no sense; it names the line.
 WindowList ReadWindowList(const std::string& path, const std::string& root, float fg_threshold,
                           float bg_threshold, const std::string& owner);
+// How much memory it takes.
+size_t HeldBytes(const WindowList& list);
 
 }  // namespace crema

@@ -43,6 +43,7 @@ class DataLayer : public PrefetchingLayer, public CountsRecords {
     LayerPlan plan;
     plan.tops = {Shape{options_.batch_size, size.channels, size.height, size.width}};
     if (options_.with_labels) plan.tops.push_back(Shape{options_.batch_size});
+    if (options_.shuffle) plan.host_bytes = BytesToShuffle(*options_.source, key_bytes_);
     return plan;
   }
 
@@ -77,12 +78,14 @@ class DataLayer : public PrefetchingLayer, public CountsRecords {
     const FirstRecord first = InspectFirstRecord(*source, *transformer, options_.flaws);
     options_.size = first.size;
     encoded_ = first.encoded;
+    key_bytes_ = first.key_bytes;
     options_.transformer = std::move(transformer);
     options_.source = std::move(source);
   }
 
   RecordBatchOptions options_;
   bool encoded_ = false;
+  size_t key_bytes_ = 0;  // of the first record
 };
 
 CREMA_REGISTER_LAYER("Data", DataLayer);

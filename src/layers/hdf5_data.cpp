@@ -44,6 +44,7 @@ class Hdf5DataLayer : public RecordLayer, public CountsRecords {
       dims.insert(dims.end(), row.begin(), row.end());
       plan.tops.push_back(Shape(dims));
     }
+    plan.host_bytes = rows_->bytes();
     return plan;
   }
 

@@ -30,15 +30,17 @@ class ImageDataLayer : public PrefetchingLayer, public CountsRecords {
   LayerTraits traits() const override { return LayerTraits::Source(1, 2); }
 
   LayerPlan Plan(const PlanInput&) override {
-    if (options_.images.empty()) ReadOptions();
+    if (options_.images == nullptr) ReadOptions();
     const ImageSize& size = options_.size;
     LayerPlan plan;
     plan.tops = {Shape{options_.batch_size, size.channels, size.height, size.width}};
     if (config().top_size() > 1) plan.tops.push_back(Shape{options_.batch_size});
+    const size_t order = options_.shuffle ? options_.images->size() * sizeof(uint32_t) : 0;
+    plan.host_bytes = HeldBytes(*options_.images) + order;
     return plan;
   }
 
-  uint64_t records() const override { return options_.images.size(); }
+  uint64_t records() const override { return options_.images->size(); }
 
  protected:
   void Open(Context& ctx) override {
@@ -65,7 +67,8 @@ class ImageDataLayer : public PrefetchingLayer, public CountsRecords {
     options_.shuffle = data.shuffle();
     options_.rand_skip = data.rand_skip();
     options_.root = data.root_folder();
-    options_.images = ReadImageList(data.source(), Title());
+    options_.images =
+        std::make_shared<const std::vector<ListedImage>>(ReadImageList(data.source(), Title()));
     options_.size = InspectImage(options_, 0);
   }
 

@@ -6,6 +6,7 @@
 #include "crema.pb.h"
 #include "crema/layer/registry.h"
 #include "crema/math/philox.h"
+#include "data/held_bytes.h"
 #include "data/window_batches.h"
 #include "layers/shared/prefetching_layer.h"
 #include "schema/binary_io.h"
@@ -38,10 +39,12 @@ class WindowDataLayer : public PrefetchingLayer {
   LayerTraits traits() const override { return LayerTraits::Source(2, 2); }
 
   LayerPlan Plan(const PlanInput&) override {
-    if (options_.windows.images.empty()) ReadOptions();
+    if (options_.windows == nullptr) ReadOptions();
     LayerPlan plan;
     const int64_t size = options_.shape.crop_size;
     plan.tops = {Shape{options_.batch_size, 3, size, size}, Shape{options_.batch_size}};
+    plan.host_bytes = HeldBytes(*options_.windows);
+    if (options_.files != nullptr) plan.host_bytes += HeldBytes(*options_.files);
     return plan;
   }
 
@@ -74,13 +77,15 @@ class WindowDataLayer : public PrefetchingLayer {
     options_.mirror = transform.mirror() || data.mirror();
     options_.scale = transform.scale() * data.scale();
     ReadMean(transform);
-    options_.windows = ReadWindowList(data.source(), data.root_folder(), data.fg_threshold(),
-                                      data.bg_threshold(), Title());
+    options_.windows = std::make_shared<const WindowList>(ReadWindowList(
+        data.source(), data.root_folder(), data.fg_threshold(), data.bg_threshold(), Title()));
     CheckWindows();
     if (!data.cache_images()) return;
-    for (const std::string& path : options_.windows.images) {
-      options_.files.push_back(ReadFileBytes(path, Accept::kFile));
+    std::vector<std::string> files;
+    for (const std::string& path : options_.windows->images) {
+      files.push_back(ReadFileBytes(path, Accept::kFile));
     }
+    options_.files = std::make_shared<const std::vector<std::string>>(std::move(files));
   }
 
   void ReadMean(const proto::TransformationParameter& transform) {
@@ -114,7 +119,7 @@ class WindowDataLayer : public PrefetchingLayer {
 
   void CheckWindows() const {
     const int foreground = ForegroundCount(options_.batch_size, options_.fg_fraction);
-    const WindowList& windows = options_.windows;
+    const WindowList& windows = *options_.windows;
     const bool lacks_foreground = foreground > 0 && windows.foreground.empty();
     const bool lacks_background = foreground < options_.batch_size && windows.background.empty();
     if (!lacks_foreground && !lacks_background) return;

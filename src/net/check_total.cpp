@@ -15,6 +15,7 @@ void CheckTotal(const Graph& graph) {
   }
   for (const LayerNode& node : graph.layers) {
     bytes += scratch_copies * static_cast<double>(node.plan.scratch_bytes);
+    bytes += static_cast<double>(node.plan.host_bytes);
     for (const TensorSpec& state : node.plan.state) {
       bytes += static_cast<double>(AlignedBytes(state, graph.dtype));
     }

@@ -165,13 +165,17 @@ std::string ShortShapes(const Graph& graph, const LayerNode& node) {
   return Concat(Dims(shape(node.tops[0])), " (", count, " times)");
 }
 
+std::string HostPart(const NetMemory& memory) {
+  return memory.host == 0 ? "" : Concat(", data and lists ", Bytes(memory.host));
+}
+
 std::string DescribeMemory(const NetMemory& memory) {
   return Concat("memory per pass: ", Bytes(memory.arena + memory.kept), " for values (",
                 Bytes(memory.data), "), gradients (", Bytes(memory.gradients), ") and scratch (",
                 Bytes(memory.scratch), "); sharing saves ", Bytes(memory.Saved()), "\nlayer state ",
                 Bytes(memory.state), ", parameters ", Bytes(memory.params),
-                ", parameter gradients ", Bytes(memory.param_gradients), ", total ",
-                Bytes(memory.Total()), "\n");
+                ", parameter gradients ", Bytes(memory.param_gradients), HostPart(memory),
+                ", total ", Bytes(memory.Total()), "\n");
 }
 
 std::string DescribeOutputs(const Graph& graph) {
@@ -236,6 +240,7 @@ std::string DescribeTotals(const Graph& graph, const NetMemory& memory) {
   part(memory.params, "parameters, each in whole blocks of " + block);
   part(memory.param_gradients, "gradients of the parameters");
   part(memory.state, "state of the layers");
+  if (memory.host > 0) part(memory.host, "data and lists that layers keep");
   part(memory.arena + memory.kept, "for a pass:");
   parts.Note(Concat("            values ", Bytes(memory.data), " + gradients ",
                     Bytes(memory.gradients), " + scratch ", Bytes(memory.scratch)));
@@ -259,7 +264,8 @@ std::string DescribeBriefly(const Graph& graph, const NetMemory& memory, size_t 
   if (their_arena == 0) {
     return Concat(size, "memory ", Bytes(memory.Total()), " (parameters ", Bytes(memory.params),
                   ", parameter gradients ", Bytes(memory.param_gradients), ", layer state ",
-                  Bytes(memory.state), ", per pass ", Bytes(memory.arena + memory.kept), ")");
+                  Bytes(memory.state), HostPart(memory), ", per pass ",
+                  Bytes(memory.arena + memory.kept), ")");
   }
   const size_t shared = std::min(their_arena, memory.arena);
   return Concat(size, "memory ", Bytes(memory.Total() - shared), " in addition to the ",

@@ -103,6 +103,7 @@ class Planner {
     for (const TensorSpec& state : node.plan.state) {
       plan_.memory.state += static_cast<size_t>(AlignedBytes(state, graph_.dtype));
     }
+    if (graph_.device == DeviceKind::kCpu) plan_.memory.host += node.plan.host_bytes;
     const int64_t scratch = AlignUp(static_cast<int64_t>(node.plan.scratch_bytes));
     plan_.memory.scratch = std::max(plan_.memory.scratch, static_cast<size_t>(scratch));
     Pieces* const pieces = PiecesFor(layer, true);

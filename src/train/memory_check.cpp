@@ -24,6 +24,7 @@ using google::protobuf::Message;
 // In bytes.
 struct Need {
   double train = 0, tests = 0, solver = 0;
+  double host = 0;  // of these, what layers keep whatever the batch size: data and lists
   double Total() const { return train + tests + solver; }
 };
 
@@ -47,6 +48,7 @@ Need NeedOf(const TrainingPlan& plan) {
       InFile(plan.train_file).place());
   size_t arena = train.arena;  // which the nets use in turn
   need.train = static_cast<double>(train.Total());
+  need.host = static_cast<double>(train.host);
   need.solver = static_cast<double>(train.params) * plan.histories +
                 static_cast<double>(SizeOf(plan.dtype)) * plan.losses;
   for (size_t i = 0; i < plan.tests.size(); ++i) {
@@ -56,6 +58,7 @@ Need NeedOf(const TrainingPlan& plan) {
     const size_t larger = std::max(arena, memory.arena);
     need.tests += static_cast<double>(memory.Total() - memory.params - memory.arena);
     need.tests += static_cast<double>(larger - arena);
+    need.host += static_cast<double>(memory.host);
     arena = larger;
   }
   return need;
@@ -119,6 +122,13 @@ int64_t LargestBatch(int64_t batch, size_t room, const std::function<double(doub
   return fits;
 }
 
+// What else would help where layers keep `bytes` of data and lists.
+std::string HostAdvice(double bytes) {
+  if (bytes == 0) return "";
+  return Concat(", or smaller HDF5 files or shorter lists, of which layers keep ", Text(bytes),
+                " in memory");
+}
+
 std::string Advice(const TrainingPlan& plan, size_t room) {
   try {
     const int64_t batch = BatchOf(Compile(plan, *plan.train, true));
@@ -134,7 +144,8 @@ std::string Advice(const TrainingPlan& plan, size_t room) {
     }
   } catch (const Error&) {  // a net that takes one batch size only
   }
-  return "no batch size of the training net would fit; use smaller test batches or a smaller net";
+  return Concat("no batch size of the training net would fit; use smaller test batches or a ",
+                "smaller net", HostAdvice(NeedOf(plan).host));
 }
 
 double NeedToRun(const proto::NetParameter& net, DeviceKind device, const CompileOptions& options) {
@@ -151,7 +162,8 @@ std::string AdviceToRun(const proto::NetParameter& net, DeviceKind device,
     if (largest > 0) return Concat("batch_size ", largest, " instead of ", batch, " would fit");
   } catch (const Error&) {  // a net that takes one batch size only
   }
-  return "no batch size would fit; use a smaller net";
+  const auto host = static_cast<double>(MemoryOf(CompileNet(net, device, options)).host);
+  return "no batch size would fit; use a smaller net" + HostAdvice(host);
 }
 
 }  // namespace

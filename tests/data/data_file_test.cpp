@@ -50,6 +50,37 @@ TEST_F(DataFileTest, BeyondTheEndIsAnError) {
   ExpectError([&] { window.Get(200, 10); }, {"set", "data has shrunk", "of 1000000 bytes"});
 }
 
+TEST_F(DataFileTest, ReadsInTwo) {
+  const DataFile file(temp_ / "data", "set");
+  char header[16];
+  for (const size_t count : {size_t{0}, size_t{1}, size_t{70000}, bytes_.size() - 500 - 16}) {
+    std::string rest(count, '?');
+    file.ReadInTwo(500, sizeof header, header, count, rest.data());
+    EXPECT_EQ(std::string(header, sizeof header), bytes_.substr(500, sizeof header));
+    EXPECT_EQ(rest, bytes_.substr(516, count));
+  }
+  std::string rest(1000, '?');
+  const auto read = [&](uint64_t at) {
+    file.ReadInTwo(at, sizeof header, header, rest.size(), rest.data());
+  };
+  ExpectError([&] { read(bytes_.size() - 1015); }, {"data is damaged", "1000000 bytes"});
+  std::filesystem::resize_file(temp_ / "data", 600);
+  ExpectError([&] { read(500); }, {"data has shrunk to 600 of 1000000 bytes"});
+  ExpectError([&] { read(595); }, {"data has shrunk to 600 of 1000000 bytes"});
+}
+
+TEST_F(DataFileTest, AStampTellsThatAFileWasTouched) {
+  OpenFiles files;
+  const DataFile kept_open(temp_ / "data", "set"), file(temp_ / "data", "set", &files);
+  for (const DataFile* each : {&kept_open, &file}) EXPECT_TRUE(each->StampNow() == each->stamp());
+  ReadAll(temp_ / "data");
+  files.CloseOne();
+  for (const DataFile* each : {&kept_open, &file}) EXPECT_TRUE(each->StampNow() == each->stamp());
+  WriteInPlace(temp_ / "data", 3, "x");
+  files.CloseOne();
+  for (const DataFile* each : {&kept_open, &file}) EXPECT_FALSE(each->StampNow() == each->stamp());
+}
+
 TEST_F(DataFileTest, RefusesWhatIsNotARegularFile) {
   ExpectError([&] { DataFile(temp_ / "none", "set"); }, {"set", "none is missing"});
   ExpectError([&] { DataFile(temp_.path(), "set"); }, {"set", "not a regular file"});

@@ -4,17 +4,21 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "data/record_source.h"
+#include "data/record_stream.h"
 #include "data/record_writer.h"
 
 namespace crema::test {
@@ -94,6 +98,34 @@ inline std::vector<std::pair<std::string, std::string>> ReadDatabase(Backend bac
     records.emplace_back(cursor->key(), cursor->value());
   }
   return records;
+}
+
+// The same as a shuffled pass gives them, `at_once` records in one call.
+inline std::map<std::string, std::string> ReadShuffled(Backend backend, const std::string& path,
+                                                       size_t at_once = 7, uint64_t random = 1) {
+  std::map<std::string, std::string> records;
+  const auto source = OpenRecordSource(backend, path);
+  RecordStream stream(source, true, random);
+  std::vector<Record> batch;
+  for (uint64_t left = source->Keys().size(); left > 0; left -= batch.size()) {
+    batch.resize(std::min<uint64_t>(at_once, left));
+    stream.Next(batch.data(), batch.size());
+    for (const Record& record : batch) {
+      EXPECT_EQ(record.key, source->Keys()[record.number]);
+      EXPECT_TRUE(records.emplace(record.key, record.value).second) << record.key;
+    }
+  }
+  return records;
+}
+
+// Writes over a part of a file without making it anew, and long after it was written last.
+inline void WriteInPlace(const std::string& path, size_t at, const std::string& bytes) {
+  const auto before = std::filesystem::last_write_time(path);
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(static_cast<std::streamoff>(at)).write(bytes.data(), bytes.size());
+  file.close();
+  EXPECT_TRUE(file.good()) << path;
+  std::filesystem::last_write_time(path, before + std::chrono::hours(1));
 }
 
 inline std::vector<proto::Datum> ReadDatums(Backend backend, const std::string& path) {

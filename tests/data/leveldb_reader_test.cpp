@@ -17,6 +17,7 @@
 #include "data/leveldb_format.h"
 #include "data/leveldb_version.h"
 #include "train/train_test_util.h"
+#include "util/count_reads.h"
 #include "util/layer_runner.h"
 #include "util/peak_memory.h"
 
@@ -168,6 +169,7 @@ TEST_F(LevelDbTest, GivesWhatTheLibraryGives) {
     }
     const Records before = Files(path_);
     EXPECT_EQ(ReadRecords(path_), records);
+    EXPECT_EQ(ReadShuffled(Backend::kLevelDb, path_, 50), records);
     const auto source = OpenRecordSource(Backend::kLevelDb, path_);
     const auto cursor = source->NewCursor();
     for (int i = 0; i < 2000; ++i) {
@@ -224,6 +226,7 @@ TEST_F(LevelDbTest, RecordsOfAllSizesInTheLog) {
     EXPECT_TRUE(db->Write({}, &batch).ok());
   }
   EXPECT_EQ(ReadRecords(path_), records);
+  EXPECT_EQ(ReadShuffled(Backend::kLevelDb, path_, 100), records);
 }
 
 // The library passes over a record that is damaged, says nothing, and then removes the log.
@@ -674,17 +677,7 @@ TEST_F(LevelDbTest, ManyTablesNeedFewDescriptors) {
   EXPECT_EQ(status, 0);
 }
 
-// How often this process has read anything; 0 where the system does not tell.
-uint64_t CountReads() {
-  std::ifstream io("/proc/self/io");
-  for (std::string word; io >> word;) {
-    uint64_t count = 0;
-    if (word == "syscr:" && io >> count) return count;
-  }
-  return 0;
-}
-
-// Shuffled reading: a block of each table would be sixty.
+// A block of each table would be sixty.
 TEST_F(LevelDbTest, ASearchReadsOneBlock) {
   const Records records = WriteLevel0(60);
   if (CountReads() == 0) GTEST_SKIP() << "/proc/self/io cannot be read";
@@ -700,6 +693,76 @@ TEST_F(LevelDbTest, ASearchReadsOneBlock) {
   EXPECT_LE(CountReads() - before, keys.size() + 20);
   EXPECT_FALSE(cursor->Find("x"));
   EXPECT_FALSE(cursor->Next());
+}
+
+// From tables, of blocks that are stored as they are and of such that are packed, and from a log.
+TEST_F(LevelDbTest, AShuffledPassGivesWhatAPassInOrderGives) {
+  for (const bool packed : {false, true}) {
+    fs::remove_all(path_);
+    Records records = WriteTable(300, 100, packed);
+    {
+      const auto db = OpenWithLibrary(path_);
+      for (int i = 250; i < 350; ++i) {
+        records[TestKey(i)] = std::string(static_cast<size_t>(i) * 200, static_cast<char>(i));
+        ASSERT_TRUE(db->Put({}, TestKey(i), records[TestKey(i)]).ok());
+      }
+      records.erase(TestKey(17));
+      ASSERT_TRUE(db->Delete({}, TestKey(17)).ok());
+    }
+    ASSERT_EQ(ReadRecords(path_), records);
+    for (const uint64_t random : {1, 2}) {
+      EXPECT_EQ(ReadShuffled(Backend::kLevelDb, path_, 20, random), records);
+    }
+  }
+  fs::remove_all(path_);
+  const Records records = WriteLevel0(60);
+  EXPECT_EQ(ReadShuffled(Backend::kLevelDb, path_), records);
+}
+
+// Values that are read alone, and of which no checksum tells: that the file was touched makes the
+// whole block be checked again.
+TEST_F(LevelDbTest, DamageWhileItIsShuffledIsNoticed) {
+  for (const bool packed : {false, true}) {
+    fs::remove_all(path_);
+    WriteTable(60, 100, packed);
+    RecordStream stream(OpenRecordSource(Backend::kLevelDb, path_), true, 1);
+    std::vector<Record> records(60);
+    if (!packed) stream.Next(records.data(), records.size());  // else they are in memory now
+    const std::string table = Find(".ldb");
+    for (const size_t at : {20, 1500, 3000}) {
+      if (at < fs::file_size(table) / 2) WriteInPlace(table, at, "\x5a\x5b");
+    }
+    ExpectError([&] { stream.Next(records.data(), records.size()); },
+                {path_, ".ldb is damaged: the block at byte ", "is invalid"});
+  }
+}
+
+TEST_F(LevelDbTest, ATableThatWasTouchedIsReadWithCare) {
+  for (const bool packed : {false, true}) {
+    fs::remove_all(path_);
+    const Records right = WriteTable(60, 100, packed);
+    RecordStream stream(OpenRecordSource(Backend::kLevelDb, path_), true, 1);
+    std::vector<Record> records(25);
+    stream.Next(records.data(), records.size());
+    WriteInPlace(Find(".ldb"), 0, "");
+    const LogCapture log;
+    for (int round = 0; round < 5; ++round) {
+      stream.Next(records.data(), records.size());
+      for (const Record& record : records) EXPECT_EQ(record.value, right.at(record.key));
+    }
+    EXPECT_EQ(log.warnings().size(), 1u);
+  }
+}
+
+TEST_F(LevelDbTest, ATableThatShrinksWhileItIsShuffledIsAnError) {
+  for (const bool packed : {false, true}) {
+    fs::remove_all(path_);
+    WriteTable(60, 100, packed);
+    RecordStream stream(OpenRecordSource(Backend::kLevelDb, path_), true, 1);
+    std::vector<Record> records(60);
+    fs::resize_file(Find(".ldb"), 10);
+    ExpectError([&] { stream.Next(records.data(), records.size()); }, {path_, "has shrunk to "});
+  }
 }
 
 // The library's repair may give the table with the older value the higher number.

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 
@@ -88,6 +89,25 @@ TEST_F(LmdbTreeTest, ReadsAllLevels) {
   EXPECT_FALSE(cursor.Find(""));
   EXPECT_FALSE(cursor.Find("z"));
   cursor.Verify();
+}
+
+TEST_F(LmdbTreeTest, ReadsValuesAtTheirPlaces) {
+  const File file(*file_);
+  LmdbTreeCursor cursor(&file.tree());
+  std::vector<std::pair<RecordPlace, std::string>> values;
+  for (bool more = cursor.First(); more; more = cursor.Next()) {
+    values.emplace_back(cursor.place(), cursor.value());
+  }
+  std::mt19937 random(3);
+  std::shuffle(values.begin(), values.end(), random);
+  LmdbTreeCursor other(&file.tree());
+  std::string value;
+  for (const auto& [place, expected] : values) {
+    ASSERT_TRUE(place.is_known());
+    other.ReadAt(place, &value);
+    ASSERT_EQ(value, expected);
+  }
+  EXPECT_TRUE(other.IsAsListed());
 }
 
 // Searches and steps share pages; whatever is in memory, each gives the record that it should.

@@ -394,13 +394,11 @@ TEST_F(LmdbTest, AFileThatAnotherChangesWhileItIsReadIsAnError) {
       {path, "another process has changed it"});
 }
 
-// Shuffled reading asks once a batch.
 TEST_F(LmdbTest, AFileThatAnotherChangesWhileItIsShuffledIsAnError) {
   const std::string path = temp_ / "large";
   RecordStream stream(OpenRecordSource(Backend::kLmdb, path), true, 1);
   Record record;
   for (int i = 0; i < 10; ++i) stream.Next(&record);
-  stream.Verify();
   MDB_env* env = nullptr;
   MDB_txn* transaction = nullptr;
   MDB_dbi dbi = 0;
@@ -412,12 +410,32 @@ TEST_F(LmdbTest, AFileThatAnotherChangesWhileItIsShuffledIsAnError) {
   ASSERT_EQ(mdb_put(transaction, dbi, &key, &key, 0), 0);
   ASSERT_EQ(mdb_txn_commit(transaction), 0);
   mdb_env_close(env);
-  ExpectError(
-      [&] {
-        for (int i = 0; i < 10; ++i) stream.Next(&record);
-        stream.Verify();
-      },
-      {path, "another process has changed it"});
+  ExpectError([&] { stream.Next(&record); }, {path, "another process has changed it"});
+}
+
+// The places of values, which were noted before, lead to what is no value now.
+TEST_F(LmdbTest, PagesThatAreWrittenOverWhileTheyAreShuffledAreAnError) {
+  for (const char* name : {"small", "large"}) {
+    const std::string path = temp_ / name, file = path + "/data.mdb";
+    RecordStream stream(OpenRecordSource(Backend::kLmdb, path), true, 1);
+    std::vector<Record> records(5);
+    stream.Next(records.data(), records.size());
+    WriteInPlace(file, 2 * kPage, std::string(fs::file_size(file) - 2 * kPage, '\0'));
+    ExpectError([&] { stream.Next(records.data(), records.size()); },
+                {path, "data.mdb is damaged: page ", " is invalid"});
+  }
+}
+
+TEST_F(LmdbTest, AFileThatShrinksWhileItIsShuffledIsAnError) {
+  for (const char* name : {"small", "large"}) {
+    const std::string path = temp_ / name;
+    RecordStream stream(OpenRecordSource(Backend::kLmdb, path), true, 1);
+    std::vector<Record> records(5);
+    stream.Next(records.data(), records.size());
+    fs::resize_file(path + "/data.mdb", 2 * kPage);
+    ExpectError([&] { stream.Next(records.data(), records.size()); },
+                {path, "data.mdb has shrunk", "do not change a database while it is in use"});
+  }
 }
 
 // A small file whose pages share their children, so that it seems to hold records without end.

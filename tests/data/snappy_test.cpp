@@ -52,6 +52,25 @@ TEST(SnappyTest, UnpacksCopies) {
             386u);
 }
 
+// Copies of what they have just written themselves, with and without room behind them.
+TEST(SnappyTest, RepeatsShortPatterns) {
+  for (int distance = 1; distance <= 20; ++distance) {
+    for (int length = 1; length <= 64; ++length) {
+      for (const int behind : {0, 40}) {
+        std::string text;
+        for (int i = 0; i < distance; ++i) text += static_cast<char>('a' + i);
+        const std::string start = Bytes({(distance - 1) << 2}) + text;
+        for (int i = 0; i < length; ++i) text += text[text.size() - static_cast<size_t>(distance)];
+        std::string packed = start + Bytes({2 | (length - 1) << 2, distance, 0});
+        if (behind > 0) packed += Bytes({(behind - 1) << 2}) + std::string(behind, 'z');
+        text.append(static_cast<size_t>(behind), 'z');
+        const std::string size = Bytes({static_cast<int>(text.size())});  // below 128
+        ASSERT_EQ(Unpack(size + packed), text) << distance << " " << length;
+      }
+    }
+  }
+}
+
 TEST(SnappyTest, WhatIsDamagedIsRefused) {
   EXPECT_EQ(Unpack(""), "damaged");
   EXPECT_EQ(Unpack(Bytes({0x80})), "damaged");                      // no size

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "crema/base/error.h"
 #include "data/lmdb_tree.h"
@@ -14,11 +15,14 @@ namespace {
 constexpr size_t kPage = 4096, kTransactionAt = 144;
 
 void ReadAll(const crema::LmdbTree& tree) {
-  crema::LmdbTreeCursor cursor(&tree);
+  crema::LmdbTreeCursor cursor(&tree), other(&tree);
   volatile size_t sum = 0;
+  std::string value;
   for (bool more = cursor.First(); more; more = cursor.Next()) {
     for (const char c : cursor.key()) sum = sum + static_cast<unsigned char>(c);
     for (const char c : cursor.value()) sum = sum + static_cast<unsigned char>(c);
+    other.ReadAt(cursor.place(), &value);
+    if (value != cursor.value()) std::abort();
   }
   if (cursor.Find("00000001")) sum = sum + cursor.value().size();
 }

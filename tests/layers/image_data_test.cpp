@@ -175,7 +175,8 @@ TEST(ImageBatchesTest, ThreadsDoNotMatter) {
   ImageBatchOptions options;
   options.list = (folder / "list.txt").string();
   options.root = folder.string() + "/";
-  options.images = ReadImageList(options.list, "test");
+  options.images =
+      std::make_shared<const std::vector<ListedImage>>(ReadImageList(options.list, "test"));
   options.transformer = std::make_shared<Transformer>(transform, Phase::kTrain, "test");
   options.batch_size = 4;
   options.shuffle = true;

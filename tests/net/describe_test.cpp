@@ -75,6 +75,12 @@ TEST(DescribeTest, SaysWhatTheSumsCount) {
                 "  4.0 kB  for a pass:\n"
                 "            values 5.0 kB + gradients 3.0 kB + scratch 1.0 kB\n"
                 "            - 5.0 kB, because what is not needed at once shares memory\n"));
+  EXPECT_THAT(DescribeTotals(graph, memory), testing::Not(HasSubstr("lists")));
+  memory.host = 500;
+  EXPECT_THAT(DescribeTotals(graph, memory), HasSubstr("memory: 10.5 kB, the sum of\n"));
+  EXPECT_THAT(DescribeTotals(graph, memory),
+              HasSubstr("\n   500 B  data and lists that layers keep\n"));
+  EXPECT_THAT(DescribeBriefly(graph, memory, 0), HasSubstr(", data and lists 500 B, per pass "));
   memory.arena = 8500;  // nothing is saved
   EXPECT_THAT(DescribeTotals(graph, memory), testing::Not(HasSubstr("shares memory")));
 }

@@ -19,6 +19,7 @@ import measuring  # noqa: E402
 import nets  # noqa: E402
 import peers  # noqa: E402
 import processes  # noqa: E402
+import startup  # noqa: E402
 import tables  # noqa: E402
 
 
@@ -311,6 +312,38 @@ class BenchTest(unittest.TestCase):
         output, megabytes = processes.run_process([sys.executable, '-c', 'print("hello")'], {}, 60)
         self.assertEqual(output, 'hello\n')
         self.assertGreater(megabytes, 1)
+
+
+class StartupTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def program(self, name, line):
+        path = pathlib.Path(self.folder.name) / name
+        path.write_text(f'#!/bin/sh\n{line}\n')
+        path.chmod(0o755)
+        return str(path)
+
+    def test_programs_take_turns_and_the_first_run_does_not_count(self):
+        log = pathlib.Path(self.folder.name) / 'log'
+        programs = [self.program(name, f'echo {name} $1 $OMP_NUM_THREADS >> {log}')
+                    for name in ('now', 'then')]
+        times = startup.measure(programs, ['show'], 2, 3)
+        self.assertEqual(log.read_text(), 'now show 3\nthen show 3\n' * 3)
+        self.assertEqual([len(times[program]) for program in programs], [2, 2])
+
+    def test_a_program_that_fails_is_told(self):
+        program = self.program('now', 'echo no net >&2; exit 4')
+        with self.assertRaisesRegex(SystemExit, 'exit status 4: no net'):
+            startup.measure([program], ['show'], 1, 1)
+
+    def test_ratios_are_to_the_medians(self):
+        times = {'now': [2, 1, 3], 'then': [4, 4, 5]}
+        self.assertEqual(startup.row('LeNet', 'test', ['now'], times),
+                         '| LeNet | test | 2.000 (1.000 to 3.000) |')
+        self.assertEqual(startup.row('LeNet', 'test', ['now', 'then'], times),
+                         '| LeNet | test | 2.000 (1.000 to 3.000) | 4.000 (4.000 to 5.000) | 2.00 |')
 
 
 if __name__ == '__main__':

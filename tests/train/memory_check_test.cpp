@@ -3,8 +3,14 @@
 
 #include <algorithm>
 #include <map>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
 #include <regex>
 
+#include "data/list_file.h"
+#include "data/record_writer.h"
+#include "data/window_list.h"
+#include "schema/hdf5_io.h"
 #include "train/train_test_util.h"
 #include "util/limited_device.h"
 
@@ -175,6 +181,93 @@ TEST_F(MemoryCheckTest, TheWindowGrows) {
     MakeTrainer(solver, path)->Snapshot();
     EXPECT_TRUE(ReadTestFile(path) == state) << iterations;
   }
+}
+
+// The batch size does not change it.
+TEST_F(MemoryCheckTest, CountsTheDataThatLayersKeep) {
+  constexpr int kRows = 10000, kColumns = 100;  // 4 MB
+  Hdf5File file = Hdf5File::CreateInMemory("rows");
+  file.Write("data", {kRows, kColumns}, std::vector<float>(kRows * kColumns).data());
+  file.Write("label", {kRows}, std::vector<float>(kRows).data());
+  WriteTestFile(folder_ / "rows.h5", file.Bytes());
+  WriteTestFile(folder_ / "list.txt", (folder_ / "rows.h5").string() + "\n");
+  const auto net = [&](bool shuffle) {
+    return Concat("net_param { layer { name: 'data' type: 'HDF5Data' top: 'data' top: 'label' ",
+                  "hdf5_data_param { source: '", (folder_ / "list.txt").string(),
+                  "' batch_size: 64 shuffle: ", shuffle ? "true" : "false", " } }",
+                  "layer { name: 'fc' type: 'InnerProduct' bottom: 'data' top: 'fc' ",
+                  "inner_product_param { num_output: 10 } }",
+                  "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'fc' bottom: 'label' ",
+                  "top: 'loss' } } ");
+  };
+  for (const bool shuffle : {false, true}) {
+    const auto memory = [&](DeviceKind device) {
+      return MemoryOf(CompileNet(ParseSolver(net(shuffle)).net_param(), device, {}));
+    };
+    const size_t kept = sizeof(float) * kRows * (kColumns + 1 + (shuffle ? 1 : 0));
+    EXPECT_EQ(memory(DeviceKind::kCpu).host, kept);
+    EXPECT_EQ(memory(DeviceKind::kFake).host, 0u);
+    EXPECT_EQ(Error(net(shuffle), kept + (1 << 20)), "");
+    const std::string error = Error(net(shuffle), kept);
+    EXPECT_TRUE(Contains(error, "no batch size of the training net would fit")) << error;
+    EXPECT_TRUE(Contains(error, "or smaller HDF5 files or shorter lists, of which layers keep 4."))
+        << error;
+  }
+}
+
+TEST_F(MemoryCheckTest, CountsWhatAShuffleNeeds) {
+  const std::string path = (folder_ / "db").string();
+  RecordWriter writer(Backend::kLmdb, path);
+  proto::Datum datum;
+  datum.set_channels(1);
+  datum.set_height(1);
+  datum.set_width(4);
+  datum.set_data("abcd");
+  for (int i = 1000; i < 1500; ++i) writer.Put(std::to_string(i), datum.SerializeAsString());
+  writer.Finish();
+  const auto kept = [&](const std::string& options) {
+    const std::string net =
+        Concat("net_param { layer { name: 'data' type: 'Data' top: 'data' data_param { source: '",
+               path, "' backend: LMDB batch_size: 1 ", options, " } } }");
+    return MemoryOf(CompileNet(ParseSolver(net).net_param(), DeviceKind::kCpu, {})).host;
+  };
+  EXPECT_EQ(kept(""), 0u);
+  EXPECT_EQ(kept("shuffle: true"), 500u * (4 + 36));
+}
+
+TEST_F(MemoryCheckTest, CountsLongLists) {
+  cv::imwrite((folder_ / "a.png").string(), cv::Mat(4, 4, CV_8UC3, cv::Scalar(1, 2, 3)));
+  std::string images, windows = "# 0\na.png\n3\n4\n4\n5000\n";
+  for (int i = 0; i < 5000; ++i) {
+    images += "a.png 1\n";
+    windows += "1 0.9 0 0 3 3\n";
+  }
+  WriteTestFile(folder_ / "images.txt", images);
+  WriteTestFile(folder_ / "windows.txt", windows);
+  const auto kept = [&](const std::string& type, const std::string& options) {
+    const std::string net =
+        Concat("net_param { layer { name: 'data' type: '", type, "' top: 'data' top: 'label' ",
+               options, " transform_param { crop_size: 2 } } }");
+    return MemoryOf(CompileNet(ParseSolver(net).net_param(), DeviceKind::kCpu, {})).host;
+  };
+  const std::string root = "' batch_size: 1 root_folder: '" + folder_.string() + "/' ";
+  const auto images_kept = [&](const std::string& more) {
+    return kept("ImageData", "image_data_param { source: '" + (folder_ / "images.txt").string() +
+                                 root + more + "}");
+  };
+  const size_t in_order = images_kept("");
+  EXPECT_GE(in_order, 5000 * sizeof(ListedImage));
+  EXPECT_LE(in_order, 2 * 5000 * sizeof(ListedImage));
+  EXPECT_EQ(images_kept("shuffle: true"), in_order + 5000 * sizeof(uint32_t));
+  const auto windows_kept = [&](const std::string& more) {
+    return kept("WindowData", "window_data_param { source: '" + (folder_ / "windows.txt").string() +
+                                  root + "fg_fraction: 1 " + more + "}");
+  };
+  const size_t without_images = windows_kept("");
+  EXPECT_GE(without_images, 5000 * sizeof(ImageWindow));
+  EXPECT_LE(without_images, 2 * 5000 * sizeof(ImageWindow) + 1000);
+  EXPECT_GE(windows_kept("cache_images: true"),
+            without_images + std::filesystem::file_size(folder_ / "a.png"));
 }
 
 // What only runs forward is checked as well, with its own words.

@@ -87,6 +87,9 @@ struct LayerPlan {
   std::vector<TensorSpec> state;
   // The most that one Forward, Recompute or Backward asks of Context::Scratch.
   size_t scratch_bytes = 0;
+  // What the layer keeps by itself in the host's memory, in bytes, where that may be much: lists,
+  // data of files. It counts where the net runs on the CPU.
+  size_t host_bytes = 0;
 };
 
 // What Layer::Plan has made inside a layer, for going back to it later.

@@ -46,8 +46,9 @@ struct NetMemory {
   size_t arena = 0;                // what these share
   size_t kept = 0;                 // what keeps its values from pass to pass
   size_t params = 0, param_gradients = 0, state = 0;
+  size_t host = 0;  // what layers keep by themselves (LayerPlan::host_bytes); 0 beside a GPU
   // What the net takes in all.
-  size_t Total() const { return arena + kept + params + param_gradients + state; }
+  size_t Total() const { return arena + kept + params + param_gradients + state + host; }
   // What it saves that memory is shared by what does not live at the same time.
   size_t Saved() const {
     const size_t separate = data + gradients + scratch;
