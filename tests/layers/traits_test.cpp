@@ -65,7 +65,7 @@ void SetTopDiffs(LayerRunner* runner) {
   }
 }
 
-void Run(const LayerUse& use, LayerRunner* runner) {
+void RunPasses(const LayerUse& use, LayerRunner* runner) {
   runner->Forward();
   if (!use.RunsBackward()) return;
   SetTopDiffs(runner);
@@ -132,16 +132,16 @@ TEST_P(TraitsTest, ItsArityFits) {
             const int bottoms = static_cast<int>(use.example.bottoms.size()),
                       tops = use.example.tops;
             EXPECT_GE(bottoms, use.traits.min_bottoms);
-            if (use.traits.max_bottoms >= 0) EXPECT_LE(bottoms, use.traits.max_bottoms);
-            if (!use.traits.adds_missing_tops) EXPECT_GE(tops, use.traits.min_tops);
-            if (use.traits.max_tops >= 0) EXPECT_LE(tops, use.traits.max_tops);
+            EXPECT_TRUE(use.traits.max_bottoms < 0 || bottoms <= use.traits.max_bottoms);
+            EXPECT_TRUE(use.traits.adds_missing_tops || tops >= use.traits.min_tops);
+            EXPECT_TRUE(use.traits.max_tops < 0 || tops <= use.traits.max_tops);
           });
 }
 
 TEST_P(TraitsTest, BackwardLooksAtNothingElse) {
   ForUses(RunsBackward, [&](const LayerUse& use) {
     const auto expected = Make(use), actual = Make(use);
-    Run(use, expected.get());
+    RunPasses(use, expected.get());
     actual->Forward();
     const LayerTraits traits = actual->layer().traits();
     const BlobList bottoms = actual->bottom_blobs(), tops = actual->top_blobs();
@@ -174,7 +174,8 @@ TEST_P(TraitsTest, SignsStay) {
     runner->Backward();
     const Values dx = runner->BottomDiff();
     for (size_t i = 0; i < x.size(); ++i) {
-      if (dx[i] != 0) EXPECT_EQ(y[i] > 0, x[i] > 0) << "element " << i;
+      if (dx[i] == 0) continue;
+      EXPECT_EQ(y[i] > 0, x[i] > 0) << "element " << i;
     }
   });
 }
@@ -184,8 +185,8 @@ TEST_P(TraitsTest, InPlaceGivesTheSame) {
     LayerUse apart = use;
     apart.options.in_place = false;
     const auto expected = Make(apart), actual = Make(use);
-    Run(apart, expected.get());
-    Run(use, actual.get());
+    RunPasses(apart, expected.get());
+    RunPasses(use, actual.get());
     ExpectSameTops(*actual, *expected, 0);
     ExpectSameParams(*actual, *expected, 0);
     if (use.RunsBackward()) ExpectSameGradients(*actual, *expected, 0);
@@ -201,8 +202,8 @@ TEST_P(TraitsTest, BothLayoutsGiveTheSame) {
     LayerUse plain = use;
     plain.options.layout = Layout::kPlain;
     const auto expected = Make(plain), actual = Make(use);
-    Run(plain, expected.get());
-    Run(use, actual.get());
+    RunPasses(plain, expected.get());
+    RunPasses(use, actual.get());
     ExpectSameTops(*actual, *expected, use.tolerance());
     ExpectSameParams(*actual, *expected, use.tolerance());
     if (use.RunsBackward()) ExpectSameGradients(*actual, *expected, use.tolerance());
@@ -210,7 +211,7 @@ TEST_P(TraitsTest, BothLayoutsGiveTheSame) {
 }
 
 // Whether a net may give the layer a part of the batch: all blobs have it as their first axis.
-bool TakesParts(const LayerUse& use, const LayerRunner& whole) {
+bool TakesParts(const LayerUse& use, LayerRunner& whole) {
   if (!whole.layer().traits().is_per_sample) return false;
   const std::vector<Shape>& bottoms = use.example.bottoms;
   for (const Shape& shape : bottoms) {
@@ -334,7 +335,7 @@ TEST_P(TraitsTest, RecomputeGivesTheSame) {
     for (uint64_t pass = 0; pass < 2; ++pass) {
       SCOPED_TRACE(Concat("pass ", pass));
       for (LayerRunner* runner : {expected.get(), actual.get()}) runner->context().SetStep(pass);
-      Run(use, expected.get());
+      RunPasses(use, expected.get());
       actual->Forward();
       for (const Blob* top : actual->top_blobs()) Poison(top->data_tensor());
       actual->layer().Recompute(actual->context(), actual->bottom_blobs(), actual->top_blobs());
@@ -355,7 +356,7 @@ TEST_P(TraitsTest, GradientsAreAddedOrWritten) {
   ForUses(RunsBackward, [&](const LayerUse& use) {
     const auto written = Make(use), added = Make(use);
     if (written->params() == 0) return;
-    Run(use, written.get());
+    RunPasses(use, written.get());
     added->Forward();
     SetTopDiffs(added.get());
     for (const Blob* param : added->layer().params()) Fill(param->diff_tensor(), 1);
@@ -375,14 +376,14 @@ TEST_P(TraitsTest, ScratchMemoryIsWhatWasPlanned) {
   ForUses([](const LayerUse&) { return true; },
           [&](const LayerUse& use) {
             const auto expected = Make(use), actual = Make(use);
-            Run(use, expected.get());
+            RunPasses(use, expected.get());
             Context& context = actual->context();
             const size_t bytes = actual->plan().scratch_bytes;
             const auto words = static_cast<int64_t>((bytes + 3) / 4);
             const Tensor scratch(context.shared_device(), DType::kInt32, Shape{words});
             Fill(scratch, -1);  // as a number of either type, no number
             context.LendScratch(words > 0 ? scratch.raw() : nullptr, bytes);
-            Run(use, actual.get());
+            RunPasses(use, actual.get());
             context.LendScratch(nullptr, 0);
             EXPECT_EQ(context.scratch_bytes(), 0u)
                 << "bytes are used, but " << bytes << " are planned";
@@ -399,7 +400,7 @@ TEST_P(TraitsTest, SharedMemoryHoldsTheSame) {
   ForUses(shares, [&](const LayerUse& use) {
     const auto runner = Make(use);
     const Values x = runner->Bottom();
-    Run(use, runner.get());
+    RunPasses(use, runner.get());
     if (use.traits.tops_share_bottom_data) {
       for (int t = 0; t < runner->tops(); ++t) ExpectSame(runner->Top(t), x, 0);
     }
