@@ -5,10 +5,8 @@
 #include <cmath>
 #include <limits>
 #include <set>
-#include <thread>
 
 #include "crema/layer/registry.h"
-#include "crema/math/host_tasks.h"
 #include "layers/layer_uses.h"
 
 namespace crema::test {
@@ -254,73 +252,6 @@ TEST_P(TraitsTest, SamplesMayComeOneByOne) {
       for (int t = 0; t < part->tops(); ++t) {
         ExpectSame(part->Top(t), PartOf(whole->Top(t), s, samples), use.tolerance());
       }
-    }
-  });
-}
-
-// What one thread has of a layer that several run at once.
-struct Lane {
-  explicit Lane(const LayerRunner& runner, const std::shared_ptr<Device>& device)
-      : context(device, 1) {
-    const auto copy = [&](const BlobList& from, std::vector<Blob>* to) {
-      for (const Blob* blob : from) {
-        to->emplace_back(blob->name(),
-                         Tensor(device, blob->dtype(), blob->shape(), blob->layout()));
-        to->back().data_tensor().FromHost(blob->data_tensor().ToHost<double>());
-      }
-    };
-    copy(runner.bottom_blobs(), &bottoms);
-    copy(runner.top_blobs(), &tops);
-  }
-
-  // In place is told by the address.
-  void Forward(Layer* layer, bool in_place) {
-    const PlansForThreads one(1);
-    BlobList bottom, top;
-    for (Blob& blob : bottoms) bottom.push_back(&blob);
-    for (Blob& blob : tops) top.push_back(&blob);
-    if (in_place) top[0] = bottom[0];
-    layer->Forward(context, bottom, top);
-  }
-
-  Context context;
-  std::vector<Blob> bottoms, tops;
-};
-
-TEST_P(TraitsTest, ThreadsMayRunItAtOnce) {
-  constexpr int kThreads = 4, kRounds = 8;
-  const PlansForThreads one(1);
-  const auto is_reentrant = [](const LayerUse& use) {
-    return IsForInference(use) && use.options.device == DeviceKind::kCpu &&
-           use.traits.is_per_sample && use.traits.forward_is_reentrant;
-  };
-  ForUses(is_reentrant, [&](LayerUse use) {
-    use.options.runs_backward = false;
-    const auto runner = Make(use);
-    const int64_t count = use.example.bottoms[0].count();
-    std::vector<std::unique_ptr<Lane>> lanes;
-    std::vector<Values> inputs, expected;
-    for (int i = 0; i < kThreads; ++i) {
-      inputs.push_back(RandomValues(count, 31 + i, 3));  // above 0 mostly: some take logarithms
-      runner->SetBottom(0, inputs[i]);
-      lanes.push_back(std::make_unique<Lane>(*runner, runner->context().shared_device()));
-      runner->Forward();
-      expected.push_back(runner->tops() > 0 ? runner->Top() : Values());
-    }
-    std::vector<std::thread> threads;
-    for (int i = 0; i < kThreads; ++i) {
-      threads.emplace_back([&, i] {
-        const Tensor& input = lanes[i]->bottoms[0].data_tensor();
-        for (int round = 0; round < kRounds; ++round) {
-          input.FromHost(inputs[i]);  // in place it was written over
-          lanes[i]->Forward(&runner->layer(), use.options.in_place);
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    for (int i = 0; i < kThreads && runner->tops() > 0; ++i) {
-      const Blob& top = use.options.in_place ? lanes[i]->bottoms[0] : lanes[i]->tops[0];
-      ExpectSame(top.data_tensor().ToHost<double>(), expected[i], 0);
     }
   });
 }
