@@ -127,7 +127,7 @@ TEST(HelpTest, RefusesNamesThatItCannotExplain) {
 TEST(HelpTest, EveryFieldHasAComment) {
   std::vector<std::string> pages = LayerNames();
   pages.insert(pages.end(), {"solver", "net", "layer"});
-  for (size_t page = 0; page < pages.size(); page += CaseStride(6)) {
+  for (size_t page = 0; page < pages.size(); page += test::CaseStride(6)) {
     const std::string& name = pages[page];
     const std::vector<std::string> lines = SplitLines(Help(name));
     ASSERT_GT(lines.size(), 2u) << name;

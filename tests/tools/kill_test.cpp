@@ -170,7 +170,7 @@ TEST_F(KillTest, NoMomentOfASnapshotIsWrong) {
   for (size_t i = 0; i < events.size(); ++i) {
     const std::string call = events[i].substr(0, events[i].find(' '));
     if (call == "write" || call == "log" || call == "logged") continue;
-    if (moments++ % CaseStride(4) != 0) continue;
+    if (moments++ % test::CaseStride(4) != 0) continue;
     SCOPED_TRACE(Concat("event ", i + 1, ": ", events[i]));
     const auto run = NewRun(Concat("killed", i), more);
     EXPECT_EQ(Train(run, Concat("CREMA_KILL_AT=", i + 1)).status, -SIGKILL);

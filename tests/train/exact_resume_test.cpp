@@ -163,7 +163,7 @@ class ExactResumeTest : public testing::Test {
       }
     }
     int interruptions = 0;
-    const int slower = CaseStride(3);
+    const int slower = test::CaseStride(3);
     for (int moment = 1;; moment += stride * slower) {
       SCOPED_TRACE(moment);
       const std::string prefix = Concat("cut", moment);
