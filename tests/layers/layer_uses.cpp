@@ -40,11 +40,12 @@ bool HasImageAxes(const LayerExample& example) {
   return false;
 }
 
-// As its description in layer_examples says.
-std::vector<double> ValuesFor(const LayerExample& example, const Shape& shape, size_t bottom) {
+// Bottoms of the first one's shape are of its kind.
+std::vector<double> ValuesFor(const LayerExample& example, size_t bottom) {
   static const std::set<std::string> indices = {"Embed"};
   static const std::set<std::string> positive = {"Log", "MultinomialLogisticLoss"};
-  const bool is_more_input = bottom == 0 || example.bottoms[bottom] == example.bottoms[0];
+  const Shape& shape = example.bottoms[bottom];
+  const bool is_more_input = bottom == 0 || shape == example.bottoms[0];
   if (!is_more_input || indices.count(example.type) > 0) {
     return RandomLabels(shape.count(), 2, 3 + bottom);
   }
@@ -130,19 +131,15 @@ bool LayerUses::CanPlan(LayerUse* use) {
 }
 
 std::unique_ptr<LayerRunner> LayerUses::Make(const LayerUse& use) {
-  return Make(use, use.example.bottoms);
-}
-
-std::unique_ptr<LayerRunner> LayerUses::Make(const LayerUse& use,
-                                             const std::vector<Shape>& bottoms) {
   const std::string folder = Concat(temp_.path(), "/", folders_++);
   std::filesystem::create_directories(folder);
+  const std::vector<Shape>& bottoms = use.example.bottoms;
   RunnerOptions options = use.options;
   options.tops = use.example.tops;
   auto runner = std::make_unique<LayerRunner>(ExampleLayer(use.example, folder).ShortDebugString(),
                                               bottoms, options);
   for (size_t b = 0; b < bottoms.size(); ++b) {
-    runner->SetBottom(static_cast<int>(b), ValuesFor(use.example, bottoms[b], b));
+    runner->SetBottom(static_cast<int>(b), ValuesFor(use.example, b));
   }
   return runner;
 }

@@ -34,8 +34,6 @@ class LayerUses {
   // 1) or positive ones. Where two uses differ only in the device, the layout or in place, the
   // layer gets the same text.
   std::unique_ptr<LayerRunner> Make(const LayerUse& use);
-  // The same, with these instead of the example's shapes.
-  std::unique_ptr<LayerRunner> Make(const LayerUse& use, const std::vector<Shape>& bottoms);
 
  private:
   void Add(const LayerExample& example, const RunnerOptions& options, std::vector<LayerUse>* uses);
