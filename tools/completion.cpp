@@ -24,6 +24,13 @@ std::vector<std::string> HelpTopics() {
   return topics;
 }
 
+// What convert makes databases from.
+std::vector<std::string> SourceNames() {
+  std::vector<std::string> names;
+  for (const CommandForm& form : ConvertForms()) names.push_back(form.name);
+  return names;
+}
+
 // Whether a command takes words that are no flags; its usage line then begins with one.
 bool TakesArguments(const Command& command) {
   return command.arguments[0] >= 'A' && command.arguments[0] <= 'Z';
@@ -170,7 +177,7 @@ std::string BashScript() {
       {"@VALUES@", BashValues()},
       {"@FLAGS@", BashFlags()},
       {"@TOPICS@", Join(HelpTopics(), " ")},
-      {"@SOURCES@", Join(ConvertSources(), " ")},
+      {"@SOURCES@", Join(SourceNames(), " ")},
       {"@NO_ARGUMENTS@", Join(without_arguments, " | ")},
       {"@COMMANDS@", Join(CommandNames(), " | ")},
       {"@COMMAND_WORDS@", Join(CommandNames(), " ")}};
@@ -244,7 +251,7 @@ std::string ZshCase(const Command& command) {
   for (const std::string& flag : command.flags) specs.push_back(ZshFlag(DescribeFlag(flag)));
   specs.push_back("--help[explain the command]");
   if (std::string(command.name) == "convert") {
-    specs.push_back("1:source:(" + Join(ConvertSources(), " ") + ")");
+    specs.push_back("1:source:(" + Join(SourceNames(), " ") + ")");
   }
   if (TakesArguments(command)) specs.push_back("*:file:_files");
   std::string out = std::string("        ") + command.name + ") _arguments";

@@ -10,7 +10,7 @@ packages=(
   libopencv-dev libjpeg-dev
   libgoogle-glog-dev libgflags-dev zlib1g-dev
   libgtest-dev libgmock-dev
-  clang libclang-rt-dev clang-format-14
+  clang libclang-rt-dev libomp-dev clang-format-14
   pkg-config dpkg-dev file groff-base
 )
 

@@ -6,7 +6,9 @@
 #            libFuzzer are found
 #   cuda     the release build with the layers compiled for the GPU too; on a machine without a GPU
 #            its tests run on the CPU
-# usage: tools/run_tests.sh [release|asan|fuzz|cuda]...
+#   tsan     the tests in which threads meet (crema_thread_tests) with ThreadSanitizer, where clang
+#            and its OpenMP are found; not among the defaults, since it builds everything once more
+# usage: tools/run_tests.sh [release|asan|fuzz|cuda|tsan]...
 #        (default: cuda asan fuzz where nvcc is found, else release asan fuzz)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -45,7 +47,8 @@ run_suite() {
   local preset=$1
   shift
   step "$preset: configuring"
-  cmake --preset "$preset" -DCREMA_TESTS=ON "$@" || return 1
+  # Everything is built once here, so that layers are compiled in batches.
+  cmake --preset "$preset" -DCREMA_TESTS=ON -DCREMA_LAYER_BATCH=8 "$@" || return 1
   step "$preset: building with $cores jobs"
   cmake --build "build/$preset" -j "$cores" || return 1
   step "$preset: testing"
@@ -90,6 +93,29 @@ run_fuzz() {
   tests/fuzz/run.sh build/fuzz 15
 }
 
+# g++'s OpenMP synchronises by system calls that ThreadSanitizer does not see, so that every parallel
+# loop looks like a race. Clang's tells it of its threads, by the library Archer that comes with it.
+has_tsan() {
+  printf '#include <omp.h>\nint main() { return omp_get_max_threads() > 0 ? 0 : 1; }' |
+    clang++ -x c++ - -fopenmp -fsanitize=thread -o "$results/probe" >/dev/null 2>&1 &&
+    "$results/probe"
+}
+
+run_tsan() {
+  if ! has_tsan; then
+    echo "No clang++ with ThreadSanitizer and OpenMP (libomp-dev) here: skipping tsan."
+    return
+  fi
+  step "tsan: building with $cores jobs"
+  cmake --preset tsan && cmake --build --preset tsan -j "$cores" || return 1
+  step "tsan: testing"
+  # Of libraries that were built without the sanitizer only their callers are looked at. Two
+  # processors or more, so that there are lanes to look at.
+  OMP_NUM_THREADS=$((cores > 4 ? 4 : cores)) OPENBLAS_NUM_THREADS=1 \
+    TSAN_OPTIONS="ignore_noninstrumented_modules=1 die_after_fork=0 suppressions=$PWD/tests/tsan.supp" \
+    timeout 1200 build/tsan/bin/crema_thread_tests --gtest_brief=1
+}
+
 if [[ ${1:-} == part ]]; then
   run_part "$2" "$3"
   exit
@@ -105,13 +131,14 @@ for suite in "${wanted[@]}"; do
   case $suite in
     release | asan) run_suite "$suite" || failed+=("$suite") ;;
     fuzz) run_fuzz || failed+=(fuzz) ;;
+    tsan) run_tsan || failed+=(tsan) ;;
     cuda)
       # One architecture is enough to see that everything compiles.
       CUDACXX=${CUDACXX:-$(find_nvcc)} run_suite cuda -DCMAKE_CUDA_ARCHITECTURES=90-real ||
         failed+=(cuda)
       ;;
     *)
-      echo "usage: tools/run_tests.sh [release|asan|fuzz|cuda]..." >&2
+      echo "usage: tools/run_tests.sh [release|asan|fuzz|cuda|tsan]..." >&2
       exit 2
       ;;
   esac
@@ -119,7 +146,9 @@ done
 
 step "summary"
 suites=()
-for suite in "${wanted[@]}"; do [[ $suite == fuzz ]] || suites+=("$results/$suite"); done
+for suite in "${wanted[@]}"; do
+  [[ $suite == fuzz || $suite == tsan ]] || suites+=("$results/$suite")
+done
 ((${#suites[@]} == 0)) || python3 tools/summarize_tests.py "${suites[@]}"
 if ((${#failed[@]} > 0)); then
   echo "FAILED: ${failed[*]}"

@@ -1,5 +1,6 @@
 # One line a layer. Each file is compiled for the CPU, for CUDA (in a CUDA build), and for the
-# fake GPU of the tests.
+# fake GPU of the tests; for the last two perhaps in batches (cmake/batches.cmake), so that types and
+# constants of two layers have different names.
 set(CREMA_LAYER_SOURCES
   layers/absval.cpp
   layers/accuracy.cpp

@@ -1,11 +1,12 @@
 // Nets of very many layers and blobs. What takes time with the square of their number would not end
 // here before the tests' limit of time.
 #include "net/net_test_util.h"
+#include "util/many_cases.h"
 
 namespace crema::test {
 namespace {
 
-constexpr int kMany = 40000;
+const int kMany = 40000 / CaseStride(4);
 
 class ManyLayersTest : public testing::TestWithParam<proto::Phase> {
  protected:

@@ -194,9 +194,12 @@ BlobList Pointers(const std::vector<std::unique_ptr<Blob>>& blobs) {
 }
 }  // namespace
 
+BlobList LayerRunner::bottom_blobs() const { return Pointers(bottom_); }
+BlobList LayerRunner::top_blobs() const { return Pointers(top_); }
+
 // The tops as the data want them, at the start of the memory planned for them.
 void LayerRunner::FollowData() {
-  const std::vector<Shape> shapes = layer_->ShapesOfTops(*context_, Pointers(bottom_));
+  const std::vector<Shape> shapes = layer_->ShapesOfTops(*context_, bottom_blobs());
   ASSERT_EQ(shapes.size(), top_.size());
   for (size_t t = 0; t < shapes.size(); ++t) {
     const Blob& top = *top_[t];
@@ -210,7 +213,7 @@ void LayerRunner::FollowData() {
 
 void LayerRunner::Forward() {
   if (layer_->traits().shapes_depend_on_data) FollowData();
-  layer_->Forward(*context_, Pointers(bottom_), Pointers(top_));
+  layer_->Forward(*context_, bottom_blobs(), top_blobs());
   device_->Synchronize();
 }
 
@@ -237,7 +240,7 @@ void LayerRunner::Backward(std::vector<bool> propagate_down) {
       device_->Zero(gradient.raw(), gradient.bytes());
     }
   }
-  layer_->Backward(*context_, Pointers(top_), propagate_down, Pointers(bottom_));
+  layer_->Backward(*context_, top_blobs(), propagate_down, bottom_blobs());
   device_->Synchronize();
 }
 

@@ -81,6 +81,10 @@ class LayerRunner {
   void Backward(std::vector<bool> propagate_down = {});
   std::vector<bool> DefaultPropagateDown() const;
 
+  // For calls of the layer itself; they are good until the next Reshape.
+  BlobList bottom_blobs() const;
+  BlobList top_blobs() const;
+
   // What the layer was last planned for, and its answer.
   const PlanInput& input() const { return input_; }
   const LayerPlan& plan() const { return plan_; }

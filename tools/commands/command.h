@@ -72,9 +72,9 @@ void PrintLayerList();
 void PrintManual(const std::vector<std::string>& arguments,
                  const std::vector<std::string>& commands);
 
-// The help text and the flags of convert, and what it makes databases from (mnist, ...).
+// The help text and the flags of convert, and its forms, named after what it makes databases from
+// (mnist, ...).
 const char* ConvertDetails();
-std::vector<std::string> ConvertSources();
 std::vector<std::string> ConvertFlags();
 std::vector<CommandForm> ConvertForms();
 

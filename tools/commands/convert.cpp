@@ -182,7 +182,8 @@ const Source& FindSource(const std::vector<std::string>& arguments) {
   for (const Source& source : Sources()) {
     if (!arguments.empty() && arguments[0] == source.name) return source;
   }
-  const std::vector<std::string> names = ConvertSources();
+  std::vector<std::string> names;
+  for (const Source& source : Sources()) names.push_back(source.name);
   const std::string known = "one of " + Join(names);
   if (arguments.empty()) throw UsageError("crema convert needs a source, " + known);
   const std::string near = Nearest(arguments[0], names);
@@ -216,12 +217,6 @@ std::vector<CommandForm> ConvertForms() {
     flags.insert(flags.end(), source.flags.begin(), source.flags.end());
   }
   return forms;
-}
-
-std::vector<std::string> ConvertSources() {
-  std::vector<std::string> names;
-  for (const Source& source : Sources()) names.push_back(source.name);
-  return names;
 }
 
 std::vector<std::string> ConvertFlags() {
