@@ -12,10 +12,11 @@
 
 namespace crema {
 
+// What the batches of one ImageData layer have in common.
 struct ImageBatchOptions {
   std::string owner;  // begins the sentences of errors
-  std::string list;
-  std::string root;  // put before each path
+  std::string list;   // the name of the text file, for errors
+  std::string root;   // put before each path
   std::vector<ListedImage> images;
   std::shared_ptr<const Transformer> transformer;
   ColorMode color = ColorMode::kColor;
@@ -30,6 +31,7 @@ struct ImageBatchOptions {
   std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>();
 };
 
+// Goes through the images again and again. What Read and Make find wrong with an image they throw.
 std::unique_ptr<BatchMaker> MakeImageBatches(const ImageBatchOptions& options);
 
 // What image `index` of the list gives.

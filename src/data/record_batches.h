@@ -26,6 +26,7 @@ struct RecordBatchOptions {
   std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>();
 };
 
+// Goes through the records again and again. What Read and Make find wrong with a record they throw.
 std::unique_ptr<BatchMaker> MakeRecordBatches(const RecordBatchOptions& options);
 
 // The size of a transformed record, and whether records are compressed, as the first one has it.
@@ -33,6 +34,8 @@ struct FirstRecord {
   ImageSize size;
   bool encoded;
 };
+// Decodes that record. Throws Error if it cannot be; warns if the transformer wants colours changed
+// of records that are not compressed.
 FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer,
                                std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>());
 
