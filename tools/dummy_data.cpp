@@ -59,7 +59,7 @@ std::vector<int64_t> ImageShape(const proto::LayerParameter& layer,
     if (shape[a] > 0) continue;
     shape[a] = stated[a];
     if (shape[a] == 0) {
-      Fail("layer '", layer.name(), "' (", layer.type(), "): --dummy-data leaves the ", names[a],
+      Fail(InLayer(layer.name(), layer.type()), ": --dummy-data leaves the ", names[a],
            " to the net, which does not set it; use a number instead of 0");
     }
   }

@@ -33,7 +33,9 @@ void ForEachWriter(const Net& net, const Act& act) {
     Layer* const layer = node.layer.get();
     auto* const writer = dynamic_cast<WritesFile*>(layer);
     if (writer == nullptr) continue;
-    InSource(Concat("layer '", layer->name(), "' (", layer->type(), ")"), [&] { act(writer); });
+    const InLayer title(layer->name(), layer->type());
+    InSource(
+        title, [&] { act(writer); }, title.place());
   }
 }
 

@@ -93,7 +93,7 @@ Descriptor TryOpenForReading(const std::string& path, Accept accept, std::string
 Descriptor OpenForReading(const std::string& path, Accept accept) {
   std::string why;
   Descriptor file = TryOpenForReading(path, accept, &why);
-  if (!file.ok()) Fail(path, ": ", why);
+  if (!file.ok()) Fail(InFile(path), ": ", why);
   return file;
 }
 
@@ -109,8 +109,8 @@ Descriptor OpenStreamForWriting(const std::string& path) {
   struct stat info = {};
   const int code = errno;
   const bool unread = code == ENXIO && stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
-  if (unread) Fail(path, ": is a pipe that nobody reads; start its reader first");
-  Fail(path, ": cannot be written: ", ErrorText(code));
+  if (unread) Fail(InFile(path), ": is a pipe that nobody reads; start its reader first");
+  Fail(InFile(path), ": cannot be written: ", ErrorText(code));
 }
 
 bool IsStream(const std::string& path) {

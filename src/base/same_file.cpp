@@ -44,7 +44,7 @@ std::string FindIn(const std::string& folder, const Status& file) {
 
 [[noreturn]] void FailToOverwrite(const std::string& output, const std::string& input) {
   const std::string which = output == input ? "this file" : Concat("the file '", input, "'");
-  Fail(output, ": ", which, " is read, and would be overwritten; choose another name");
+  Fail(InFile(output), ": ", which, " is read, and would be overwritten; choose another name");
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ void CheckIsNoInput(const std::string& output, const std::vector<std::string>& i
     const std::string found = file ? FindIn(input, *file) : "";
     if (!found.empty()) FailToOverwrite(output, found);
     if (IsSame(read, folder)) {
-      Fail(output, ": would be written into the folder '", input,
+      Fail(InFile(output), ": would be written into the folder '", input,
            "', which is read; choose another folder");
     }
   }

@@ -29,13 +29,13 @@ void CheckFiles(const std::vector<std::string>& files, int images_per_file) {
   for (const std::string& file : files) {
     const std::string why = WhyNotReadable(file);
     if (!why.empty()) {
-      Fail(file, ": ", why,
+      Fail(InFile(file), ": ", why,
            "; the folder must contain the binary version of CIFAR-10 (data/cifar10/get_cifar10.sh "
            "downloads it)");
     }
     const uint64_t size = fs::file_size(file);
     if (size != expected) {
-      Fail(file, ": has ", size, " bytes, expected ", expected, " (", images_per_file,
+      Fail(InFile(file), ": has ", size, " bytes, expected ", expected, " (", images_per_file,
            " images of ", kRecordBytes, " bytes); download it again");
     }
   }
@@ -51,13 +51,13 @@ void WriteDatabase(const std::vector<std::string>& files, const std::string& dat
   datum.set_width(kSide);
   for (const std::string& path : files) {
     const std::string bytes = ReadFileBytes(path, Accept::kFile);
-    if (bytes.size() < images_per_file * kRecordBytes) Fail(path, ": has become shorter");
+    if (bytes.size() < images_per_file * kRecordBytes) Fail(InFile(path), ": has become shorter");
     for (int i = 0; i < images_per_file; ++i) {
       StopIfAsked(stop, writer.count(), files.size() * static_cast<uint64_t>(images_per_file));
       const char* const record = bytes.data() + i * kRecordBytes;
       const int label = static_cast<unsigned char>(record[0]);
       if (label >= kClasses) {
-        Fail(path, ": image ", i, " has label ", label,
+        Fail(InFile(path), ": image ", i, " has label ", label,
              ", but CIFAR-10's labels are 0 to 9; this is not a CIFAR-10 file");
       }
       datum.set_label(label);
@@ -97,7 +97,7 @@ void ConvertCifar10(const std::string& folder, const std::string& out_folder, Ba
     WriteDatabase(test, (out / ("cifar10_test_" + suffix)).string(), backend, images_per_file,
                   stop);
   } catch (const Error& error) {
-    Fail(error.what(), "; ", train_database, " is complete and is kept");
+    Fail(error, "; ", train_database, " is complete and is kept");
   }
 }
 

@@ -44,10 +44,12 @@ struct Converted {
 Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageOptions& options) {
   const std::string path = root + entry.path;
   Converted result;
+  bool names_file = false;
   try {
     result.record = MakeImageRecord(path, entry.label, options);
   } catch (const Error& error) {
     result.error = error.what();
+    names_file = error.file() == path;
   } catch (const cv::Exception& exception) {
     result.error = exception.err;
   } catch (const std::bad_alloc&) {
@@ -56,9 +58,7 @@ Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageO
     result.error = exception.what();
   }
   if (result.error.empty()) return result;
-  // Some sentences begin with the file's name already.
-  const bool named = result.error.compare(0, path.size(), path) == 0;
-  result.error = entry.place + (named ? "" : "'" + path + "' ") + result.error;
+  result.error = entry.place + (names_file ? "" : "'" + path + "' ") + result.error;
   return result;
 }
 
@@ -243,7 +243,7 @@ void CheckRoot(const std::string& root, const std::string& list,
   if (!all) return;
   const std::string& first = entries[0].path;
   const bool is_whole = first[0] == '/' && !is_missing(first);
-  Fail(list, ": none of its images is there; the first was looked for as '", root + first,
+  Fail(InFile(list), ": none of its images is there; the first was looked for as '", root + first,
        "', which is ROOT and its path in the list; ",
        is_whole ? "the paths are complete, so use / as ROOT" : "correct ROOT or the list");
 }

@@ -41,7 +41,7 @@ std::string ReadText(const std::string& path, const std::string& wanted,
   try {
     bytes = ReadFileBytes(path);
   } catch (const Error& error) {
-    Fail(before, "the list ", error.what());
+    Fail(before, "the list ", error);
   }
   const std::string kind = KindOfList(bytes);
   if (!kind.empty()) Fail(before, "the list ", path, " is ", kind, "; it must be ", wanted);

@@ -30,15 +30,15 @@ class IdxFile {
     OpenForReading(path_);  // for the reason if it fails
     std::error_code error;
     size_ = std::filesystem::file_size(path_, error);
-    if (error) Fail(path_, ": cannot be read: ", error.message());
+    if (error) Fail(InFile(path_), ": cannot be read: ", error.message());
     file_.reset(gzopen(path_.c_str(), "rb"));
-    if (file_ == nullptr) Fail(path_, ": cannot be read: ", std::strerror(errno));
+    if (file_ == nullptr) Fail(InFile(path_), ": cannot be read: ", std::strerror(errno));
     gzbuffer(file_.get(), 1 << 17);
     const uint32_t found = ReadNumber();
     if (found == magic) return;
     const bool swapped = found == kImageMagic || found == kLabelMagic;
-    Fail(path_, ": is not an IDX file of ", what, ": it starts with ", found, ", expected ", magic,
-         swapped ? "; name the images first and the labels second" : "");
+    Fail(InFile(path_), ": is not an IDX file of ", what, ": it starts with ", found, ", expected ",
+         magic, swapped ? "; name the images first and the labels second" : "");
   }
 
   const std::string& path() const { return path_; }
@@ -54,8 +54,8 @@ class IdxFile {
     if (got >= 0 && static_cast<uint64_t>(got) == bytes) return;
     int code = Z_OK;
     const char* reason = gzerror(file_.get(), &code);
-    if (code != Z_OK && code != Z_BUF_ERROR) Fail(path_, ": cannot be read: ", reason);
-    Fail(path_, ": is truncated; copy or download it again");
+    if (code != Z_OK && code != Z_BUF_ERROR) Fail(InFile(path_), ": cannot be read: ", reason);
+    Fail(InFile(path_), ": is truncated; copy or download it again");
   }
 
   // Appends to `to`. A compressed file may have far less than it claims: memory is taken only as
@@ -77,15 +77,15 @@ class IdxFile {
     const uint64_t expected = header_bytes + items * item_bytes;
     const bool plain = gzdirect(file_.get()) != 0;
     if (plain ? size_ == expected : expected / kMaxGzipRatio <= size_) return;
-    Fail(path_, ": its header claims ", Counted(items, "item"), " of ", Counted(item_bytes, "byte"),
-         ", ", expected, " bytes in total, but the file has ", size_, plain ? "" : " compressed",
-         "; copy or download it again");
+    Fail(InFile(path_), ": its header claims ", Counted(items, "item"), " of ",
+         Counted(item_bytes, "byte"), ", ", expected, " bytes in total, but the file has ", size_,
+         plain ? "" : " compressed", "; copy or download it again");
   }
 
   void CheckEnd() {
     char byte;
     if (gzread(file_.get(), &byte, 1) != 0)
-      Fail(path_, ": is damaged, or longer than its header claims");
+      Fail(InFile(path_), ": is damaged, or longer than its header claims");
   }
 
  private:
@@ -108,9 +108,9 @@ MnistFiles::MnistFiles(const std::string& images_path, const std::string& labels
     Fail(images_path, " has ", Counted(count_, "image"), ", but ", labels_path, " has ",
          Counted(label_count, "label"), "; use files that belong together");
   }
-  if (count_ == 0) Fail(images_path, ": contains no images");
+  if (count_ == 0) Fail(InFile(images_path), ": contains no images");
   if (rows == 0 || columns == 0 || rows * columns > kMaxImageBytes) {
-    Fail(images_path, ": its header claims ", rows, " rows and ", columns,
+    Fail(InFile(images_path), ": its header claims ", rows, " rows and ", columns,
          " columns; the file is damaged");
   }
   rows_ = static_cast<int>(rows);

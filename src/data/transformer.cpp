@@ -129,8 +129,9 @@ void Transformer::FailToFit(const ImageSize& image, const std::string& name) con
   if (!mean_image_.empty()) {
     Fail(owner_, ": the mean file '", mean_file_, "' is ", mean_size_.ToString(), ", but ", name,
          " is ", image.ToString(),
-         " (channels x height x width); make the mean file from these "
-         "images with `crema mean`, or use mean_value");
+         " (channels x height x width); bring the images to the size of the mean (ImageData by "
+         "new_height and new_width, `crema convert` by --resize_height and --resize_width), make "
+         "the mean file from these images with `crema mean`, or use mean_value");
   }
   Fail(owner_, ": mean_value is given ", mean_values_.size(), " times, but ", name, " has ",
        Counted(image.channels, "channel"), "; give it once, or once per channel");

@@ -24,6 +24,9 @@ class Transformer {
   // How to decode compressed images.
   ColorMode color() const { return color_; }
 
+  // The size of the mean image; empty where there is none.
+  const ImageSize& mean_size() const { return mean_size_; }
+
   // The size of what Transform makes of an image. Throws Error where the mean or the crop does
   // not fit it; `image_name()` says which image it is.
   template <class Name>

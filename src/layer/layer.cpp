@@ -37,6 +37,6 @@ void Layer::ZeroOverwrittenGradients(const Context& ctx) const {
   }
 }
 
-std::string Layer::Title() const { return "layer '" + name_ + "' (" + type_ + ")"; }
+std::string Layer::Title() const { return InLayer(name_, type_); }
 
 }  // namespace crema

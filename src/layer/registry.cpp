@@ -37,8 +37,8 @@ const T& Of(const std::map<DeviceKind, T>& registry, DeviceKind device) {
 [[noreturn]] void FailPython(const proto::LayerParameter& config) {
   const proto::PythonParameter& python = config.python_param();
   Fail(
-      "layer '", config.name(), "' (Python, ", python.module(), ".", python.layer(),
-      "): crema cannot run layers written in Python yet; replace it with built-in layers (see "
+      InLayer(config.name(), Concat("Python, ", python.module(), ".", python.layer())),
+      ": crema cannot run layers written in Python yet; replace it with built-in layers (see "
       "`crema help`), write it in C++ (see docs/adding_a_layer.md), or exclude it from this phase");
 }
 
@@ -82,15 +82,19 @@ std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase ph
   const auto& factories = Of(TheRegistry(), device);
   const auto it = factories.find(config.type());
   if (it != factories.end()) return it->second(config, phase);
-  if (config.type().empty()) Fail("layer '", config.name(), "' has no type; add type: \"...\"");
+  const InLayer layer(config.name(), "");
+  if (config.type().empty()) Fail(layer, " has no type; add type: \"...\"");
   if (config.type() == "Python") FailPython(config);
   const std::string fork = ForkOfLayerType(config.type());
   const std::string near = Nearest(config.type(), LayerTypes(device));
   std::string advice = AdviceForLayerType(config.type());
+  if (advice.empty() && !fork.empty()) {
+    advice = "crema has no layer of this type; write it in C++ (see docs/adding_a_layer.md)";
+  }
   if (advice.empty()) {
     advice = near.empty() ? "`crema help` lists the types" : "did you mean '" + near + "'?";
   }
-  Fail("layer '", config.name(), "' has the unknown type '", config.type(), "'",
+  Fail(layer, " has the unknown type '", config.type(), "'",
        fork.empty() ? "" : " (from " + fork + ")", "; ", advice);
 }
 

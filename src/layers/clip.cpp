@@ -12,7 +12,7 @@ struct Clip {
   explicit Clip(const proto::LayerParameter& config) {
     const proto::ClipParameter& clip = config.clip_param();
     if (!(clip.min() <= clip.max())) {
-      Fail("layer '", config.name(), "' (Clip): min is ", clip.min(), " and max is ", clip.max(),
+      Fail(InLayer(config.name(), "Clip"), ": min is ", clip.min(), " and max is ", clip.max(),
            "; min must not be above max");
     }
     min = static_cast<T>(clip.min());

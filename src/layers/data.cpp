@@ -90,7 +90,7 @@ class DataLayer : public Layer, public CountsRecords {
     try {
       source = OpenRecordSource(lmdb ? Backend::kLmdb : Backend::kLevelDb, data.source());
     } catch (const Error& error) {
-      Fail(error.what());
+      Fail(error);
     }
     const FirstRecord first = InspectFirstRecord(*source, *transformer, options_.flaws);
     options_.size = first.size;

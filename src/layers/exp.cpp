@@ -12,7 +12,7 @@ struct Exp {
   explicit Exp(const proto::LayerParameter& config) {
     const proto::ExpParameter& p = config.exp_param();
     if (p.base() != -1 && !(p.base() > 0)) {
-      Fail("layer '", config.name(), "' (Exp): base is ", p.base(),
+      Fail(InLayer(config.name(), "Exp"), ": base is ", p.base(),
            ", but must be above 0, or -1 for e");
     }
     const double log_base = p.base() == -1 ? 1 : std::log(static_cast<double>(p.base()));

@@ -12,7 +12,7 @@ struct Log {
   explicit Log(const proto::LayerParameter& config) {
     const proto::LogParameter& p = config.log_param();
     if (p.base() != -1 && (!(p.base() > 0) || p.base() == 1)) {
-      Fail("layer '", config.name(), "' (Log): base is ", p.base(),
+      Fail(InLayer(config.name(), "Log"), ": base is ", p.base(),
            ", but must be above 0 and not 1, or -1 for e");
     }
     factor = static_cast<T>(p.base() == -1 ? 1 : 1 / std::log(static_cast<double>(p.base())));

@@ -42,9 +42,7 @@ std::string Both(const std::string& a, const std::string& b) {
   return a.empty() ? b : Concat(a, ", ", b);
 }
 
-std::string TitleOf(const proto::LayerParameter& config) {
-  return "layer '" + config.name() + "' (" + config.type() + ")";
-}
+InLayer TitleOf(const proto::LayerParameter& config) { return {config.name(), config.type()}; }
 
 // "" if the engine can run it. What the engine's library throws is a reason, too.
 std::string WhyNotBy(const EngineEntry& entry, const EngineQuery& query) {
@@ -101,7 +99,7 @@ EngineChoice CreateByEngine(const std::string& net_engine, const EngineQuery& qu
     if (entry.precision != Precision::kFloat32) missed = Both(missed, note);
   }
   if (must) {
-    Fail(title, ": engine ", wanted,
+    Fail(TitleOf(query.config), ": engine ", wanted,
          " cannot run this layer: ", note.empty() ? "it does not support the type" : note,
          "; use DEFAULT or CAFFE");
   }

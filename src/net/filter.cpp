@@ -21,8 +21,8 @@ bool Meets(const proto::NetState& state, const proto::NetStateRule& rule) {
 
 bool Included(const proto::NetState& state, const proto::LayerParameter& layer) {
   if (layer.include_size() > 0 && layer.exclude_size() > 0) {
-    Fail("layer '", layer.name(), "' (", layer.type(),
-         "): has both include and exclude rules; use only one kind");
+    Fail(InLayer(layer.name(), layer.type()),
+         ": has both include and exclude rules; use only one kind");
   }
   const auto meets = [&](const proto::NetStateRule& rule) { return Meets(state, rule); };
   if (layer.include_size() == 0) {

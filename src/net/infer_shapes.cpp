@@ -10,21 +10,18 @@
 
 namespace crema {
 
-std::string LayerTitle(const Layer& layer) {
-  return "layer '" + layer.name() + "' (" + layer.type() + ")";
-}
+InLayer LayerTitle(const Layer& layer) { return {layer.name(), layer.type()}; }
 
-void RethrowFor(const std::string& title) {
+void RethrowFor(const InLayer& layer) {
   try {
     throw;
   } catch (const Error& error) {
-    const std::string text = error.what();
-    if (text.find("layer '") != std::string::npos) throw;
-    Fail(title, ": ", text);
+    if (!error.layer().empty()) throw;
+    throw error.About(layer, layer.place());
   } catch (const std::bad_alloc&) {
-    Fail(title, ": out of memory; use a smaller batch size");
+    Fail(layer, ": out of memory; use a smaller batch size");
   } catch (const std::exception& error) {
-    Fail(title, ": the library that runs it failed: ", error.what(), "; try engine: CAFFE");
+    Fail(layer, ": the library that runs it failed: ", error.what(), "; try engine: CAFFE");
   }
 }
 
@@ -146,8 +143,8 @@ class GraphBuilder {
   int FindBottom(const proto::LayerParameter& config, const std::string& bottom) {
     const auto it = unread_.find(bottom);
     if (it == unread_.end()) {
-      Fail("layer '", config.name(), "' (", config.type(),
-           "): no layer above produces its bottom '", bottom, "'");
+      Fail(InLayer(config.name(), config.type()), ": no layer above produces its bottom '", bottom,
+           "'");
     }
     const int index = it->second;
     unread_.erase(it);
@@ -279,7 +276,7 @@ class GraphBuilder {
   static float LossWeight(const proto::LayerParameter& config, const LayerTraits& traits, int top,
                           int tops) {
     if (config.loss_weight_size() > 0 && config.loss_weight_size() != tops) {
-      Fail("layer '", config.name(), "' (", config.type(), "): has ", config.loss_weight_size(),
+      Fail(InLayer(config.name(), config.type()), ": has ", config.loss_weight_size(),
            " loss_weight for ", Counted(tops, "top"), "; give one per top, or none");
     }
     if (top < config.loss_weight_size()) return config.loss_weight(top);
@@ -324,7 +321,7 @@ class GraphBuilder {
     const bool permissive = spec.share_mode() == proto::ParamSpec::PERMISSIVE;
     const bool fits = permissive ? owner.decl.shape.count() == param->decl.shape.count()
                                  : owner.decl.shape == param->decl.shape;
-    const std::string title = LayerTitle(*graph_.layers.back().layer);
+    const InLayer title = LayerTitle(*graph_.layers.back().layer);
     if (!fits) {
       Fail(title, ": cannot share the parameter '", spec.name(), "' of ", LayerTitle(owner_layer),
            ": shape ", param->decl.shape.ToString(), " here, ", owner.decl.shape.ToString(),
@@ -356,7 +353,7 @@ class GraphBuilder {
   std::map<std::string, int> unread_;   // blobs that no layer has read yet
   std::map<std::string, size_t> made_;  // by blob: the layer that makes it
   std::vector<Need> needed_;            // by blob: what those who wrote it need of it later
-  std::map<std::string, int> owners_;  // shared parameters by name
+  std::map<std::string, int> owners_;   // shared parameters by name
   std::map<int, bool> explicit_lr_, explicit_decay_;
 };
 

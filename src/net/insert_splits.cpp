@@ -66,8 +66,7 @@ class SplitInserter {
     std::vector<std::string> names;
     for (const auto& entry : known) names.push_back(entry.first);
     const std::string near = Nearest(bottom, names);
-    Fail("layer '", layer.name(), "' (", layer.type(), "): no layer above produces its bottom '",
-         bottom, "'",
+    Fail(InLayer(layer.name(), layer.type()), ": no layer above produces its bottom '", bottom, "'",
          near.empty()
              ? "; check the name, and that the layer that produces it is not excluded in this phase"
              : "; did you mean '" + near + "'?");

@@ -221,11 +221,11 @@ inline int64_t BytesOf(const TensorSpec& spec, DType dtype) {
 bool KeepsParamGradients(const Graph& graph);
 
 // For catch (...) around the code of a layer: throws the exception that is being handled as an
-// Error that names the layer by its title. Such code may throw what is no Error, as oneDNN's does.
-[[noreturn]] void RethrowFor(const std::string& title);
+// Error that names the layer. Such code may throw what is no Error, as oneDNN's does.
+[[noreturn]] void RethrowFor(const InLayer& layer);
 [[noreturn]] void RethrowFor(const Layer& layer);
 
 // "layer 'conv1' (Convolution)".
-std::string LayerTitle(const Layer& layer);
+InLayer LayerTitle(const Layer& layer);
 
 }  // namespace crema

@@ -3,6 +3,7 @@
 #include <new>
 #include <opencv2/core.hpp>
 
+#include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -36,6 +37,37 @@ proto::TransformationParameter ConfigOf(const ImageOptions& options) {
   return config;
 }
 
+std::string Size(int height, int width) { return Concat(height, " high and ", width, " wide"); }
+
+// What the transformer would say in the words of transform_param. `image`: after resizing.
+void CheckFits(const ImageOptions& options, const ImageSize& mean, const std::string& path,
+               const ImageSize& image) {
+  const int crop = options.crop;
+  if (image.height < crop || image.width < crop) {
+    Fail("the image ", path, " is ", Size(image.height, image.width),
+         ", too small for ImageOptions::crop (", crop,
+         "); set a smaller crop, or height and width");
+  }
+  const bool has_mean = mean.count() > 0;
+  if (has_mean && mean.channels != image.channels) {
+    Fail("the mean file ", options.mean_file, " has ", Counted(mean.channels, "channel"),
+         ", but the image ", path, " is loaded with ", image.channels,
+         "; set ImageOptions::color to ", mean.channels == 1 ? "false" : "true",
+         ", or use the mean file of the net's training");
+  }
+  if (has_mean && mean != image) {
+    Fail("the mean file ", options.mean_file, " is ", Size(mean.height, mean.width),
+         ", but the image ", path, " is ", Size(image.height, image.width),
+         "; set ImageOptions::height to ", mean.height, " and width to ", mean.width,
+         ", the size of the images in training before they were cropped");
+  }
+  const size_t values = options.mean_values.size();
+  if (values > 1 && values != static_cast<size_t>(image.channels)) {
+    Fail("ImageOptions::mean_values has ", values, " numbers, but the image ", path, " has ",
+         Counted(image.channels, "channel"), "; give one number, or one per channel");
+  }
+}
+
 }  // namespace
 
 ImageLoader::ImageLoader(const ImageOptions& options) : options_(options) {
@@ -60,6 +92,7 @@ LoadedImage ImageLoader::LoadWhole(const std::string& path) const {
   LoadedImage loaded;
   const Image& image = decoder.Decode(ReadFileBytes(path, Accept::kFile),
                                       "cannot decode the image " + path, &loaded.flaw);
+  CheckFits(options_, transformer_->mean_size(), path, image.size);
   const auto name = [&] { return "the image " + path; };
   const ImageSize size = transformer_->OutputSize(image.size, name);
   loaded.shape = Shape{1, size.channels, size.height, size.width};

@@ -5,6 +5,8 @@
 #include <new>
 #include <sstream>
 
+#include "base/counted.h"
+#include "base/in_source.h"
 #include "base/ranges.h"
 #include "base/strings.h"
 #include "crema.pb.h"
@@ -44,9 +46,9 @@ std::string JoinFirst(std::vector<std::string> names) {
 [[noreturn]] void FailToFind(const std::string& file, const std::string& name, const char* what,
                              const std::vector<std::string>& names) {
   const std::string all = names.empty() ? "it has none" : Concat("it has ", Join(names));
-  if (name.empty()) Fail(file, ": say which ", what, " of the net is meant; ", all);
+  if (name.empty()) Fail(InFile(file), ": say which ", what, " of the net is meant; ", all);
   const std::string near = Nearest(name, names);
-  Fail(file, ": the net has no ", what, " '", name, "'; ",
+  Fail(InFile(file), ": the net has no ", what, " '", name, "'; ",
        near.empty() ? all : Concat("did you mean '", near, "'?"));
 }
 
@@ -66,6 +68,7 @@ PredictorState::PredictorState(const std::string& net_file, const std::string& w
                                const PredictorOptions& options)
     : file_(net_file), options_(options), turns_(std::make_shared<std::mutex>()) {
   CheckOptions(options_);
+  if (net_file.empty()) Fail("a Predictor needs the name of a net's file, but got an empty one");
   config_ = ReadNetToRun(net_file, options_);
   device_ = DeviceFor(options_);
   Build(nullptr);
@@ -106,7 +109,9 @@ void PredictorState::Build(const Net* lender) {
   options.keep_blobs = options_.keep_blobs;
   options.fuse = !options_.keep_blobs;
   options.share_params_with = lender;
-  net_ = std::make_shared<Net>(*config_, device_, options);
+  net_ = InSource(
+      file_, [&] { return std::make_shared<Net>(*config_, device_, options); },
+      InFile(file_).place());
   FindInputsAndOutputs();
 }
 
@@ -125,7 +130,12 @@ void PredictorState::FindInputsAndOutputs() {
 }
 
 void PredictorState::LoadWeights(const std::string& path) {
-  if (path.empty()) return;
+  if (path.empty()) {
+    if (options_.partial_weights || net_->graph().params.empty()) return;
+    Fail(InFile(file_),
+         ": no weights are given for this net; name their file, or set "
+         "PredictorOptions::partial_weights to run it with its initial values");
+  }
   const WeightsReport report = net_->LoadWeights(path);
   if (options_.log) {
     std::istringstream lines(Concat(path, ": ", report.ToString()));
@@ -133,11 +143,13 @@ void PredictorState::LoadWeights(const std::string& path) {
   }
   if (report.left_out.empty()) return;
   if (report.copied.empty()) {
-    Fail(path, ": has no weights for any layer of the net ", file_, ", which are found by name (",
-         JoinFirst(report.left_out), "); use the weights of this net");
+    Fail(InFile(path), ": has no weights for any layer of the net ", file_,
+         ", which are found by name (", JoinFirst(report.left_out),
+         "); use the weights of this net");
   }
   if (options_.partial_weights) return;
-  Fail(path, ": has no weights for the layers ", JoinFirst(report.left_out), " of the net ", file_,
+  Fail(InFile(path), ": has no weights for the layers ", JoinFirst(report.left_out), " of the net ",
+       file_,
        "; use the weights of this net, or set PredictorOptions::partial_weights to run it with "
        "these layers' initial values");
 }
@@ -152,9 +164,9 @@ std::vector<float> PredictorState::Zeros(const std::string& input, const Shape& 
     const Shape checked(shape.dims());  // Shape::at checks nothing
     return std::vector<float>(static_cast<size_t>(checked.count()));
   } catch (const Error& error) {
-    Fail(file_, ": the input '", input, "' cannot be given this shape: ", error.what());
+    Fail(InFile(file_), ": the input '", input, "' cannot be given this shape: ", error);
   } catch (const std::bad_alloc&) {
-    Fail(file_, ": out of memory for the input '", input, "' of shape ", shape.ToString(),
+    Fail(InFile(file_), ": out of memory for the input '", input, "' of shape ", shape.ToString(),
          "; use a smaller batch or smaller images");
   }
 }
@@ -204,10 +216,32 @@ void PredictorState::Reshape(const std::map<std::string, Shape>& shapes) {
   }
   if (changes.empty()) return;
   const auto turn = TakeTurn();
-  net_->Reshape(changes);
+  try {
+    net_->Reshape(changes);
+  } catch (const Error& error) {
+    ExplainRefusal(changes, error);
+    throw;
+  }
   for (auto& [i, input] : fresh) inputs_[i] = std::move(input);
   has_run_ = false;
   read_.clear();
+}
+
+void PredictorState::ExplainRefusal(const std::map<std::string, Shape>& changes,
+                                    const Error& error) const {
+  for (const auto& [name, given] : changes) {
+    const Shape& own = inputs_[FindInput(name)].shape;
+    if (given.rank() != 4 || own.rank() != 4 || given[1] == own[1]) continue;
+    if (given[3] == own[1]) {
+      Fail(InFile(file_), ": the input '", name, "' was given the shape ", given.ToString(),
+           ", with its ", Counted(given[3], "channel"), " last, but the net takes N x C x H x W, ",
+           "here ", Shape{given[0], given[3], given[1], given[2]}.ToString(),
+           "; reorder the values");
+    }
+    Fail(InFile(file_), ": the input '", name, "' was given ", Counted(given[1], "channel"),
+         " (N x C x H x W is ", given.ToString(), "), but the net's file says ", own[1],
+         ", and it cannot run with another number: ", error);
+  }
 }
 
 void PredictorState::SetBatch(int64_t batch) {
@@ -249,7 +283,8 @@ const Blob& PredictorState::FindOutput(const std::string& name) const {
   }
   for (const BlobNode& blob : net_->graph().blobs) {
     if (blob.name != name || options_.keep_blobs) continue;
-    Fail(file_, ": '", name, "' is not an output of the net, so its values are not kept; to read ",
+    Fail(InFile(file_), ": '", name,
+         "' is not an output of the net, so its values are not kept; to read ",
          "it, set PredictorOptions::keep_blobs, or use an output: ", Join(output_names()));
   }
   FailToFind(file_, name, "output", output_names());
@@ -262,8 +297,8 @@ const std::pair<const std::string, PredictorState::Output>& PredictorState::Read
   if (found != read_.end()) return *found;
   const Blob& blob = FindOutput(wanted);
   if (!has_run_) {
-    Fail(file_, ": the output '", wanted, "' has no values yet; call Run first, also after the ",
-         "inputs have got other shapes");
+    Fail(InFile(file_), ": the output '", wanted,
+         "' has no values yet; call Run first, also after the ", "inputs have got other shapes");
   }
   const auto turn = TakeTurn();
   return *read_.emplace(wanted, Output{blob.shape(), blob.data_tensor().ToHost<float>()}).first;

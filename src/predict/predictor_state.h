@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "crema/base/error.h"
 #include "crema/net/net.h"
 #include "crema/predict/predictor.h"
 
@@ -63,6 +64,9 @@ class PredictorState {
   void Build(const Net* lender);
   void FindInputsAndOutputs();
   void LoadWeights(const std::string& path);
+  // Throws Error in the caller's words if the order of the axes, or the number of channels, is why
+  // the net refused the shapes.
+  void ExplainRefusal(const std::map<std::string, Shape>& changes, const Error& error) const;
   std::unique_lock<std::mutex> TakeTurn() const;
   std::vector<float> Zeros(const std::string& input, const Shape& shape) const;
   std::string OutputName(const std::string& name) const;

@@ -27,8 +27,9 @@ void CheckHasInputs(const std::string& path, const proto::NetParameter& net) {
   }
   if (source == nullptr || !IsKnownType(source->type())) return;
   const std::string top = source->top_size() > 0 ? source->top(0) : "data";
-  Fail(path, ": the net has no inputs in phase TEST, because its layer '", source->name(), "' (",
-       source->type(), ") gets its data itself; use the net's deploy file, or put an Input layer ",
+  Fail(InFile(path), ": the net has no inputs in phase TEST, because its layer '", source->name(),
+       "' (", source->type(),
+       ") gets its data itself; use the net's deploy file, or put an Input layer ",
        "in its place: layer { name: '", source->name(), "' type: 'Input' top: '", top,
        "' input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } } }");
 }

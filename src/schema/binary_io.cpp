@@ -32,7 +32,7 @@ using google::protobuf::io::CodedInputStream;
 constexpr uint64_t kLargestFile = INT_MAX;
 
 [[noreturn]] void FailTooLarge(const std::string& path) {
-  Fail(path, ": is larger than 2 GiB, the limit of this format; use HDF5");
+  Fail(InFile(path), ": is larger than 2 GiB, the limit of this format; use HDF5");
 }
 
 // A few bytes can be both text and protobuf; a few more no longer are.
@@ -69,13 +69,13 @@ bool EndsWithinField(const std::string& bytes) {
 [[noreturn]] void FailUnreadable(const std::string& bytes, const std::string& name,
                                  const std::string& what) {
   const std::string kind = KindOfBytes(bytes);
-  if (!kind.empty()) Fail(name, ": is ", kind, ", not ", what);
-  if (IsText(bytes)) Fail(name, ": is a text file, not ", what);
+  if (!kind.empty()) Fail(InFile(name), ": is ", kind, ", not ", what);
+  if (IsText(bytes)) Fail(InFile(name), ": is a text file, not ", what);
   if (EndsWithinField(bytes)) {
-    Fail(name, ": ends in the middle of its data, after ", bytes.size(),
+    Fail(InFile(name), ": ends in the middle of its data, after ", bytes.size(),
          " bytes; it was copied or written incompletely, or is not ", what);
   }
-  Fail(name, ": is damaged, or is not ", what);
+  Fail(InFile(name), ": is damaged, or is not ", what);
 }
 
 // Returns the file that a path stands for: the end of a chain of symbolic links, or the path.
@@ -84,7 +84,7 @@ std::string FollowLinks(const std::string& path) {
   if (lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) return path;
   char* resolved = realpath(path.c_str(), nullptr);
   if (resolved == nullptr) {
-    Fail(path, ": cannot be written: it is a broken symbolic link: ", ErrorText(errno));
+    Fail(InFile(path), ": cannot be written: it is a broken symbolic link: ", ErrorText(errno));
   }
   std::string target = resolved;
   free(resolved);
@@ -111,8 +111,8 @@ int SyncFolderOf(const std::string& path) {
 void CheckReplaceable(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return;
-  if (S_ISDIR(info.st_mode)) Fail(path, ": cannot be written: it is a folder");
-  if (!S_ISREG(info.st_mode)) Fail(path, ": cannot be written: it is not a regular file");
+  if (S_ISDIR(info.st_mode)) Fail(InFile(path), ": cannot be written: it is a folder");
+  if (!S_ISREG(info.st_mode)) Fail(InFile(path), ": cannot be written: it is not a regular file");
 }
 
 // A file that may be written but not replaced: its folder may not be changed, or something is
@@ -200,7 +200,7 @@ std::string ReadFileBytes(const std::string& path, Accept accept) {
 
 std::string ReadFileBytes(const Descriptor& file, const std::string& path) {
   struct stat info;
-  if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+  if (fstat(file.get(), &info) != 0) Fail(InFile(path), ": cannot be read: ", ErrorText(errno));
   if (static_cast<uint64_t>(std::max<off_t>(info.st_size, 0)) > kLargestFile) FailTooLarge(path);
   // One byte more than expected, so that the end is found without growing.
   std::string bytes(static_cast<size_t>(info.st_size) + 1, '\0');
@@ -208,13 +208,13 @@ std::string ReadFileBytes(const Descriptor& file, const std::string& path) {
   while (true) {
     if (size == bytes.size()) bytes.resize(bytes.size() + bytes.size() / 2 + 65536);
     const ssize_t count = ReadRetrying(file.get(), &bytes[size], bytes.size() - size);
-    if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+    if (count < 0) Fail(InFile(path), ": cannot be read: ", ErrorText(errno));
     if (count == 0) break;
     size += static_cast<size_t>(count);
     if (size > kLargestFile) FailTooLarge(path);
   }
   if (size == 0 && S_ISFIFO(info.st_mode)) {
-    Fail(path, ": is a pipe that nothing was written to; start what writes to it first");
+    Fail(InFile(path), ": is a pipe that nothing was written to; start what writes to it first");
   }
   bytes.resize(size);
   return bytes;
@@ -222,12 +222,13 @@ std::string ReadFileBytes(const Descriptor& file, const std::string& path) {
 
 void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
                 const std::string& what, google::protobuf::Message* out) {
-  if (bytes.empty()) Fail(name_for_errors, ": is empty, not ", what);
+  if (bytes.empty()) Fail(InFile(name_for_errors), ": is empty, not ", what);
   if (bytes.size() > kLargestFile) FailTooLarge(name_for_errors);
-  if (IsHdf5(bytes)) Fail(name_for_errors, ": is an HDF5 file, not ", what);
+  if (IsHdf5(bytes)) Fail(InFile(name_for_errors), ": is an HDF5 file, not ", what);
   if (!IsInProportion(bytes, *out)) {
-    Fail(name_for_errors, ": has so many empty parts that its ", bytes.size(), " bytes would take ",
-         SizeInMemory(bytes, *out) >> 20, " MB of memory; it is damaged, or is not ", what);
+    Fail(InFile(name_for_errors), ": has so many empty parts that its ", bytes.size(),
+         " bytes would take ", SizeInMemory(bytes, *out) >> 20,
+         " MB of memory; it is damaged, or is not ", what);
   }
   CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
                       static_cast<int>(bytes.size()));
@@ -258,7 +259,7 @@ std::string SerializeToBytes(const google::protobuf::Message& message, const std
 void CheckWritable(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
-    Fail(path, ": cannot be written: it is ",
+    Fail(InFile(path), ": cannot be written: it is ",
          S_ISDIR(info.st_mode) ? "a folder" : "not a regular file", "; move it away");
   }
   const std::string target = FollowLinks(path);
@@ -270,8 +271,8 @@ void CheckWritable(const std::string& path) {
     unlink(temporary.c_str());
   }
   if (code == 0) return;
-  Fail(path, ": cannot be written: ", ErrorText(code), " (in the folder ", FolderOf(target), "); ",
-       AdviceAgainst(code, FolderOf(target)));
+  Fail(InFile(path), ": cannot be written: ", ErrorText(code), " (in the folder ", FolderOf(target),
+       "); ", AdviceAgainst(code, FolderOf(target)));
 }
 
 // Without a lock, which whoever writes to the file (HDF5) may want for itself.
@@ -286,7 +287,7 @@ PendingFile::PendingFile(const std::string& path, const std::string& bytes) : Pe
   is_on_disk_ = code == 0;
   if (is_on_disk_) return;
   Discard();
-  Fail(path, ": cannot be written: ", ErrorText(code));
+  Fail(InFile(path), ": cannot be written: ", ErrorText(code));
 }
 
 PendingFile::~PendingFile() { Discard(); }
@@ -308,7 +309,8 @@ void PendingFile::Commit() {
   close(fd_);  // what could fail has failed in fsync
   fd_ = -1;
   code = SyncFolderOf(target_);
-  if (code != 0) Fail(path_, ": was written, but flushing it to disk failed: ", ErrorText(code));
+  if (code != 0)
+    Fail(InFile(path_), ": was written, but flushing it to disk failed: ", ErrorText(code));
 }
 
 void WriteFileAtomically(const std::string& path, const std::string& bytes) {
@@ -323,7 +325,7 @@ bool WriteInPlace(const std::string& path, const std::string& bytes) {
   if (!file.ok()) return false;
   int code = WriteAll(file.get(), bytes);
   if (code == 0) code = SyncToDisk(file.get());
-  if (code != 0) Fail(path, ": cannot be written: ", ErrorText(code));
+  if (code != 0) Fail(InFile(path), ": cannot be written: ", ErrorText(code));
   return true;
 }
 
@@ -342,7 +344,7 @@ void WriteFileOrStream(const std::string& path, const std::string& bytes) {
   const Descriptor stream = StreamAt(path);
   if (stream.ok()) {
     const int code = WriteAll(stream.get(), bytes);
-    if (code != 0) Fail(path, ": cannot be written: ", ErrorText(code));
+    if (code != 0) Fail(InFile(path), ": cannot be written: ", ErrorText(code));
     return;
   }
   try {
@@ -355,10 +357,11 @@ void WriteFileOrStream(const std::string& path, const std::string& bytes) {
 void RemoveFile(const std::string& path) {
   if (unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return;
-    Fail(path, ": cannot be removed: ", ErrorText(errno));
+    Fail(InFile(path), ": cannot be removed: ", ErrorText(errno));
   }
   const int code = SyncFolderOf(path);
-  if (code != 0) Fail(path, ": was removed, but flushing the folder failed: ", ErrorText(code));
+  if (code != 0)
+    Fail(InFile(path), ": was removed, but flushing the folder failed: ", ErrorText(code));
 }
 
 std::vector<std::string> RemoveStaleTemporaries(
@@ -387,11 +390,11 @@ std::vector<std::string> FileNames(const std::string& folder) {
   while (!failed && entry != std::filesystem::directory_iterator()) {
     names.push_back(entry->path().filename().string());
     entry.increment(failed);
-    if (failed) Fail(folder, ": its files cannot be listed: ", failed.message());
+    if (failed) Fail(InFile(folder), ": its files cannot be listed: ", failed.message());
   }
   const bool is_none =
       failed == std::errc::no_such_file_or_directory || failed == std::errc::not_a_directory;
-  if (failed && !is_none) Fail(folder, ": cannot be listed: ", failed.message());
+  if (failed && !is_none) Fail(InFile(folder), ": cannot be listed: ", failed.message());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -403,7 +406,7 @@ FileSum SumOfFile(const std::string& path, uint64_t most) {
   while (true) {
     const auto wanted = static_cast<size_t>(std::min<uint64_t>(block.size(), most - sum.bytes));
     const ssize_t count = ReadRetrying(file.get(), block.data(), wanted);
-    if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+    if (count < 0) Fail(InFile(path), ": cannot be read: ", ErrorText(errno));
     if (count == 0) return sum;
     sum.bytes += static_cast<uint64_t>(count);
     sum.checksum = ChecksumOf(block.data(), static_cast<size_t>(count), sum.checksum);
@@ -413,7 +416,7 @@ FileSum SumOfFile(const std::string& path, uint64_t most) {
 std::string LastBytesOf(const std::string& path, size_t count) {
   const Descriptor file = OpenForReading(path);
   struct stat info;
-  if (fstat(file.get(), &info) != 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+  if (fstat(file.get(), &info) != 0) Fail(InFile(path), ": cannot be read: ", ErrorText(errno));
   const auto size = static_cast<uint64_t>(std::max<off_t>(info.st_size, 0));
   std::string bytes(static_cast<size_t>(std::min<uint64_t>(size, count)), '\0');
   size_t done = 0;
@@ -421,7 +424,7 @@ std::string LastBytesOf(const std::string& path, size_t count) {
     const auto at = static_cast<off_t>(size - bytes.size() + done);
     const ssize_t read = pread(file.get(), &bytes[done], bytes.size() - done, at);
     if (read < 0 && errno == EINTR) continue;
-    if (read < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+    if (read < 0) Fail(InFile(path), ": cannot be read: ", ErrorText(errno));
     if (read == 0) break;
     done += static_cast<size_t>(read);
   }

@@ -94,7 +94,7 @@ class Lookup {
   // Throws Error if a link on the way to `name` led into another file.
   void CheckStayedIn(const std::string& path, const std::string& name) const {
     if (outside_.empty()) return;
-    Fail(path, ": '", name, "' is a link into the file '", outside_,
+    Fail(InFile(path), ": '", name, "' is a link into the file '", outside_,
          "', and links into other files are not followed; copy what it leads to into this file");
   }
 
@@ -130,15 +130,15 @@ std::vector<hsize_t> Extents(const std::vector<int64_t>& shape) {
 // How long the library may take for a file; it unpacks more than ten times as many bytes a second.
 unsigned SecondsFor(const std::string& path) {
   struct stat info = {};
-  if (stat(path.c_str(), &info) != 0) Fail(path, ": cannot be opened: ", ErrorText(errno));
+  if (stat(path.c_str(), &info) != 0) Fail(InFile(path), ": cannot be opened: ", ErrorText(errno));
   return static_cast<unsigned>(10 + info.st_size / 5000000);
 }
 
 // The library does not say why it cannot write a file, and waits for the reader of a pipe.
 void CheckCanBeWritten(const std::string& path) {
-  if (IsStream(path)) Fail(path, ": cannot be written: it is not a regular file");
+  if (IsStream(path)) Fail(InFile(path), ": cannot be written: it is not a regular file");
   const Descriptor probe(OpenRetrying(path.c_str(), O_WRONLY | O_CREAT | O_NONBLOCK, 0666));
-  if (!probe.ok()) Fail(path, ": cannot be written: ", ErrorText(errno));
+  if (!probe.ok()) Fail(InFile(path), ": cannot be written: ", ErrorText(errno));
 }
 
 // The members of a group, as they are found.
@@ -170,14 +170,14 @@ struct Hdf5File::State {
   }
 
   [[noreturn]] void FailAt(const std::string& dataset, const std::string& what) const {
-    Fail(path, ": dataset '", dataset, "' ", what);
+    Fail(InFile(path), ": dataset '", dataset, "' ", what);
   }
 
   hid_t OpenDataset(const std::string& dataset) const {
     const Lookup lookup(H5P_DATASET_ACCESS);
     const hid_t id = H5Dopen2(file, dataset.c_str(), lookup);
     lookup.CheckStayedIn(path, dataset);
-    if (id < 0) Fail(path, ": has no dataset '", dataset, "'");
+    if (id < 0) Fail(InFile(path), ": has no dataset '", dataset, "'");
     return id;
   }
 
@@ -332,7 +332,7 @@ struct Hdf5File::State {
     if (storage.file_bytes == 0) return;
     readings += static_cast<double>(storage.bytes) / static_cast<double>(storage.file_bytes);
     if (readings > kMostReadings) {
-      Fail(path, ": has more values by name than it can hold; the file is damaged");
+      Fail(InFile(path), ": has more values by name than it can hold; the file is damaged");
     }
   }
 
@@ -386,7 +386,7 @@ Hdf5File Hdf5File::Open(const std::string& path) {
   auto state = std::make_unique<State>();
   state->path = path;
   state->file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
-  if (state->file < 0) Fail(path, ": is not an HDF5 file, or is truncated");
+  if (state->file < 0) Fail(InFile(path), ": is not an HDF5 file, or is truncated");
   return Hdf5File(std::move(state));
 }
 
@@ -409,7 +409,7 @@ Hdf5File Hdf5File::CreateInMemory(const std::string& name) {
   auto state = std::make_unique<State>();
   state->path = name;
   state->file = H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  if (state->file < 0) Fail(name, ": cannot be created in memory");
+  if (state->file < 0) Fail(InFile(name), ": cannot be created in memory");
   return Hdf5File(std::move(state));
 }
 
@@ -418,11 +418,11 @@ std::vector<std::string> Hdf5File::Names(const std::string& group) const {
   const Lookup lookup(H5P_GROUP_ACCESS);
   const Handle id(H5Gopen2(state_->file, group.empty() ? "/" : group.c_str(), lookup), H5Gclose);
   lookup.CheckStayedIn(path(), group);
-  if (!id.ok()) Fail(path(), ": has no group '", group, "'");
+  if (!id.ok()) Fail(InFile(path()), ": has no group '", group, "'");
   H5G_info_t info;
   if (H5Gget_info(id, &info) < 0 || info.nlinks > state_->FileBytes() / kLeastMember) {
-    Fail(path(), ": the group '", group, "' claims more members than the file can hold; the file ",
-         "is damaged");
+    Fail(InFile(path()), ": the group '", group,
+         "' claims more members than the file can hold; the file ", "is damaged");
   }
   const Lookup within(H5P_LINK_ACCESS);
   Listing listing{&within, {}};
@@ -499,7 +499,7 @@ void Hdf5File::MakeGroup(const std::string& group) {
   if (H5Lexists(state_->file, group.c_str(), H5P_DEFAULT) > 0) return;
   const Handle id(H5Gcreate2(state_->file, group.c_str(), links, H5P_DEFAULT, H5P_DEFAULT),
                   H5Gclose);
-  if (!id.ok()) Fail(path(), ": the group '", group, "' cannot be created");
+  if (!id.ok()) Fail(InFile(path()), ": the group '", group, "' cannot be created");
 }
 
 void Hdf5File::Write(const std::string& dataset, const std::vector<int64_t>& shape,
@@ -569,14 +569,14 @@ void Hdf5File::Append(const std::string& dataset, const std::vector<int64_t>& sh
 void Hdf5File::Flush() {
   const Lock lock;
   if (H5Fflush(state_->file, H5F_SCOPE_LOCAL) < 0) {
-    Fail(path(), ": cannot be written; is the disk full?");
+    Fail(InFile(path()), ": cannot be written; is the disk full?");
   }
 }
 
 void Hdf5File::Close() {
   const Lock lock;
   const hid_t file = std::exchange(state_->file, -1);
-  if (H5Fclose(file) < 0) Fail(path(), ": cannot be written; is the disk full?");
+  if (H5Fclose(file) < 0) Fail(InFile(path()), ": cannot be written; is the disk full?");
 }
 
 std::string Hdf5File::Bytes() {
@@ -585,7 +585,7 @@ std::string Hdf5File::Bytes() {
   const ssize_t size = H5Fget_file_image(state_->file, nullptr, 0);
   std::string bytes(size > 0 ? static_cast<size_t>(size) : 0, '\0');
   if (size <= 0 || H5Fget_file_image(state_->file, &bytes[0], bytes.size()) != size) {
-    Fail(path(), ": cannot be assembled");
+    Fail(InFile(path()), ": cannot be assembled");
   }
   return bytes;
 }
@@ -597,7 +597,8 @@ void TryAndRead(const std::string& path, const std::function<void()>& read) {
     read();
   };
   const std::string fault = FaultInChild(work, SecondsFor(path));
-  if (!fault.empty()) Fail(path, ": is damaged: the HDF5 library ", fault, " while reading it");
+  if (!fault.empty())
+    Fail(InFile(path), ": is damaged: the HDF5 library ", fault, " while reading it");
   read();
 }
 

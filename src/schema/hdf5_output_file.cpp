@@ -36,7 +36,7 @@ void CheckIsReplaceable(const std::string& path) {
   const ssize_t size = ReadRetrying(file.get(), &begin[0], begin.size());
   begin.resize(size > 0 ? static_cast<size_t>(size) : 0);
   if (IsHdf5(begin)) return;
-  Fail(path, ": exists and is not an HDF5 file; remove it, or choose another file_name");
+  Fail(InFile(path), ": exists and is not an HDF5 file; remove it, or choose another file_name");
 }
 
 }  // namespace

@@ -73,11 +73,12 @@ std::vector<SavedLayer> LayerReader::ReadAll() {
 
 void LayerReader::Read(const std::string& group, const std::string& name, int depth) {
   if (depth > kDeepestGroup || ++groups_ > kMostGroups) {
-    Fail(file_.path(), ": its groups are nested too deeply; the file is damaged");
+    Fail(InFile(file_.path()), ": its groups are nested too deeply; the file is damaged");
   }
   letters_ += name.size();
   if (letters_ > (1 << 20) + 8 * file_.FileBytes()) {
-    Fail(file_.path(), ": its groups have more names than it can hold; the file is damaged");
+    Fail(InFile(file_.path()),
+         ": its groups have more names than it can hold; the file is damaged");
   }
   const std::vector<std::string> names = file_.Names(group);
   int blobs = 0;
@@ -90,7 +91,7 @@ void LayerReader::Read(const std::string& group, const std::string& name, int de
     }
   }
   if (blobs == 0 && !names.empty()) return;
-  if (blobs > kMostBlobs) Fail(file_.path(), ": layer '", name, "' has too many blobs");
+  if (blobs > kMostBlobs) Fail(InFile(file_.path()), ": layer '", name, "' has too many blobs");
   layers_.push_back({name, "", {}});
   for (int i = 0; i < blobs; ++i) layers_.back().blobs.push_back(ReadBlobOf(group, i));
 }
@@ -101,7 +102,8 @@ SavedBlob LayerReader::ReadBlobOf(const std::string& group, int index) {
   const std::string gradient = "diff" + dataset.substr(dataset.find('/'));
   const bool is_there = file_.Has(dataset);
   if (!is_there && ++missing_ > kMostMissing) {
-    Fail(file_.path(), ": more than ", kMostMissing, " blobs are missing; the file is damaged");
+    Fail(InFile(file_.path()), ": more than ", kMostMissing,
+         " blobs are missing; the file is damaged");
   }
   SavedBlob blob = is_there ? ReadBlob(file_, dataset) : SavedBlob{};
   if (!with_gradients_ || !file_.Has(gradient)) return blob;
@@ -201,12 +203,12 @@ std::vector<SavedLayer> ReadLayers(const std::string& path, bool with_gradients)
 void ReadState(const std::string& path, proto::SolverState* state, bool with_history) {
   const Hdf5File file = Hdf5File::Open(path);
   if (!file.Has("iter") || !file.Has("learned_net")) {
-    Fail(path, ": is not a solver state: it has no datasets 'iter' and 'learned_net'");
+    Fail(InFile(path), ": is not a solver state: it has no datasets 'iter' and 'learned_net'");
   }
   state->Clear();
   const int64_t iteration = file.ReadInteger("iter");
   if (iteration < 0 || iteration > std::numeric_limits<int>::max()) {
-    Fail(path, ": its iteration is ", iteration, "; the file is damaged");
+    Fail(InFile(path), ": its iteration is ", iteration, "; the file is damaged");
   }
   state->set_iter(static_cast<int>(iteration));
   state->set_learned_net(file.ReadText("learned_net"));

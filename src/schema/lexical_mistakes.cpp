@@ -81,12 +81,33 @@ std::string NumberWord(const std::string& text, size_t from) {
 }
 
 LexicalMistake InNumber(const std::string& text, size_t from) {
+  const std::string comma = DecimalComma(text, from);
+  if (!comma.empty()) return {from, comma};
   const std::string word = NumberWord(text, from);
   const bool octal = word[0] == '0' && word.find_first_not_of("0123456789") == std::string::npos;
   return {from, "\"" + word + "\" is not a number; " +
                     (octal ? "remove the leading 0"
                            : "write it as 12, 0.5 or 1e-3, with a space after it")};
 }
+
+}  // namespace
+
+std::string DecimalComma(const std::string& text, size_t at) {
+  if (at < 2 || at >= text.size() || text[at - 1] != ',') return "";
+  if (!IsDigit(text[at]) || !IsDigit(text[at - 2])) return "";
+  const size_t opens = text.find_last_of("[:", at);
+  if (opens == std::string::npos || text[opens] == '[') return "";
+  size_t first = at - 2;
+  while (first > 0 && IsDigit(text[first - 1])) --first;
+  const std::string whole = text.substr(first, at - 1 - first).substr(0, kLongestShown);
+  const std::string rest = NumberWord(text, at);
+  const std::string found = Concat("\"", whole, ",", rest, "\" has a comma in it; write ");
+  const bool groups = rest.size() == 3 && whole[0] != '0';  // "10,000"
+  return groups ? Concat(found, whole, rest, ", or ", whole, ".", rest, " for a fraction")
+                : Concat(found, whole, ".", rest);
+}
+
+namespace {
 
 // ---- Letters
 
@@ -195,7 +216,7 @@ size_t OffsetOf(const std::string& text, int line, int column) {
   return std::min(at, text.size());
 }
 
-std::string PlaceOf(const std::string& text, size_t offset) {
+TextPlace PlaceOf(const std::string& text, size_t offset) {
   const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size()));
   const auto line = std::count(text.begin(), end, '\n') + 1;
   const size_t start = offset == 0 ? 0 : text.rfind('\n', offset - 1) + 1;  // npos + 1 is 0
@@ -204,7 +225,7 @@ std::string PlaceOf(const std::string& text, size_t offset) {
     at += std::max<size_t>(1, Utf8Length(text, at));
     ++column;
   }
-  return Concat(line, ":", column);
+  return {static_cast<int>(line), column};
 }
 
 bool IsUtf16(const std::string& text) {

@@ -15,6 +15,10 @@ struct LexicalMistake {
 // What is wrong with the string, number or letter that begins at `from`.
 LexicalMistake FindLexicalMistake(const std::string& text, size_t from);
 
+// For a number that stands directly behind a number and a comma, outside a list, as in 0,01: a
+// sentence about the comma. Otherwise "".
+std::string DecimalComma(const std::string& text, size_t at);
+
 // What to write in place of a symbol that stands where a field or its value should; "" or a clause
 // that begins with "; ". `before` is what stands before it and `behind` the letter behind it.
 std::string HintForSymbol(const std::string& symbol, const std::string& before, char behind);
@@ -22,8 +26,11 @@ std::string HintForSymbol(const std::string& symbol, const std::string& before, 
 // The byte at protobuf's line and column, which count from 0 and take tabs for up to 8 columns.
 size_t OffsetOf(const std::string& text, int line, int column);
 
-// "3:14", by letters from 1, as editors show it.
-std::string PlaceOf(const std::string& text, size_t offset);
+// By letters from 1, as editors show it.
+struct TextPlace {
+  int line, column;
+};
+TextPlace PlaceOf(const std::string& text, size_t offset);
 
 // Whether the text is a file in UTF-16, with or without a mark at its beginning.
 bool IsUtf16(const std::string& text);

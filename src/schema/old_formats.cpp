@@ -196,8 +196,8 @@ void MergePaddingLayers(const std::string& file, NetParameter* net) {
     for (const std::string& bottom : layer.bottom()) {
       const auto found = maker.find(bottom);
       if (found == maker.end()) {
-        Fail(file, ": ", Layer(layer.layer().name()), "no layer before it produces its bottom \"",
-             bottom, "\"");
+        Fail(InFile(file), ": ", Layer(layer.layer().name()),
+             "no layer before it produces its bottom \"", bottom, "\"");
       }
       const V1LayerParameter* source = found->second;
       if (source == nullptr || source->layer().type() != "padding") continue;
@@ -215,8 +215,8 @@ V1LayerParameter::LayerType TypeOfV0Layer(const std::string& file, const V0Layer
     names.push_back(known.name);
   }
   const std::string nearest = Nearest(layer.type(), names);
-  Fail(file, ": ", Layer(layer.name()), "the format V0 has no layer type \"", layer.type(), "\"",
-       nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
+  Fail(InFile(file), ": ", Layer(layer.name()), "the format V0 has no layer type \"", layer.type(),
+       "\"", nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
 }
 
 // Copies one setting to its place in `layer`. Returns false where the type has no use for it.
@@ -351,8 +351,9 @@ void UpgradeV1Layer(const V1LayerParameter& old, LayerParameter* layer, Notes* n
 void UpgradeV1(const std::string& file, NetParameter* net, Notes* notes) {
   if (net->layers_size() == 0) return;
   if (net->layer_size() > 0) {
-    Fail(file, ": the net has both \"layer\" (\"", net->layer(0).name(), "\") and \"layers\" (\"",
-         net->layers(0).name(), "\"); write all layers in one of the two formats");
+    Fail(InFile(file), ": the net has both \"layer\" (\"", net->layer(0).name(),
+         "\") and \"layers\" (\"", net->layers(0).name(),
+         "\"); write all layers in one of the two formats");
   }
   for (const V1LayerParameter& layer : net->layers()) {
     UpgradeV1Layer(layer, net->add_layer(), notes);

@@ -72,11 +72,19 @@ size_t OpenGroups::LayerGroup() const {
   return 0;
 }
 
+std::string OpenGroups::NameOf(size_t layer) const {
+  return NameOfGroup(text_, groups_[layer].line, groups_[layer].column);
+}
+
+std::string OpenGroups::LayerName() const {
+  const size_t layer = LayerGroup();
+  return layer == 0 ? "" : NameOf(layer);
+}
+
 std::string OpenGroups::LayerWords(size_t layer) const {
-  const Group& group = groups_[layer];
-  const std::string name = NameOfGroup(text_, group.line, group.column);
+  const std::string name = NameOf(layer);
   if (!name.empty()) return "layer " + Quoted(Shortened(name));
-  return Concat("the layer that starts on line ", group.line + 1);
+  return Concat("the layer that starts on line ", groups_[layer].line + 1);
 }
 
 std::string OpenGroups::FieldPath(size_t from) const {

@@ -45,6 +45,9 @@ class OpenGroups {
   // How many are open besides the file.
   size_t depth() const { return groups_.size() - 1; }
 
+  // The name of the layer that is open; "" if none is, or it has none.
+  std::string LayerName() const;
+
   // What has, or has not, a field: `a net`, `layer "conv1"`, `layer "conv1": pooling_param`.
   std::string Subject() const;
   // `layer "conv1", convolution_param`
@@ -54,6 +57,7 @@ class OpenGroups {
 
  private:
   size_t LayerGroup() const;  // the layer's place in groups_, or 0 if no layer is open
+  std::string NameOf(size_t layer) const;
   std::string LayerWords(size_t layer) const;
   std::string FieldPath(size_t from) const;  // `convolution_param.weight_filler`, below that group
 

@@ -22,6 +22,10 @@ std::string TextCursor::SymbolHint() const {
   return HintForSymbol(Token().text, before_, behind < text_.size() ? text_[behind] : '\0');
 }
 
+std::string TextCursor::DecimalCommaHere() const {
+  return DecimalComma(text_, OffsetOf(text_, Token().line, Token().column));
+}
+
 void TextCursor::Next() {
   before_ = Token().text;
   Keep();
@@ -46,7 +50,8 @@ void TextCursor::FailForToken() const {
   const size_t odd = OffsetOf(text_, tokens_.error_line(), tokens_.error_column());
   const size_t token = OffsetOf(text_, Token().line, Token().column);
   const LexicalMistake mistake = FindLexicalMistake(text_, std::min(odd, token));
-  Fail(name_, ":", PlaceOf(text_, mistake.at), ": ", Where(), mistake.sentence);
+  const TextPlace place = PlaceOf(text_, mistake.at);
+  Fail(InFile(name_, place.line), ":", place.column, ": ", Where(), mistake.sentence);
 }
 
 void TextCursor::Forget(const Kept& since) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "crema/base/error.h"
 #include "schema/open_groups.h"
@@ -36,6 +37,8 @@ class TextCursor {
   std::string Found() const;
   // What to write instead of it if it is a symbol; "" or a clause that begins with "; ".
   std::string SymbolHint() const;
+  // A sentence about a number that another one and a comma stand in front of, as in 0,01; or "".
+  std::string DecimalCommaHere() const;
 
   // On to the next token. Throws Error if that is wrong in itself.
   void Next();
@@ -49,10 +52,13 @@ class TextCursor {
   // See OpenGroups.
   std::string Where() const { return groups_.Where(); }
 
-  // Throws Error: the text's name, the line, which counts from 0, and the parts.
+  // Throws Error: the text's name, the line, which counts from 0, and the parts. It has the layer
+  // that is open as a field.
   template <class... Parts>
   [[noreturn]] void Mistake(int line, const Parts&... parts) const {
-    Fail(name_, ":", line + 1, ": ", parts...);
+    ErrorPlace place = InFile(name_, line + 1).place();
+    place.layer = groups_.LayerName();
+    throw Error(Concat(InFile(name_, place.line), ": ", parts...), std::move(place));
   }
 
   // What was passed until now, without the current token.

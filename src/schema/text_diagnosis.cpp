@@ -120,6 +120,8 @@ class Walk : private TextCursor {
       Mistake(Token().line, "unexpected ", Quoted(Token().text), ": no group is open here");
     }
     if (!At(Tokenizer::TYPE_IDENTIFIER)) {
+      const std::string comma = DecimalCommaHere();
+      if (!comma.empty()) Mistake(Token().line, Where(), comma);
       Mistake(Token().line, Where(), "expected the name of a field, found ", Found(),
               ClosingHint());
     }

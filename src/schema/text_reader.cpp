@@ -8,13 +8,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "crema/base/error.h"
 #include "schema/binary_io.h"
+#include "schema/check_values.h"
 #include "schema/file_kind.h"
 #include "schema/lexical_mistakes.h"
-#include "schema/line_ends.h"
 #include "schema/text_diagnosis.h"
 
 namespace crema {
@@ -58,17 +59,19 @@ bool IsControl(unsigned char c) { return c < 0x20 && (c < '\t' || c > '\r'); }
 // For a text that could not be read: fails if it is no text at all, or holds what no text has.
 void CheckIsText(const std::string& text, const std::string& name) {
   const std::string kind = KindOfBytes(text);
-  if (!kind.empty()) Fail(name, ": is ", kind, ", not a text file");
-  if (IsUtf16(text)) Fail(name, ": is UTF-16 text; save it as UTF-8");
+  if (!kind.empty()) Fail(InFile(name), ": is ", kind, ", not a text file");
+  if (IsUtf16(text)) Fail(InFile(name), ": is UTF-16 text; save it as UTF-8");
   const auto controls = std::count_if(text.begin(), text.end(), IsControl);
   if (controls == 0) return;
   if (controls > static_cast<std::ptrdiff_t>(text.size() / kLettersPerControl)) {
-    Fail(name, ": is a binary file, not text (.prototxt)");
+    Fail(InFile(name), ": is a binary file, not text (.prototxt)");
   }
   const auto first = std::find_if(text.begin(), text.end(), IsControl);
   const auto at = static_cast<size_t>(first - text.begin());
   const auto code = static_cast<unsigned>(static_cast<unsigned char>(*first));
-  Fail(name, ":", PlaceOf(text, at), ": the text contains a control character (byte ", code,
+  const TextPlace place = PlaceOf(text, at);
+  Fail(InFile(name, place.line), ":", place.column,
+       ": the text contains a control character (byte ", code,
        "); remove it, or replace the file with an undamaged copy");
 }
 
@@ -79,7 +82,7 @@ void CheckGroups(const std::string& text, const std::string& name) {
       std::count_if(text.begin(), text.end(), [](char c) { return c == '{' || c == '<'; }));
   if (groups <= kFewGroups + text.size() / kLettersPerGroup) return;
   CheckIsText(text, name);
-  Fail(name, ": opens ", groups, " groups with { or < in only ", text.size(),
+  Fail(InFile(name), ": opens ", groups, " groups with { or < in only ", text.size(),
        " letters, far more than a net needs; remove those that are empty");
 }
 
@@ -89,11 +92,11 @@ bool HasOldLineEnds(const std::string& text) {
   return text.find('\r') != std::string::npos && text.find('\n') == std::string::npos;
 }
 
-// Returns the name of the layer that `message` is, in quotes, or "".
+// Returns the name of the layer that `message` is, or "".
 std::string NameOf(const Message& message) {
   const auto* field = message.GetDescriptor()->FindFieldByName("name");
   if (field == nullptr || field->cpp_type() != FieldDescriptor::CPPTYPE_STRING) return "";
-  return "layer \"" + message.GetReflection()->GetString(message, field) + "\": ";
+  return message.GetReflection()->GetString(message, field);
 }
 
 void CheckRequired(const Message& message, const TextFormat::ParseInfoTree& places,
@@ -123,7 +126,12 @@ void CheckRequired(const Message& message, const TextFormat::ParseInfoTree& plac
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
     if (field->is_required() && !reflection->HasField(message, field)) {
-      Fail(name, ":", line + 1, ": ", layer, "this group needs \"", field->name(), "\"");
+      ErrorPlace place = InFile(name, line + 1).place();
+      place.layer = layer;
+      const std::string of = layer.empty() ? "" : "layer \"" + layer + "\": ";
+      throw Error(
+          Concat(InFile(name, line + 1), ": ", of, "this group needs \"", field->name(), "\""),
+          std::move(place));
     }
   }
   std::vector<const FieldDescriptor*> fields;
@@ -139,7 +147,7 @@ void CheckRequired(const Message& message, const TextFormat::ParseInfoTree& plac
 [[noreturn]] void FailWith(const FirstMistake& mistake, const std::string& name) {
   std::string message = mistake.message();
   if (!message.empty() && message.back() == '.') message.pop_back();
-  Fail(name, ":", mistake.line() + 1, ": ", message.empty() ? "cannot be read" : message);
+  Fail(InFile(name, mistake.line() + 1), ": ", message.empty() ? "cannot be read" : message);
 }
 
 // Whether protobuf reads the text.
@@ -165,10 +173,10 @@ std::vector<std::string> ReadLines(const std::string& text, const std::string& n
     TextFormat::ParseInfoTree again;
     if (notes.empty() || !Parse(cleaned.text, &mistake, &again, out)) FailWith(mistake, name);
     if (!out->IsInitialized()) CheckRequired(*out, again, name, "", 0);
-    CheckLineEnds(*out, again, name);
+    CheckValues(*out, again, name);
   } else {
     if (!out->IsInitialized()) CheckRequired(*out, places, name, "", 0);
-    CheckLineEnds(*out, places, name);
+    CheckValues(*out, places, name);
   }
   return notes;
 }
@@ -177,7 +185,7 @@ std::vector<std::string> ReadLines(const std::string& text, const std::string& n
 
 std::vector<std::string> ReadText(const std::string& text, const std::string& name_for_errors,
                                   Message* out) {
-  if (text.size() > kLargestText) Fail(name_for_errors, ": is larger than 1 GiB");
+  if (text.size() > kLargestText) Fail(InFile(name_for_errors), ": is larger than 1 GiB");
   CheckGroups(text, name_for_errors);
   if (text.rfind(kByteOrderMark, 0) == 0) {
     return ReadText(text.substr(sizeof(kByteOrderMark) - 1), name_for_errors, out);
@@ -192,7 +200,7 @@ std::vector<std::string> ReadTextFile(const std::string& path, Message* out) {
   std::vector<std::string> notes = ReadText(ReadFileBytes(path), path, out);
   std::vector<const FieldDescriptor*> fields;
   out->GetReflection()->ListFields(*out, &fields);
-  if (fields.empty() && notes.empty()) Fail(path, ": is empty");
+  if (fields.empty() && notes.empty()) Fail(InFile(path), ": is empty");
   return notes;
 }
 

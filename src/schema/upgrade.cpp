@@ -56,11 +56,11 @@ void NoteUselessTransformations(const NetParameter& net, Notes* notes) {
 proto::BlobShape ShapeOfInput(const std::string& file, const NetParameter& net, int i) {
   if (net.input_shape_size() > 0) {
     if (i < net.input_shape_size()) return net.input_shape(i);
-    Fail(file, ": input \"", net.input(i), "\" has no shape: there are ", net.input_size(),
+    Fail(InFile(file), ": input \"", net.input(i), "\" has no shape: there are ", net.input_size(),
          " inputs but ", net.input_shape_size(), " input_shape");
   }
   if (net.input_dim_size() < 4 * (i + 1)) {
-    Fail(file, ": input \"", net.input(i), "\" has no shape: there are ", net.input_size(),
+    Fail(InFile(file), ": input \"", net.input(i), "\" has no shape: there are ", net.input_size(),
          " inputs but ", net.input_dim_size(), " numbers in input_dim; each input needs 4");
   }
   proto::BlobShape shape;
@@ -80,7 +80,7 @@ void CheckInputsWithoutShape(const std::string& file, const NetParameter& net) {
   }
   for (const std::string& input : net.input()) {
     if (read.count(input) == 0 || made.count(input) > 0) continue;
-    Fail(file, ": input \"", input,
+    Fail(InFile(file), ": input \"", input,
          "\" has no shape; give it after the input, as in input_shape { ",
          "dim: 1 dim: 3 dim: 224 dim: 224 }, or use an Input layer with the top \"", input, "\"");
   }
@@ -204,7 +204,7 @@ std::vector<std::string> UpgradeSolver(const std::string& name_for_errors,
                                        proto::SolverParameter* solver) {
   Notes notes;
   if (solver->has_solver_type() && solver->has_type()) {
-    Fail(name_for_errors, ": sets both \"solver_type\" and \"type\"; remove solver_type");
+    Fail(InFile(name_for_errors), ": sets both \"solver_type\" and \"type\"; remove solver_type");
   }
   if (solver->has_solver_type()) {
     solver->set_type(NameOfSolverType(solver->solver_type()));
@@ -239,8 +239,6 @@ std::vector<std::string> ReadNetFile(const std::string& path, NetParameter* net)
 std::vector<std::string> ReadSolverFile(const std::string& path, proto::SolverParameter* solver) {
   Notes notes = ReadTextFile(path, solver);
   Append(UpgradeSolver(path, solver), &notes);
-  if (!solver->has_max_iter())
-    notes.push_back("max_iter is missing, so no iteration is trained; set it");
   SettleSnapshotPrefix(path, solver);
   return notes;
 }

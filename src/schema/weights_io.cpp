@@ -196,7 +196,7 @@ void CheckIsNoState(const std::string& path, const std::string& bytes) {
   const bool is_state = state.has_learned_net() || state.history_size() > 0;
   if (!is_state) return;
   const std::string& weights = state.learned_net();
-  Fail(path, ": is a solver state (iteration ", state.iter(),
+  Fail(InFile(path), ": is a solver state (iteration ", state.iter(),
        "), not weights; pass it with --snapshot",
        weights.empty() ? "" : ", or use its weights, " + weights);
 }
@@ -207,7 +207,7 @@ bool IsHdf5File(const std::string& path) {
   std::string bytes(8, '\0');
   const Descriptor file = OpenForReading(path);
   const ssize_t count = ReadRetrying(file.get(), &bytes[0], bytes.size());
-  if (count < 0) Fail(path, ": cannot be read: ", ErrorText(errno));
+  if (count < 0) Fail(InFile(path), ": cannot be read: ", ErrorText(errno));
   bytes.resize(static_cast<size_t>(count));
   return IsHdf5(bytes);
 }
@@ -221,7 +221,7 @@ std::vector<SavedLayer> ReadWeightsFile(const std::string& path) {
     ReadBinary(bytes, path, "a weights file (.caffemodel)", &net);
   }
   if (net.layer_size() == 0 && net.layers_size() == 0) {
-    Fail(path, ": holds no layers; it is not a weights file (.caffemodel)");
+    Fail(InFile(path), ": holds no layers; it is not a weights file (.caffemodel)");
   }
   std::vector<SavedLayer> layers;
   for (weights::V1Layer& layer : *net.mutable_layers()) {
@@ -237,7 +237,8 @@ SavedBlob ReadMeanFile(const std::string& path) {
   weights::Blob blob;
   ReadBinaryFile(path, "a mean file (.binaryproto)", &blob);
   SavedBlob saved = TakeBlob(&blob, path);
-  if (saved.data.empty()) Fail(path, ": holds no values; it is not a mean file (.binaryproto)");
+  if (saved.data.empty())
+    Fail(InFile(path), ": holds no values; it is not a mean file (.binaryproto)");
   return saved;
 }
 

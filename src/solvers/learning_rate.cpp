@@ -4,12 +4,14 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ranges.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "solvers/solver_error.h"
 
 namespace crema {
 namespace {
@@ -101,7 +103,7 @@ double PolicyRate(const SolverParameter& s, int64_t iteration, int plateau_steps
 // The checks: what a policy cannot do without.
 
 void Require(bool holds, const std::string& policy, const char* what) {
-  if (!holds) Fail("solver: lr_policy '", policy, "' needs ", what);
+  if (!holds) FailInSolver("lr_policy '", policy, "' needs ", what);
 }
 
 template <class Numbers>
@@ -112,17 +114,18 @@ bool Ascend(const Numbers& numbers) {
 void CheckPolicyName(const std::string& policy) {
   if (std::find(Policies().begin(), Policies().end(), policy) != Policies().end()) return;
   const std::string near = Nearest(policy, Policies());
-  Fail("solver: ", policy.empty() ? "lr_policy is missing" : "unknown lr_policy '" + policy + "'",
-       "; ", near.empty() ? "" : "did you mean '" + near + "'? ", "the policies are ",
-       Join(Policies()));
+  FailInSolver("", policy.empty() ? "lr_policy is missing" : "unknown lr_policy '" + policy + "'",
+               "; ", near.empty() ? "" : "did you mean '" + near + "'? ", "the policies are ",
+               Join(Policies()));
 }
 
 void CheckCaffePolicy(const SolverParameter& s) {
   const std::string& policy = s.lr_policy();
   const auto is = [&](const char* name) { return policy == name; };
-  if (is("step") || is("exp") || is("inv") || is("multistep") || is("sigmoid") || is("plateau")) {
-    Require(s.gamma() >= 0, policy, "gamma >= 0");
-  }
+  const bool multiplies = is("step") || is("exp") || is("multistep") || is("plateau");
+  if (multiplies || is("inv") || is("sigmoid")) Require(s.gamma() >= 0, policy, "gamma >= 0");
+  // Caffe takes 0 for it, and then learns nothing more.
+  if (multiplies) Require(s.has_gamma(), policy, "gamma, what the rate is multiplied by");
   if (is("step") || is("sigmoid")) Require(s.stepsize() > 0, policy, "stepsize > 0");
 }
 
@@ -134,6 +137,9 @@ void CheckOtherPolicy(const SolverParameter& s) {
     Require(s.stagelr_size() > 0 && s.stagelr_size() == s.stageiter_size(), policy,
             "the same number of stageiter and stagelr, at least one of each");
     Require(Ascend(s.stageiter()), policy, "stageiter in ascending order");
+    const auto& rates = s.stagelr();
+    const bool all = std::all_of(rates.begin(), rates.end(), [](float rate) { return rate >= 0; });
+    Require(all, policy, "stagelr >= 0");
   }
   if (is("cosine") || is("onecycle")) {
     Require(s.max_iter() > WarmUpEnd(s), policy, "max_iter above the end of the warm-up");
@@ -151,50 +157,65 @@ void CheckOtherPolicy(const SolverParameter& s) {
 }
 
 void CheckWarmUp(const SolverParameter& s) {
-  CheckRange("solver: warmup_iter", s.warmup_iter(), 0, std::numeric_limits<int>::max());
-  CheckRange("solver: rampup_interval", s.rampup_interval(), 0, std::numeric_limits<int>::max());
+  CheckSolverRange("warmup_iter", s.warmup_iter(), 0, std::numeric_limits<int>::max());
+  CheckSolverRange("rampup_interval", s.rampup_interval(), 0, std::numeric_limits<int>::max());
   if (s.warmup_iter() > 0 && s.rampup_interval() > 0) {
-    Fail(
-        "solver: warmup_iter (Intel's linear warm-up) and rampup_interval (NVIDIA's quadratic one) "
+    FailInSolver(
+        "warmup_iter (Intel's linear warm-up) and rampup_interval (NVIDIA's quadratic one) "
         "are both set; set only one");
   }
-  if (s.min_lr() < 0) Fail("solver: min_lr is ", s.min_lr(), ", but must be at least 0");
+  for (const auto& [field, rate] :
+       {std::pair("base_lr", s.base_lr()), std::pair("min_lr", s.min_lr()),
+        std::pair("warmup_start_lr", s.warmup_start_lr()), std::pair("rampup_lr", s.rampup_lr())}) {
+    if (rate < 0) FailInSolver(field, " is ", rate, ", but must be at least 0");
+  }
 }
 
 void CheckMomentumPolicy(const SolverParameter& s) {
   const std::string& policy = s.momentum_policy();
   if (policy != "fixed" && policy != "poly" && policy != "opt" && policy != "cycle") {
-    Fail("solver: momentum_policy is '", policy,
-         "'; use \"fixed\", \"poly\", \"opt\" or \"cycle\"");
+    FailInSolver("momentum_policy is '", policy,
+                 "'; use \"fixed\", \"poly\", \"opt\" or \"cycle\"");
   }
   if (policy != "fixed" && s.type() != "SGD" && s.type() != "Nesterov") {
-    Fail("solver: momentum_policy '", policy, "' works only with SGD and Nesterov, not with ",
-         s.type(), "; remove it");
+    FailInSolver("momentum_policy '", policy, "' works only with SGD and Nesterov, not with ",
+                 s.type(), "; remove it");
   }
   if (policy == "poly" && s.max_iter() <= 0)
-    Fail("solver: momentum_policy 'poly' needs max_iter > 0");
+    FailInSolver("momentum_policy 'poly' needs max_iter > 0");
   if (policy == "cycle" && s.lr_policy() != "onecycle") {
-    Fail("solver: momentum_policy 'cycle' needs lr_policy 'onecycle', but it is '", s.lr_policy(),
-         "'");
+    FailInSolver("momentum_policy 'cycle' needs lr_policy 'onecycle', but it is '", s.lr_policy(),
+                 "'");
   }
 }
 
 void CheckWeightDecayPolicy(const SolverParameter& s) {
   const std::string& policy = s.weight_decay_policy();
   if (policy != "fixed" && policy != "poly") {
-    Fail("solver: weight_decay_policy is '", policy, "'; use \"fixed\" or \"poly\"");
+    FailInSolver("weight_decay_policy is '", policy, "'; use \"fixed\" or \"poly\"");
   }
   if (policy == "poly" && s.max_iter() <= 0) {
-    Fail("solver: weight_decay_policy 'poly' needs max_iter > 0");
+    FailInSolver("weight_decay_policy 'poly' needs max_iter > 0");
   }
 }
 
 }  // namespace
 
+std::string WhyRateStays(const SolverParameter& s) {
+  const std::string& policy = s.lr_policy();
+  const char* lacks = "";
+  if ((policy == "inv" || policy == "sigmoid") && !s.has_gamma()) lacks = "gamma";
+  if ((policy == "inv" || policy == "poly") && !s.has_power()) lacks = "power";
+  if (policy == "multistep" && s.stepvalue_size() == 0) lacks = "stepvalue";
+  if (lacks[0] == '\0') return "";
+  return Concat("lr_policy '", policy, "' without ", lacks, " never changes the rate; set ", lacks,
+                ", or use lr_policy: \"fixed\"");
+}
+
 void CheckLearningRate(const SolverParameter& solver) {
   CheckPolicyName(solver.lr_policy());
   if (!solver.has_base_lr() && solver.lr_policy() != "multifixed") {
-    Fail("solver: base_lr is missing");
+    FailInSolver("base_lr is missing");
   }
   CheckWarmUp(solver);
   CheckCaffePolicy(solver);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace crema {
 
@@ -12,6 +13,10 @@ class SolverParameter;
 
 // Throws Error where a policy is unknown or one of its numbers is missing or out of range.
 void CheckLearningRate(const proto::SolverParameter& solver);
+
+// Where a policy lacks a number without which it does what "fixed" does: a sentence that says so.
+// Otherwise "". Caffe trains so, too.
+std::string WhyRateStays(const proto::SolverParameter& solver);
 
 // In all that follows, iterations count from 0 and `solver` has passed CheckLearningRate.
 

@@ -5,6 +5,7 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/tensor/param_block.h"
+#include "solvers/solver_error.h"
 
 namespace crema {
 namespace {
@@ -28,17 +29,17 @@ LocalRateRegistration::LocalRateRegistration(DeviceKind device, LocalRateKernels
 
 void CheckLocalRates(const proto::SolverParameter& s) {
   if (s.larc() && s.local_lr_auto()) {
-    Fail("solver: larc (NVIDIA's) and local_lr_auto (Intel's) are both true; set only one");
+    FailInSolver("larc (NVIDIA's) and local_lr_auto (Intel's) are both true; set only one");
   }
   if (s.larc_policy() != "scale" && s.larc_policy() != "clip") {
-    Fail("solver: larc_policy is '", s.larc_policy(), "'; use \"scale\" or \"clip\"");
+    FailInSolver("larc_policy is '", s.larc_policy(), "'; use \"scale\" or \"clip\"");
   }
-  if (s.larc_turbo() && !s.larc()) Fail("solver: larc_turbo needs larc: true");
+  if (s.larc_turbo() && !s.larc()) FailInSolver("larc_turbo needs larc: true");
   if (s.larc() && !(s.larc_eta() > 0)) {
-    Fail("solver: larc_eta is ", s.larc_eta(), ", but must be greater than 0");
+    FailInSolver("larc_eta is ", s.larc_eta(), ", but must be greater than 0");
   }
   if (s.local_lr_auto() && !(s.local_gw_ratio() > 0)) {
-    Fail("solver: local_gw_ratio is ", s.local_gw_ratio(), ", but must be greater than 0");
+    FailInSolver("local_gw_ratio is ", s.local_gw_ratio(), ", but must be greater than 0");
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "crema/base/error.h"
+#include "solvers/solver_error.h"
 
 namespace crema {
 namespace {
@@ -30,7 +31,7 @@ std::unique_ptr<UpdateRule> CreateUpdateRule(const std::string& type, DeviceKind
   if (it != rules.end()) return it->second();
   std::vector<std::string> types;
   for (const auto& entry : rules) types.push_back(entry.first);
-  Fail("solver: unknown type '", type, "'; the types are ", Join(types));
+  FailInSolver("unknown type '", type, "'; the types are ", Join(types));
 }
 
 }  // namespace crema

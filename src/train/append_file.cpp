@@ -75,7 +75,7 @@ std::string ReasonOf(ssize_t written) {
 
 AppendFile::AppendFile(const std::string& path) : path_(path) {
   fd_ = Open(path);
-  if (fd_ < 0) Fail(path, ": cannot be written: ", ErrorText(errno));
+  if (fd_ < 0) Fail(InFile(path), ": cannot be written: ", ErrorText(errno));
 }
 
 AppendFile::~AppendFile() { close(fd_); }
@@ -118,21 +118,22 @@ void AppendFile::ContinueLines(const std::string& begin, const std::string& what
   if (size <= 0) return;
   std::string found(begin.size(), '\0');
   const ssize_t read = pread(fd_, &found[0], found.size(), 0);
-  if (read < 0) Fail(path_, ": cannot be read: ", ErrorText(errno));
+  if (read < 0) Fail(InFile(path_), ": cannot be read: ", ErrorText(errno));
   found.resize(static_cast<size_t>(read));
   if (begin.compare(0, found.size(), found) != 0 || found.empty()) {
-    Fail(path_, ": exists and is not ", what, "; use another name");
+    Fail(InFile(path_), ": exists and is not ", what, "; use another name");
   }
   const off_t end = EndOfLines(fd_, size);
-  if (end < 0) Fail(path_, ": cannot be read to its end; use another name, or check the disk");
+  if (end < 0)
+    Fail(InFile(path_), ": cannot be read to its end; use another name, or check the disk");
   if (end == size) return;
   const std::string line = LastLine(fd_, end, size);
-  if (line.empty()) Fail(path_, ": cannot be read to its end; use another name");
+  if (line.empty()) Fail(InFile(path_), ": cannot be read to its end; use another name");
   const bool is_ours =
       line.size() < kLongestLine && (IsBeginning(line, begin) || IsBeginning(begin, line));
   const bool drops = IsZeros(line) || (is_ours && is_cut(line));
   const bool done = drops ? ftruncate(fd_, end) == 0 : WriteOnce(fd_, "\n") == 1;
-  if (!done) Fail(path_, ": cannot be written: ", ErrorText(errno));
+  if (!done) Fail(InFile(path_), ": cannot be written: ", ErrorText(errno));
 }
 
 double UnixTime() {

@@ -52,7 +52,7 @@ void AveragedWeights::Restore(const proto::SolverProgress& progress, const std::
   for (int i = 0; i < progress.trained_weights_size(); ++i) {
     const SavedBlob blob = FromProto(progress.trained_weights(i), path);
     if (static_cast<int64_t>(blob.data.size()) != params_.segments[i].count) {
-      Fail(path, ": trained weights ", i, " have ", blob.data.size(),
+      Fail(InFile(path), ": trained weights ", i, " have ", blob.data.size(),
            " values, but the parameter has ", params_.segments[i].count,
            "; resume with the same net");
     }

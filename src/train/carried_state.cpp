@@ -28,7 +28,7 @@ void SaveCarried(const Net& net, const std::string& prefix, proto::SolverProgres
 void RestoreCarried(const proto::SolverProgress& progress, const std::string& prefix,
                     const std::string& path, const Net& net, int* next) {
   if (progress.carried_layer_size() != progress.carried_value_size()) {
-    Fail(path, ": is damaged: it has ", progress.carried_value_size(), " values for ",
+    Fail(InFile(path), ": is damaged: it has ", progress.carried_value_size(), " values for ",
          progress.carried_layer_size(), " layers with state");
   }
   for (const auto& [layer, tensors] : net.CarriedStates()) {
@@ -37,7 +37,7 @@ void RestoreCarried(const proto::SolverProgress& progress, const std::string& pr
       if (at == progress.carried_layer_size()) break;
       const SavedBlob blob = FromProto(progress.carried_value(at++), path);
       if (static_cast<int64_t>(blob.data.size()) != tensor.count()) {
-        Fail(path, ": layer '", layer, "' has ", tensor.count(), " state values, but ",
+        Fail(InFile(path), ": layer '", layer, "' has ", tensor.count(), " state values, but ",
              blob.data.size(), " were saved; resume with the same net");
       }
       RestoreTensor(blob, tensor);

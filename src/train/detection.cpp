@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crema/base/error.h"
+#include "solvers/solver_error.h"
 
 namespace crema {
 namespace {
@@ -41,13 +42,13 @@ ApVersion ParseApVersion(const std::string& text) {
   if (text == "11point") return ApVersion::k11Point;
   if (text == "MaxIntegral") return ApVersion::kMaxIntegral;
   if (text == "Integral") return ApVersion::kIntegral;
-  Fail("solver: ap_version is '", text, "'; use \"Integral\", \"MaxIntegral\" or \"11point\"");
+  FailInSolver("ap_version is '", text, "'; use \"Integral\", \"MaxIntegral\" or \"11point\"");
 }
 
 void DetectionScores::Add(const std::vector<double>& rows) {
   if (rows.size() % 5 != 0) {
-    Fail(
-        "solver: eval_type 'detection' needs outputs with rows of 5 numbers, as from a "
+    FailInSolver(
+        "eval_type 'detection' needs outputs with rows of 5 numbers, as from a "
         "DetectionEvaluate layer, but one has ",
         rows.size(), " numbers");
   }

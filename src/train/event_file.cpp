@@ -24,7 +24,7 @@ std::string NameFile(const std::string& folder) {
   static std::atomic<int> count{0};
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) Fail(folder, ": cannot create this folder for event files: ", error.message());
+  if (error) Fail(InFile(folder), ": cannot create this folder for event files: ", error.message());
   char host[256] = "localhost";
   gethostname(host, sizeof host - 1);
   return Concat(folder, "/events.out.tfevents.", static_cast<int64_t>(UnixTime()), ".", host, ".",

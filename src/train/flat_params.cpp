@@ -35,7 +35,7 @@ void CheckSavedCount(const std::string& path, int saved, const std::string& what
                      const FlatParams& params) {
   const auto count = static_cast<int>(params.segments.size());
   if (saved == 0 || saved == count) return;
-  Fail(path, ": has ", what, " of ", saved, " parameters, but the net has ", count,
+  Fail(InFile(path), ": has ", what, " of ", saved, " parameters, but the net has ", count,
        "; resume with the same net");
 }
 

@@ -13,6 +13,7 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "net/memory_limit.h"
+#include "solvers/solver_error.h"
 
 namespace crema {
 namespace {
@@ -41,15 +42,17 @@ Graph Compile(const TrainingPlan& plan, const proto::NetParameter& net, bool bac
 
 Need NeedOf(const TrainingPlan& plan) {
   Need need;
-  const NetMemory train =
-      InSource(plan.train_title, [&] { return MemoryOf(Compile(plan, *plan.train, true)); });
+  const NetMemory train = InSource(
+      plan.train_title, [&] { return MemoryOf(Compile(plan, *plan.train, true)); },
+      InFile(plan.train_file).place());
   size_t arena = train.arena;  // which the nets use in turn
   need.train = static_cast<double>(train.Total());
   need.solver = static_cast<double>(train.params) * plan.histories +
                 static_cast<double>(SizeOf(plan.dtype)) * plan.losses;
   for (size_t i = 0; i < plan.tests.size(); ++i) {
     const NetMemory memory = InSource(
-        plan.test_titles[i], [&] { return MemoryOf(Compile(plan, *plan.tests[i], false)); });
+        plan.test_titles[i], [&] { return MemoryOf(Compile(plan, *plan.tests[i], false)); },
+        InFile(plan.test_files[i]).place());
     const size_t larger = std::max(arena, memory.arena);
     need.tests += static_cast<double>(memory.Total() - memory.params - memory.arena);
     need.tests += static_cast<double>(larger - arena);
@@ -155,23 +158,23 @@ std::string AdviceToRun(const proto::NetParameter& net, DeviceKind device,
 
 size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit) {
   const auto bytes = static_cast<double>(limit);
-  const std::string given = Concat("solver: memory_limit is ", limit >> 20, " MiB, but ");
+  const std::string given = Concat("memory_limit is ", limit >> 20, " MiB, but ");
   if (plan.keep_blobs) {
-    Fail(given, "debug_info keeps all values; remove one of them");
+    FailInSolver(given, "debug_info keeps all values; remove one of them");
   }
   const Need need = NeedOf(plan);
   const double others = need.Total() - need.train;
   if (bytes < others + 1) {
-    Fail(given, "the test nets and the solver alone need ", Text(others),
-         "; raise it or use smaller nets");
+    FailInSolver(given, "the test nets and the solver alone need ", Text(others),
+                 "; raise it or use smaller nets");
   }
   TrainingPlan limited = plan;
   limited.train_limit = static_cast<size_t>(bytes - others);
   // The arena, which the test nets use too, is then smaller, and they may need more.
   const double total = NeedOf(limited).Total();
   if (total <= bytes) return limited.train_limit;
-  Fail(given, "training needs ", Text(total),
-       " whatever is recomputed; raise it or use smaller test batches");
+  FailInSolver(given, "training needs ", Text(total),
+               " whatever is recomputed; raise it or use smaller test batches");
 }
 
 void CheckMemory(const TrainingPlan& plan, size_t room) {

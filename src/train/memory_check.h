@@ -20,6 +20,9 @@ struct TrainingPlan {
   // How errors name them: "test.prototxt, test net #1".
   std::string train_title;
   std::vector<std::string> test_titles;
+  // The files of these nets, for the places of errors; "" if a net has none.
+  std::string train_file;
+  std::vector<std::string> test_files;
   DType dtype = DType::kFloat32;
   DeviceKind device = DeviceKind::kCpu;
   int histories = 0;                     // copies of the parameters that the solver keeps

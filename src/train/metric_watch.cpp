@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "solvers/solver_error.h"
 
 namespace crema {
 
@@ -30,7 +31,7 @@ MetricWatch::Element MetricWatch::FindPlateauMetric(const proto::SolverParameter
                                                     const Outputs& outputs) {
   const std::string& mode = solver.plateau_mode();
   if (solver.has_plateau_mode() && mode != "min" && mode != "max") {
-    Fail("solver: plateau_mode is '", mode, "'; use \"min\" or \"max\"");
+    FailInSolver("plateau_mode is '", mode, "'; use \"min\" or \"max\"");
   }
   Element found;
   found.less_is_better = mode != "max";
@@ -50,9 +51,9 @@ MetricWatch::Element MetricWatch::FindPlateauMetric(const proto::SolverParameter
       }
     }
   }
-  Fail("solver: plateau_metric '", metric, "' is not an output of a test net; ",
-       names.empty() ? "there are none: set test_iter and test_interval"
-                     : "the outputs are: " + Join({names.begin(), names.end()}));
+  FailInSolver("plateau_metric '", metric, "' is not an output of a test net; ",
+               names.empty() ? "there are none: set test_iter and test_interval"
+                             : "the outputs are: " + Join({names.begin(), names.end()}));
 }
 
 // In the first test net that has an output of that name and of one value.
@@ -62,7 +63,7 @@ MetricWatch::Element MetricWatch::FindBest(const proto::SolverParameter& solver,
   const std::string& wanted = solver.snapshot_best();
   if (wanted.empty()) {
     if (solver.has_snapshot_best_is()) {
-      Fail("solver: snapshot_best_is is set without snapshot_best; set snapshot_best to an output");
+      FailInSolver("snapshot_best_is is set without snapshot_best; set snapshot_best to an output");
     }
     return found;
   }
@@ -82,10 +83,10 @@ MetricWatch::Element MetricWatch::FindBest(const proto::SolverParameter& solver,
       index += static_cast<int>(output.values);
     }
   }
-  Fail("solver: snapshot_best is '", wanted,
-       "', but no test net has a single-valued output of that name; there ",
-       names.empty() ? "are none; set test_iter and test_interval"
-                     : "are: " + Join({names.begin(), names.end()}));
+  FailInSolver("snapshot_best is '", wanted,
+               "', but no test net has a single-valued output of that name; there ",
+               names.empty() ? "are none; set test_iter and test_interval"
+                             : "are: " + Join({names.begin(), names.end()}));
 }
 
 void MetricWatch::NoteTest(int test_net, const std::vector<double>& values) {

@@ -10,6 +10,7 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "net/describe.h"
+#include "solvers/solver_error.h"
 #include "train/carried_state.h"
 #include "train/report.h"
 
@@ -28,15 +29,12 @@ NetSet::NetSet(const SolverNets& texts, const std::shared_ptr<Device>& device,
 void NetSet::BuildTrainNet(const std::shared_ptr<Device>& device, bool verbose) {
   const std::string& file = texts_.train_file;
   LOG(INFO) << "Creating training net" << (file.empty() ? "" : " from net file: " + file);
-  train_ = InSource(texts_.train_title,
-                    [&] { return std::make_unique<Net>(*texts_.train, device, train_options_); });
+  train_ = InSource(
+      texts_.train_title,
+      [&] { return std::make_unique<Net>(*texts_.train, device, train_options_); },
+      InFile(file).place());
   LOG(INFO) << "Training " << DescribeBriefly(train_->graph(), train_->memory(), 0);
   if (verbose) LOG(INFO) << "The training net\n" << train_->Describe();
-  const Tensor& gradients = train_->flat_gradients();
-  const bool learns = !gradients.shape().dims().empty() && gradients.count() > 0;
-  if (learns) return;
-  LOG(WARNING) << "No parameter of the training net contributes to a loss, so nothing is learned; "
-               << "add a loss layer, such as SoftmaxWithLoss, or a loss_weight";
 }
 
 void NetSet::BuildTestNets(const std::shared_ptr<Device>& device, bool verbose) {
@@ -44,7 +42,8 @@ void NetSet::BuildTestNets(const std::shared_ptr<Device>& device, bool verbose) 
   for (const TestNetText& text : texts_.tests) {
     LOG(INFO) << "Creating test net (#" << text.number << ") specified by " << text.source;
     tests_.push_back(InSource(
-        text.title, [&] { return std::make_unique<Net>(*text.config, device, test_options_); }));
+        text.title, [&] { return std::make_unique<Net>(*text.config, device, test_options_); },
+        InFile(text.file).place()));
     Net& net = *tests_.back();
     net.SetDebugInfo(test_options_.keep_blobs);
     LOG(INFO) << "Test " << DescribeBriefly(net.graph(), net.memory(), arena);
@@ -57,8 +56,8 @@ void NetSet::LoadWeights(const std::string& list) {
   const std::vector<std::string> paths = SplitList(list);
   const auto commas = static_cast<size_t>(std::count(list.begin(), list.end(), ','));
   if (paths.size() != commas + 1) {
-    Fail("solver: weights is '", list,
-         "', where a file's name is missing; give one, or no weights");
+    FailInSolver("weights is '", list,
+                 "', where a file's name is missing; give one, or no weights");
   }
   for (const std::string& path : paths) LoadWeightsFile(path);
 }
@@ -88,7 +87,7 @@ void NetSet::Save(proto::SolverProgress* progress) const {
 void NetSet::Restore(const proto::SolverState& state, const std::string& path, int64_t tests_made) {
   const proto::SolverProgress& progress = state.progress();
   if (progress.data_layer_size() != progress.data_position_size()) {
-    Fail(path, ": is damaged: ", progress.data_layer_size(), " data layers, but ",
+    Fail(InFile(path), ": is damaged: ", progress.data_layer_size(), " data layers, but ",
          progress.data_position_size(), " positions");
   }
   std::vector<std::pair<std::string, uint64_t>> positions;

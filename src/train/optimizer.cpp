@@ -17,10 +17,10 @@ namespace {
 void CheckType(const proto::SolverState& state, const std::string& path, const std::string& type) {
   const proto::SolverProgress& progress = state.progress();
   if (!progress.has_solver_type() || progress.solver_type() == type) return;
-  Fail(path, ": is the state of a solver of type ", progress.solver_type(), ", but this one is of ",
-       "type ", type, ", to which its histories mean nothing; resume with type: \"",
-       progress.solver_type(), "\", or start from the weights only, with --weights=",
-       state.learned_net());
+  Fail(InFile(path), ": is the state of a solver of type ", progress.solver_type(),
+       ", but this one is of ", "type ", type,
+       ", to which its histories mean nothing; resume with type: \"", progress.solver_type(),
+       "\", or start from the weights only, with --weights=", state.learned_net());
 }
 
 // States that do not tell their type may be of another one.
@@ -28,7 +28,7 @@ void CheckSquares(const SavedBlob& blob, size_t index, const std::string& path,
                   const std::string& type) {
   const auto least = std::min_element(blob.data.begin(), blob.data.end());
   if (least == blob.data.end() || !(*least < 0)) return;
-  Fail(path, ": history blob ", index, " holds ", *least, ", but a solver of type ", type,
+  Fail(InFile(path), ": history blob ", index, " holds ", *least, ", but a solver of type ", type,
        " keeps squares there, which are not negative; resume with the type that wrote the state, ",
        "or start from the weights only, with --weights");
 }
@@ -118,15 +118,16 @@ void Optimizer::RestoreHistory(const proto::SolverState& state, const std::strin
   const std::vector<Tensor> histories = HistoryBlobs();
   const size_t first_square = static_cast<size_t>(rule_->first_square()) * params_.segments.size();
   if (static_cast<int>(histories.size()) != state.history_size()) {
-    Fail(path, ": has ", state.history_size(), " history blobs, but this net and solver have ",
-         histories.size(), "; resume with the same net and solver type",
+    Fail(InFile(path), ": has ", state.history_size(),
+         " history blobs, but this net and solver have ", histories.size(),
+         "; resume with the same net and solver type",
          state.has_progress() ? "" : ", or check that the file was copied completely");
   }
   for (size_t i = 0; i < histories.size(); ++i) {
     const SavedBlob blob = FromProto(state.history(static_cast<int>(i)), path);
     if (static_cast<int64_t>(blob.data.size()) != histories[i].count()) {
-      Fail(path, ": history blob ", i, " has ", blob.data.size(), " values, but the parameter has ",
-           histories[i].count(), "; resume with the same net");
+      Fail(InFile(path), ": history blob ", i, " has ", blob.data.size(),
+           " values, but the parameter has ", histories[i].count(), "; resume with the same net");
     }
     if (i >= first_square) CheckSquares(blob, i, path, solver_.type());
     RestoreTensor(blob, histories[i]);

@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "crema/base/error.h"
+#include "solvers/solver_error.h"
 
 namespace crema {
 namespace {
@@ -85,7 +86,8 @@ bool PrefixLock::Open() {
   const bool exists = lstat(path_.c_str(), &info) == 0;
   if (exists && !S_ISREG(info.st_mode)) {
     Close();
-    Fail(path_, ": is not a regular file, so it cannot be the lock of snapshot_prefix; remove it");
+    Fail(InFile(path_),
+         ": is not a regular file, so it cannot be the lock of snapshot_prefix; remove it");
   }
   if (exists) LOG(WARNING) << path_ << ": cannot be opened: " << ErrorText(code) << kBeCareful;
   return false;
@@ -102,8 +104,8 @@ bool PrefixLock::Lock() {
     const std::string holder = HolderIn(ContentOf(fd_));
     is_ours_ = false;
     Close();
-    Fail("solver: another run", holder, " is saving snapshots under the snapshot_prefix '", prefix_,
-         "'; wait for its end, or change snapshot_prefix");
+    FailInSolver("another run", holder, " is saving snapshots under the snapshot_prefix '", prefix_,
+                 "'; wait for its end, or change snapshot_prefix");
   }
   LOG(WARNING) << path_ << ": cannot be locked: " << ErrorText(code) << kBeCareful;
   return false;

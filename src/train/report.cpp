@@ -37,15 +37,16 @@ std::string FormatOutput(const OutputElement& output) {
 void CheckSomeMatched(const WeightsReport& report, const std::string& path,
                       const std::string& net) {
   if (!report.copied.empty()) return;
-  if (report.skipped.empty()) Fail(path, ": has no weights");
+  if (report.skipped.empty()) Fail(InFile(path), ": has no weights");
   const auto first = [](std::vector<std::string> names) {
     constexpr size_t kShown = 3;
     const bool more = names.size() > kShown;
     if (more) names.resize(kShown);
     return Join(names) + (more ? ", ..." : "");
   };
-  Fail(path, ": none of its layers (", first(report.skipped), ") has the name of a layer of net '",
-       net, "' that learns (", report.left_out.empty() ? "it has none" : first(report.left_out),
+  Fail(InFile(path), ": none of its layers (", first(report.skipped),
+       ") has the name of a layer of net '", net, "' that learns (",
+       report.left_out.empty() ? "it has none" : first(report.left_out),
        "); weights are found by the names of layers, so use weights of this net, or rename its "
        "layers");
 }

@@ -84,8 +84,7 @@ void CheckCanBeRead(const std::string& path) {
   try {
     LastBytesOf(path, 1);
   } catch (const Error& error) {
-    Fail(error.what(),
-         "; so --resume=auto cannot tell which snapshot is the newest; make the file ",
+    Fail(error, "; so --resume=auto cannot tell which snapshot is the newest; make the file ",
          "readable, or move it away");
   }
 }
@@ -99,7 +98,8 @@ void CheckUnsealed(const std::string& path, const proto::SolverState& state) {
                          ? StateChecksum(state) == progress.state_checksum()
                          : !progress.has_weights_checksum();
   if (known && right) return;
-  Fail(path, ": is damaged, or was changed after it was written: its checksum is wrong; resume ",
+  Fail(InFile(path),
+       ": is damaged, or was changed after it was written: its checksum is wrong; resume ",
        "from another snapshot");
 }
 
@@ -139,7 +139,8 @@ void ReadState(const std::string& path, bool with_history, proto::SolverState* s
     sealed = CheckSeal(bytes, path);
     ReadBinary(bytes, path, "a solver state", state);
     if (!state->has_iter() || state->learned_net().empty() || state->iter() < 0) {
-      Fail(path, ": is damaged or not a solver state: it has no iteration or no weights file");
+      Fail(InFile(path),
+           ": is damaged or not a solver state: it has no iteration or no weights file");
     }
   }
   if (!sealed && state->has_progress()) CheckUnsealed(path, *state);
@@ -147,11 +148,11 @@ void ReadState(const std::string& path, bool with_history, proto::SolverState* s
 
 // Throws Error where the state, or its weights, cannot be used.
 void CheckSnapshot(const std::string& path, int64_t iteration) {
-  if (!FileExists(path)) Fail(path, ": is not a regular file");
+  if (!FileExists(path)) Fail(InFile(path), ": is not a regular file");
   proto::SolverState state;
   ReadState(path, false, &state);
   if (state.iter() != iteration) {
-    Fail(path, ": is the state of iteration ", state.iter(), ", whatever its name says");
+    Fail(InFile(path), ": is the state of iteration ", state.iter(), ", whatever its name says");
   }
   const std::string weights = FindWeights(state, path);
   if (!state.progress().has_weights_checksum()) ReadWeightsFile(weights);
@@ -191,15 +192,16 @@ std::string FindWeights(const proto::SolverState& state, const std::string& stat
     if (other.empty()) other = path;
   }
   if (other.empty()) {
-    Fail(state_path, ": its weights file is missing: there is neither ", state.learned_net(),
-         " nor ", FolderOf(state_path), "/", NameOf(state.learned_net()),
+    Fail(InFile(state_path), ": its weights file is missing: there is neither ",
+         state.learned_net(), " nor ", FolderOf(state_path), "/", NameOf(state.learned_net()),
          "; put it beside the state");
   }
   const FileSum sum = SumOfFile(other);
   const std::string found = sum.bytes == progress.weights_bytes()
                                 ? "wrong checksum"
                                 : Concat(sum.bytes, " bytes, expected ", progress.weights_bytes());
-  Fail(other, ": is damaged or not the file that was written with ", state_path, " (", found,
+  Fail(InFile(other), ": is damaged or not the file that was written with ", state_path, " (",
+       found,
        "); resume from another snapshot, or start from these weights with --weights=", other);
 }
 

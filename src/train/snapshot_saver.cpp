@@ -8,6 +8,7 @@
 #include "crema/base/error.h"
 #include "schema/binary_io.h"
 #include "schema/hdf5_weights.h"
+#include "solvers/solver_error.h"
 #include "train/report.h"
 #include "train/snapshot_files.h"
 #include "train/training_state.h"
@@ -24,8 +25,8 @@ void SnapshotSaver::CheckFolder(const proto::SolverParameter& solver) {
   if (!SavesSnapshots(solver)) return;
   const std::string& prefix = solver.snapshot_prefix();
   if (prefix.empty()) {
-    Fail(
-        "solver: snapshot_prefix is missing; set it, or turn snapshots off with "
+    FailInSolver(
+        "snapshot_prefix is missing; set it, or turn snapshots off with "
         "snapshot_after_train: false and without snapshot");
   }
   RemoveStaleSnapshotFiles(prefix);
@@ -35,8 +36,8 @@ void SnapshotSaver::CheckFolder(const proto::SolverParameter& solver) {
     const bool hdf5 = solver.snapshot_format() == proto::SolverParameter::HDF5;
     CheckWritable(PathsOf(prefix, solver.max_iter(), hdf5).state);
   } catch (const Error& error) {
-    Fail("solver: no snapshot can be saved under the snapshot_prefix '", prefix,
-         "': ", error.what(), ", or change snapshot_prefix");
+    FailInSolver("no snapshot can be saved under the snapshot_prefix '", prefix, "': ", error,
+                 ", or change snapshot_prefix");
   }
 }
 

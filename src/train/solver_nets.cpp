@@ -10,6 +10,7 @@
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "schema/upgrade.h"
+#include "solvers/solver_error.h"
 
 namespace crema {
 namespace {
@@ -19,8 +20,9 @@ void CheckIsThere(const std::string& path) {
   std::error_code failed;
   const std::filesystem::path file(path);
   if (std::filesystem::status(file, failed).type() != std::filesystem::file_type::not_found) return;
-  Fail("solver: its net '", path, "' does not exist; correct the name",
-       file.is_relative() ? ", which counts from the current folder, not from the solver's" : "");
+  FailInSolver(
+      "its net '", path, "' does not exist; correct the name",
+      file.is_relative() ? ", which counts from the current folder, not from the solver's" : "");
 }
 
 void ReadNet(const std::string& path, proto::NetParameter* net) {
@@ -56,8 +58,8 @@ std::shared_ptr<const proto::NetParameter> ReadTrainNet(const proto::SolverParam
                                                         const std::string& engine) {
   const int given = s.has_net() + s.has_net_param() + s.has_train_net() + s.has_train_net_param();
   if (given != 1) {
-    Fail("solver: ", given == 0 ? "there is no train net" : "there is more than one train net",
-         "; set exactly one of net, net_param, train_net and train_net_param");
+    FailInSolver("", given == 0 ? "there is no train net" : "there is more than one train net",
+                 "; set exactly one of net, net_param, train_net and train_net_param");
   }
   auto config = std::make_shared<proto::NetParameter>();
   if (s.has_net()) ReadNet(s.net(), config.get());
@@ -91,6 +93,7 @@ TestNetText ReadTestNet(const proto::SolverParameter& s, const std::string& engi
   }
   MergeState(proto::TEST, s.test_state_size() > 0 ? &s.test_state(number) : nullptr, config.get());
   ApplyOverrides(s, engine, config.get());
+  text.file = path;
   text.title = TitleOf(path, Concat("test net #", number), *config);
   text.config = std::move(config);
   return text;
@@ -101,12 +104,12 @@ void CheckTestCounts(const proto::SolverParameter& s) {
   const int own = s.test_net_param_size() + s.test_net_size();
   const int total = s.test_iter_size();
   if (generic ? total < own : total != own) {
-    Fail("solver: has ", total, " test_iter for ", Counted(own, "test net"),
-         "; give one per test net");
+    FailInSolver("has ", total, " test_iter for ", Counted(own, "test net"),
+                 "; give one per test net");
   }
   if (s.test_state_size() > 0 && s.test_state_size() != total) {
-    Fail("solver: has ", s.test_state_size(), " test_state for ", Counted(total, "test net"),
-         "; give one per test net, or none");
+    FailInSolver("has ", s.test_state_size(), " test_state for ", Counted(total, "test net"),
+                 "; give one per test net, or none");
   }
 }
 
@@ -122,10 +125,10 @@ std::vector<TestNetText> ReadTestNets(const proto::SolverParameter& s, const std
     }
   }
   if (tests.empty() || s.test_interval() > 0) return tests;
-  Fail("solver: test_iter is set ",
-       s.test_interval() == 0
-           ? "without test_interval; set test_interval"
-           : Concat("but test_interval is ", s.test_interval(), "; use 1 or more"));
+  FailInSolver("test_iter is set ",
+               s.test_interval() == 0
+                   ? "without test_interval; set test_interval"
+                   : Concat("but test_interval is ", s.test_interval(), "; use 1 or more"));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ class SolverParameter;
 
 struct TestNetText {
   std::shared_ptr<const proto::NetParameter> config;
+  std::string file;    // "" if the text stands in the solver
   std::string source;  // where it comes from, in words: "net file: lenet.prototxt"
   std::string title;   // how errors name it: "lenet.prototxt, test net #1, stage deploy"
   int number = 0;      // in the solver

@@ -56,7 +56,8 @@ void AddChecksum(std::string* bytes) {
 }
 
 [[noreturn]] void FailDamaged(const std::string& path) {
-  Fail(path, ": is damaged, or was changed after it was written: its checksum is wrong; resume ",
+  Fail(InFile(path),
+       ": is damaged, or was changed after it was written: its checksum is wrong; resume ",
        "from another snapshot");
 }
 
@@ -83,7 +84,7 @@ bool CheckSeal(const std::string& bytes, const std::string& path) {
   if (!has_head && !has_tail) return false;
   const uint32_t stated = has_head ? NumberAt<uint32_t>(bytes, head + kTag) : 0;
   if (!has_tail && stated > size) {
-    Fail(path, ": ends in the middle of its data, after ", size, " of ", stated,
+    Fail(InFile(path), ": ends in the middle of its data, after ", size, " of ", stated,
          " bytes; it was copied or written incompletely; resume from another snapshot");
   }
   const size_t summed = size - sizeof(uint32_t);

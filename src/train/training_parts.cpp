@@ -39,9 +39,11 @@ size_t CheckTrainingFits(const proto::SolverParameter& solver, const TrainOption
   TrainingPlan plan;
   plan.train = texts.train.get();
   plan.train_title = texts.train_title;
+  plan.train_file = texts.train_file;
   for (const TestNetText& test : texts.tests) {
     plan.tests.push_back(test.config.get());
     plan.test_titles.push_back(test.title);
+    plan.test_files.push_back(test.file);
   }
   plan.dtype = options.dtype;
   plan.device = options.device->kind();
@@ -70,6 +72,26 @@ NetOptions OptionsOfTrainNet(const proto::SolverParameter& solver, const TrainOp
   return net;
 }
 
+// A net that learns nothing may be meant: to look at it, or to collect the means of BatchNorm.
+void CheckLearns(const Net& net, const SolverNets& texts, const proto::SolverParameter& solver) {
+  const Tensor& gradients = net.flat_gradients();
+  if (!gradients.shape().dims().empty() && gradients.count() > 0) return;
+  const Graph& graph = net.graph();
+  const bool has_loss = std::any_of(graph.blobs.begin(), graph.blobs.end(),
+                                    [](const BlobNode& blob) { return blob.loss_weight != 0; });
+  const bool could_learn = std::any_of(graph.params.begin(), graph.params.end(),
+                                       [](const ParamNode& param) { return param.lr_mult != 0; });
+  const bool is_to_learn = solver.base_lr() > 0 && !(solver.has_max_iter() && !solver.max_iter());
+  if (!has_loss && could_learn && is_to_learn) {
+    throw Error(texts.train_title +
+                    ": has no loss, so its parameters cannot learn; add a loss layer, such as "
+                    "SoftmaxWithLoss, or a loss_weight, or set base_lr: 0 to run it all the same",
+                InFile(texts.train_file).place());
+  }
+  LOG(WARNING) << "No parameter of the training net contributes to a loss, so nothing is learned; "
+               << "add a loss layer, such as SoftmaxWithLoss, or a loss_weight";
+}
+
 std::vector<std::vector<TestOutput>> OutputsOfTests(const NetSet& nets,
                                                     const proto::SolverParameter& solver) {
   std::vector<std::vector<TestOutput>> outputs;
@@ -89,6 +111,7 @@ TrainingParts::TrainingParts(const proto::SolverParameter& given, const TrainOpt
   const size_t limit = CheckTrainingFits(*solver, options, texts, rule->history_count());
   const NetOptions net_options = OptionsOfTrainNet(*solver, options, seed, limit);
   nets = std::make_unique<NetSet>(texts, options.device, net_options, options.verbose);
+  CheckLearns(nets->train(), texts, *solver);
   metrics = std::make_unique<MetricWatch>(*solver, OutputsOfTests(*nets, *solver));
   if (state == nullptr) {
     for (const std::string& list : solver->weights()) nets->LoadWeights(list);

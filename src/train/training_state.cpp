@@ -18,7 +18,7 @@ namespace {
 void LoadWeightsToResume(const std::string& weights, Net* net) {
   const WeightsReport report = net->LoadWeights(weights);
   if (report.left_out.empty()) return;
-  Fail(weights, ": has no weights for layer ", report.left_out[0],
+  Fail(InFile(weights), ": has no weights for layer ", report.left_out[0],
        ", so training cannot be resumed exactly; to start from these weights, use --weights");
 }
 

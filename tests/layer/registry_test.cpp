@@ -78,6 +78,9 @@ TEST(RegistryErrorTest, UnknownTypes) {
   ExpectError(create("Xyzzyplugh"), {"'Xyzzyplugh'", "unknown type"});
   ExpectError(create("PriorBox"), {"PriorBox", "SSD"});
   ExpectError(create("ImageLabelmapData"), {"ImageLabelmapData", "HED"});
+  EXPECT_EQ(ErrorOf(create("ROIPooling")),
+            "layer 'here' has the unknown type 'ROIPooling' (from Fast R-CNN); crema has no layer "
+            "of this type; write it in C++ (see docs/adding_a_layer.md)");
 }
 
 // The nearest name would be that of a layer which computes something else.

@@ -125,7 +125,12 @@ TEST_F(LoadImageTest, SubtractsAMeanImage) {
   EXPECT_EQ(LoadImage(Write(picture), options).values,
             (std::vector<float>{all[4] - 4, all[13] - 13, all[22] - 22}));
   ExpectError([&] { LoadImage(Write(Picture(3, 4), "b.png"), options); },
-              {"mean.binaryproto", "3 x 3 x 3", "b.png", "3 x 3 x 4"});
+              {"mean.binaryproto is 3 high and 3 wide", "b.png is 3 high and 4 wide",
+               "ImageOptions::height to 3 and width to 3"});
+  options.color = false;
+  ExpectError([&] { LoadImage(Write(picture), options); },
+              {"has 3 channels", "loaded with 1", "ImageOptions::color to true"});
+  options.color = true;
   options.mean_file = At("none.binaryproto");
   ExpectError([&] { ImageLoader loader(options); }, {"none.binaryproto", "No such file"});
 }
@@ -138,7 +143,7 @@ TEST_F(LoadImageTest, FilesThatAreWrong) {
   ImageOptions options;
   options.crop = 5;
   ExpectError([&] { LoadImage(Write(Picture(4, 9)), options); },
-              {"crop_size is 5", "a.png", "4 high", "9 wide"});
+              {"a.png is 4 high and 9 wide", "ImageOptions::crop (5)"});
 }
 
 TEST_F(LoadImageTest, OptionsThatAreWrong) {
@@ -160,7 +165,8 @@ TEST_F(LoadImageTest, OptionsThatAreWrong) {
       {"both mean_values and a mean_file"});
   ImageOptions options;
   options.mean_values = {1, 2};
-  ExpectError([&] { LoadImage(Write(Picture(2, 2)), options); }, {"2 times", "3 channels"});
+  ExpectError([&] { LoadImage(Write(Picture(2, 2)), options); },
+              {"mean_values has 2 numbers", "3 channels"});
 }
 
 // A damaged photograph is better than none, but who loads it may want to know. Nothing is logged.

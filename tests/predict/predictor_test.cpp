@@ -311,7 +311,9 @@ TEST_P(PredictorFilesTest, ANetForTrainingNeedsInputs) {
       Layer("mnist", "Input", {}, {"data", "label"},
             only_in("TEST") + "input_param { shape { dim: 2 dim: 4 } shape { dim: 2 } }") +
       fc + loss;
-  Predictor predictor(WriteNet(text), "");
+  PredictorOptions options;
+  options.partial_weights = true;
+  Predictor predictor(WriteNet(text), "", options);
   EXPECT_EQ(predictor.inputs(), (std::vector<std::string>{"data", "label"}));
   EXPECT_EQ(predictor.outputs(), (std::vector<std::string>{"loss"}));
   predictor.Run();
@@ -357,6 +359,46 @@ TEST_P(PredictorFilesTest, FilesThatAreWrong) {
   const std::string whole = ReadTestFile(weights);
   WriteTestFile(At("cut.caffemodel"), whole.substr(0, whole.size() / 2));
   ExpectError([&] { Predictor(net, At("cut.caffemodel")); }, {"cut.caffemodel"});
+}
+
+// A program whose variable is empty would get plausible nonsense.
+TEST_P(PredictorFilesTest, WeightsMustBeGiven) {
+  const std::string net = WriteNet(Classifier(kImages));
+  ExpectError([&] { Predictor(net, ""); },
+              {"deploy.prototxt: no weights are given", "partial_weights"});
+  PredictorOptions options;
+  options.partial_weights = true;
+  Predictor(net, "", options).Run();
+  ExpectError([&] { Predictor("", At("net.caffemodel")); }, {"the name of a net's file"});
+}
+
+TEST_P(PredictorFilesTest, ErrorsTellTheNetsFileAndLayer) {
+  const std::string net = WriteNet(kImages + ConvLayer("c1", "dta", 3));
+  try {
+    Predictor(net, "");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.file(), net);
+    EXPECT_EQ(error.layer(), "c1");
+    EXPECT_TRUE(Contains(error.what(), net + ": layer 'c1' (Convolution)")) << error.what();
+  }
+}
+
+TEST_P(PredictorFilesTest, ImagesWithTheirChannelsLast) {
+  const std::string text = FullyConvolutional(kImages);
+  Predictor predictor(WriteNet(text), WriteWeights(text));
+  ExpectError(
+      [&] {
+        predictor.Input().Set(std::vector<float>(300), Shape{1, 10, 10, 3});
+      },
+      {"the input 'data'", "3 channels last", "N x C x H x W", "1 3 10 10", "reorder"});
+  ExpectError(
+      [&] {
+        predictor.Input().Reshape(Shape{1, 1, 10, 10});
+      },
+      {"the input 'data' was given 1 channel", "says 3"});
+  EXPECT_EQ(predictor.Input().shape(), (Shape{2, 3, 8, 8}));
+  predictor.Run();
 }
 
 TEST_P(PredictorFilesTest, WeightsOfAnotherNet) {

@@ -19,6 +19,7 @@ TEST(OpenGroups, AFileIsCalledByItsKind) {
   EXPECT_EQ(net.Subject(), "a net");
   EXPECT_EQ(net.Path(), "");
   EXPECT_EQ(net.Where(), "");
+  EXPECT_EQ(net.LayerName(), "");
   EXPECT_EQ(net.depth(), 0u);
   EXPECT_EQ(OpenGroups(text, proto::SolverParameter::descriptor()).Subject(), "a solver");
 }
@@ -33,6 +34,7 @@ TEST(OpenGroups, ALayerIsCalledByTheNameThatFollows) {
   EXPECT_EQ(groups.Subject(), "layer \"pool1\": pooling_param");
   EXPECT_EQ(groups.Path(), "layer \"pool1\", pooling_param");
   EXPECT_EQ(groups.Where(), "layer \"pool1\": in pooling_param, ");
+  EXPECT_EQ(groups.LayerName(), "pool1");
   EXPECT_EQ(groups.depth(), 2u);
   groups.Close();
   EXPECT_EQ(groups.Top().field, "layer");

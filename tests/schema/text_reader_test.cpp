@@ -34,7 +34,7 @@ TEST(TextReader, ReadsWhatProtobufReads) {
   ReadText(
       "name: 'a' \"b\"  # a comment\n"
       "input_shape < dim: [1, 0x10, 010] >\n"
-      "layer: { name: \"c\" type: \"Convolution\", loss_weight: -1.5f; loss_weight: inf\n"
+      "layer: { name: \"c\" type: \"Convolution\", loss_weight: -1.5f; loss_weight: 2\n"
       "  include { phase: 1 } convolution_param { bias_term: f engine: CAFFE } }\n",
       "n.prototxt", &net);
   EXPECT_EQ(net.name(), "ab");
@@ -214,8 +214,16 @@ const Case kLexicalMistakes[] = {
      "n.prototxt:1: the layer that starts on line 1: expected the name of a field, found /; write "
      "a fraction as a decimal, as in 0.00390625"},
     {"layer { loss_weight: 0,5 }",
+     "n.prototxt:1: the layer that starts on line 1: \"0,5\" has a comma in it; write 0.5"},
+    {"layer { loss_weight: 0, 5 }",
      "n.prototxt:1: the layer that starts on line 1: expected the name of a field, found 5; "
      "decimals are written with a point, as in 0.5, and lists in [ and ]"},
+    {"layer { transform_param { scale: 0,0078125 } }",
+     "n.prototxt:1:36: the layer that starts on line 1: in transform_param, \"0,0078125\" has a "
+     "comma in it; write 0.0078125"},
+    {"input_dim: 10,000",
+     "n.prototxt:1: \"10,000\" has a comma in it; write 10000, or 10.000 for a fraction"},
+    {"input_dim: [1,08]", "n.prototxt:1:15: \"08\" is not a number; remove the leading 0"},
     {"name = \"a\"",
      "n.prototxt:1: expected a \":\" and a value after \"name\", found =; write \":\" instead of "
      "\"=\""},
@@ -265,12 +273,12 @@ TEST(TextReader, RefusesEndsOfLinesInTexts) {
                            "param { name: 'a\\nb' }", "include { stage: 'a\\nb' }",
                            "data_param { source: 'a\\nb' }"}) {
     EXPECT_THAT(NetError(Concat("layer {\n", text, "}")),
-                testing::AllOf(testing::HasSubstr("n.prototxt:2: \""),
+                testing::AllOf(testing::HasSubstr("n.prototxt:2: "),
                                testing::HasSubstr("with an end of line in it; remove that")))
         << text;
   }
   EXPECT_EQ(NetError("layer { name: \"d\" engine: \"MKL2017\"\n top: 'a\\nb' }"),
-            "n.prototxt:2: \"top\" is \"a\\x0ab\", with an end of line in it; remove that");
+            "n.prototxt:2: layer \"d\": \"top\" is \"a\\x0ab\", with an end of line in it; remove that");
   for (const char* field : {"snapshot_prefix", "net", "test_state { stage: 'a\\nb' } train_net"}) {
     EXPECT_THAT(SolverError(Concat(field, ": 'a\\nb'")),
                 testing::HasSubstr("an end of line in it"));
@@ -371,6 +379,45 @@ TEST(TextReader, SurvivesHostileTexts) {
   EXPECT_NE(NetError(std::string("name: \"a\0b\" x", 13)), "");
 }
 
+TEST(TextReader, RefusesNumbersThatAreNotFinite) {
+  EXPECT_EQ(SolverError("base_lr: 1\nmomentum: nan"),
+            "s.prototxt:2: \"momentum\" is nan; give a number");
+  EXPECT_EQ(SolverError("base_lr: -inf"),
+            "s.prototxt:1: \"base_lr\" is -inf, or too large for float32; give a finite number");
+  EXPECT_EQ(
+      NetError("layer { name: 'fc'\n inner_product_param { weight_filler {\n std: 1e400 } } }"),
+      "n.prototxt:3: layer \"fc\": \"std\" is inf, or too large for float32; give a finite "
+      "number");
+  EXPECT_EQ(NetError("layer { name: 'a'\n loss_weight: 1\n loss_weight: nan }"),
+            "n.prototxt:3: layer \"a\": \"loss_weight\" is nan; give a number");
+  EXPECT_EQ(NetError("layers { name: 'a' loss_weight: 1e39 }").find("n.prototxt:1: layer \"a\""),
+            0u);
+  EXPECT_EQ(NetError("layer { clip_param { min: 0 max: inf } }"), "");  // a bound there is none of
+}
+
+TEST(TextReader, ErrorsTellTheirPlaceInFields) {
+  const auto error = [](const std::string& text) {
+    try {
+      proto::NetParameter net;
+      ReadText(text, "n.prototxt", &net);
+    } catch (const Error& thrown) {
+      return thrown;
+    }
+    return Error("");
+  };
+  for (const char* text :
+       {"layer {\n name: 'a'\n pooling_param { strid: 1 } }",
+        "layer {\n name: 'a'\n loss_weight: nan }", "layer {\n name: 'a'\n top: 'x\\n' }",
+        "layer {\n name: 'a'\n clip_param { min: 0 } }"}) {
+    EXPECT_EQ(error(text).file(), "n.prototxt") << text;
+    EXPECT_EQ(error(text).line(), 3) << text;
+    EXPECT_EQ(error(text).layer(), "a") << text;
+  }
+  EXPECT_EQ(error("name: 'x'\nlayr { }").line(), 2);
+  EXPECT_EQ(error("name: 'x'\nlayr { }").layer(), "");
+  EXPECT_EQ(error("name: 'x'\nname: 'y\n").line(), 2);
+}
+
 // A text with most of what the grammar has.
 const char kSample[] =
     "name: \"sample\" input: 'data' input_dim: [1, 3, 0x20, 32]\n"
@@ -378,7 +425,7 @@ const char kSample[] =
     "  param < lr_mult: 1e-1 > param { decay_mult: -0.5f };\n"
     "  convolution_param { num_output: 8, kernel_size: 3 bias_term: false\n"
     "    weight_filler { type: \"gaus\" \"sian\" std: .01 } engine: CAFFE } }  # end\n"
-    "layer: { name: 'loss' include { phase: TRAIN stage: \"a\" } loss_weight: inf }\n"
+    "layer: { name: 'loss' include { phase: TRAIN stage: \"a\" } loss_weight: 1.5 }\n"
     "state { level: -3 }\n";
 
 // Whatever protobuf refuses, the diagnosis must find fault with, and nothing else.

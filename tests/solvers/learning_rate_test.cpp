@@ -199,7 +199,7 @@ TEST(LearningRateTest, Errors) {
   error(fixed + "momentum_policy: 'opt' type: 'Adam'", {"'opt'", "Adam"});
   error(fixed + "momentum_policy: 'cycle'", {"'cycle'", "onecycle"});
   error(fixed + "weight_decay_policy: 'linear'", {"'linear'"});
-  error("base_lr: 1 lr_policy: 'plateau'", {"'plateau'", "plateau_winsize"});
+  error("base_lr: 1 lr_policy: 'plateau' gamma: 0.5", {"'plateau'", "plateau_winsize"});
   error("lr_policy: 'multifixed' stagelr: 1", {"'multifixed'", "stageiter"});
   error("base_lr: 1 lr_policy: 'cosine'", {"'cosine'", "max_iter"});
   error("base_lr: 1 lr_policy: 'triangular' stepsize: 3", {"'triangular'", "max_lr"});
@@ -207,6 +207,43 @@ TEST(LearningRateTest, Errors) {
   error("base_lr: 1 lr_policy: 'onecycle' max_lr: 2 stepsize: 5 max_iter: 9",
         {"'onecycle'", "before max_iter"});
   error("base_lr: 1 lr_policy: 'poly' max_iter: 9 min_lr: 2", {"'poly'", "min_lr"});
+}
+
+// Caffe would take 0 for it, and the rate would be 0 after the first step.
+TEST(LearningRateTest, GammaMustBeGivenWhereTheRateIsMultipliedByIt) {
+  for (const std::string text : {"'step' stepsize: 2", "'multistep' stepvalue: 2", "'exp'",
+                                 "'plateau' plateau_winsize: 2"}) {
+    const std::string policy = "base_lr: 1 lr_policy: " + text;
+    ExpectError([&] { CheckLearningRate(ParseSolver(policy)); }, {"needs gamma"});
+    CheckLearningRate(ParseSolver(policy + " gamma: 0"));  // whoever says so means it
+  }
+}
+
+TEST(LearningRateTest, RatesAreNotNegative) {
+  const std::string fixed = "lr_policy: 'fixed' base_lr: ";
+  ExpectError([&] { CheckLearningRate(ParseSolver(fixed + "-0.1")); }, {"base_lr is -0.1"});
+  ExpectError([&] { CheckLearningRate(ParseSolver(fixed + "1 warmup_start_lr: -1")); },
+              {"warmup_start_lr is -1"});
+  ExpectError(
+      [&] { CheckLearningRate(ParseSolver("lr_policy: 'multifixed' stageiter: 1 stagelr: -1")); },
+      {"stagelr >= 0"});
+  CheckLearningRate(ParseSolver(fixed + "0"));
+}
+
+TEST(LearningRateTest, PoliciesThatLackANumberStayFixed) {
+  const auto why = [](const std::string& text) {
+    return WhyRateStays(Policy("lr_policy: " + text));
+  };
+  EXPECT_NE(why("'inv' gamma: 1").find("without power never changes"), std::string::npos);
+  EXPECT_NE(why("'inv' power: 1").find("without gamma never changes"), std::string::npos);
+  EXPECT_NE(why("'poly' max_iter: 3").find("without power"), std::string::npos);
+  EXPECT_NE(why("'sigmoid' stepsize: 3").find("without gamma"), std::string::npos);
+  EXPECT_NE(why("'multistep' gamma: 0.1").find("without stepvalue"), std::string::npos);
+  ExpectNear(Rates("lr_policy: 'inv' gamma: 1", 3), {0.5, 0.5, 0.5}, 0);
+  ExpectNear(Rates("lr_policy: 'poly' max_iter: 3", 3), {0.5, 0.5, 0.5}, 0);
+  EXPECT_EQ(why("'fixed'"), "");
+  EXPECT_EQ(why("'inv' gamma: 1 power: 0"), "");
+  EXPECT_EQ(why("'multistep' gamma: 0.1 stepvalue: 3"), "");
 }
 
 }  // namespace

@@ -488,11 +488,12 @@ TEST_F(ToolTest, QuotesAreNoLongerThanAScreen) {
   EXPECT_THAT(result.err, HasSubstr(" [...] "));
 }
 
-TEST_F(ToolTest, ASolverWithoutMaxIterIsAWarning) {
-  Write("solver.prototxt", R"(net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed")");
-  const auto result = Run({"train", "--solver=solver.prototxt"});
-  EXPECT_EQ(result.status, 0);
-  EXPECT_THAT(result.err, HasSubstr("max_iter is missing, so no iteration is trained"));
+TEST_F(ToolTest, ASolverNeedsMaxIter) {
+  const std::string text = R"(net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" )";
+  Write("solver.prototxt", text);
+  ExpectError({"train", "--solver=solver.prototxt"}, {"solver.prototxt: max_iter is missing"});
+  Write("solver.prototxt", text + "max_iter: 0");
+  EXPECT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
 }
 
 }  // namespace

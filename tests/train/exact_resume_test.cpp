@@ -368,7 +368,7 @@ TEST_F(ExactResumeTest, TheMetricHasToBeAnOutput) {
   EXPECT_TRUE(Contains(unknown, "snapshot_best is 'acuracy'")) << unknown;
   EXPECT_TRUE(Contains(unknown, "there are: accuracy, loss, noise")) << unknown;  // each once
   const std::string plateau =
-      error("lr_policy: 'plateau' plateau_winsize: 2 plateau_metric: 'acuracy'");
+      error("lr_policy: 'plateau' gamma: 0.5 plateau_winsize: 2 plateau_metric: 'acuracy'");
   EXPECT_TRUE(Contains(plateau, "the outputs are: accuracy, loss, noise")) << plateau;
   EXPECT_NE(error("snapshot_keep: -1"), "");
 }

@@ -31,8 +31,9 @@ std::string Net(const std::string& images) {
 }
 
 constexpr char kSolver[] =
-    "base_lr: 0.01 momentum: 0.9 lr_policy: 'plateau' plateau_winsize: 2 plateau_metric: 'loss' "
-    "iter_size: 2 average_loss: 4 display: 3 test_interval: 3 test_iter: 2 max_iter: 6 "
+    "base_lr: 0.01 momentum: 0.9 lr_policy: 'plateau' gamma: 0.5 plateau_winsize: 2 "
+    "plateau_metric: 'loss' iter_size: 2 average_loss: 4 display: 3 test_interval: 3 test_iter: 2 "
+    "max_iter: 6 "
     "random_seed: 7 snapshot_diff: true snapshot_best: 'loss' snapshot_keep: 2 ema_decay: 0.9 ";
 
 class SameSnapshotTest : public testing::TestWithParam<const char*> {

@@ -362,6 +362,9 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
       {"display: -1", "display is -1, but must be from 0 to 2147483647"},
       {"snapshot: -1", "snapshot is -1, but must be from 0 to 2147483647"},
       {"weight_decay: 0.1 regularization_type: 'L3'", "'L3'"},
+      {"weight_decay: -0.1", "weight_decay is -0.1, but must be at least 0"},
+      {"momentum: -0.1", "momentum is -0.1, but must be at least 0"},
+      {"momentum: 1.9", "momentum is 1.9, but must be at least 0 and less than 1"},
       {"lr_policy: 'stpe'", "did you mean 'step'?"},
       {"type: 'Adamm'", "'Adamm'"},
       {"test_iter: 1", "set test_interval"},
@@ -382,9 +385,17 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
   EXPECT_TRUE(Contains(ErrorOf([&] { MakeTrainer(none); }), "missing.prototxt' does not exist"));
 }
 
+TEST_F(TrainerTest, ANetThatIsToLearnNeedsALoss) {
+  proto::SolverParameter solver = Solver("max_iter: 2");
+  solver.mutable_net_param()->mutable_layer()->RemoveLast();
+  const std::string error = ErrorOf([&] { MakeTrainer(solver); });
+  EXPECT_TRUE(Contains(error, "has no loss, so its parameters cannot learn")) << error;
+  EXPECT_TRUE(Contains(error, "SoftmaxWithLoss")) << error;
+}
+
 // A net that cannot learn is allowed, as in Caffe, but not passed over.
 TEST_F(TrainerTest, WarnsWhereNothingLearns) {
-  proto::SolverParameter solver = Solver("max_iter: 2 display: 1");
+  proto::SolverParameter solver = Solver("max_iter: 2 display: 1 base_lr: 0");
   solver.mutable_net_param()->mutable_layer()->RemoveLast();
   LogCapture log;
   const auto trainer = MakeTrainer(solver);

@@ -152,7 +152,7 @@ TEST_F(UpdateTest, PlateauFollowsTheTrainingLoss) {
 }
 
 TEST_F(UpdateTest, PlateauErrors) {
-  const std::string text = "lr_policy: 'plateau' plateau_winsize: 2 ";
+  const std::string text = "lr_policy: 'plateau' gamma: 0.5 plateau_winsize: 2 ";
   EXPECT_TRUE(Contains(Error(text + "plateau_mode: 'least'"), "plateau_mode is 'least'"));
   EXPECT_TRUE(Contains(Error(text + "plateau_metric: 'acc'"), "set test_iter"));
   EXPECT_TRUE(Contains(Error(text + "plateau_metric: 'acc' test_iter: 1 test_interval: 2"),

@@ -232,7 +232,7 @@ int RunPlot(const std::vector<std::string>& arguments) {
   for (const std::string& path : arguments) {
     runs.push_back(ReadRun(path));
     if (FLAGS_x == "time" && !runs.back().has_times) {
-      Fail(path, ": its lines have no time; use --x=iteration");
+      Fail(InFile(path), ": its lines have no time; use --x=iteration");
     }
   }
   const Drawing drawing = LayOut(MakeFigure(runs));

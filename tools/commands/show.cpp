@@ -46,8 +46,9 @@ int RunShow(const std::vector<std::string>& arguments) {
   options.threads = ThreadsFromFlags();
   options.fuse = !FLAGS_no_fuse;
   if (FLAGS_no_slices) options.slice_bytes = 0;
-  Print(InSource(TitleOfNetFromFlags(phase),
-                 [&] { return CompileNet(config, device->kind(), options); }),
+  Print(InSource(
+            TitleOfNetFromFlags(phase), [&] { return CompileNet(config, device->kind(), options); },
+            InFile(FLAGS_model).place()),
         device->name());
   return 0;
 }

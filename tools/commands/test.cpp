@@ -154,9 +154,10 @@ int RunTest(const std::vector<std::string>& arguments) {
   const bool asks_number = !gflags::GetCommandLineFlagInfoOrDie("iterations").is_default;
   proto::NetParameter config = NetFromFlags(Phase::kTest);
   const std::shared_ptr<Device> device = DeviceFromFlags();
-  auto net = InSource(TitleOfNetFromFlags(Phase::kTest), [&] {
-    return MakeNetToRun(config, device, OptionsFromFlags(), MemoryOfDevice(*device));
-  });
+  auto net = InSource(
+      TitleOfNetFromFlags(Phase::kTest),
+      [&] { return MakeNetToRun(config, device, OptionsFromFlags(), MemoryOfDevice(*device)); },
+      InFile(FLAGS_model).place());
   CheckNoOpenInputs(*net,
                     "test reads its data from layers such as Data or ImageData, so use a net that "
                     "has one (usually called train_val.prototxt)");

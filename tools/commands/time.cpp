@@ -57,12 +57,13 @@ void WriteNoFiles(proto::NetParameter* net) {
   }
 }
 
-// Training as a solver file would have it; the rate is too small to matter.
+// Training as a solver file would have it. The rate does not matter, and with 0 a net without a
+// loss can be measured, too.
 std::unique_ptr<Trainer> MakeTrainer(const proto::NetParameter& config,
                                      std::shared_ptr<Device> device) {
   proto::SolverParameter solver;
   ReadText(
-      "base_lr: 1e-6 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1 "
+      "base_lr: 0 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1 "
       "random_seed: 1 snapshot_after_train: false display: 0",
       "crema time", &solver);
   *solver.mutable_net_param() = config;

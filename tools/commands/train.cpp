@@ -16,6 +16,7 @@
 #include "files_of_nets.h"
 #include "progress.h"
 #include "schema/upgrade.h"
+#include "solvers/solver_error.h"
 #include "train/event_file.h"
 #include "train/metrics_file.h"
 #include "train/prefix_lock.h"
@@ -162,6 +163,9 @@ proto::SolverParameter SolverFromFlags() {
   for (const std::string& change : ReadSolverFile(FLAGS_solver, &solver)) {
     LOG(INFO) << FLAGS_solver << ": " << change;
   }
+  if (!solver.has_max_iter()) {
+    FailInSolver("max_iter is missing, so no iteration would be trained; set it");
+  }
   solver.mutable_train_state()->set_level(FLAGS_level);
   for (const std::string& stage : StagesFromFlags()) {
     solver.mutable_train_state()->add_stage(stage);
@@ -219,10 +223,8 @@ int Train(const std::vector<std::string>& arguments) {
 int RunTrain(const std::vector<std::string>& arguments) {
   try {
     return Train(arguments);
-  } catch (const Error& error) {
-    const std::string text = error.what(), solver = "solver: ";
-    if (text.rfind(solver, 0) != 0) throw;
-    Fail(FLAGS_solver, ": ", text.substr(solver.size()));  // which the library does not know
+  } catch (const SolverError& error) {
+    throw error.InFileOf(FLAGS_solver);  // which the library does not know
   }
 }
 

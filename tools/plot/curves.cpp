@@ -353,10 +353,11 @@ Run ReadRun(const std::string& path) {
   }
   // The last line may be cut off. A log in which every line is in braces is another program's.
   if (is_metrics && odd > 0 && odd < number) {
-    Fail(path, ":", odd, ": this line is not from a metrics file");
+    Fail(InFile(path, static_cast<int>(odd)), ": this line is not from a metrics file");
   }
   if (!run.curves.empty()) return run;
-  Fail(path, ": contains no training log: it has ", shows_test ? "the results of a test, but " : "",
+  Fail(InFile(path), ": contains no training log: it has ",
+       shows_test ? "the results of a test, but " : "",
        "no line like 'Iteration 100, loss = 0.5', and none of a metrics file");
 }
 

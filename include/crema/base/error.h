@@ -2,18 +2,43 @@
 #pragma once
 
 #include <locale>
+#include <memory>
+#include <ostream>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace crema {
 
+// Where that stands which an Error speaks of. What is unknown is empty, or 0.
+struct ErrorPlace {
+  std::string file;   // its path, as the user wrote it
+  int line = 0;       // in that file, counted from 1
+  std::string layer;  // its name in the net, without its type
+};
+
 // Thrown for whatever a user can cause: a bad file, a bad option, a full disk. what() is one
 // sentence that names the file and line or the layer, what was found, what was expected, and
-// what to do. The command-line tool prints it and exits with status 1.
+// what to do. The command-line tool prints it and exits with status 1. A program that shows errors
+// in its own way, as an editor does, finds the place in fields and need not search the sentence.
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string& sentence, ErrorPlace place = {});
+
+  // Valid as long as this Error or a copy of it. The layer is known for what is wrong with a layer
+  // of a net, the file for what is wrong with a file, and the line for texts.
+  const std::string& file() const noexcept { return place_->file; }
+  int line() const noexcept { return place_->line; }
+  const std::string& layer() const noexcept { return place_->layer; }
+  const ErrorPlace& place() const noexcept { return *place_; }
+
+  // The same Error, told of `subject`, such as "net.prototxt, phase TEST": "SUBJECT: what()", or
+  // what() as it is if that begins so. What is unknown of its place is taken from `place`.
+  Error About(const std::string& subject, const ErrorPlace& place) const;
+
+ private:
+  std::shared_ptr<const ErrorPlace> place_;  // copying an exception must not throw
 };
 
 // A stream into a string that writes numbers as C++ does, "10000" and "2.5", whatever locale the
@@ -31,10 +56,48 @@ std::string Concat(const Parts&... parts) {
   return text.str();
 }
 
-// Throws Error with the parts printed one after the other.
+// Parts of a sentence that also tell Fail its place. The first of a kind counts.
+
+// Prints "net.prototxt", or "net.prototxt:12" where the line is known. Lives no longer than `path`.
+class InFile {
+ public:
+  explicit InFile(const std::string& path, int line = 0) : path_(path), line_(line) {}
+  ErrorPlace place() const;
+  friend std::ostream& operator<<(std::ostream& out, const InFile& part);
+
+ private:
+  const std::string& path_;
+  int line_;
+};
+
+// Prints "layer 'conv1' (Convolution)", or "layer 'conv1'" where the type is "".
+class InLayer {
+ public:
+  InLayer(std::string name, std::string type) : name_(std::move(name)), type_(std::move(type)) {}
+  operator std::string() const;  // what is printed
+  ErrorPlace place() const;
+  friend std::ostream& operator<<(std::ostream& out, const InLayer& part);
+
+ private:
+  std::string name_, type_;
+};
+
+// Prints what().
+std::ostream& operator<<(std::ostream& out, const Error& error);
+
+// What Fail does with each part: only those above tell of a place.
+template <class Part>
+void NotePlace(const Part&, ErrorPlace*) {}
+void NotePlace(const InFile& part, ErrorPlace* place);
+void NotePlace(const InLayer& part, ErrorPlace* place);
+void NotePlace(const Error& part, ErrorPlace* place);
+
+// Throws Error with the parts printed one after the other. An Error may be one of them.
 template <class... Parts>
 [[noreturn]] void Fail(const Parts&... parts) {
-  throw Error(Concat(parts...));
+  ErrorPlace place;
+  (NotePlace(parts, &place), ...);
+  throw Error(Concat(parts...), std::move(place));
 }
 
 // Reports a broken invariant of crema itself, with its place, and aborts.

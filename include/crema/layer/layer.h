@@ -113,7 +113,7 @@ class Layer {
   // Throws Error: the title, a colon, the parts.
   template <class... Parts>
   [[noreturn]] void Fail(const Parts&... parts) const {
-    ::crema::Fail(Title(), ": ", parts...);
+    ::crema::Fail(InLayer(name_, type_), ": ", parts...);
   }
 
   // The root of the layer's random numbers; differs between layers of a net.

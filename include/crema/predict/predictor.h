@@ -40,7 +40,7 @@ struct PredictorOptions {
   // time, because layers are then not fused and blobs do not share memory.
   bool keep_blobs = false;
   // Whether layers that the weights file does not have keep their initial values, which are mostly
-  // random. Otherwise such a file is an Error.
+  // random. Otherwise such a file is an Error, and so is a net with parameters without a file.
   bool partial_weights = false;
   // Told, line by line, what was done to the files when they were read. None: nothing is said.
   std::function<void(const std::string& line)> log;
@@ -134,8 +134,9 @@ class OutputView {
 class Predictor {
  public:
   // Reads a net (`.prototxt`, in any format of Caffe's) and its weights (`.caffemodel`, or
-  // `.caffemodel.h5`; HDF5 files are tried in a child process first). With "" for the weights,
-  // layers keep the initial values that the net's file tells. A net for training is accepted if,
+  // `.caffemodel.h5`; HDF5 files are tried in a child process first). The weights
+  // may be "" for a net without parameters, or with PredictorOptions::partial_weights; layers then
+  // keep the initial values that the net's file tells. A net for training is accepted if,
   // in phase TEST, its data come from Input layers.
   Predictor(const std::string& net_file, const std::string& weights_file,
             const PredictorOptions& options = {});
