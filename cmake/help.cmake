@@ -2,7 +2,8 @@
 set(CREMA_HELP_FOLDER ${PROJECT_BINARY_DIR}/help)
 set(zsh_script ${CREMA_HELP_FOLDER}/zsh/_crema)  # the last to be made
 # What libraries keep until the end of the process fails tests, not the build.
-set(make_help ${CMAKE_COMMAND} -E env ASAN_OPTIONS=detect_leaks=0 $<TARGET_FILE:crema_tool> help)
+set(make_help ${CMAKE_COMMAND} -E env --unset=CREMA_PLUGINS ASAN_OPTIONS=detect_leaks=0
+  $<TARGET_FILE:crema_tool> help)
 add_custom_command(OUTPUT ${zsh_script}
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${CREMA_HELP_FOLDER}
   COMMAND ${CMAKE_COMMAND} -E make_directory ${CREMA_HELP_FOLDER}/bash ${CREMA_HELP_FOLDER}/zsh

@@ -31,14 +31,27 @@ install(DIRECTORY include/crema DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
 install(DIRECTORY src/math/cpu/target DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crema/targets/cpu)
 if(CREMA_CUDA)
   install(DIRECTORY src/math/cuda/target DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crema/targets/cuda)
+  install(FILES src/device/cuda_device.h
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crema/targets/cuda/device)
 endif()
 
 # find_package(crema). Before version 1, programs have to be compiled again for each 0.x.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/cremaConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
-install(EXPORT cremaTargets NAMESPACE crema:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/crema)
+set(config ${CMAKE_INSTALL_LIBDIR}/cmake/crema)
+install(EXPORT cremaTargets NAMESPACE crema:: DESTINATION ${config})
 install(FILES cmake/cremaConfig.cmake ${PROJECT_BINARY_DIR}/cremaConfigVersion.cmake
-  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/crema)
+  DESTINATION ${config})
+
+# crema_add_plugin: layers read their options from messages of protobuf.
+file(RELATIVE_PATH CREMA_INCLUDE_FROM_CONFIG
+  ${CMAKE_INSTALL_FULL_LIBDIR}/cmake/crema ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+configure_file(cmake/cremaPlugin.cmake.in ${PROJECT_BINARY_DIR}/cremaPlugin.cmake @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/cremaPlugin.cmake cmake/embed.cmake DESTINATION ${config})
+install(FILES ${PROJECT_BINARY_DIR}/plugin_interface.cmake DESTINATION ${config}
+  RENAME cremaPluginInterface.cmake)
+install(FILES proto/crema.proto ${PROJECT_BINARY_DIR}/proto/crema.pb.h
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/crema/schema)
 
 # pkg-config crema.
 file(RELATIVE_PATH CREMA_PREFIX_FROM_PKGCONFIG

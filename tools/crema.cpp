@@ -17,6 +17,7 @@
 #include "base/strings.h"
 #include "caffe_tools.h"
 #include "commands/command.h"
+#include "commands/flags.h"
 #include "crema/base/brief_waits.h"
 #include "crema/base/error.h"
 #include "crema/layer/registry.h"
@@ -98,7 +99,27 @@ void ExplainCommand(const Command& command, const std::vector<std::string>& name
   PrintHelp(command, form);
 }
 
-int RunHelp(const std::vector<std::string>& arguments) {
+// What help takes beside names: --plugins=FILES, whose layers it then explains, too. Returns the
+// rest.
+std::vector<std::string> LoadPluginsOf(const std::vector<std::string>& words) {
+  std::vector<std::string> rest;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string name = words[i].substr(0, words[i].find('='));
+    const bool is_flag = name == "--plugins" || name == "-plugins";
+    if (is_flag && name.size() < words[i].size()) {
+      FLAGS_plugins = words[i].substr(name.size() + 1);
+    } else if (is_flag && i + 1 < words.size()) {
+      FLAGS_plugins = words[++i];
+    } else {
+      rest.push_back(words[i]);
+    }
+  }
+  LoadPluginsFromFlags();
+  return rest;
+}
+
+int RunHelp(const std::vector<std::string>& words) {
+  const std::vector<std::string> arguments = LoadPluginsOf(words);
   if (arguments.empty()) {
     PrintUsage(std::cout);
     PrintLayerList();
@@ -176,6 +197,8 @@ int RunCommand(const Command& command, const std::vector<std::string>& words, co
     LOG(WARNING) << "crema " << command.name << " does not use " << Join(flags.unused())
                  << "; ignored";
   }
+  const std::vector<std::string>& takes = command.flags;
+  if (std::find(takes.begin(), takes.end(), "plugins") != takes.end()) LoadPluginsFromFlags();
   return command.run(flags.arguments());
 }
 

@@ -21,7 +21,8 @@ const std::map<std::string, std::vector<std::string>>& FileFlags() {
       {"out", {"png", "svg"}},
       {"snapshot", {"solverstate", "h5"}},
       {"metrics", {}},
-      {"json", {}}};
+      {"json", {}},
+      {"plugins", {"so"}}};
   return flags;
 }
 

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "crema/layer/load_plugins.h"
 #include "crema/layer/registry.h"
 #include "wrap.h"
 
@@ -27,19 +28,39 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::DescriptorPool;
 using google::protobuf::FieldDescriptor;
+using google::protobuf::FileDescriptor;
 
-const DescriptorPool& Pool() {
-  static const DescriptorPool* pool = [] {
+// The language with its comments, and what plug-ins add to it.
+struct Schema {
+  DescriptorPool pool;
+  std::vector<const FileDescriptor*> files;
+
+  void Add(const google::protobuf::FileDescriptorSet& set) {
+    for (const auto& file : set.file()) {
+      const FileDescriptor* built = pool.BuildFile(file);
+      if (built != nullptr) files.push_back(built);
+    }
+  }
+};
+
+// As of the first call: plug-ins are loaded before.
+const Schema& TheSchema() {
+  static const Schema* const schema = [] {
     google::protobuf::FileDescriptorSet files;
     CREMA_CHECK(
         files.ParseFromArray(kSchemaWithComments, static_cast<int>(kSchemaWithCommentsSize)),
         "the schema in the program is damaged");
-    auto* built = new DescriptorPool;
-    for (const auto& file : files.file()) built->BuildFile(file);
-    return built;
+    auto* made = new Schema;
+    made->Add(files);
+    for (const Plugin& plugin : LoadedPlugins()) {
+      if (files.ParseFromString(plugin.schema)) made->Add(files);
+    }
+    return made;
   }();
-  return *pool;
+  return *schema;
 }
+
+const DescriptorPool& Pool() { return TheSchema().pool; }
 
 const Descriptor& Message(const std::string& name) {
   const Descriptor* found = Pool().FindMessageTypeByName("crema.proto." + name);
@@ -205,6 +226,19 @@ std::string WithoutTitle(const std::string& comment) {
   return rest;
 }
 
+// The groups that a layer may have, with those of plug-ins.
+std::vector<const FieldDescriptor*> OptionsOfLayers() {
+  const Descriptor& layer = Message("LayerParameter");
+  std::vector<const FieldDescriptor*> fields;
+  Pool().FindAllExtensions(&layer, &fields);
+  for (int f = 0; f < layer.field_count(); ++f) fields.push_back(layer.field(f));
+  const auto is_single = [](const FieldDescriptor* field) {
+    return field->message_type() == nullptr;
+  };
+  fields.erase(std::remove_if(fields.begin(), fields.end(), is_single), fields.end());
+  return fields;
+}
+
 ManualPage LayerPage(const std::string& type) {
   static const std::map<std::string, std::string> purposes = ReadPurposes();
   ManualPage page;
@@ -212,14 +246,13 @@ ManualPage LayerPage(const std::string& type) {
   page.use = UseOf(type);
   const auto own = purposes.find(type);
   if (own != purposes.end()) page.purpose = WithoutTitle("x: " + own->second);
-  const Descriptor& layer = Message("LayerParameter");
   std::set<std::string> done;
-  std::vector<const FieldDescriptor*> fields;
-  for (int f = 0; f < layer.field_count(); ++f) {
-    const std::vector<std::string> types = TypesOfField(*layer.field(f));
-    if (std::find(types.begin(), types.end(), type) != types.end())
-      fields.push_back(layer.field(f));
-  }
+  std::vector<const FieldDescriptor*> fields = OptionsOfLayers();
+  const auto is_of_others = [&](const FieldDescriptor* field) {
+    const std::vector<std::string> types = TypesOfField(*field);
+    return std::find(types.begin(), types.end(), type) == types.end();
+  };
+  fields.erase(std::remove_if(fields.begin(), fields.end(), is_of_others), fields.end());
   // What is the layer's alone comes before what it shares with others.
   std::stable_sort(fields.begin(), fields.end(), [](const auto* a, const auto* b) {
     return TypesOfField(*a).size() < TypesOfField(*b).size();
@@ -257,11 +290,15 @@ bool IsOld(const Descriptor& message) {
 
 template <class Visitor>
 void ForEachField(const Visitor& visit) {
-  const auto& file = *Message("LayerParameter").file();
-  for (int m = 0; m < file.message_type_count(); ++m) {
-    const Descriptor& message = *file.message_type(m);
-    if (IsOld(message)) continue;
-    for (int f = 0; f < message.field_count(); ++f) visit(message, *message.field(f));
+  for (const FileDescriptor* file : TheSchema().files) {
+    for (int m = 0; m < file->message_type_count(); ++m) {
+      const Descriptor& message = *file->message_type(m);
+      if (IsOld(message)) continue;
+      for (int f = 0; f < message.field_count(); ++f) visit(message, *message.field(f));
+    }
+    for (int e = 0; e < file->extension_count(); ++e) {
+      visit(*file->extension(e)->containing_type(), *file->extension(e));
+    }
   }
 }
 

@@ -1,28 +1,75 @@
 #include "crema/layer/registry.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
+#include <mutex>
 #include <set>
+#include <utility>
 
 #include "base/strings.h"
 #include "crema.pb.h"
+#include "layer/held_registrations.h"
 #include "schema/fork_hints.h"
 
 namespace crema {
 namespace {
 
 using Registry = std::map<DeviceKind, std::map<std::string, LayerFactory>>;
-
-Registry& TheRegistry() {
-  static Registry registry;
-  return registry;
-}
-
 using EngineRegistry = std::map<DeviceKind, std::map<std::string, std::vector<EngineEntry>>>;
 
-EngineRegistry& TheEngines() {
-  static EngineRegistry engines;
-  return engines;
+// All that is registered. Readers take no lock and may keep what they have found: from the first of
+// them on, who adds something publishes a changed copy, and what was published stays.
+class Registrations {
+ public:
+  struct Tables {
+    Registry layers;
+    EngineRegistry engines;
+  };
+  using Addition = std::function<void(Tables*)>;  // throws Error
+
+  Registrations() {
+    versions_.push_back(std::make_unique<Tables>());
+    current_.store(versions_.back().get());
+  }
+
+  const Tables& Read() {
+    was_read_.store(true);
+    return *current_.load();
+  }
+
+  // All of them, or none where one throws.
+  void Add(const std::vector<Addition>& additions) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!was_read_.load() && additions.size() == 1) return additions[0](versions_.back().get());
+    auto changed = std::make_unique<Tables>(*versions_.back());
+    for (const Addition& add : additions) add(changed.get());
+    versions_.push_back(std::move(changed));
+    current_.store(versions_.back().get());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Tables>> versions_;
+  std::atomic<const Tables*> current_{nullptr};
+  std::atomic<bool> was_read_{false};
+};
+
+// Never destroyed: threads that outlive main may read it.
+Registrations& All() {
+  static auto* const all = new Registrations;
+  return *all;
+}
+
+const Registry& TheRegistry() { return All().Read().layers; }
+const EngineRegistry& TheEngines() { return All().Read().engines; }
+
+// What this thread registers now, where it is not to be seen yet.
+thread_local std::vector<Registrations::Addition>* held = nullptr;
+
+void AddOrHold(Registrations::Addition addition) {
+  if (held != nullptr) return held->push_back(std::move(addition));
+  All().Add({std::move(addition)});
 }
 
 // What is registered for a device. It only looks: threads that build nets may do so at once.
@@ -44,22 +91,39 @@ const T& Of(const std::map<DeviceKind, T>& registry, DeviceKind device) {
 
 }  // namespace
 
+struct HeldRegistrations::Additions : std::vector<Registrations::Addition> {};
+
+HeldRegistrations::HeldRegistrations() : additions_(std::make_unique<Additions>()) {
+  held = additions_.get();
+}
+
+HeldRegistrations::~HeldRegistrations() { held = nullptr; }
+
+bool HeldRegistrations::empty() const { return additions_->empty(); }
+
+void HeldRegistrations::Publish() { All().Add(*additions_); }
+
 void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory factory) {
-  const bool added = TheRegistry()[device].emplace(type, std::move(factory)).second;
-  if (added) return;
-  Fail("the layer type '", type, "' is registered twice for the ", ToString(device),
-       "; rename one of them");
+  AddOrHold([=](Registrations::Tables* tables) {
+    const bool added = tables->layers[device].emplace(type, factory).second;
+    if (added) return;
+    Fail("the layer type '", type, "' is registered twice for the ", ToString(device),
+         "; rename one of them");
+  });
 }
 
 void RegisterEngine(const std::string& type, DeviceKind device, EngineEntry entry) {
-  std::vector<EngineEntry>& entries = TheEngines()[device][type];
-  const bool is_new = std::none_of(entries.begin(), entries.end(),
-                                   [&](const EngineEntry& e) { return e.engine == entry.engine; });
-  if (!is_new) {
-    Fail("the engine ", entry.engine, " registers the layer type '", type, "' twice for the ",
-         ToString(device), "; register it once");
-  }
-  entries.push_back(std::move(entry));
+  AddOrHold([=](Registrations::Tables* tables) {
+    std::vector<EngineEntry>& entries = tables->engines[device][type];
+    const bool is_new = std::none_of(entries.begin(), entries.end(), [&](const EngineEntry& e) {
+      return e.engine == entry.engine;
+    });
+    if (!is_new) {
+      Fail("the engine ", entry.engine, " registers the layer type '", type, "' twice for the ",
+           ToString(device), "; register it once");
+    }
+    entries.push_back(entry);
+  });
 }
 
 const std::vector<EngineEntry>& EnginesFor(const std::string& type, DeviceKind device) {

@@ -16,10 +16,12 @@
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <system_error>
 
 #include "base/files.h"
 #include "crema/base/error.h"
+#include "schema/extensions.h"
 #include "schema/file_kind.h"
 #include "schema/message_size.h"
 
@@ -225,6 +227,7 @@ void ReadBinary(const std::string& bytes, const std::string& name_for_errors,
   if (bytes.empty()) Fail(InFile(name_for_errors), ": is empty, not ", what);
   if (bytes.size() > kLargestFile) FailTooLarge(name_for_errors);
   if (IsHdf5(bytes)) Fail(InFile(name_for_errors), ": is an HDF5 file, not ", what);
+  const std::shared_lock<std::shared_mutex> lock(ExtensionsMutex());
   if (!IsInProportion(bytes, *out)) {
     Fail(InFile(name_for_errors), ": has so many empty parts that its ", bytes.size(),
          " bytes would take ", SizeInMemory(bytes, *out) >> 20,

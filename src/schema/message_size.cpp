@@ -28,6 +28,13 @@ constexpr uint64_t kUnknownField = 24;
 // weights, as Caffe writes them, take six times their size.
 constexpr uint64_t kSmall = uint64_t{4} << 20, kMostTimes = 16;
 
+// A field of the type, or one that a plug-in has added to it.
+const FieldDescriptor* FindField(const Descriptor* type, int number) {
+  const FieldDescriptor* own = type->FindFieldByNumber(number);
+  if (own != nullptr || !type->IsExtensionNumber(number)) return own;
+  return type->file()->pool()->FindExtensionByNumber(type, number);
+}
+
 class Counter {
  public:
   // Up to the end of what `in` is limited to, or damage.
@@ -58,7 +65,7 @@ void Counter::CountFields(CodedInputStream* in, const Descriptor* type, int dept
   while (const uint32_t tag = in->ReadTag()) {
     if (tag != last_tag) {
       const int number = WireFormatLite::GetTagFieldNumber(tag);
-      field = type == nullptr ? nullptr : type->FindFieldByNumber(number);
+      field = type == nullptr ? nullptr : FindField(type, number);
       last_tag = tag;
     }
     if (WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_END_GROUP) return;

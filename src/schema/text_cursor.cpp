@@ -26,17 +26,23 @@ std::string TextCursor::DecimalCommaHere() const {
   return DecimalComma(text_, OffsetOf(text_, Token().line, Token().column));
 }
 
-void TextCursor::Next() {
+bool TextCursor::AtValue() const {
+  const bool is_word = !At(Tokenizer::TYPE_SYMBOL) && !At(Tokenizer::TYPE_END);
+  return is_word || At("-") || At("{") || At("<") || At("[");
+}
+
+// `text` is not read any more once the token has changed, of which it may be a part.
+void TextCursor::NextKeeping(const std::string& text) {
   before_ = Token().text;
-  Keep();
+  Keep(text);
   tokens_.Next();
   if (tokens_.has_error()) FailForToken();
 }
 
-void TextCursor::Keep() {
+void TextCursor::Keep(const std::string& text) {
   if (At(Tokenizer::TYPE_START)) return;
   for (; kept_line_ < Token().line; ++kept_line_) kept_ += '\n';
-  kept_ += Token().text + " ";
+  kept_ += text + " ";
 }
 
 bool TextCursor::TryConsume(const char* symbol) {

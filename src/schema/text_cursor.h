@@ -40,8 +40,13 @@ class TextCursor {
   // A sentence about a number that another one and a comma stand in front of, as in 0,01; or "".
   std::string DecimalCommaHere() const;
 
+  // Whether it may begin the value of a field.
+  bool AtValue() const;
+
   // On to the next token. Throws Error if that is wrong in itself.
-  void Next();
+  void Next() { NextKeeping(Token().text); }
+  // The same, but keeps another text in place of the current token's.
+  void NextKeeping(const std::string& text);
   // The same, and true, if the current one is `symbol`.
   bool TryConsume(const char* symbol);
 
@@ -69,7 +74,7 @@ class TextCursor {
   const std::string& KeptText() const { return kept_; }
 
  private:
-  void Keep();
+  void Keep(const std::string& text);
   [[noreturn]] void FailForToken() const;
 
   const std::string& text_;
@@ -77,7 +82,7 @@ class TextCursor {
   TextTokens tokens_;
   OpenGroups groups_;
   std::string before_;  // the text of the token before the current one
-  std::string kept_;    // the tokens before the current one, each in its line
+  std::string kept_;    // the texts in place of those before the current one, each in its line
   int kept_line_ = 0;   // where kept_ ends
 };
 

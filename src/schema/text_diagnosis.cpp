@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "base/strings.h"
 #include "crema/base/error.h"
+#include "schema/extensions.h"
 #include "schema/fork_hints.h"
 #include "schema/open_groups.h"
 #include "schema/text_cursor.h"
@@ -21,9 +23,18 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
+// With those of plug-ins.
+std::vector<const FieldDescriptor*> FieldsOf(const Descriptor* type) {
+  std::vector<const FieldDescriptor*> fields;
+  for (int i = 0; i < type->field_count(); ++i) fields.push_back(type->field(i));
+  const std::vector<const FieldDescriptor*> extensions = ExtensionsOf(type);
+  fields.insert(fields.end(), extensions.begin(), extensions.end());
+  return fields;
+}
+
 std::vector<std::string> FieldNames(const Descriptor* type) {
   std::vector<std::string> names;
-  for (int i = 0; i < type->field_count(); ++i) names.push_back(type->field(i)->name());
+  for (const FieldDescriptor* field : FieldsOf(type)) names.push_back(field->name());
   return names;
 }
 
@@ -74,8 +85,7 @@ std::string BoolHint(const std::string& text) {
 std::string GroupsWith(const Descriptor* type, const std::string& word) {
   if (type->name() != "LayerParameter") return "";
   std::vector<std::string> groups;
-  for (int i = 0; i < type->field_count(); ++i) {
-    const FieldDescriptor* group = type->field(i);
+  for (const FieldDescriptor* group : FieldsOf(type)) {
     if (group->message_type() == nullptr || group->name() == "blobs") continue;
     if (group->message_type()->FindFieldByName(word) == nullptr) continue;
     groups.push_back(group->name() + " { ... }");
@@ -111,7 +121,9 @@ class Walk : private TextCursor {
 
   CleanedText Run() {
     while (!At(Tokenizer::TYPE_END)) Field();
-    return {KeptText(), left_out_.Notes()};
+    std::vector<std::string> notes = left_out_.Notes();
+    const bool differs = names_extension_ || !notes.empty();
+    return {KeptText(), std::move(notes), differs};
   }
 
  private:
@@ -119,17 +131,17 @@ class Walk : private TextCursor {
     if (groups().depth() == 0 && (At("}") || At(">"))) {
       Mistake(Token().line, "unexpected ", Quoted(Token().text), ": no group is open here");
     }
-    if (!At(Tokenizer::TYPE_IDENTIFIER)) {
+    const bool brackets = At("[") && Top().type->extension_range_count() > 0;
+    if (!brackets && !At(Tokenizer::TYPE_IDENTIFIER)) {
       const std::string comma = DecimalCommaHere();
       if (!comma.empty()) Mistake(Token().line, Where(), comma);
       Mistake(Token().line, Where(), "expected the name of a field, found ", Found(),
               ClosingHint());
     }
-    const FieldDescriptor* field = Top().type->FindFieldByName(Token().text);
-    if (field == nullptr) return UnknownField();
     const int line = Token().line;
     const Kept before = kept();
-    Next();
+    const FieldDescriptor* field = brackets ? NameInBrackets() : Name();
+    if (field == nullptr) return UnknownField();
     if (!field->is_repeated() && !Top().seen.insert(field).second) {
       Mistake(line, Where(), Quoted(field->name()),
               " is given twice, but only one value is allowed");
@@ -150,6 +162,44 @@ class Walk : private TextCursor {
       Value(field);
     }
     if (!TryConsume(";")) TryConsume(",");
+  }
+
+  // The field that the current token names, which is then passed over; null if there is none.
+  const FieldDescriptor* Name() {
+    const FieldDescriptor* field = Top().type->FindFieldByName(Token().text);
+    if (field != nullptr) {
+      Next();
+      return field;
+    }
+    field = FindExtension(Top().type, Token().text);
+    if (field == nullptr) return nullptr;
+    names_extension_ = true;
+    NextKeeping("[" + field->full_name() + "]");
+    return field;
+  }
+
+  // The same for the name of a plug-in's field as protobuf writes it: [package.name].
+  const FieldDescriptor* NameInBrackets() {
+    const int line = Token().line;
+    std::string name;
+    for (Next(); At(Tokenizer::TYPE_IDENTIFIER) || At("."); Next()) name += Token().text;
+    if (!At("]")) {
+      Mistake(Token().line, Where(), "expected a \"]\" after ", Quoted("[" + name), ", found ",
+              Found(), SymbolHint());
+    }
+    const FieldDescriptor* field = FindExtension(Top().type, name);
+    if (field == nullptr || field->full_name() != name) {
+      std::vector<std::string> names;
+      for (const FieldDescriptor* known : ExtensionsOf(Top().type)) {
+        names.push_back(known->full_name());
+      }
+      const std::string nearest = Nearest(name, names);
+      Mistake(line, groups().Subject(), " has no field ", Quoted("[" + Shortened(name) + "]"),
+              nearest.empty() ? "; load the plug-in that has it"
+                              : "; did you mean " + Quoted("[" + nearest + "]") + "?");
+    }
+    Next();
+    return field;
   }
 
   // What belongs where another bracket, or something else, closes a group.
@@ -340,11 +390,6 @@ class Walk : private TextCursor {
     Mistake(line, groups().Subject(), " has no field ", Quoted(Shortened(word)), HintFor(word));
   }
 
-  bool AtValue() {
-    const bool is_word = !At(Tokenizer::TYPE_SYMBOL) && !At(Tokenizer::TYPE_END);
-    return is_word || At("-") || At("{") || At("<") || At("[");
-  }
-
   // Passes over the value at the current token, and forgets all that was kept since then.
   void LeaveOut(const Kept& since, int line, const std::string& field, const std::string& why) {
     int open = 0;
@@ -383,6 +428,7 @@ class Walk : private TextCursor {
     return nearest.empty() ? "" : "; did you mean " + Quoted(nearest) + "?";
   }
 
+  bool names_extension_ = false;  // that was written without its package and brackets
   LeftOut left_out_;
 };
 

@@ -13,11 +13,12 @@ namespace crema {
 // Groups within groups deeper than this are refused; nets need six or so.
 constexpr int kTextRecursionLimit = 32;
 
-// A text without the fields of other Caffes that change nothing here, its lines where they were,
-// and a sentence about each field that was left out.
+// A text as protobuf reads it, its lines where they were: without the fields of other Caffes that
+// change nothing here, and with the full names of plug-ins' options, in brackets.
 struct CleanedText {
   std::string text;
-  std::vector<std::string> notes;
+  std::vector<std::string> notes;  // a sentence about each field that was left out
+  bool differs = false;            // whether anything was changed
 };
 
 // Walks `text` as a message of the given type and throws Error with one sentence for the first

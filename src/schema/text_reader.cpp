@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "crema/base/error.h"
 #include "schema/binary_io.h"
 #include "schema/check_values.h"
+#include "schema/extensions.h"
 #include "schema/file_kind.h"
 #include "schema/lexical_mistakes.h"
 #include "schema/text_diagnosis.h"
@@ -163,6 +165,7 @@ bool Parse(const std::string& text, FirstMistake* mistake, TextFormat::ParseInfo
 }
 
 std::vector<std::string> ReadLines(const std::string& text, const std::string& name, Message* out) {
+  const std::shared_lock<std::shared_mutex> lock(ExtensionsMutex());
   std::vector<std::string> notes;
   FirstMistake mistake;
   TextFormat::ParseInfoTree places;
@@ -170,8 +173,10 @@ std::vector<std::string> ReadLines(const std::string& text, const std::string& n
     CheckIsText(text, name);
     const CleanedText cleaned = DiagnoseText(text, name, out->GetDescriptor());
     notes = cleaned.notes;
+    if (!cleaned.differs) FailWith(mistake, name);
+    FirstMistake second;
     TextFormat::ParseInfoTree again;
-    if (notes.empty() || !Parse(cleaned.text, &mistake, &again, out)) FailWith(mistake, name);
+    if (!Parse(cleaned.text, &second, &again, out)) FailWith(second, name);
     if (!out->IsInitialized()) CheckRequired(*out, again, name, "", 0);
     CheckValues(*out, again, name);
   } else {

@@ -103,6 +103,8 @@ std::vector<std::string> StagesFromFlags();
 // The names between the commas of `value`, which is that of a flag; none if it is empty. Throws
 // UsageError if there is nothing between two commas: it was to be a name, and is missed.
 std::vector<std::string> NamesFromFlag(const std::string& flag, const std::string& value);
+// Loads the plug-ins of the variable CREMA_PLUGINS and of --plugins. Throws Error.
+void LoadPluginsFromFlags();
 // --threads, as CompileOptions::threads takes it.
 int ThreadsFromFlags();
 // --engine, or else the variable CREMA_ENGINE; "": neither.

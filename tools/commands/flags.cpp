@@ -10,6 +10,7 @@
 #include "commands/command.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
+#include "crema/layer/load_plugins.h"
 #include "dummy_data.h"
 #include "gpu_list.h"
 #include "schema/upgrade.h"
@@ -36,6 +37,9 @@ DEFINE_bool(no_slices, false, "Run every layer for the whole batch at once");
 DEFINE_int32(threads, 0,
              "The number of threads that compute on the CPU; 0: one per processor that the process "
              "may use (by its affinity and cgroup quota), or fewer if OMP_NUM_THREADS is lower");
+DEFINE_string(plugins, "",
+              "Plug-ins to load (.so), which bring layers; separate several with commas; those of "
+              "the environment variable CREMA_PLUGINS are loaded before them");
 DEFINE_int32(iterations, 50,
              "The number of batches to run (default: 50; for test, one pass over the data)");
 
@@ -92,6 +96,12 @@ std::vector<std::string> NamesFromFlag(const std::string& flag, const std::strin
   const auto commas = static_cast<size_t>(std::count(value.begin(), value.end(), ','));
   if (value.empty() || names.size() == commas + 1) return names;
   throw UsageError("--" + flag + "=" + value + ": a name is missing beside a comma");
+}
+
+void LoadPluginsFromFlags() {
+  const char* variable = std::getenv("CREMA_PLUGINS");
+  if (variable != nullptr) LoadPlugins(SplitList(variable));
+  LoadPlugins(NamesFromFlag("plugins", FLAGS_plugins));
 }
 
 std::vector<std::string> StagesFromFlags() { return NamesFromFlag("stage", FLAGS_stage); }

@@ -15,3 +15,4 @@ DECLARE_bool(verbose);
 DECLARE_int32(threads);
 DECLARE_bool(no_fuse);
 DECLARE_bool(no_slices);
+DECLARE_string(plugins);
