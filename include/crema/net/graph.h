@@ -36,6 +36,7 @@ struct ParamNode {
   bool wants_gradient = true;
 };
 
+// One layer: what it is, what it was planned for, and what the passes have decided about it.
 struct LayerNode {
   std::unique_ptr<Layer> layer;
   std::string engine = "CAFFE";
@@ -74,6 +75,7 @@ struct Slices {
   std::vector<int> whole;  // blobs of all images, which the layers see a part of at a time
 };
 
+// The whole net, without memory. It owns the layers. Indices in it count from 0; -1 is none.
 struct Graph {
   std::string name;
   Phase phase = Phase::kTrain;

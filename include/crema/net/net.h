@@ -29,6 +29,7 @@ class NetBlobs;
 class NetParameters;
 class SliceRunner;
 
+// What may be decided about a net that runs, beside its text.
 struct NetOptions : CompileOptions {
   uint64_t seed = 1;
   // Parameters of layers with equal names and shapes are those of this net, which must live as
