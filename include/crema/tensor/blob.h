@@ -20,8 +20,8 @@ class Blob {
 
   // Its name in the net; of a parameter, that of its layer and its number ("conv1.0").
   const std::string& name() const { return name_; }
-  // In Caffe's order, N x C x H x W for images, whatever the layout; like what follows, that of the
-  // values, and so of the gradient, too.
+  // In Caffe's order, N x C x H x W for images, whatever the layout. This and what follows is the
+  // same for the values and the gradient.
   const Shape& shape() const { return data_.shape(); }
   int64_t count() const { return data_.count(); }      // elements
   DType dtype() const { return data_.dtype(); }        // floating-point if there is a gradient

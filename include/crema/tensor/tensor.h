@@ -94,7 +94,8 @@ class Tensor {
   template <class T>
   std::vector<T> ToHost() const;
   // Writes values that are in that order, converted to the tensor's type, and announces the change.
-  // Throws Error if there are not as many as the tensor has.
+  // Throws Error if there are not as many as the tensor has. It has no place in Forward or Backward
+  // either.
   template <class T>
   void FromHost(const std::vector<T>& values) const;
 
