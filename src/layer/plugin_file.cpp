@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/printable.h"
 #include "crema/base/error.h"
 #include "crema/layer/plugin.h"
 #include "schema/binary_io.h"
@@ -61,8 +62,9 @@ std::string TextOf(const char (&field)[size]) {
 
 void CheckMark(const std::string& path, const PluginMark& mark) {
   if (TextOf(mark.magic) != kPluginMagic) Fail(path, ": what it says of itself is damaged");
-  if (TextOf(mark.interface) == kPluginInterface) return;
-  Fail(path, ": is a plug-in for crema ", TextOf(mark.interface), ", but this is crema ",
+  const std::string interface = TextOf(mark.interface);
+  if (interface == kPluginInterface) return;
+  Fail(path, ": is a plug-in for crema ", Printable(interface), ", but this is crema ",
        kPluginInterface, "; build it again with this crema");
 }
 
@@ -83,7 +85,7 @@ PluginFile ReadPluginFile(const std::string& path) {
   }
   // A file that is compiled for several devices leaves one for each.
   for (size_t at = 0; ReadAt(marks, at, &mark); at += sizeof(PluginMark)) CheckMark(path, mark);
-  return {TextOf(mark.name), FindSection(file, header, kSchemaSection)};
+  return {Printable(TextOf(mark.name)), FindSection(file, header, kSchemaSection)};
 }
 
 }  // namespace crema

@@ -40,6 +40,8 @@ class ConsumerTest(TreeTest):
 
     def test_the_configuration_needs_no_other_library(self):
         for file in (PREFIX / LIBDIR / "cmake" / "crema").iterdir():
+            if file.name == "cremaPlugin.cmake":  # which looks for them when a plug-in is made
+                continue
             text = file.read_text()
             for word in ("/usr/", "find_dependency", "OpenMP::"):
                 self.assertNotIn(word, text, file)

@@ -17,9 +17,10 @@ STRANGERS = re.compile(r"/(google|glog|gflags|opencv4?|opencv2|hdf5|lmdb\.h|leve
 
 
 def headers():
-    """Those for the CPU; nvcc's need its compiler."""
+    """Those for the CPU; nvcc's need its compiler. The schema's is for plug-ins, and is protobuf's."""
     found = sorted((INCLUDE / "crema").rglob("*.h"))
-    return [file for file in found if INCLUDE / "crema" / "targets" / "cuda" not in file.parents]
+    others = {INCLUDE / "crema" / "targets" / "cuda", INCLUDE / "crema" / "schema"}
+    return [file for file in found if others.isdisjoint(file.parents)]
 
 
 def includes(text):

@@ -18,7 +18,8 @@ HAS_V3 = os.environ["CREMA_HAS_V3"] == "1"
 
 # A user's environment: nothing helps the loader, CMake or pkg-config to find the build.
 CLEAN = {name: value for name, value in os.environ.items()
-         if name not in ("LD_LIBRARY_PATH", "LD_PRELOAD", "CMAKE_PREFIX_PATH", "PKG_CONFIG_PATH")}
+         if name not in ("LD_LIBRARY_PATH", "LD_PRELOAD", "CMAKE_PREFIX_PATH", "PKG_CONFIG_PATH",
+                         "CREMA_PLUGINS")}
 
 
 def run(command, **options):

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "crema.pb.h"
+#include "layer/held_registrations.h"
 #include "schema/schema_test_util.h"
 #include "util/layer_runner.h"
 
@@ -67,6 +68,60 @@ TEST(RegistryThreadsTest, ManyMayAskAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(made, 4 * 50);
+}
+
+LayerFactory MakesReluOf(const char* type) {
+  return [type](const proto::LayerParameter&, Phase phase) {
+    return CreateLayer(Config(type), phase, DeviceKind::kCpu);
+  };
+}
+
+// What others have found stays where it is. (ThreadSanitizer sees it if it does not.)
+TEST(RegistryThreadsTest, OthersReadWhileSomethingIsAdded) {
+  std::atomic<bool> ends{false};
+  const std::vector<EngineEntry>& engines = EnginesFor("ReLU", DeviceKind::kCpu);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&] {
+      size_t most = 0;
+      while (!ends) {
+        most = std::max(most, EnginesFor("ReLU", DeviceKind::kFake).size() + engines.size());
+        most = std::max(most, LayerTypes(DeviceKind::kFake).size());
+      }
+      EXPECT_GT(most, 0u);
+    });
+  }
+  for (int i = 0; i < 5; ++i) {
+    RegisterLayer(Concat("Added", i, "OfTests"), DeviceKind::kFake, MakesReluOf("ReLU"));
+    RegisterEngine("AddedOfTests", DeviceKind::kFake, {Concat("AddedOfTests", i), {}, {}});
+  }
+  ends = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(EnginesFor("AddedOfTests", DeviceKind::kFake).size(), 5u);
+}
+
+// Those of a plug-in: all of them or none, and not before all are known.
+TEST(RegistryHeldTest, AllAtOnceOrNone) {
+  const auto has = [](const std::string& type) {
+    const std::vector<std::string> types = LayerTypes(DeviceKind::kFake);
+    return std::binary_search(types.begin(), types.end(), type);
+  };
+  {
+    HeldRegistrations held;
+    EXPECT_TRUE(held.empty());
+    RegisterLayer("HeldOfTests", DeviceKind::kFake, MakesReluOf("ReLU"));
+    EXPECT_FALSE(held.empty());
+    EXPECT_FALSE(has("HeldOfTests"));
+    held.Publish();
+    EXPECT_TRUE(has("HeldOfTests"));
+  }
+  {
+    HeldRegistrations held;
+    RegisterLayer("RefusedOfTests", DeviceKind::kFake, MakesReluOf("ReLU"));
+    RegisterLayer("HeldOfTests", DeviceKind::kFake, MakesReluOf("ReLU"));
+    ExpectError([&] { held.Publish(); }, {"'HeldOfTests'", "registered twice"});
+  }
+  EXPECT_FALSE(has("RefusedOfTests"));
 }
 
 TEST(RegistryErrorTest, UnknownTypes) {

@@ -1,0 +1,8 @@
+// Calls a function that no library has.
+#include "crema/layer/plugin.h"
+
+CREMA_PLUGIN("lacks_symbol");
+
+extern "C" int function_that_nobody_has();
+
+int CallsIt() { return function_that_nobody_has(); }
