@@ -9,7 +9,8 @@ const std::map<std::string, std::string>& Substitutes() {
   static const std::string as_it_is = "crema reads files of all old formats as they are; ";
   static const std::string not_yet = "there is no such command yet; ";
   static const std::string own_program =
-      "a program of your own can run a net; docs/using_a_trained_net.md shows how";
+      "crema test prints what a net says of each picture of a list (docs/your_own_data.md, section "
+      "9), and a program of your own can run a net (docs/using_a_trained_net.md)";
   static const std::map<std::string, std::string> substitutes = {
       {"caffe", "use crema train, crema test or crema time"},
       {"train_net", "use crema train --solver=FILE"},

@@ -19,6 +19,7 @@
 #include "data/flaw_log.h"
 #include "data/image_codecs.h"
 #include "data/image_record.h"
+#include "data/label_summary.h"
 #include "data/list_file.h"
 #include "data/record_writer.h"
 #include "schema/binary_io.h"
@@ -97,6 +98,7 @@ class Collector {
     std::string key = Concat(number, "_", entry.path);
     key.resize(std::min(key.size(), kMaxKeyBytes));
     writer_.Put(std::move(key), std::move(converted.record.value));
+    labels_.Add(entry.label);
     if (writer_.count() % 1000 == 0) LogCount();
   }
 
@@ -107,6 +109,7 @@ class Collector {
     }
     writer_.Finish();
     if (writer_.count() % 1000 != 0) LogCount();
+    LOG(INFO) << labels_.Describe() << ".";
     if (sizes_differ_) {
       LOG(WARNING) << "The images differ in size, so training needs crop_size. Use "
                       "--resize_height and --resize_width to make them equal.";
@@ -161,6 +164,7 @@ class Collector {
   ImageSize first_size_;
   bool sizes_differ_ = false;
   FlawLog flaws_;
+  LabelSummary labels_;
   uint64_t left_out_ = 0;
   std::vector<std::string> reasons_;  // the first ones
 };

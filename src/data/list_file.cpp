@@ -14,6 +14,9 @@
 namespace crema {
 namespace {
 
+// What begins a sentence about a list of `owner`, which may be "".
+std::string Before(const std::string& owner) { return owner.empty() ? "" : owner + ": "; }
+
 constexpr char kBlanks[] = " \t\r\v\f";
 constexpr size_t kLongestPath = 4096;
 
@@ -35,7 +38,7 @@ std::string ReadText(const std::string& path, const std::string& wanted,
                      const std::string& before) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
-    Fail(before, "the list ", path, " is a folder; it must be ", wanted);
+    Fail(before, "the list ", InFile(path), " is a folder; it must be ", wanted);
   }
   std::string bytes;
   try {
@@ -44,7 +47,7 @@ std::string ReadText(const std::string& path, const std::string& wanted,
     Fail(before, "the list ", error);
   }
   const std::string kind = KindOfList(bytes);
-  if (!kind.empty()) Fail(before, "the list ", path, " is ", kind, "; it must be ", wanted);
+  if (!kind.empty()) Fail(before, "the list ", InFile(path), " is ", kind, "; it must be ", wanted);
   constexpr char kMark[] = "\xef\xbb\xbf";
   return bytes.compare(0, 3, kMark) == 0 ? bytes.substr(3) : bytes;
 }
@@ -69,12 +72,12 @@ std::vector<std::string> NamesIn(const std::string& line) {
 }  // namespace
 
 std::string NameLine(const std::string& owner, const std::string& path, int line) {
-  return Concat(owner, owner.empty() ? "" : ": ", path, ":", line, ": ");
+  return Concat(Before(owner), InFile(path, line), ": ");
 }
 
 std::vector<ListLine> ReadListLines(const std::string& path, const std::string& wanted,
                                     const std::string& owner) {
-  const std::string before = owner.empty() ? "" : owner + ": ";
+  const std::string before = Before(owner);
   std::istringstream text(ReadText(path, wanted, before));
   std::vector<ListLine> lines;
   int number = 0;
@@ -83,7 +86,7 @@ std::vector<ListLine> ReadListLines(const std::string& path, const std::string& 
     line.erase(line.find_last_not_of(kBlanks) + 1);
     if (!line.empty()) lines.push_back({std::move(line), number});
   }
-  if (lines.empty()) Fail(before, "the list ", path, " is empty; it must be ", wanted);
+  if (lines.empty()) Fail(before, "the list ", InFile(path), " is empty; it must be ", wanted);
   return lines;
 }
 
@@ -99,18 +102,18 @@ std::vector<ListedImage> ReadImageList(const std::string& path, const std::strin
     const auto parsed = std::from_chars(SkipPlus(text.data() + label_at, end), end, image.label);
     if (blank == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end) {
       Fail(
-          NameLine(owner, path, line.number), "\"", Printable(text),
+          Before(owner), InFile(path, line.number), ": \"", Printable(text),
           "\" does not end with a label; each line must be an image path, a space, and an integer");
     }
     image.path = text.substr(0, text.find_last_not_of(kBlanks, blank) + 1);
     if (image.path.empty()) {
-      Fail(NameLine(owner, path, line.number), "\"", Printable(text),
+      Fail(Before(owner), InFile(path, line.number), ": \"", Printable(text),
            "\" is a label without a path before it");
     }
     images.push_back(std::move(image));
   }
   if (images.size() > UINT32_MAX) {
-    Fail(owner, owner.empty() ? "" : ": ", "the list ", path, " has ", images.size(),
+    Fail(Before(owner), "the list ", InFile(path), " has ", images.size(),
          " lines, but at most 2^32 - 1 are supported");
   }
   return images;
@@ -123,8 +126,8 @@ std::vector<std::string> ReadFileList(const std::string& path, const std::string
     for (std::string& name : NamesIn(line.text.substr(line.text.find_first_not_of(kBlanks)))) {
       const std::string why = WhyNotReadable(name);
       if (!why.empty()) {
-        Fail(NameLine(owner, path, line.number), "the file \"", Printable(name, kLongestPath),
-             "\" ", why,
+        Fail(Before(owner), InFile(path, line.number), ": the file \"",
+             Printable(name, kLongestPath), "\" ", why,
              "; each line must be the path of a file, absolute or relative to the current folder");
       }
       names.push_back(std::move(name));

@@ -72,7 +72,8 @@ void CheckFolder(Backend backend, const std::string& path) {
     FailDatabase(
         title, "opened",
         Concat("there is no such folder",
-               fs::path(path).is_absolute() ? "" : "; the path is relative to the current one"));
+               fs::path(path).is_absolute() ? "" : " (the path is relative to the current one)",
+               "; make it with `crema convert`, or, for a net of models/, as its README.md says"));
   }
   if (error) FailDatabase(title, "opened", error.message());
   if (status.type() != fs::file_type::directory) {

@@ -105,7 +105,7 @@ void Transformer::LoadMean(const std::string& file) {
   bool fits = shape.size() == 3 || (shape.size() == 4 && shape[0] == 1);
   for (int64_t extent : shape) fits = fits && extent <= INT_MAX;
   if (!fits) {
-    Fail(owner_, ": the mean file '", file, "' has shape ", Shape(shape).ToString(),
+    Fail(owner_, ": the mean file '", InFile(file), "' has shape ", Shape(shape).ToString(),
          ", expected one image, 1 x channels x height x width; make it with `crema mean`");
   }
   const int64_t* extent = shape.data() + (shape.size() - 3);
@@ -127,8 +127,8 @@ void Transformer::FailToFit(const ImageSize& image, const std::string& name) con
          image.width, " wide; use a smaller crop_size or larger images");
   }
   if (!mean_image_.empty()) {
-    Fail(owner_, ": the mean file '", mean_file_, "' is ", mean_size_.ToString(), ", but ", name,
-         " is ", image.ToString(),
+    Fail(owner_, ": the mean file '", InFile(mean_file_), "' is ", mean_size_.ToString(), ", but ",
+         name, " is ", image.ToString(),
          " (channels x height x width); bring the images to the size of the mean (ImageData by "
          "new_height and new_width, `crema convert` by --resize_height and --resize_width), make "
          "the mean file from these images with `crema mean`, or use mean_value");

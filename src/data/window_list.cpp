@@ -37,8 +37,8 @@ class WindowReader {
 
   template <class... Parts>
   [[noreturn]] void Fail(const Parts&... parts) const {
-    crema::Fail(NameLine(owner_, path_, lines_[std::min(line_, lines_.size() - 1)].number),
-                parts...);
+    crema::Fail(owner_, owner_.empty() ? "" : ": ",
+                InFile(path_, lines_[std::min(line_, lines_.size() - 1)].number), ": ", parts...);
   }
 
   std::string_view Word(const char* what) {

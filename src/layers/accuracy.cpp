@@ -84,6 +84,7 @@ class AccuracyLayer : public LabelledLayer {
   }
 
   LayerPlan Plan(const PlanInput& input) override {
+    CheckOrder(input);
     const Shape& scores = input.shape(0);
     const int axis = scores.CanonicalAxis(config().accuracy_param().axis(), Title() + ": axis");
     view_ = ViewChannels(scores, Layout::kPlain, axis);

@@ -60,6 +60,7 @@ class HingeLossLayer : public LabelledLayer {
   }
 
   LayerPlan Plan(const PlanInput& input) override {
+    CheckOrder(input);
     const Shape& scores = input.shape(0);
     if (scores.rank() == 0) Fail("its scores are a scalar, but must be N x classes");
     CheckLabels(scores, input.shape(1), 1, scores[0], true);

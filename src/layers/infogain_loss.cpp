@@ -97,6 +97,7 @@ class InfogainLossLayer : public LabelledLayer {
   }
 
   LayerPlan Plan(const PlanInput& input) override {
+    CheckOrder(input);
     const Shape& scores = input.shape(0);
     const int axis =
         scores.CanonicalAxis(config().infogain_loss_param().axis(), Title() + ": axis");

@@ -53,6 +53,7 @@ class MultinomialLogisticLossLayer : public LabelledLayer {
   }
 
   LayerPlan Plan(const PlanInput& input) override {
+    CheckOrder(input);
     const Shape& scores = input.shape(0);
     if (scores.rank() == 0) Fail("its probabilities are a scalar, but must be N x classes");
     CheckLabels(scores, input.shape(1), 1, scores[0], true);

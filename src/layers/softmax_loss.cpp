@@ -75,6 +75,7 @@ class SoftmaxWithLossLayer : public LabelledLayer {
   }
 
   LayerPlan Plan(const PlanInput& input) override {
+    CheckOrder(input);
     const Shape& scores = input.shape(0);
     const int axis = scores.CanonicalAxis(config().softmax_param().axis(), Title() + ": axis");
     view_ = ViewChannels(scores, Layout::kPlain, axis);

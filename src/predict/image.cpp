@@ -1,5 +1,6 @@
 #include "crema/predict/image.h"
 
+#include <cmath>
 #include <new>
 #include <opencv2/core.hpp>
 
@@ -22,6 +23,9 @@ void CheckOptions(const ImageOptions& options) {
   if ((options.height > 0) != (options.width > 0)) {
     Fail("ImageOptions: height is ", options.height, " and width is ", options.width,
          "; set both, or neither to keep the size of the file");
+  }
+  if (!std::isfinite(options.scale) || options.scale == 0) {
+    Fail("ImageOptions::scale is ", options.scale, ", but must be a number other than 0");
   }
   if (!options.mean_values.empty() && !options.mean_file.empty()) {
     Fail("ImageOptions has both mean_values and a mean_file; set only one of them");

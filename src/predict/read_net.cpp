@@ -1,6 +1,7 @@
 #include "predict/read_net.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "crema.pb.h"
 #include "crema/base/error.h"
@@ -27,11 +28,13 @@ void CheckHasInputs(const std::string& path, const proto::NetParameter& net) {
   }
   if (source == nullptr || !IsKnownType(source->type())) return;
   const std::string top = source->top_size() > 0 ? source->top(0) : "data";
+  const uint32_t crop = source->transform_param().crop_size();
+  const std::string size = crop > 0 ? Concat(crop) : "SIZE";
   Fail(InFile(path), ": the net has no inputs in phase TEST, because its layer '", source->name(),
        "' (", source->type(),
-       ") gets its data itself; use the net's deploy file, or put an Input layer ",
-       "in its place: layer { name: '", source->name(), "' type: 'Input' top: '", top,
-       "' input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } } }");
+       ") gets its data itself; use the net's deploy file, or put an Input layer in its place, ",
+       "with the sizes of its data: layer { name: '", source->name(), "' type: 'Input' top: '", top,
+       "' input_param { shape { dim: 1 dim: CHANNELS dim: ", size, " dim: ", size, " } } }");
 }
 
 void OverrideBatch(int64_t batch, proto::NetParameter* net) {

@@ -357,6 +357,16 @@ void WriteFileOrStream(const std::string& path, const std::string& bytes) {
   }
 }
 
+void CheckWritableOrStream(const std::string& path) {
+  if (DescriptorNamed(path).ok() || IsStream(path)) return;
+  try {
+    CheckWritable(path);
+  } catch (const Error&) {
+    const Descriptor in_place(OpenRetrying(path.c_str(), O_WRONLY));
+    if (!in_place.ok()) throw;
+  }
+}
+
 void RemoveFile(const std::string& path) {
   if (unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return;

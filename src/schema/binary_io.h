@@ -97,6 +97,9 @@ class PendingFile {
 // temporary file with a byte in it, and removes it.
 void CheckWritable(const std::string& path);
 
+// The same for WriteFileOrStream. A stream is not opened, because that could have to wait.
+void CheckWritableOrStream(const std::string& path);
+
 // Removes a file, for good when it returns. That it is not there is no error.
 void RemoveFile(const std::string& path);
 

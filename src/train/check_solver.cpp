@@ -25,6 +25,10 @@ void CheckUpdateNumbers(const proto::SolverParameter& s) {
   if (s.weight_decay() < 0) {
     FailInSolver("weight_decay is ", s.weight_decay(), ", but must be at least 0");
   }
+  if (s.clip_gradients() == 0) {
+    FailInSolver("clip_gradients is 0, which would make all gradients 0; use -1 for no limit");
+  }
+  if (s.delta() < 0) FailInSolver("delta is ", s.delta(), ", but must be at least 0");
   const bool adam = s.type() == "Adam" || s.type() == "AdamW";
   const bool plain = s.type() == "AdaGrad" || s.type() == "RMSProp";
   if (plain && s.momentum() != 0) {

@@ -61,6 +61,18 @@ void CheckNoOpenInputs(const Net& net, const std::string& advice) {
   Fail("net '", net.name(), "': nothing fills its input ", Join(inputs), "; ", advice);
 }
 
+void WarnOfLargeOutputs(const Net& net) {
+  constexpr int64_t kMost = 1000;  // 100 images of 10 classes, or one of ImageNet's
+  for (int output : net.graph().outputs) {
+    const BlobNode& blob = net.graph().blobs[output];
+    if (blob.shape.count() <= kMost) continue;
+    LOG(WARNING) << Concat("No layer reads the blob '", blob.name, "', so each of its ",
+                           blob.shape.count(),
+                           " numbers is an output and is logged; correct the bottom of the layer "
+                           "that was meant to read it, or add a layer of type Silence");
+  }
+}
+
 void LogObserver::OnStart(const TrainStart& start) {
   LOG(INFO) << "Solving " << start.net;
   LOG(INFO) << "Learning Rate Policy: " << start.lr_policy;

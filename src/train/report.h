@@ -25,6 +25,10 @@ void CheckSomeMatched(const WeightsReport& report, const std::string& path, cons
 // that sets their blobs. `advice` ends the sentence.
 void CheckNoOpenInputs(const Net& net, const std::string& advice);
 
+// Warns of outputs with so many numbers that nobody will read them one by one in the log: mostly a
+// blob that a layer was meant to read.
+void WarnOfLargeOutputs(const Net& net);
+
 // Writes Caffe's lines to the log. `display` is the solver's.
 class LogObserver : public TrainObserver {
  public:

@@ -115,6 +115,11 @@ void CheckTestCounts(const proto::SolverParameter& s) {
 
 std::vector<TestNetText> ReadTestNets(const proto::SolverParameter& s, const std::string& engine) {
   CheckTestCounts(s);
+  if (s.test_interval() > 0 && s.test_iter_size() == 0) {
+    LOG(WARNING)
+        << "test_interval is set without test_iter, so nothing is tested; set test_iter to "
+           "the number of batches of a test";
+  }
   std::vector<TestNetText> tests;
   for (int number = 0; number < s.test_iter_size(); ++number) {
     if (s.test_iter(number) > 0) {

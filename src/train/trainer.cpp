@@ -60,7 +60,12 @@ bool Trainer::Train() {
                          p.solver->max_iter()};
   p.reporter.ForEach([&](TrainObserver& observer) { observer.OnStart(start); });
   stop_ = false;  // Step may have nothing to do
-  if (p.iteration < start.max_iter) Step(start.max_iter - p.iteration);
+  if (p.iteration < start.max_iter) {
+    Step(start.max_iter - p.iteration);
+  } else if (p.iteration > 0) {
+    LOG(INFO) << Concat("Nothing is left to train: the run has reached iteration ", p.iteration,
+                        ", and max_iter is ", start.max_iter, "; raise max_iter to go on");
+  }
   p.passes->CheckHealth();
   SaveAndLook(p.iteration > start.iteration);
   // A resumed run tests once more.

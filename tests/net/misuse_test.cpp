@@ -137,6 +137,37 @@ TEST(ForeignExceptionTest, ErrorsGetTheNameToo) {
               {"layer 'error' (ThrowingOfTests): an axis is too large"});
 }
 
+// Programs find the layer in a field, whoever wrote the sentence, and it is named once.
+TEST(ForeignExceptionTest, ErrorsTellTheLayerInAField) {
+  const std::string x = Input("x", {2, 3, 4, 4});
+  const std::string nets[] = {
+      x + Layer("bad", "Convolution", {"x"}, {"y"}),  // its Plan
+      x + Layer("bad", "Convolution", {"x"}, {"y"}, "convolution_param { num_output: 1 }"),
+      x + Layer("bad", "Softmax", {"x"}, {"y"}, "softmax_param { axis: 9 }"),  // a shape
+      x + Layer("bad", "Clip", {"x"}, {"y"}, "clip_param { min: 2 max: 1 }"),  // its maker
+      x + Layer("bad", "ReLUU", {"x"}, {"y"}),                                 // the registry
+      x + Layer("bad", "ReLU", {"xx"}, {"y"}),                                 // the graph
+      x + Layer("bad", "ReLU", {"x"}, {"y", "z"}),
+      x + Layer("bad", "Data", {}, {"y"}, "data_param { source: 'none' batch_size: 1 }"),
+      x + Layer("bad", "ImageData", {}, {"y"}, "image_data_param { source: 'none' }"),
+      x + Product("p", "x", "p", 2) +
+          Layer("bad", "InnerProduct", {"p"}, {"y"},
+                "inner_product_param { num_output: 2 "
+                "weight_filler { type: 'xaviar' } }"),
+  };
+  for (const std::string& net : nets) {
+    try {
+      MakeNet(net);
+      ADD_FAILURE() << "no error for " << net;
+    } catch (const Error& error) {
+      const std::string text = error.what(), name = "layer 'bad'";
+      EXPECT_EQ(error.layer(), "bad") << text;
+      EXPECT_NE(text.find(name), std::string::npos) << text;
+      EXPECT_EQ(text.find(name, text.find(name) + 1), std::string::npos) << text;
+    }
+  }
+}
+
 TEST(ForeignExceptionTest, PlansWithoutTops) {
   ExpectError([] { ThrowingNet("no_tops"); }, {"layer 'no_tops'", "1 top,", "correct its Plan"});
 }

@@ -154,6 +154,7 @@ TEST_F(LoadImageTest, OptionsThatAreWrong) {
   };
   ExpectError([&] { with([](ImageOptions* o) { o->height = 5; }); }, {"height is 5", "width is 0"});
   ExpectError([&] { with([](ImageOptions* o) { o->crop = -1; }); }, {"crop is -1"});
+  ExpectError([&] { with([](ImageOptions* o) { o->scale = 0; }); }, {"scale is 0"});
   ExpectError([&] { with([](ImageOptions* o) { o->width = 1 << 20; }); }, {"width is 1048576"});
   ExpectError(
       [&] {

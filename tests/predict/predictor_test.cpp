@@ -300,10 +300,11 @@ TEST_P(PredictorFilesTest, ANetForTrainingNeedsInputs) {
   const std::string loss = Layer("loss", "SoftmaxWithLoss", {"fc", "label"}, {"loss"});
   const std::string fc = Product("fc", "data", "fc", 3);
   const std::string from_file =
-      Layer("mnist", "Data", {}, {"data", "label"}, "data_param { source: 'none' batch_size: 2 }");
+      Layer("mnist", "Data", {}, {"data", "label"},
+            "data_param { source: 'none' batch_size: 2 } transform_param { crop_size: 56 }");
   ExpectError([&] { Predictor(WriteNet(from_file + fc + loss), ""); },
               {"deploy.prototxt", "no inputs in phase TEST", "layer 'mnist' (Data)", "deploy file",
-               "type: 'Input' top: 'data'"});
+               "type: 'Input' top: 'data'", "dim: 56 dim: 56"});
   const auto only_in = [](const std::string& phase) { return "include { phase: " + phase + " } "; };
   const std::string text =
       Layer("mnist", "Data", {}, {"data", "label"},

@@ -83,6 +83,7 @@ TEST_F(ConvertToolTest, AFolderInTheOrderOfCifar10) {
   EXPECT_EQ(Records("db")[0].data(), Records("out/cifar10_test_lmdb")[0].data());
   const ToolResult plain = Run({"convert", "folder", "in", "plain"});
   EXPECT_THAT(plain.err, HasSubstr("blue, green, red"));
+  EXPECT_THAT(plain.err, HasSubstr("Labels: all 0; 1 image."));
   EXPECT_EQ(Records("plain")[0].data()[0], 10);
 }
 

@@ -223,10 +223,12 @@ TEST_F(ToolTest, MeanNamesWhatItWasGiven) {
   for (const std::string backend : {"lmdb", "leveldb"}) {
     const ToolResult result = Run({"mean", "t/none", "--backend=" + backend, "--minloglevel=2"});
     EXPECT_EQ(result.err, std::string("crema: ") + (backend == "lmdb" ? "LMDB" : "LevelDB") +
-                              " 't/none' could not be opened: there is no such folder; the path is "
-                              "relative to the current one\n");
+                              " 't/none' could not be opened: there is no such folder (the path is "
+                              "relative to the current one); make it with `crema convert`, or, for "
+                              "a net of models/, as its README.md says\n");
   }
-  ExpectError({"mean", "/none"}, {"LMDB '/none' could not be opened: there is no such folder\n"});
+  ExpectError({"mean", "/none"},
+              {"LMDB '/none' could not be opened: there is no such folder; make it"});
   ExpectError({"mean", ""}, {"the path of the LMDB is empty"});
 }
 
@@ -486,6 +488,75 @@ TEST_F(ToolTest, QuotesAreNoLongerThanAScreen) {
   const auto result = Run({"train", "--flagfile=flags.txt"});
   EXPECT_LT(result.err.size(), 5000u);
   EXPECT_THAT(result.err, HasSubstr(" [...] "));
+}
+
+TEST_F(ToolTest, AFileWithoutItsFlag) {
+  ExpectUsageError({"show", "net.prototxt"}, {"did you mean --model=net.prototxt?"});
+  ExpectUsageError({"test", "net.prototxt", "--weights=x"}, {"--model=net.prototxt?"});
+  ExpectUsageError({"time", "net.prototxt"}, {"--model=net.prototxt?"});
+  ExpectUsageError({"train", "solver.prototxt"}, {"--solver=solver.prototxt?"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "a.caffemodel"},
+                   {"--weights=a.caffemodel?"});
+  ExpectUsageError({"train", "--solver=solver.prototxt", "a_iter_3.solverstate"},
+                   {"--snapshot=a_iter_3.solverstate?"});
+  ExpectUsageError({"device_query", "net.prototxt"}, {"options start with --"});
+}
+
+TEST_F(ToolTest, AnUnknownEngineIsNamedWithItsOrigin) {
+  ExpectError({"show", "--model=net.prototxt", "--engine=FAST"}, {"--engine=FAST", "CAFFE"});
+  ToolOptions options = Here();
+  options.environment = {"CREMA_ENGINE=xx"};
+  const ToolResult result = RunTool({"show", "--model=net.prototxt"}, options);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("the environment variable CREMA_ENGINE=xx: "));
+  EXPECT_THAT(result.err, HasSubstr("CAFFE"));
+}
+
+TEST_F(ToolTest, OutputsAreTriedBeforeTheWork) {
+  UseImages();
+  for (const std::string out : {"none/mean.binaryproto", "images"}) {
+    const ToolResult mean = Run({"mean", "images", out});
+    EXPECT_EQ(mean.status, 1);
+    EXPECT_THAT(mean.err, HasSubstr(out + ": "));
+    EXPECT_THAT(mean.err, Not(HasSubstr("Starting iteration")));
+  }
+  const ToolResult time = Run({"time", "--model=net.prototxt", "--json=none/time.json"});
+  EXPECT_EQ(time.status, 1);
+  EXPECT_THAT(time.err, HasSubstr("--json: none/time.json: cannot be written"));
+  EXPECT_THAT(time.err, Not(HasSubstr("Performing Forward")));
+}
+
+TEST_F(ToolTest, AFinishedRunSaysSo) {
+  ASSERT_EQ(Run({"train", "--solver=solver.prototxt"}).status, 0);
+  const ToolResult again = Run({"train", "--solver=solver.prototxt", "--resume=auto"});
+  EXPECT_EQ(again.status, 0);
+  EXPECT_THAT(again.err, HasSubstr("the run has reached iteration 10, and max_iter is 10; raise"));
+}
+
+TEST_F(ToolTest, ALargeOutputIsAWarning) {
+  const char* const train = "solver.prototxt";
+  EXPECT_THAT(Run({"train", Concat("--solver=", train)}).err, Not(HasSubstr("No layer reads")));
+  Write("net.prototxt", std::string(kNet) +
+                            "layer { name: 'wide' type: 'InnerProduct' bottom: 'data' top: 'wide' "
+                            "inner_product_param { num_output: 300 } }");
+  const ToolResult result = Run({"train", Concat("--solver=", train)});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.err, HasSubstr("No layer reads the blob 'wide', so each of its 1200 numbers"));
+}
+
+TEST_F(ToolTest, AMissingDataSetSaysHowToMakeIt) {
+  UseImages();
+  std::filesystem::remove_all(folder_ / "images");
+  ExpectError({"show", "--model=net.prototxt"},
+              {"LMDB 'images' could not be opened", "`crema convert`", "README.md"});
+}
+
+TEST_F(ToolTest, LabelsBeforeScores) {
+  Write("net.prototxt", With(kNet, R"(type: "SoftmaxWithLoss" bottom: "fc" bottom: "label")",
+                             R"(type: "SoftmaxWithLoss" bottom: "label" bottom: "fc")"));
+  ExpectError({"show", "--model=net.prototxt"},
+              {"layer 'loss' (SoftmaxWithLoss)", "bottom 0, 'label', is to hold the scores",
+               "bottom 1, 'fc', the labels"});
 }
 
 TEST_F(ToolTest, ASolverNeedsMaxIter) {

@@ -363,6 +363,8 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
       {"snapshot: -1", "snapshot is -1, but must be from 0 to 2147483647"},
       {"weight_decay: 0.1 regularization_type: 'L3'", "'L3'"},
       {"weight_decay: -0.1", "weight_decay is -0.1, but must be at least 0"},
+      {"clip_gradients: 0", "clip_gradients is 0, which would make all gradients 0; use -1"},
+      {"delta: -1", "delta is -1, but must be at least 0"},
       {"momentum: -0.1", "momentum is -0.1, but must be at least 0"},
       {"momentum: 1.9", "momentum is 1.9, but must be at least 0 and less than 1"},
       {"lr_policy: 'stpe'", "did you mean 'step'?"},
@@ -383,6 +385,12 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
   EXPECT_TRUE(Contains(ErrorOf([&] { MakeTrainer(none); }), "there is no train net"));
   none.set_net(Path("missing.prototxt"));
   EXPECT_TRUE(Contains(ErrorOf([&] { MakeTrainer(none); }), "missing.prototxt' does not exist"));
+}
+
+TEST_F(TrainerTest, WarnsOfAnIntervalWithoutTests) {
+  LogCapture log;
+  MakeTrainer(Solver("test_interval: 2"));
+  EXPECT_EQ(log.With("test_interval is set without test_iter, so nothing is tested").size(), 1u);
 }
 
 TEST_F(TrainerTest, ANetThatIsToLearnNeedsALoss) {

@@ -81,8 +81,9 @@ std::vector<CommandForm> ConvertForms();
 // The version of crema, as in "0.1".
 const char* Version();
 
-// Throws UsageError if there are arguments beside the flags.
-void TakesNoArguments(const std::vector<std::string>& arguments);
+// Throws UsageError if there are arguments beside the flags. It names the flag that a file was
+// probably meant for; `text_flag` is that for a .prototxt, if the command has one.
+void TakesNoArguments(const std::vector<std::string>& arguments, const std::string& text_flag = "");
 
 // Whether a command runs on the first of several GPUs that are asked for, as Caffe's test and time
 // do, or refuses.
@@ -107,7 +108,8 @@ std::vector<std::string> NamesFromFlag(const std::string& flag, const std::strin
 void LoadPluginsFromFlags();
 // --threads, as CompileOptions::threads takes it.
 int ThreadsFromFlags();
-// --engine, or else the variable CREMA_ENGINE; "": neither.
+// --engine, or else the variable CREMA_ENGINE; "": neither. Throws Error, which says which of them
+// it was, if this build has no engine of that name.
 std::string EngineFromFlags();
 
 }  // namespace crema

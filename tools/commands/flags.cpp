@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/printable.h"
 #include "base/strings.h"
 #include "commands/command.h"
 #include "crema.pb.h"
 #include "crema/base/error.h"
 #include "crema/layer/load_plugins.h"
+#include "crema/layer/registry.h"
 #include "dummy_data.h"
 #include "gpu_list.h"
 #include "schema/upgrade.h"
@@ -44,11 +46,30 @@ DEFINE_int32(iterations, 50,
              "The number of batches to run (default: 50; for test, one pass over the data)");
 
 namespace crema {
+namespace {
 
-void TakesNoArguments(const std::vector<std::string>& arguments) {
-  if (!arguments.empty()) {
-    throw UsageError("unexpected argument '" + arguments[0] + "'; options start with --");
-  }
+bool EndsWith(const std::string& text, const std::string& end) {
+  return text.size() > end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// The flag that a file was probably given for, by its name; "" if it was for none. `text_flag`:
+// that for texts.
+std::string FlagFor(const std::string& path, const std::string& text_flag) {
+  if (path[0] == '-') return "";
+  if (EndsWith(path, ".solverstate") || EndsWith(path, ".solverstate.h5")) return "snapshot";
+  if (EndsWith(path, ".caffemodel") || EndsWith(path, ".caffemodel.h5")) return "weights";
+  return EndsWith(path, ".prototxt") ? text_flag : "";
+}
+
+}  // namespace
+
+void TakesNoArguments(const std::vector<std::string>& arguments, const std::string& text_flag) {
+  if (arguments.empty()) return;
+  const std::string& argument = arguments[0];
+  const std::string flag = FlagFor(argument, text_flag);
+  throw UsageError(
+      "unexpected argument '" + argument + "'; " +
+      (flag.empty() ? "options start with --" : "did you mean --" + flag + "=" + argument + "?"));
 }
 
 std::shared_ptr<Device> DeviceFromFlags(Gpus gpus) {
@@ -85,10 +106,28 @@ int ThreadsFromFlags() {
   return FLAGS_threads;
 }
 
+namespace {
+
+// `origin` is where the name comes from. A net would name none of that.
+std::string CheckedEngine(const std::string& origin, const std::string& engine) {
+  std::vector<std::string> known = {"DEFAULT"};
+  for (const DeviceKind device : {DeviceKind::kCpu, DeviceKind::kCuda}) {
+    for (const std::string& name : EngineNames(device)) known.push_back(name);
+  }
+  if (std::find(known.begin(), known.end(), engine) != known.end()) return engine;
+  std::sort(known.begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());
+  Fail(origin, Printable(engine), ": this build of crema has no such engine; use one of ",
+       Join(known));
+}
+
+}  // namespace
+
 std::string EngineFromFlags() {
-  if (!FLAGS_engine.empty()) return FLAGS_engine;
-  const char* variable = std::getenv("CREMA_ENGINE");
-  return variable == nullptr ? "" : variable;
+  if (!FLAGS_engine.empty()) return CheckedEngine("--engine=", FLAGS_engine);
+  const char* const variable = std::getenv("CREMA_ENGINE");
+  const bool is_set = variable != nullptr && variable[0] != '\0';
+  return is_set ? CheckedEngine("the environment variable CREMA_ENGINE=", variable) : "";
 }
 
 std::vector<std::string> NamesFromFlag(const std::string& flag, const std::string& value) {

@@ -11,6 +11,7 @@
 #include "commands/command.h"
 #include "crema/base/error.h"
 #include "progress.h"
+#include "schema/binary_io.h"
 
 DECLARE_string(backend);
 
@@ -21,7 +22,10 @@ int RunMean(const std::vector<std::string>& arguments) {
     throw UsageError(
         "crema mean takes a database and, to save the mean, a file: DB [OUT.binaryproto]");
   }
-  if (arguments.size() == 2) CheckIsNoInput(arguments[1], {arguments[0]});
+  if (arguments.size() == 2) {
+    CheckIsNoInput(arguments[1], {arguments[0]});
+    CheckWritable(arguments[1]);
+  }
   std::optional<Progress> progress;
   const MeanImage mean =
       ComputeMean(ParseBackend(FLAGS_backend), arguments[0], [&](uint64_t done, uint64_t all) {

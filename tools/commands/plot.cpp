@@ -228,6 +228,7 @@ int RunPlot(const std::vector<std::string>& arguments) {
                             " files, but a picture shows at most ", kMostRuns));
   }
   CheckIsNoInput(FLAGS_out, arguments);
+  CheckWritable(FLAGS_out);
   std::vector<Run> runs;
   for (const std::string& path : arguments) {
     runs.push_back(ReadRun(path));

@@ -37,7 +37,7 @@ void Print(const Graph& graph, const std::string& device) {
 }  // namespace
 
 int RunShow(const std::vector<std::string>& arguments) {
-  TakesNoArguments(arguments);
+  TakesNoArguments(arguments, "model");
   const Phase phase = PhaseFromFlags(Phase::kTrain);
   const proto::NetParameter config = NetFromFlags(phase);
   const auto device = DeviceFromFlags();

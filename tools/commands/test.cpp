@@ -147,7 +147,7 @@ void MakeBatchesEven(proto::NetParameter* config, OnePass* pass, std::unique_ptr
 }  // namespace
 
 int RunTest(const std::vector<std::string>& arguments) {
-  TakesNoArguments(arguments);
+  TakesNoArguments(arguments, "model");
   if (FLAGS_weights.empty()) throw UsageError("--weights=FILE is missing");
   NamesFromFlag("weights", FLAGS_weights);
   if (FLAGS_iterations < 1) throw UsageError("--iterations must be 1 or more");
@@ -165,6 +165,7 @@ int RunTest(const std::vector<std::string>& arguments) {
   inputs.push_back(FLAGS_model);
   for (const std::string& file : FilesReadBy(*net)) inputs.push_back(file);
   CheckWrittenFiles(*net, inputs);
+  WarnOfLargeOutputs(*net);
   OnePass pass = PlanOnePass(*net);
   const bool whole_pass = !asks_number && pass.why_unknown.empty();
   if (whole_pass) MakeBatchesEven(&config, &pass, &net);

@@ -20,6 +20,7 @@
 #include "device/room.h"
 #include "files_of_nets.h"
 #include "progress.h"
+#include "schema/binary_io.h"
 #include "schema/text_reader.h"
 #include "train/memory_check.h"
 #include "train/report.h"
@@ -363,13 +364,16 @@ void CheckReportFile(const Net& net) {
   if (FLAGS_json.empty()) return;
   std::vector<std::string> inputs = FilesReadBy(net);
   inputs.push_back(FLAGS_model);
-  InSource("--json", [&] { CheckIsNoInput(FLAGS_json, inputs); });
+  InSource("--json", [&] {
+    CheckIsNoInput(FLAGS_json, inputs);
+    CheckWritableOrStream(FLAGS_json);
+  });
 }
 
 }  // namespace
 
 int RunTime(const std::vector<std::string>& arguments) {
-  TakesNoArguments(arguments);
+  TakesNoArguments(arguments, "model");
   if (FLAGS_iterations < 1) throw UsageError("--iterations must be 1 or more");
   Subject subject(PhaseFromFlags(Phase::kTrain) == Phase::kTrain);
   Net& net = subject.net();

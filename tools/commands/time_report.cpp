@@ -80,7 +80,7 @@ void WriteJson(const TimeReport& report, const std::string& path) {
   try {
     WriteFileOrStream(path, out.str());
   } catch (const Error& error) {
-    Fail("--json=", error.what());
+    Fail("--json=", error);
   }
 }
 

@@ -183,7 +183,7 @@ int Train(const std::vector<std::string>& arguments) {
                         ToAction("sigterm_effect", FLAGS_sigterm_effect));
   signals.SetStopEndsProcess(true);  // while the nets are built
   ReleaseSignals();
-  TakesNoArguments(arguments);
+  TakesNoArguments(arguments, "solver");
   CheckFlags();
   const proto::SolverParameter solver = SolverFromFlags();
   // Before the newest snapshot is looked for, which another run might be about to replace.
@@ -208,6 +208,7 @@ int Train(const std::vector<std::string>& arguments) {
   CheckInputs(trainer);
   CheckOutputs(trainer, InputsOf(trainer, solver, options.resume_from));
   WarnOfNoGpu(solver);
+  for (const Net* net : NetsOf(trainer)) WarnOfLargeOutputs(*net);
   AddObservers(&trainer);
   signals.SetStopEndsProcess(false);
   LOG(INFO) << "Starting Optimization";

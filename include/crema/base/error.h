@@ -76,8 +76,10 @@ class InFile {
 class InLayer {
  public:
   InLayer(std::string name, std::string type) : name_(std::move(name)), type_(std::move(type)) {}
-  operator std::string() const;  // what is printed
-  ErrorPlace place() const;      // the name
+  // What is printed.
+  // NOLINTNEXTLINE(google-explicit-constructor): titles are mostly texts.
+  operator std::string() const;
+  ErrorPlace place() const;  // the name
   friend std::ostream& operator<<(std::ostream& out, const InLayer& part);
 
  private:

@@ -139,6 +139,15 @@ class LabelledLayer : public Layer {
     NoteBadLabels(ctx, n, label, is_bad, state(note_.count_state()), state(note_.value_state()));
   }
 
+  // Before the scores are looked at as such. There are never more labels than scores.
+  void CheckOrder(const PlanInput& input) const {
+    const Shape &scores = input.shape(0), &labels = input.shape(1);
+    if (scores.count() == 0 || labels.count() <= scores.count()) return;
+    Fail("its bottom 0, '", config().bottom(0), "', is to hold the scores and its bottom 1, '",
+         config().bottom(1), "', the labels, but bottom 0 has shape ", scores.ToString(),
+         " and bottom 1 ", labels.ToString(), "; write the scores first, then the labels");
+  }
+
   // One label for each position of the scores; `items`: and axis 0 is the same for both.
   void CheckLabels(const Shape& scores, const Shape& labels, int axis, int64_t positions,
                    bool items) const {

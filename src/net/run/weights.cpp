@@ -25,8 +25,8 @@ bool ShapeFits(const SavedBlob& saved, const Shape& shape) {
 void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& path) {
   const BlobList& params = layer.params();
   if (saved.blobs.size() != params.size()) {
-    Fail(LayerTitle(layer), ": has ", Counted(params.size(), "parameter blob"), ", but ", path,
-         " has ", saved.blobs.size(),
+    Fail(LayerTitle(layer), ": has ", Counted(params.size(), "parameter blob"), ", but ",
+         InFile(path), " has ", saved.blobs.size(),
          " for it; if the layers differ on purpose, rename it in the net");
   }
   for (size_t i = 0; i < params.size(); ++i) {
@@ -34,7 +34,7 @@ void CopyLayer(const SavedLayer& saved, const Layer& layer, const std::string& p
     if (blob.data.empty() && blob.shape.empty()) continue;  // shares another layer's, in HDF5
     if (!ShapeFits(blob, params[i]->shape())) {
       Fail(LayerTitle(layer), ": its parameter ", i, " has shape ", params[i]->shape().ToString(),
-           ", but in ", path, " it has shape ", Shape(blob.shape).ToString(),
+           ", but in ", InFile(path), " it has shape ", Shape(blob.shape).ToString(),
            "; change the layer or the size of the net's input to fit, or rename it to train it "
            "from scratch");
     }
