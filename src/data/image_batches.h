@@ -15,8 +15,8 @@ namespace crema {
 // What the batches of one ImageData layer have in common.
 struct ImageBatchOptions {
   std::string owner;  // begins the sentences of errors
-  std::string list;   // the name of the text file, for errors
-  std::string root;   // put before each path
+  std::string list;
+  std::string root;  // put before each path
   std::vector<ListedImage> images;
   std::shared_ptr<const Transformer> transformer;
   ColorMode color = ColorMode::kColor;
