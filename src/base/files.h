@@ -11,15 +11,17 @@ namespace crema {
 // A file descriptor, closed at the end of its life.
 class Descriptor {
  public:
+  // Takes it over; -1: none.
   explicit Descriptor(int fd = -1) : fd_(fd) {}
+  // What close() finds wrong is not told: whoever writes asks fsync() first.
   ~Descriptor();
   Descriptor(Descriptor&& other) noexcept : fd_(other.Release()) {}
   Descriptor& operator=(Descriptor&& other) noexcept;
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
-  int get() const { return fd_; }
-  bool ok() const { return fd_ >= 0; }
+  int get() const { return fd_; }       // for a call of the system; still this object's
+  bool ok() const { return fd_ >= 0; }  // whether there is one
   // The caller closes it from now on.
   int Release();
 
@@ -29,6 +31,7 @@ class Descriptor {
 
 // open() and read() that go on after a signal. Both may be called from any thread.
 int OpenRetrying(const char* path, int flags, mode_t mode = 0);
+// May give less than `size` bytes, as read() does; 0 at the end, -1 and errno for an error.
 ssize_t ReadRetrying(int fd, char* buffer, size_t size);
 
 // The text of an error code; strerror() may not be called from several threads.

@@ -13,6 +13,7 @@ struct Library {
 
 // Adds a library to the list. `version` is asked for when the list is read.
 struct LibraryRegistration {
+  // Before main, as a global. `name` lives as long as the process.
   LibraryRegistration(const char* name, std::function<std::string()> version);
 };
 

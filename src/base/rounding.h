@@ -10,11 +10,13 @@
 
 namespace crema {
 
+// a * b rounded to a float, which nothing that follows can be fused with.
 inline float RoundedProduct(float a, float b) {
   volatile float product = a * b;  // rounded here, whatever the compiler is told
   return product;
 }
 
+// The same for doubles.
 inline double RoundedProduct(double a, double b) {
   volatile double product = a * b;
   return product;

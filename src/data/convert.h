@@ -15,6 +15,7 @@ namespace crema {
 // Told now and then, by one thread, how many of all images are done. If it returns true, the work
 // ends with an Error.
 using StopRequest = std::function<bool(uint64_t done, uint64_t all)>;
+// Throws Error if `stop` is there and says so.
 void StopIfAsked(const StopRequest& stop, uint64_t done, uint64_t all);
 
 // MNIST's IDX files, plain or compressed with gzip. Returns the number of records.
@@ -34,6 +35,7 @@ uint64_t ConvertMnistPairs(const std::string& images, const std::string& labels,
 void ConvertCifar10(const std::string& folder, const std::string& out_folder, Backend backend,
                     int images_per_file = 10000, const StopRequest& stop = {});
 
+// How images become records.
 struct ImageOptions {
   int resize_height = 0, resize_width = 0;  // both above 0, or both 0: keep the size
   bool gray = false;                        // one channel instead of three
@@ -48,6 +50,7 @@ struct ImageOptions {
   bool shuffle = false;
   uint64_t seed = 0;  // of the shuffle
 
+  // Whether records are compressed images instead of pixels.
   bool encodes() const { return encoded || !encode_type.empty(); }
 };
 

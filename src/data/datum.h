@@ -15,6 +15,7 @@ namespace crema {
 struct ImageSize {
   int channels = 0, height = 0, width = 0;
 
+  // How many values an image has.
   int64_t count() const { return int64_t{channels} * height * width; }
   bool operator==(const ImageSize& other) const {
     return channels == other.channels && height == other.height && width == other.width;
@@ -46,6 +47,7 @@ class DatumDecoder {
   DatumDecoder(ColorMode color, std::string source_title,
                std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>());
   ~DatumDecoder();
+  // The image that was decoded last moves with it.
   DatumDecoder(DatumDecoder&&) noexcept;
 
   // The image is valid until the next call. Throws Error if the record is not a Datum, or its

@@ -12,6 +12,7 @@
 
 namespace crema {
 
+// What the batches of one ImageData layer have in common.
 struct ImageBatchOptions {
   std::string owner;  // begins the sentences of errors
   std::string list;
@@ -30,6 +31,7 @@ struct ImageBatchOptions {
   std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>();
 };
 
+// Goes through the images again and again. What Read and Make find wrong with an image they throw.
 std::unique_ptr<BatchMaker> MakeImageBatches(const ImageBatchOptions& options);
 
 // What image `index` of the list gives.

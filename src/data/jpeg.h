@@ -7,6 +7,7 @@
 
 namespace crema {
 
+// Whether it begins as a JPEG file does; it may be damaged all the same.
 bool IsJpeg(std::string_view file);
 
 // As DecodeImage. The pixels are those of cv::imread, which reads files through the same library.

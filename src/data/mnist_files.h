@@ -19,9 +19,11 @@ class MnistFiles {
   MnistFiles(const std::string& images_path, const std::string& labels_path);
   ~MnistFiles();
 
+  // How many images there are, by the files' headers; as many labels.
   uint32_t count() const { return count_; }
-  int rows() const { return rows_; }
-  int columns() const { return columns_; }
+  int rows() const { return rows_; }        // pixels of an image from top to bottom
+  int columns() const { return columns_; }  // from left to right
+  // A byte a pixel.
   uint64_t image_bytes() const { return uint64_t(rows_) * columns_; }
 
   // Appends the next image to `pixels`, row by row, image_bytes of them, and gives its label. After

@@ -24,6 +24,7 @@ class OpenFiles {
   Handle Find(const void* file);
   // Takes a file that was opened just now, and closes those that were not used the longest.
   void Keep(const void* file, Handle descriptor);
+  // Closes it if it is open and as soon as nobody holds it: for a file that goes out of use.
   void Drop(const void* file);
   // Closes the one that was not used the longest; returns false if none is open.
   bool CloseOne();

@@ -22,7 +22,7 @@ class PartialFolder {
   PartialFolder(const PartialFolder&) = delete;
   PartialFolder& operator=(const PartialFolder&) = delete;
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return path_; }  // PATH.partial
 
   // Gives the folder the name PATH, and brings that to the disk.
   void Publish();

@@ -26,6 +26,7 @@ struct RecordBatchOptions {
   std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>();
 };
 
+// Goes through the records again and again. What Read and Make find wrong with a record they throw.
 std::unique_ptr<BatchMaker> MakeRecordBatches(const RecordBatchOptions& options);
 
 // What shuffled records take of memory beside their values: keys, places and the order. 0 where the
@@ -38,6 +39,8 @@ struct FirstRecord {
   bool encoded;    // it is compressed
   size_t key_bytes;
 };
+// Decodes that record. Throws Error if it cannot be; warns if the transformer wants colours changed
+// of records that are not compressed.
 FirstRecord InspectFirstRecord(RecordSource& source, const Transformer& transformer,
                                std::shared_ptr<FlawLog> flaws = std::make_shared<FlawLog>());
 

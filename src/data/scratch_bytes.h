@@ -6,6 +6,7 @@
 
 namespace crema {
 
+// Grows, and never shrinks. Used by one thread at a time.
 class ScratchBytes {
  public:
   // Memory for at least `bytes` bytes; what was there is lost.
@@ -18,6 +19,7 @@ class ScratchBytes {
     }
     return memory_.get();
   }
+  // What Reserve gave last; null before.
   char* data() const { return memory_.get(); }
 
  private:

@@ -29,6 +29,98 @@ void RethrowFor(const Layer& layer) { RethrowFor(LayerTitle(layer)); }
 
 namespace {
 
+// Adds the parameters of layers. Those with the same `param { name }` have the memory and the
+// multipliers of the first, their owner.
+class ParamAdder {
+ public:
+  explicit ParamAdder(Graph* graph) : graph_(*graph) {}
+
+  // Those that the plan of the net's last layer, `node`, asks for.
+  void Add(const proto::LayerParameter& config, LayerNode* node) {
+    const int count = static_cast<int>(node->plan.params.size());
+    if (config.param_size() > count) {
+      Fail(LayerTitle(*node->layer), ": has ",
+           Counted(config.param_size(), "param entry", "param entries"), " but only ",
+           Counted(count, "parameter blob"), "; remove some");
+    }
+    for (int p = 0; p < count; ++p) {
+      ParamNode param;
+      param.layer = static_cast<int>(graph_.layers.size()) - 1;
+      param.index = p;
+      param.decl = node->plan.params[p];
+      const bool specified = p < config.param_size();
+      const proto::ParamSpec spec = specified ? config.param(p) : proto::ParamSpec();
+      param.lr_mult = param.decl.learned ? spec.lr_mult() : 0;
+      param.decay_mult = param.decl.learned ? spec.decay_mult() : 0;
+      param.shared_name = spec.name();
+      const int index = static_cast<int>(graph_.params.size());
+      if (!spec.name().empty()) Share(spec, index, &param);
+      param.wants_gradient = param.lr_mult != 0;
+      node->params.push_back(index);
+      graph_.params.push_back(param);
+    }
+  }
+
+  // To be called after the last layer, which may have stated what holds for all that share.
+  void FollowOwners() {
+    for (ParamNode& param : graph_.params) {
+      if (param.owner >= 0) FollowOwner(graph_.params[param.owner], &param);
+    }
+  }
+
+ private:
+  static void FollowOwner(const ParamNode& owner, ParamNode* param) {
+    param->lr_mult = owner.lr_mult;
+    param->decay_mult = owner.decay_mult;
+    param->wants_gradient = owner.wants_gradient;
+  }
+
+  // Gives the parameter, which will be number `index`, its owner, or makes it one.
+  void Share(const proto::ParamSpec& spec, int index, ParamNode* param) {
+    const auto added = owners_.emplace(spec.name(), index);
+    if (added.second) {
+      explicit_lr_[index] = spec.has_lr_mult();
+      explicit_decay_[index] = spec.has_decay_mult();
+      return;
+    }
+    param->owner = added.first->second;
+    ParamNode& owner = graph_.params[param->owner];
+    const Layer& owner_layer = *graph_.layers[owner.layer].layer;
+    const bool permissive = spec.share_mode() == proto::ParamSpec::PERMISSIVE;
+    const bool fits = permissive ? owner.decl.shape.count() == param->decl.shape.count()
+                                 : owner.decl.shape == param->decl.shape;
+    const InLayer title = LayerTitle(*graph_.layers.back().layer);
+    if (!fits) {
+      Fail(title, ": cannot share the parameter '", spec.name(), "' of ", LayerTitle(owner_layer),
+           ": shape ", param->decl.shape.ToString(), " here, ", owner.decl.shape.ToString(),
+           " there");
+    }
+    const std::string of = Concat(title, ": the shared parameter '", spec.name(), "' has ");
+    MergeMultiplier(of + "an lr_mult", spec.has_lr_mult(), spec.lr_mult(),
+                    &explicit_lr_[param->owner], &owner.lr_mult);
+    MergeMultiplier(of + "a decay_mult", spec.has_decay_mult(), spec.decay_mult(),
+                    &explicit_decay_[param->owner], &owner.decay_mult);
+    owner.wants_gradient = owner.lr_mult != 0;
+  }
+
+  // The owner takes a multiplier that only a sharer states; two statements must agree.
+  static void MergeMultiplier(const std::string& what, bool stated, float value, bool* owner_stated,
+                              float* owner_value) {
+    if (!stated) return;
+    if (*owner_stated && *owner_value != value) {
+      Fail(what, " of ", value, " here and ", *owner_value,
+           " in an earlier layer; make them equal");
+    }
+    *owner_stated = true;
+    *owner_value = value;
+  }
+
+  Graph& graph_;
+  std::map<std::string, int> owners_;  // shared parameters by name
+  std::map<int, bool> explicit_lr_, explicit_decay_;
+};
+
+// Creates the layers one by one, and connects them by the names of blobs.
 class GraphBuilder {
  public:
   GraphBuilder(const proto::NetParameter& net, DType dtype, DeviceKind device, bool backward)
@@ -47,9 +139,7 @@ class GraphBuilder {
     }
     for (const proto::LayerParameter& config : net_.layer()) AddLayer(config);
     CheckLearnedNames();
-    for (ParamNode& param : graph_.params) {
-      if (param.owner >= 0) FollowOwner(graph_.params[param.owner], &param);
-    }
+    params_.FollowOwners();
     for (const auto& entry : unread_) {
       graph_.blobs[entry.second].is_output = true;
       graph_.outputs.push_back(entry.second);
@@ -66,12 +156,6 @@ class GraphBuilder {
       Fail("two layers with parameters are named '", node.layer->name(),
            "'; give them different names, because weights are stored by name");
     }
-  }
-
-  static void FollowOwner(const ParamNode& owner, ParamNode* param) {
-    param->lr_mult = owner.lr_mult;
-    param->decay_mult = owner.decay_mult;
-    param->wants_gradient = owner.wants_gradient;
   }
 
   void AddLayer(const proto::LayerParameter& config) {
@@ -95,7 +179,7 @@ class GraphBuilder {
     PlanLayer(input, &node);
     node.runs_backward = node.runs_backward && !(node.bottoms.empty() && node.plan.params.empty());
     AddTops(config, &node);
-    AddParams(config, &node);
+    params_.Add(config, &node);
   }
 
   // What is known before there is a layer: that it may run backward.
@@ -283,78 +367,13 @@ class GraphBuilder {
     return traits.is_loss && top == 0 ? 1.0f : 0.0f;
   }
 
-  void AddParams(const proto::LayerParameter& config, LayerNode* node) {
-    const int count = static_cast<int>(node->plan.params.size());
-    if (config.param_size() > count) {
-      Fail(LayerTitle(*node->layer), ": has ",
-           Counted(config.param_size(), "param entry", "param entries"), " but only ",
-           Counted(count, "parameter blob"), "; remove some");
-    }
-    for (int p = 0; p < count; ++p) {
-      ParamNode param;
-      param.layer = static_cast<int>(graph_.layers.size()) - 1;
-      param.index = p;
-      param.decl = node->plan.params[p];
-      const bool specified = p < config.param_size();
-      const proto::ParamSpec spec = specified ? config.param(p) : proto::ParamSpec();
-      param.lr_mult = param.decl.learned ? spec.lr_mult() : 0;
-      param.decay_mult = param.decl.learned ? spec.decay_mult() : 0;
-      param.shared_name = spec.name();
-      const int index = static_cast<int>(graph_.params.size());
-      if (!spec.name().empty()) ShareParam(spec, index, &param);
-      param.wants_gradient = param.lr_mult != 0;
-      node->params.push_back(index);
-      graph_.params.push_back(param);
-    }
-  }
-
-  void ShareParam(const proto::ParamSpec& spec, int index, ParamNode* param) {
-    const auto added = owners_.emplace(spec.name(), index);
-    if (added.second) {
-      explicit_lr_[index] = spec.has_lr_mult();
-      explicit_decay_[index] = spec.has_decay_mult();
-      return;
-    }
-    param->owner = added.first->second;
-    ParamNode& owner = graph_.params[param->owner];
-    const Layer& owner_layer = *graph_.layers[owner.layer].layer;
-    const bool permissive = spec.share_mode() == proto::ParamSpec::PERMISSIVE;
-    const bool fits = permissive ? owner.decl.shape.count() == param->decl.shape.count()
-                                 : owner.decl.shape == param->decl.shape;
-    const InLayer title = LayerTitle(*graph_.layers.back().layer);
-    if (!fits) {
-      Fail(title, ": cannot share the parameter '", spec.name(), "' of ", LayerTitle(owner_layer),
-           ": shape ", param->decl.shape.ToString(), " here, ", owner.decl.shape.ToString(),
-           " there");
-    }
-    const std::string of = Concat(title, ": the shared parameter '", spec.name(), "' has ");
-    MergeMultiplier(of + "an lr_mult", spec.has_lr_mult(), spec.lr_mult(),
-                    &explicit_lr_[param->owner], &owner.lr_mult);
-    MergeMultiplier(of + "a decay_mult", spec.has_decay_mult(), spec.decay_mult(),
-                    &explicit_decay_[param->owner], &owner.decay_mult);
-    owner.wants_gradient = owner.lr_mult != 0;
-  }
-
-  // The owner takes a multiplier that only a sharer states; two statements must agree.
-  static void MergeMultiplier(const std::string& what, bool stated, float value, bool* owner_stated,
-                              float* owner_value) {
-    if (!stated) return;
-    if (*owner_stated && *owner_value != value) {
-      Fail(what, " of ", value, " here and ", *owner_value,
-           " in an earlier layer; make them equal");
-    }
-    *owner_stated = true;
-    *owner_value = value;
-  }
-
   const proto::NetParameter& net_;
   bool backward_;
   Graph graph_;
+  ParamAdder params_{&graph_};
   std::map<std::string, int> unread_;   // blobs that no layer has read yet
   std::map<std::string, size_t> made_;  // by blob: the layer that makes it
   std::vector<Need> needed_;            // by blob: what those who wrote it need of it later
-  std::map<std::string, int> owners_;   // shared parameters by name
-  std::map<int, bool> explicit_lr_, explicit_decay_;
 };
 
 }  // namespace

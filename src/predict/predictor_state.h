@@ -17,19 +17,23 @@ namespace crema {
 // Its functions promise what those of Predictor do.
 class PredictorState {
  public:
+  // An input, whose values are copied into the net by Run.
   struct Input {
     std::string name;
-    int blob;
+    int blob;  // its index in the net's graph
     Shape shape;
     std::vector<float> values;
   };
+  // A copy of what the last Run has computed.
   struct Output {
     Shape shape;
     std::vector<float> values;
   };
 
+  // Reads both files and builds the net.
   PredictorState(const std::string& net_file, const std::string& weights_file,
                  const PredictorOptions& options);
+  // Returns the memory in this state's turn: a GPU's memory belongs to its queue.
   ~PredictorState();
   PredictorState(const PredictorState&) = delete;
   PredictorState& operator=(const PredictorState&) = delete;
@@ -42,8 +46,10 @@ class PredictorState {
 
   // Throws Error if there is none of that name, or several and the name is "".
   size_t FindInput(const std::string& name) const;
+  // `index` is what FindInput gave.
   Input& input(size_t index) { return inputs_[index]; }
 
+  // As many values as `shape` has. They may be the input's own.
   void Set(size_t input, const float* values, const Shape& shape);
   void Reshape(const std::map<std::string, Shape>& shapes);
   void SetBatch(int64_t batch);

@@ -67,6 +67,7 @@ void WriteFileOrStream(const std::string& path, const std::string& bytes);
 // more, gives them their own. Without Commit the temporary file is removed again.
 class PendingFile {
  public:
+  // Throws Error if the bytes cannot be brought to the disk; no temporary file is left then.
   PendingFile(const std::string& path, const std::string& bytes);
   // Makes an empty file, for somebody who then writes to it by its temporary name, and has done so
   // before Commit, which brings it to the disk.
@@ -75,10 +76,13 @@ class PendingFile {
   PendingFile(const PendingFile&) = delete;
   PendingFile& operator=(const PendingFile&) = delete;
 
+  // At most once. If it throws Error, what stood at the path is as it was, unless only the folder's
+  // entry could not be brought to the disk.
   void Commit();
 
   // The file that Commit replaces: the path, or where its links lead.
   const std::string& target() const { return target_; }
+  // Where the bytes are until then.
   const std::string& temporary() const { return temporary_; }
 
  private:

@@ -34,20 +34,25 @@ class Hdf5File {
   Hdf5File(Hdf5File&&) noexcept;
   Hdf5File& operator=(Hdf5File&&) noexcept;
 
+  // What errors call the file: `name`, where one was given.
   const std::string& path() const;
+  // The size of the whole file; 0 if the library does not know it.
   uint64_t FileBytes() const;
 
   // The names in a group, in the order of their names; "" is the root. Those that end with "/" are
   // groups.
   std::vector<std::string> Names(const std::string& group) const;
+  // Whether there is a dataset of that name; a group is none.
   bool Has(const std::string& dataset) const;
 
   // The extents of a dataset of numbers; none for a scalar.
   std::vector<int64_t> Shape(const std::string& dataset) const;
+  // Whether its numbers are floating-point ones of more than 32 bits.
   bool HoldsDoubles(const std::string& dataset) const;
   // All values, converted from whatever number type they have.
   std::vector<float> ReadFloats(const std::string& dataset) const;
   std::vector<double> ReadDoubles(const std::string& dataset) const;
+  // The only value of a dataset. Throws Error if it has more, or none.
   int64_t ReadInteger(const std::string& dataset) const;
   std::string ReadText(const std::string& dataset) const;  // a string, or bytes
 

@@ -24,7 +24,7 @@ class Hdf5OutputFile {
   Hdf5OutputFile(const Hdf5OutputFile&) = delete;
   Hdf5OutputFile& operator=(const Hdf5OutputFile&) = delete;
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return path_; }  // as the net's text names it
 
   // As those of Hdf5File; the first Append makes the temporary file. If one fails, all rows so far
   // are dropped.

@@ -29,6 +29,7 @@ std::string Hdf5WeightsBytes(const proto::NetParameter& net, const std::string& 
 // the history may be left out.
 void ReadHdf5State(const std::string& path, proto::SolverState* state, bool known = false,
                    bool with_history = true);
+// The bytes of such a file, all fields and histories of `state` in it.
 std::string Hdf5StateBytes(const proto::SolverState& state, const std::string& path);
 
 }  // namespace crema

@@ -43,15 +43,18 @@ struct UpdateSpan {
         l1(static_cast<T>(step.l1 ? step.decay : 0)),
         l2(static_cast<T>(step.l1 ? 0 : step.decay)) {}
 
+  // Where element c of block b is.
   HD int64_t Index(int64_t b, int c) const { return first + b * kParamBlock + c; }
+  // The learning rate of a block, lr_mult included.
   HD T Rate(int64_t b) const { return rate * rate_mult[b]; }
   // What the regularisation asks of a weight w.
   HD T Decay(int64_t b, T w) const {
     const T sign = static_cast<T>((w > 0) - (w < 0));
     return l2 * decay_mult[b] * w + l1 * decay_mult[b] * sign;
   }
-  // The gradient without and with it.
+  // The gradient, clipped and divided by iter_size.
   HD T Plain(int64_t i) const { return gradient[i] * factor[0]; }
+  // The same with the regularisation.
   HD T Gradient(int64_t b, int64_t i, T w) const { return Plain(i) + Decay(b, w); }
 };
 

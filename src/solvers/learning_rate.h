@@ -29,9 +29,10 @@ double LearningRate(const proto::SolverParameter& solver, int64_t iteration, int
 // How many steps the policies step and multistep have taken; 0 for the others.
 int LearningRateSteps(const proto::SolverParameter& solver, int64_t iteration);
 
-// `rate` is the learning rate of the same iteration.
+// By momentum_policy; `rate` is the learning rate of the same iteration.
 double Momentum(const proto::SolverParameter& solver, int64_t iteration, double rate);
 
+// From weight_decay, or towards max_weight_decay at max_iter; decay_mult comes on top.
 double WeightDecay(const proto::SolverParameter& solver, int64_t iteration);
 
 }  // namespace crema

@@ -24,6 +24,7 @@ class SolverParameter;
 // Throws Error where the options make no sense.
 void CheckLocalRates(const proto::SolverParameter& solver);
 
+// Used on the thread that trains.
 class LocalRates {
  public:
   // Whether the solver asks for them at all.
@@ -38,6 +39,7 @@ class LocalRates {
 
   // larc_turbo's c for each parameter: to be kept for a resume.
   std::vector<double> correlations() const { return work_.correlations.ToHost<double>(); }
+  // As many as there are parameters. Waits for the device, as the one above does.
   void set_correlations(const std::vector<double>& values) { work_.correlations.FromHost(values); }
 
   // What the kernels work on; by parameter but for the last two, which are by block.
@@ -59,7 +61,9 @@ class LocalRates {
 using LocalRateKernels = void (*)(const Context& ctx, const LocalRates::Work& work,
                                   const UpdateStep& step);
 
+// Registers where it is constructed: as a global, before main.
 struct LocalRateRegistration {
+  // A second one for a device is a mistake of ours, and aborts.
   LocalRateRegistration(DeviceKind device, LocalRateKernels kernels);
 };
 

@@ -23,7 +23,9 @@ class ParamTable {
   ParamTable(const std::shared_ptr<Device>& device, DType dtype, int64_t elements,
              const std::vector<ParamSegment>& segments);
 
+  // As given.
   const std::vector<ParamSegment>& segments() const { return segments_; }
+  // lr_mult of each block; 0 for blocks of no parameter.
   const Tensor& rate_mults() const { return rate_mults_; }
 
   // Applies the rule to all parameters that learn. The tables of `step` are these here unless it

@@ -16,6 +16,7 @@ class SolverState;
 
 class Plateau {
  public:
+  // Takes plateau_winsize, which has been checked.
   explicit Plateau(const proto::SolverParameter& solver);
 
   // Before the update of `iteration`: the metric as it is then, and whether less of it is better.
@@ -24,9 +25,12 @@ class Plateau {
 
   // How often the rate has fallen.
   int steps() const { return steps_; }
+  // The best value so far; 0 if there was none that is a number.
   float best() const { return best_; }
 
+  // All that Observe goes by, for a resume.
   void Save(proto::SolverState* state) const;
+  // What Save wrote, or a state of SSD's Caffe.
   void Restore(const proto::SolverState& state);
 
  private:

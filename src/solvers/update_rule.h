@@ -36,6 +36,7 @@ struct UpdateStep {
   Tensor gradient_factor;
 };
 
+// Keeps nothing: whatever lasts from one update to the next is in the step's histories.
 class UpdateRule {
  public:
   virtual ~UpdateRule() = default;
@@ -50,12 +51,16 @@ class UpdateRule {
 
 using UpdateRuleFactory = std::function<std::unique_ptr<UpdateRule>()>;
 
+// `type` is the solver's name in files, such as "Adam". A second rule for a type and device is a
+// mistake of ours, and aborts.
 void RegisterUpdateRule(const std::string& type, DeviceKind device, UpdateRuleFactory factory);
 
-// Throws Error where there is no such rule.
+// Throws Error, with the types that there are, where there is no such rule.
 std::unique_ptr<UpdateRule> CreateUpdateRule(const std::string& type, DeviceKind device);
 
+// Registers where it is constructed: as a global, before main.
 struct UpdateRuleRegistration {
+  // See RegisterUpdateRule.
   UpdateRuleRegistration(const char* type, DeviceKind device, UpdateRuleFactory factory) {
     RegisterUpdateRule(type, device, std::move(factory));
   }

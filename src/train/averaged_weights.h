@@ -13,6 +13,7 @@ namespace proto {
 class SolverProgress;
 }
 
+// Used on the thread that trains.
 class AveragedWeights {
  public:
   // `decay` is from 0 to below 1: how much of the average an update keeps. With 0 there is no
@@ -52,6 +53,7 @@ class AveragedWeights {
 
 class AveragedWeights::InUse {
  public:
+  // `weights` lives longer.
   explicit InUse(AveragedWeights* weights);
   ~InUse();
   InUse(const InUse&) = delete;

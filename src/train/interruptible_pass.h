@@ -17,7 +17,9 @@ struct PassInterrupted {};
 // pass is always finished.
 using Interrupt = std::function<bool()>;
 
+// Net::Forward, but throws PassInterrupted if the pass is given up.
 void RunForward(uint64_t step, const Interrupt& interrupt, Net* net);
+// Net::Backward likewise.
 void RunBackward(const Interrupt& interrupt, Net* net);
 
 }  // namespace crema

@@ -25,6 +25,7 @@ class IterationPasses {
   IterationPasses(const proto::SolverParameter& solver, NetSet* nets, LossWindow* losses,
                   NonFiniteGuard* guard, const Interrupt& interrupt, GradientCombiner* combiner);
 
+  // False: no pass ever throws PassInterrupted.
   bool can_be_interrupted() const { return static_cast<bool>(interrupt_); }
 
   // Forward and backward for iter_size batches: leaves the sums of their gradients in the net, or

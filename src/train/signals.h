@@ -8,6 +8,8 @@ namespace crema {
 // While it lives the three signals no longer end the process. At most one at a time.
 class SignalWatcher {
  public:
+  // What each of them asks of the trainer. A signal that the process ignores from its start, as
+  // SIGHUP below nohup, is watched all the same.
   SignalWatcher(Action on_sigint, Action on_sighup, Action on_sigterm);
   ~SignalWatcher();
   SignalWatcher(const SignalWatcher&) = delete;

@@ -19,6 +19,7 @@ bool SavesSnapshots(const proto::SolverParameter& solver);
 struct SnapshotPaths {
   std::string weights, state;
 };
+// Whether such files are there does not matter.
 SnapshotPaths PathsOf(const std::string& prefix, int64_t iteration, bool hdf5);
 
 // Throws Error where the file is missing or damaged, or is a weights file; the sentence says what

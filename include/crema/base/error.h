@@ -24,14 +24,15 @@ struct ErrorPlace {
 // in its own way, as an editor does, finds the place in fields and need not search the sentence.
 class Error : public std::runtime_error {
  public:
+  // `sentence` is what() and names the place itself; `place` says it once more for programs.
   explicit Error(const std::string& sentence, ErrorPlace place = {});
 
   // Valid as long as this Error or a copy of it. The layer is known for what is wrong with a layer
   // of a net, the file for what is wrong with a file, and the line for texts.
   const std::string& file() const noexcept { return place_->file; }
-  int line() const noexcept { return place_->line; }
-  const std::string& layer() const noexcept { return place_->layer; }
-  const ErrorPlace& place() const noexcept { return *place_; }
+  int line() const noexcept { return place_->line; }                   // from 1; 0: unknown
+  const std::string& layer() const noexcept { return place_->layer; }  // "": unknown
+  const ErrorPlace& place() const noexcept { return *place_; }         // the three of them
 
   // The same Error, told of `subject`, such as "net.prototxt, phase TEST": "SUBJECT: what()", or
   // what() as it is if that begins so. What is unknown of its place is taken from `place`.
@@ -61,8 +62,9 @@ std::string Concat(const Parts&... parts) {
 // Prints "net.prototxt", or "net.prototxt:12" where the line is known. Lives no longer than `path`.
 class InFile {
  public:
+  // `line` counts from 1; 0: unknown, or the file as a whole.
   explicit InFile(const std::string& path, int line = 0) : path_(path), line_(line) {}
-  ErrorPlace place() const;
+  ErrorPlace place() const;  // both
   friend std::ostream& operator<<(std::ostream& out, const InFile& part);
 
  private:
@@ -77,7 +79,7 @@ class InLayer {
   // What is printed.
   // NOLINTNEXTLINE(google-explicit-constructor): titles are mostly texts.
   operator std::string() const;
-  ErrorPlace place() const;
+  ErrorPlace place() const;  // the name
   friend std::ostream& operator<<(std::ostream& out, const InLayer& part);
 
  private:
@@ -90,9 +92,9 @@ std::ostream& operator<<(std::ostream& out, const Error& error);
 // What Fail does with each part: only those above tell of a place.
 template <class Part>
 void NotePlace(const Part&, ErrorPlace*) {}
-void NotePlace(const InFile& part, ErrorPlace* place);
-void NotePlace(const InLayer& part, ErrorPlace* place);
-void NotePlace(const Error& part, ErrorPlace* place);
+void NotePlace(const InFile& part, ErrorPlace* place);   // file and line, if no file is known yet
+void NotePlace(const InLayer& part, ErrorPlace* place);  // the layer, if none is known yet
+void NotePlace(const Error& part, ErrorPlace* place);    // whatever is unknown yet
 
 // Throws Error with the parts printed one after the other. An Error may be one of them.
 template <class... Parts>

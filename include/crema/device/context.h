@@ -22,12 +22,14 @@ class Context {
   // `seed` is the root of all random numbers of the net. Throws Error if there is no such rank.
   explicit Context(std::shared_ptr<Device> device, uint64_t seed = 0, Rank rank = {});
   ~Context();
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
+  Context(const Context&) = delete;             // its memory has one owner
+  Context& operator=(const Context&) = delete;  // likewise
 
+  // Where all of the net's memory and work is; lives at least as long as the context.
   Device& device() const { return *device_; }
+  // The same for who keeps it alive; never null.
   const std::shared_ptr<Device>& shared_device() const { return device_; }
-  DeviceKind kind() const { return device_->kind(); }
+  DeviceKind kind() const { return device_->kind(); }  // of the device
 
   // The root of the random numbers that all ranks have in common: the order of records, what is
   // done to the record of a number.
@@ -41,7 +43,9 @@ class Context {
   // The number of the forward pass that runs now. It lives on the device, so that a recorded
   // sequence of kernels can be played again with other random numbers.
   void SetStep(uint64_t step);
+  // The same on the host, as SetStep was told last; 0 before.
   uint64_t step() const { return host_step_; }
+  // Where kernels read it. The address stays as long as the context.
   const uint64_t* device_step() const { return device_step_; }
 
   // Working memory on the device, aligned to 64 bytes. It is valid until the next call of

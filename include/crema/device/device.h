@@ -11,7 +11,7 @@ namespace crema {
 // kFake stands for a GPU in tests: its memory cannot be read by the host outside a launch.
 enum class DeviceKind { kCpu, kCuda, kFake };
 
-const char* ToString(DeviceKind kind);
+const char* ToString(DeviceKind kind);  // "CPU", "GPU", "fake GPU"
 
 // The queues (streams) of a device. Work of one queue runs in the order in which it was given; that
 // of two may run at once, unless one waits for an event of the other.
@@ -40,14 +40,18 @@ class CapturedWork {
 // independent.
 class Device {
  public:
+  // Waits for its work. All memory has been returned by then.
   virtual ~Device() = default;
 
+  // Never changes; which kernels can run here.
   virtual DeviceKind kind() const = 0;
+  // For people, as "CPU" or "GPU 0 (NVIDIA H200)".
   virtual std::string name() const = 0;
 
   // Memory of `bytes` bytes, aligned to 64 bytes, its content unspecified. The caller owns it and
   // returns it with Free. Throws Error with the size asked for when there is not enough.
   virtual void* Allocate(size_t bytes) = 0;
+  // Takes what Allocate gave, or null. Waits for work that was given so far and may use it.
   virtual void Free(void* memory) noexcept = 0;
 
   // Host to device; `from` may be reused on return.
@@ -56,6 +60,7 @@ class Device {
   virtual void CopyOut(void* to, const void* from, size_t bytes) = 0;
   // Within the device; the ranges must not overlap.
   virtual void Copy(void* to, const void* from, size_t bytes) = 0;
+  // Sets all bytes to 0, which is the number 0 in every type.
   virtual void Zero(void* to, size_t bytes) = 0;
 
   // Waits until all work given so far is done, in all queues.
@@ -114,6 +119,7 @@ struct CudaDeviceInfo {
   int multiprocessors;
   int compute_major, compute_minor;
 };
+// By index, which is what OpenDevice takes. Asks the driver each time, and opens nothing.
 std::vector<CudaDeviceInfo> ListCudaDevices();
 
 // Why ListCudaDevices() is empty, in a sentence; empty where it is not.

@@ -53,8 +53,9 @@ class HostTensor {
   void WriteBack();
 
  private:
+  // Whether the tensor's own memory can be read, so that no copy is needed.
   bool IsOnHost() const { return tensor_.device().kind() == DeviceKind::kCpu; }
-  void Download();
+  void Download();  // fills copy_, once
 
   Tensor tensor_;
   std::vector<char> copy_;

@@ -50,6 +50,7 @@ struct PlanInput {
   bool operator!=(const PlanInput& other) const { return !(*this == other); }  // see ==
 
  private:
+  // The answer of either list; see there for what it leaves out.
   bool Wants(const std::vector<bool>& list, size_t i) const {
     return runs_backward && (i >= list.size() || list[i]);
   }

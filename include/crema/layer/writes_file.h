@@ -10,7 +10,7 @@ namespace crema {
 // exception destroys drops it.
 class WritesFile {
  public:
-  virtual ~WritesFile() = default;
+  virtual ~WritesFile() = default;  // the layer is deleted as a Layer
   // As the net's text names it.
   virtual const std::string& file_name() const = 0;
   // Puts what the passes so far have written in the place of what stands there; nothing if there

@@ -14,7 +14,7 @@
 //
 // runs host code for n independent tasks, on several threads where the device is the CPU; worker
 // is below WorkerCount(ctx) and no two tasks run with the same one at the same time. ForEach and
-// Gemm may be called inside.
+// Gemm may be called inside. A task must not throw. It has returned when ParallelTasks does.
 #pragma once
 
 #include "target/for_each.h"

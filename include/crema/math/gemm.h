@@ -7,6 +7,7 @@
 namespace crema {
 inline namespace CREMA_TARGET {
 
+// Whether a matrix is multiplied as it lies in memory, or its transpose.
 enum class Transpose { kNo, kYes };
 
 // C = alpha * op(A) * op(B) + beta * C, all row-major and dense: op(A) is m x k, op(B) k x n,

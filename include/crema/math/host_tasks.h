@@ -39,10 +39,15 @@ void StartThreads(int threads);
 // planned with more would wait for ever.
 class PlansForThreads {
  public:
+  // `threads` is at least 1, as ThreadsToUse gives it. If a fork has taken this thread's threads
+  // from it, it is 1.
   explicit PlansForThreads(int threads);
+  // Sets back what was found, so that several in one another end in reverse order, on the thread
+  // that made them.
   ~PlansForThreads();
+  // Two would set it back twice.
   PlansForThreads(const PlansForThreads&) = delete;
-  PlansForThreads& operator=(const PlansForThreads&) = delete;
+  PlansForThreads& operator=(const PlansForThreads&) = delete;  // likewise
 
  private:
   int before_;

@@ -12,6 +12,7 @@
 namespace crema {
 inline namespace CREMA_TARGET {
 
+// One block of 128 random bits.
 struct Philox4 {
   uint32_t word[4];
 };

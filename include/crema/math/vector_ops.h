@@ -7,11 +7,14 @@
 namespace crema {
 
 // One instance a kind of device. All work is queued on the context's device; tensors are of a
-// floating-point type.
+// floating-point type, and lie there. "Alike" are two tensors of one shape, type and layout, which
+// nobody checks. The sums of AddScaledSum and ClipFactor throw Error for 2^31 elements and more.
+// May be called by any number of threads, each with its own Context.
 class VectorOps {
  public:
-  virtual ~VectorOps() = default;
+  virtual ~VectorOps() = default;  // lives as long as the process
 
+  // x[i] = value, for all elements.
   virtual void Fill(const Context& ctx, const Tensor& x, double value) const = 0;
   // total[0] += weight * (x[0] + x[1] + ...); both of one type.
   virtual void AddScaledSum(const Context& ctx, const Tensor& x, double weight,
@@ -31,10 +34,12 @@ class VectorOps {
   virtual void Swap(const Context& ctx, const Tensor& x, const Tensor& y) const = 0;
 };
 
+// The operations for a context of that kind of device. Throws Error if the build has none.
 const VectorOps& VectorOpsFor(DeviceKind device);
 
 // For the implementation, which registers itself once a target.
 struct VectorOpsRegistration {
+  // `ops` lives as long as the process. A second one for a device is a mistake of ours, and aborts.
   VectorOpsRegistration(DeviceKind device, const VectorOps* ops);
 };
 

@@ -38,6 +38,7 @@ struct ParamNode {
   bool wants_gradient = true;
 };
 
+// One layer: what it is, what it was planned for, and what the passes have decided about it.
 struct LayerNode {
   std::unique_ptr<Layer> layer;
   std::string engine = "CAFFE";  // as EngineEntry::Title has it
@@ -78,6 +79,7 @@ struct Slices {
   std::vector<int> whole;  // blobs of all images, which the layers see a part of at a time
 };
 
+// The whole net, without memory. It owns the layers. Indices in it count from 0; -1 is none.
 struct Graph {
   std::string name;
   Phase phase = Phase::kTrain;

@@ -29,6 +29,7 @@ class NetBlobs;
 class NetParameters;
 class SliceRunner;
 
+// What may be decided about a net that runs, beside its text.
 struct NetOptions : CompileOptions {
   uint64_t seed = 1;
   Rank rank;  // of several nets that train together
@@ -53,9 +54,11 @@ class Net {
   // options ask for, or needs more memory than there is.
   Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
       const NetOptions& options = {});
+  // To be called before the nets end whose parameters it shares. Layers that write a file finish
+  // it.
   ~Net();
-  Net(const Net&) = delete;
-  Net& operator=(const Net&) = delete;
+  Net(const Net&) = delete;             // parameters have one owner; see share_params_with
+  Net& operator=(const Net&) = delete;  // likewise
 
   // As in the net's text; may be empty.
   const std::string& name() const { return graph_.name; }
@@ -150,14 +153,15 @@ class Net {
   const NetMemory& memory() const { return memory_; }
 
  private:
+  // Throws Error if there is no device, or what is to be shared is on another one.
   static void CheckDevices(const std::string& name, const std::shared_ptr<Device>& device,
                            const NetOptions& options);
   void MakeParts(const NetOptions& options);
-  void AdoptShapes();
-  void BindLayers();
-  void AdaptToData(int layer);
-  void AddLosses(int layer);
-  void StartGradientsOfTops(int layer);
+  void AdoptShapes();                    // finds memory for the graph's shapes, and moves there
+  void BindLayers();                     // whenever they were planned
+  void AdaptToData(int layer);           // for LayerTraits::shapes_depend_on_data
+  void AddLosses(int layer);             // of its tops, to loss_
+  void StartGradientsOfTops(int layer);  // those that no reader sends, or that are a loss's
 
   std::unique_ptr<Context> context_;
   int threads_;

@@ -14,7 +14,7 @@ namespace crema {
 // Elsewhere the lane is 0.
 class PassObserver {
  public:
-  virtual ~PassObserver() = default;
+  virtual ~PassObserver() = default;  // the net keeps none from pass to pass
 
   // The forward pass has begun; no layer has run yet.
   virtual void BeginForward() {}

@@ -29,6 +29,7 @@ struct ImageOptions {
   float scale = 1;
 };
 
+// What ImageLoader gives. It owns its numbers.
 struct LoadedImage {
   Shape shape;                // 1 x channels x height x width
   std::vector<float> values;  // in that order
@@ -50,13 +51,14 @@ class ImageLoader {
   LoadedImage Load(const std::string& path) const;
 
  private:
+  // Load without sentences for memory that has run out.
   LoadedImage LoadWhole(const std::string& path) const;
 
   ImageOptions options_;
   std::shared_ptr<const Transformer> transformer_;
 };
 
-// The same for a single image.
+// The same for a single image; reads the mean file each time.
 LoadedImage LoadImage(const std::string& path, const ImageOptions& options = {});
 
 }  // namespace crema

@@ -53,20 +53,27 @@ class InputView {
   // For Predictor::Input.
   InputView(PredictorState* state, size_t index) : state_(state), index_(index) {}
 
+  // The name of its blob in the net's file.
   const std::string& name() const;
+  // As of now; at first, what the net's file says, with PredictorOptions::batch.
   const Shape& shape() const;
+  // How many numbers the input takes, those of all images of the batch.
   int64_t count() const { return shape().count(); }
 
   // count() numbers to write to, and to read. They are zeros at first, and stay as they are when
   // the net runs. The address stays until the shape changes.
   float* data() const;
 
-  // Copies count() numbers, or as many as `shape` has, which then becomes the input's shape as by
-  // Reshape. Throws Error, and changes nothing, if there are more or fewer values, or if the net
-  // does not take the shape.
+  // Copies count() numbers.
   void Set(const float* values) const;
+  // Copies as many numbers as `shape` has, which becomes the input's shape as by Reshape. Throws
+  // Error, and changes nothing, if the net does not take the shape.
   void Set(const float* values, const Shape& shape) const;
+  // The same for all numbers of a vector. Throws Error, and changes nothing, if they are not
+  // count().
   void Set(const std::vector<float>& values) const;
+  // Throws Error, and changes nothing, if `shape` has more or fewer numbers, or if the net does not
+  // take it.
   void Set(const std::vector<float>& values, const Shape& shape) const;
 
   // Gives the input another shape and, if it differs, zeros for values. See Predictor::Reshape.
@@ -88,12 +95,12 @@ class OutputView {
         data_(values.data()),
         size_(values.size()) {}
 
-  const std::string& name() const { return name_; }
-  const Shape& shape() const { return shape_; }
-  const float* data() const { return data_; }
-  size_t size() const { return size_; }  // shape().count()
-  const float* begin() const { return data_; }
-  const float* end() const { return data_ + size_; }
+  const std::string& name() const { return name_; }   // of the blob, in the net's file
+  const Shape& shape() const { return shape_; }       // of the last run
+  const float* data() const { return data_; }         // size() numbers in the order of shape()
+  size_t size() const { return size_; }               // shape().count()
+  const float* begin() const { return data_; }        // for range-based for, and algorithms
+  const float* end() const { return data_ + size_; }  // one after the last number
   // `i` is not checked.
   float operator[](size_t i) const { return data_[i]; }
 
@@ -133,8 +140,11 @@ class Predictor {
   // in phase TEST, its data come from Input layers.
   Predictor(const std::string& net_file, const std::string& weights_file,
             const PredictorOptions& options = {});
+  // Frees the net, and the weights if no other predictor uses them. Views of it are invalid then.
   ~Predictor();
+  // Views of `other` become views of the new one.
   Predictor(Predictor&& other) noexcept;
+  // The same; what this one was before ends.
   Predictor& operator=(Predictor&& other) noexcept;
 
   // Another predictor of the same net with the same options and shapes, which uses the weights of
@@ -142,9 +152,9 @@ class Predictor {
   // the memory of the one that gave the weights is returned with the last that uses them.
   Predictor Share() const;
 
-  // The names of the inputs, in the net's order, and of the outputs, sorted: the blobs that no
-  // layer reads.
+  // The names of the inputs, in the net's order.
   std::vector<std::string> inputs() const;
+  // The names of the outputs, which are the blobs that no layer reads, sorted.
   std::vector<std::string> outputs() const;
 
   // The input of that name; "": the only one.
@@ -176,7 +186,7 @@ class Predictor {
   const Net& net() const;
 
  private:
-  explicit Predictor(std::unique_ptr<PredictorState> state);
+  explicit Predictor(std::unique_ptr<PredictorState> state);  // for Share
   std::unique_ptr<PredictorState> state_;
 };
 

@@ -6,6 +6,7 @@
 
 namespace crema {
 
+// IEEE numbers of 32 and 64 bits, which nets compute with, and 32-bit integers for indices.
 enum class DType { kFloat32, kFloat64, kInt32 };
 
 size_t SizeOf(DType dtype);         // bytes per element
@@ -14,6 +15,7 @@ const char* ToString(DType dtype);  // "float32"
 // Whether it can hold a gradient.
 inline bool IsFloat(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kFloat64; }
 
+// DTypeOf<T>::value is the DType of the C++ type T. Other types do not compile.
 template <class T>
 struct DTypeOf;
 template <>

@@ -51,6 +51,7 @@ struct TestPoint {
 // training.
 class TrainObserver {
  public:
+  // When the trainer ends, or later if the program keeps the observer.
   virtual ~TrainObserver() = default;
 
   // Once, before the first iteration.

@@ -60,6 +60,8 @@ class Trainer {
   // that it names, and checks that snapshots could be written. Throws Error for whatever does not
   // fit together.
   Trainer(const proto::SolverParameter& solver, const TrainOptions& options);
+  // Saves no snapshot: what was learned since the last one is lost. Observers that nobody else
+  // holds end, too.
   ~Trainer();
 
   // Trains up to max_iter, with the tests and snapshots on the way, and the last of both at the
@@ -106,13 +108,13 @@ class Trainer {
   std::vector<double> Test(int i);
 
  private:
-  bool RunIteration();
-  void ActOnRequests();
-  void SaveAndLook(bool stepped);
-  bool TestAll();
-  std::vector<double> RunTest(int i);
-  bool GoesOnTesting();
-  Action Poll() const;
+  bool RunIteration();                 // up to the gradients; false if it was interrupted
+  void ActOnRequests();                // between iterations
+  void SaveAndLook(bool stepped);      // after the last one; `stepped`: this run got further
+  bool TestAll();                      // false if it was stopped on the way
+  std::vector<double> RunTest(int i);  // empty if it was stopped on the way
+  bool GoesOnTesting();                // before each batch of a test
+  Action Poll() const;                 // what the outside asks now; kNone if nobody may ask
 
   std::unique_ptr<TrainingParts> parts_;
   std::unique_ptr<Rollback> rollback_;

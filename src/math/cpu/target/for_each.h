@@ -1,4 +1,5 @@
 // ForEach and ParallelTasks on the CPU: OpenMP over rows, vectorised over columns.
+// What they promise is in crema/math/for_each.h.
 #pragma once
 
 #include <omp.h>
@@ -59,6 +60,7 @@ void ForEach(const Context&, int64_t count, F f) {
   }
 }
 
+// 1 where threads are at work already: the tasks then run on the one that calls.
 inline int WorkerCount(const Context&) { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
 
 // f must not throw.

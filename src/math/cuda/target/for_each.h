@@ -1,4 +1,5 @@
 // ForEach and ParallelTasks on CUDA: a thread an element, in strides where the grid is full.
+// What they promise is in crema/math/for_each.h.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // ForEach and ParallelTasks on the fake GPU: queued, and run in shuffled order.
+// What they promise is in crema/math/for_each.h.
 #pragma once
 
 #include <algorithm>
