@@ -377,7 +377,10 @@ std::string Cell(std::string text) {
 }
 
 // The file of a layer's page, in the folder of pages.
-std::string PageOf(const std::string& type) { return type + ".md"; }
+std::string PageOf(const std::string& type) {
+  const std::string folder = KindOfLayer(type).folder;
+  return (folder.empty() ? "" : folder + "/") + type + ".md";
+}
 
 void WriteText(const std::filesystem::path& path, const std::string& text) {
   std::ofstream file(path);

@@ -11,7 +11,7 @@
 #include "engines/onednn/convolution_passes.h"
 #include "engines/shared/fold.h"
 #include "engines/shared/versioned_cache.h"
-#include "layers/shared/relu.h"
+#include "layers/shared/elementwise/relu.h"
 
 namespace crema {
 namespace {

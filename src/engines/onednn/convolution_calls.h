@@ -9,7 +9,7 @@
 #include "engines/onednn/bands.h"
 #include "engines/onednn/call.h"
 #include "engines/shared/epilogue.h"
-#include "layers/shared/convolution.h"
+#include "layers/shared/vision/convolution.h"
 
 namespace crema::onednn {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "crema/math/host_tasks.h"
-#include "layers/shared/conv_setup.h"
+#include "layers/shared/vision/conv_setup.h"
 
 namespace crema::onednn {
 

@@ -11,8 +11,8 @@
 #include "engines/onednn/primitives.h"
 #include "engines/shared/epilogue.h"
 #include "engines/shared/versioned_cache.h"
-#include "layers/shared/inner_product_base.h"
-#include "layers/shared/relu.h"
+#include "layers/shared/dense/inner_product_base.h"
+#include "layers/shared/elementwise/relu.h"
 
 namespace crema {
 namespace {

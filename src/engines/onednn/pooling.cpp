@@ -7,8 +7,8 @@
 #include "crema/layer/registry.h"
 #include "engines/onednn/call.h"
 #include "engines/onednn/primitives.h"
-#include "layers/shared/pooling_base.h"
-#include "layers/shared/relu.h"
+#include "layers/shared/elementwise/relu.h"
+#include "layers/shared/vision/pooling_base.h"
 
 namespace crema {
 namespace {

@@ -1,0 +1,63 @@
+// The base of the layers whose batches are made ahead, by threads: an image or the like and, if
+// there is a second top, a label for each record.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "crema/math/host_tasks.h"
+#include "data/prefetcher.h"
+#include "layers/shared/data/record_layer.h"
+#include "layers/shared/data/upload.h"
+
+namespace crema {
+inline namespace CREMA_TARGET {
+
+class PrefetchingLayer : public RecordLayer {
+ public:
+  using RecordLayer::RecordLayer;
+
+  std::optional<double> waited_seconds() const override {
+    return prefetcher_ == nullptr ? 0 : prefetcher_->waited_seconds();
+  }
+
+ protected:
+  static constexpr int kDepth = 4;  // batches that wait at most, if no option says it
+
+  // How batches are made.
+  struct Batches {
+    std::unique_ptr<BatchMaker> maker;
+    int depth = kDepth;
+    int workers = 1;  // threads that make them
+  };
+
+  // What makes the batches after `position` records have been given out. No other one lives then.
+  virtual Batches MakeBatches(uint64_t position) = 0;
+
+  void GoTo(uint64_t position) override {
+    prefetcher_.reset();  // its threads may hold what the next ones need
+    Batches batches = MakeBatches(position);
+    prefetcher_ =
+        std::make_unique<Prefetcher>(std::move(batches.maker), batches.depth, batches.workers);
+  }
+
+  void FillTops(Context& ctx, const BlobList& top) override {
+    prefetcher_->Take([&](const Batch& batch) {
+      Upload(ctx, batch.data, *top[0]);
+      if (top.size() > 1) Upload(ctx, batch.labels, *top[1]);
+    });
+  }
+
+  // Threads to decode with: `on_cpu` on the CPU, whose cores the net itself wants; else half of the
+  // cores, but at most `most`.
+  static int DecodingThreads(DeviceKind kind, int on_cpu, int most) {
+    return kind == DeviceKind::kCuda ? std::clamp(HostProcessors() / 2, 1, most) : on_cpu;
+  }
+
+ private:
+  std::unique_ptr<Prefetcher> prefetcher_;
+};
+
+}  // namespace CREMA_TARGET
+}  // namespace crema
