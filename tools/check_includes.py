@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the direction of the includes against the two tables in docs/architecture.md.
+"""Checks the direction of the includes against the three tables in docs/architecture.md.
 
 Usage: check_includes.py [REPOSITORY]
 
@@ -38,6 +38,18 @@ def read_arrows(page):
     return arrows
 
 
+def read_headers(page, arrows):
+    """{public header, from include/crema/ on: its folder in the rules}"""
+    headers = {}
+    for line in read_block(page, "headers"):
+        folder, names = line.split(":")
+        if folder.strip() not in arrows:
+            sys.exit(f"{PAGE}: public headers are in '{folder}', which has no line of its own")
+        for name in names.split():
+            headers[name] = folder.strip()
+    return headers
+
+
 def read_places(page):
     """[(kind, pattern, patterns of files)]"""
     places = []
@@ -49,15 +61,15 @@ def read_places(page):
     return places
 
 
-def folder_of(path):
-    """'src/net/net.cpp', 'include/crema/net/net.h' -> 'net'; 'tools/crema.cpp' -> 'tools'"""
+def folder_of(path, headers):
+    """'src/net/net.cpp', 'include/crema/net.h' -> 'net'; 'tools/crema.cpp' -> 'tools'"""
     parts = path.split("/")
     if parts[0] == "include":
-        return parts[2]
+        return headers.get("/".join(parts[2:]), path)  # nowhere is the path itself allowed
     return parts[1] if parts[0] == "src" else parts[0]
 
 
-def folder_of_include(name, own_folder, repository, file):
+def folder_of_include(name, own_folder, headers, repository, file):
     """The folder that a quoted include comes from; None where no such file is found."""
     if name.endswith(".pb.h"):
         return own_folder  # generated; the second table says where it may stand
@@ -65,7 +77,7 @@ def folder_of_include(name, own_folder, repository, file):
         return "math"
     for root in ("include", "src"):
         if (repository / root / name).is_file():
-            return folder_of(f"{root}/{name}")
+            return folder_of(f"{root}/{name}", headers)
     for root in (repository / own_folder, file.parent):
         if (root / name).is_file():
             return own_folder
@@ -76,15 +88,15 @@ def matches_any(path, patterns):
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
-def check_include(path, quote, name, arrows, repository):
-    own = folder_of(path)
+def check_include(path, quote, name, arrows, headers, repository):
+    own = folder_of(path, headers)
     if own not in arrows:
         return f"folder '{own}' has no line in {PAGE}"
     if path.startswith("include/") and quote == "<" and re.search(r"[./]", name):
         return f"a public header may include only crema's own and the standard library, not <{name}>"
     if quote == "<":
         return None
-    folder = folder_of_include(name, own, repository, repository / path)
+    folder = folder_of_include(name, own, headers, repository, repository / path)
     if folder is None:
         return f'"{name}" is not a file of crema (write <{name}> for one of another library)'
     exception = arrows.get(path.split("/", 1)[1], set())
@@ -93,13 +105,13 @@ def check_include(path, quote, name, arrows, repository):
     return f"'{own}' may not include '{folder}' (\"{name}\")"
 
 
-def check_file(path, arrows, places, repository):
+def check_file(path, arrows, headers, places, repository):
     problems = []
     text = (repository / path).read_text(encoding="utf-8")
     for number, line in enumerate(text.splitlines(), 1):
         include = INCLUDE.match(line)
         if include:
-            problem = check_include(path, *include.groups(), arrows, repository)
+            problem = check_include(path, *include.groups(), arrows, headers, repository)
             if problem:
                 problems.append((number, problem))
         code = line.split("//")[0]
@@ -117,6 +129,7 @@ def main():
     repository = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()
     page = (repository / PAGE).read_text(encoding="utf-8")
     arrows, places = read_arrows(page), read_places(page)
+    headers = read_headers(page, arrows)
     files = sorted(
         file.relative_to(repository).as_posix()
         for root in ("include/crema", "src", "tools")
@@ -126,7 +139,7 @@ def main():
         sys.exit(f"{repository}: no source files were found")
     count = 0
     for path in files:
-        for number, problem in check_file(path, arrows, places, repository):
+        for number, problem in check_file(path, arrows, headers, places, repository):
             print(f"{path}:{number}: {problem}")
             count += 1
     print(f"{len(files)} files checked, {count} problems")

@@ -7,7 +7,7 @@
 
 #include "base/strings.h"
 #include "commands/command.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "flag_description.h"
 
 namespace crema {

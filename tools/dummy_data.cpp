@@ -6,8 +6,8 @@
 
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/net/compile.h"
+#include "crema/dev/compile.h"
+#include "crema/error.h"
 #include "net/passes.h"
 
 namespace crema {

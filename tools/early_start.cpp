@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/sanitizers.h"
-#include "crema/base/brief_waits.h"
+#include "crema/brief_waits.h"
 
 // Code with a sanitizer cannot run so early. There, and where the C library does not know the
 // section, main() does it.

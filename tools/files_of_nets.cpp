@@ -5,7 +5,7 @@
 #include "base/in_source.h"
 #include "base/same_file.h"
 #include "crema.pb.h"
-#include "crema/layer/writes_file.h"
+#include "crema/dev/writes_file.h"
 #include "data/list_file.h"
 
 namespace crema {

@@ -13,9 +13,9 @@
 
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/layer/load_plugins.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
+#include "crema/error.h"
+#include "crema/load_plugins.h"
 #include "layer_kinds.h"
 #include "wrap.h"
 

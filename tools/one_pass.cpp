@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "crema.pb.h"
-#include "crema/layer/counts_records.h"
+#include "crema/dev/counts_records.h"
 
 namespace crema {
 

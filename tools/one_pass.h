@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "crema/net/net.h"
+#include "crema/net.h"
 
 namespace crema {
 

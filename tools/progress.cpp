@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

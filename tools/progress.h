@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "crema/train/observer.h"
+#include "crema/train_observer.h"
 #include "status_line.h"
 
 namespace crema {

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "base/files.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "output.h"
 
 namespace crema {

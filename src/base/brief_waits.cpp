@@ -1,4 +1,4 @@
-#include "crema/base/brief_waits.h"
+#include "crema/brief_waits.h"
 
 #include <sched.h>
 #include <sys/syscall.h>

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

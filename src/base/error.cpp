@@ -1,4 +1,4 @@
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 #include <cstdio>
 #include <cstdlib>

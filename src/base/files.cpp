@@ -9,7 +9,7 @@
 #include <charconv>
 #include <system_error>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

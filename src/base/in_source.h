@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

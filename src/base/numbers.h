@@ -1,5 +1,5 @@
 // Numbers as text, "10000" and "2.5", whatever locale the program has. For texts in streams there
-// is TextStream (crema/base/error.h).
+// is TextStream (crema/error.h).
 #pragma once
 
 #include <iosfwd>

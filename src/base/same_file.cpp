@@ -6,7 +6,7 @@
 #include <optional>
 #include <system_error>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

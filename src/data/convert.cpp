@@ -1,6 +1,6 @@
 #include "data/convert.h"
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

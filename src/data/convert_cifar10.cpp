@@ -8,7 +8,7 @@
 
 #include "base/files.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/convert.h"
 #include "data/record_writer.h"
 #include "schema/binary_io.h"

@@ -13,8 +13,8 @@
 
 #include "base/processors.h"
 #include "base/strings.h"
-#include "crema/base/error.h"
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
+#include "crema/error.h"
 #include "data/convert.h"
 #include "data/flaw_log.h"
 #include "data/image_codecs.h"

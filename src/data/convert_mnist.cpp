@@ -3,8 +3,8 @@
 #include <cstdio>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
+#include "crema/error.h"
 #include "data/convert.h"
 #include "data/mnist_files.h"
 #include "data/record_writer.h"

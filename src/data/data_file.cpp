@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/record_source.h"
 
 namespace crema {

@@ -7,7 +7,7 @@
 
 #include "base/printable.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/decode_image.h"
 
 namespace crema {

@@ -2,7 +2,7 @@
 
 #include <opencv2/core.hpp>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/image_codecs.h"
 #include "data/image_header.h"
 #include "data/jpeg.h"

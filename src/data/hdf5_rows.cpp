@@ -4,9 +4,9 @@
 #include <numeric>
 #include <utility>
 
-#include "crema/base/error.h"
-#include "crema/math/philox.h"
-#include "crema/tensor/shape.h"
+#include "crema/dev/philox.h"
+#include "crema/error.h"
+#include "crema/shape.h"
 #include "data/list_file.h"
 #include "schema/hdf5_io.h"
 

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -5,7 +5,7 @@
 #include <opencv2/imgproc.hpp>
 #include <utility>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/decode_image.h"
 #include "schema/binary_io.h"
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/byte_reader.h"
 
 namespace crema {

@@ -12,7 +12,7 @@
 #include "base/counted.h"
 #include "base/numbers.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/decode_image.h"
 #include "data/image_codecs.h"
 #include "data/jpeg.h"

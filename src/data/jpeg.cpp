@@ -12,7 +12,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <vector>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/byte_reader.h"
 
 namespace crema {

@@ -5,7 +5,7 @@
 
 #include "base/counted.h"
 #include "base/strings.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

@@ -4,7 +4,7 @@
 // block.
 #include "data/leveldb_block.h"
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/leveldb_log.h"
 #include "data/leveldb_version.h"
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/leveldb_format.h"
 #include "data/record_source.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/backends.h"
 #include "data/leveldb_late.h"
 #include "data/leveldb_level.h"

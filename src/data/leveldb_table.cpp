@@ -3,7 +3,7 @@
 // checksum of both.
 #include "data/leveldb_table.h"
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/leveldb_format.h"
 #include "data/record_source.h"
 #include "data/snappy.h"

@@ -12,7 +12,7 @@
 #include <set>
 #include <utility>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/data_file.h"
 #include "data/leveldb_log.h"
 #include "data/record_source.h"

@@ -4,7 +4,7 @@
 
 #include <new>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/backends.h"
 
 namespace crema {

@@ -7,7 +7,7 @@
 
 #include <opencv2/core/utility.hpp>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

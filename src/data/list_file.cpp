@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "base/printable.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/held_bytes.h"
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"

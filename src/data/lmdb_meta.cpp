@@ -5,7 +5,7 @@
 #include <cstring>
 #include <optional>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/record_source.h"
 
 namespace crema {

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -3,7 +3,7 @@
 #include <glog/logging.h>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/binary_io.h"
 
 namespace crema {

@@ -10,7 +10,7 @@
 
 #include "base/counted.h"
 #include "base/files.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -13,7 +13,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/record_source.h"
 
 namespace crema {

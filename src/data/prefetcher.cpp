@@ -4,7 +4,7 @@
 #include <chrono>
 #include <system_error>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

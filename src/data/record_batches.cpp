@@ -4,8 +4,8 @@
 
 #include <utility>
 
-#include "crema/base/error.h"
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -6,7 +6,7 @@
 #include <functional>
 #include <map>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/backends.h"
 
 namespace crema {

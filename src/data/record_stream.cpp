@@ -6,8 +6,8 @@
 #include <numeric>
 #include <utility>
 
-#include "crema/base/error.h"
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
+#include "crema/error.h"
 
 namespace crema {
 

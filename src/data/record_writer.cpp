@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/counted.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

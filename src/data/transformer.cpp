@@ -6,8 +6,8 @@
 #include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
+#include "crema/error.h"
 #include "schema/weights_io.h"
 
 namespace crema {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 #include "data/datum.h"
 
 namespace crema {

@@ -5,8 +5,8 @@
 #include <opencv2/imgproc.hpp>
 
 #include "base/numbers.h"
-#include "crema/base/error.h"
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
+#include "crema/error.h"
 #include "data/decode_image.h"
 #include "data/window_place.h"
 #include "schema/binary_io.h"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/printable.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/held_bytes.h"
 #include "data/list_file.h"
 

@@ -1,6 +1,6 @@
-#include "crema/device/context.h"
+#include "crema/context.h"
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

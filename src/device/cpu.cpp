@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "crema/base/error.h"
-#include "crema/device/device.h"
+#include "crema/device.h"
+#include "crema/error.h"
 #include "device/open.h"
 
 namespace crema {

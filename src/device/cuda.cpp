@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/libraries.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "device/cuda_device.h"
 #include "device/open.h"
 

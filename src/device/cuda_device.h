@@ -9,8 +9,8 @@
 #include <memory>
 #include <string>
 
-#include "crema/device/context.h"
-#include "crema/device/device.h"
+#include "crema/context.h"
+#include "crema/device.h"
 
 struct cublasContext;  // cublas_v2.h is for the files that call it
 

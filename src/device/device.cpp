@@ -1,10 +1,10 @@
 // What a device does that works at once: nothing is ever waited for. Devices with queues do all of
 // it otherwise.
-#include "crema/device/device.h"
+#include "crema/device.h"
 
 #include <cstdlib>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

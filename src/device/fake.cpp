@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -12,7 +12,7 @@
 #include <memory>
 #include <type_traits>
 
-#include "crema/device/device.h"
+#include "crema/device.h"
 
 namespace crema {
 

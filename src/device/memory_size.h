@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "crema/device/device.h"
+#include "crema/device.h"
 
 namespace crema {
 

@@ -1,5 +1,5 @@
 // The CUDA backend of a build without CUDA.
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "device/open.h"
 
 namespace crema {

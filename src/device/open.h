@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "crema/device/device.h"
+#include "crema/device.h"
 
 namespace crema {
 

@@ -1,4 +1,4 @@
-#include "crema/layer/filler.h"
+#include "crema/dev/filler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,9 +9,9 @@
 #include "base/checked.h"
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/math/host_tasks.h"
-#include "crema/math/philox.h"
+#include "crema/dev/host_tasks.h"
+#include "crema/dev/philox.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

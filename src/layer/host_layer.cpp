@@ -1,4 +1,4 @@
-#include "crema/layer/host_layer.h"
+#include "crema/dev/host_layer.h"
 
 namespace crema {
 namespace {

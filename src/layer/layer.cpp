@@ -1,4 +1,4 @@
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 
 #include "base/strings.h"
 #include "crema.pb.h"

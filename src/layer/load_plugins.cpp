@@ -1,4 +1,4 @@
-#include "crema/layer/load_plugins.h"
+#include "crema/load_plugins.h"
 
 #include <dlfcn.h>
 #include <sys/stat.h>
@@ -6,7 +6,7 @@
 #include <mutex>
 #include <shared_mutex>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "layer/held_registrations.h"
 #include "layer/plugin_file.h"
 #include "layer/plugin_schema.h"

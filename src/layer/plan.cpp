@@ -1,4 +1,4 @@
-#include "crema/layer/plan.h"
+#include "crema/dev/plan.h"
 
 namespace crema {
 

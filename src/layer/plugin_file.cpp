@@ -7,8 +7,8 @@
 #include <cstdint>
 
 #include "base/printable.h"
-#include "crema/base/error.h"
-#include "crema/layer/plugin.h"
+#include "crema/dev/plugin.h"
+#include "crema/error.h"
 #include "schema/binary_io.h"
 
 namespace crema {

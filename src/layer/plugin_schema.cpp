@@ -3,7 +3,7 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/extensions.h"
 
 namespace crema {

@@ -1,4 +1,4 @@
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 
 #include <omp.h>
 #include <pthread.h>
@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/processors.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -1,11 +1,11 @@
-#include "crema/math/vector_ops.h"
+#include "math/vector_ops.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "crema/math/for_each.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/reduce.h"
 
 namespace crema {
 namespace {

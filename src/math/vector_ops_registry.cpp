@@ -1,7 +1,7 @@
 #include <map>
 
-#include "crema/base/error.h"
-#include "crema/math/vector_ops.h"
+#include "crema/error.h"
+#include "math/vector_ops.h"
 
 namespace crema {
 namespace {

@@ -1,4 +1,4 @@
-#include "crema/net/check_gradients.h"
+#include "crema/dev/check_gradients.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include <random>
 
 #include "crema.pb.h"
-#include "crema/net/net.h"
+#include "crema/net.h"
 #include "schema/upgrade.h"
 
 namespace crema {

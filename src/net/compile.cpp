@@ -1,11 +1,11 @@
 // The order of the passes that compile a net.
-#include "crema/net/compile.h"
+#include "crema/dev/compile.h"
 
 #include <algorithm>
 
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 #include "net/memory_limit.h"
 #include "net/passes.h"
 #include "net/plan_cache.h"

@@ -1,10 +1,10 @@
-// A compiled net in words. DescribePlan (crema/net/compile.h) tells all; these tell what most
+// A compiled net in words. DescribePlan (crema/dev/compile.h) tells all; these tell what most
 // people want to know.
 #pragma once
 
 #include <string>
 
-#include "crema/net/compile.h"
+#include "crema/dev/compile.h"
 
 namespace crema {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "net/passes.h"
 
 namespace crema {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "crema/layer/fusible.h"
+#include "crema/dev/fusible.h"
 #include "net/passes.h"
 
 namespace crema {

@@ -5,7 +5,7 @@
 #include "base/counted.h"
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "net/passes.h"
 
 namespace crema {

@@ -3,7 +3,7 @@
 
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "net/passes.h"
 
 namespace crema {

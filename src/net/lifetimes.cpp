@@ -1,7 +1,7 @@
 // When each blob's values and gradients are needed.
 #include <numeric>
 
-#include "crema/layer/fusible.h"
+#include "crema/dev/fusible.h"
 #include "net/passes.h"
 
 namespace crema {

@@ -1,7 +1,7 @@
 // What CompileNet throws where a net that only runs forward takes more memory than it may.
 #pragma once
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

@@ -1,12 +1,12 @@
 // A net's passes: which of its parts is called when. What each part does stands in src/net/run.
-#include "crema/net/net.h"
+#include "crema/net.h"
 
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/layer/carries_state.h"
-#include "crema/layer/fusible.h"
-#include "crema/math/host_tasks.h"
-#include "crema/math/vector_ops.h"
+#include "crema/dev/carries_state.h"
+#include "crema/dev/fusible.h"
+#include "crema/dev/host_tasks.h"
+#include "math/vector_ops.h"
 #include "net/passes.h"
 #include "net/reshape.h"
 #include "net/run/arena.h"

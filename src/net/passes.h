@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <map>
 
-#include "crema/layer/registry.h"
-#include "crema/net/compile.h"
-#include "crema/tensor/param_block.h"
+#include "crema/dev/compile.h"
+#include "crema/dev/registry.h"
+#include "tensor/param_block.h"
 
 namespace crema {
 

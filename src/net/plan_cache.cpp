@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 
 namespace crema {
 

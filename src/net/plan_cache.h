@@ -6,7 +6,7 @@
 #include <list>
 #include <vector>
 
-#include "crema/net/graph.h"
+#include "crema/dev/graph.h"
 
 namespace crema {
 

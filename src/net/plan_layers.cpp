@@ -1,6 +1,6 @@
 // What each layer is told before it plans. Passes find out little by little how a layer will run;
 // each plan is made for what is known by then, and at the end once more where that was not all.
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 #include "net/passes.h"
 
 namespace crema {

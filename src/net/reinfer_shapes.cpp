@@ -1,7 +1,7 @@
 // Shapes of a graph that is compiled, after some have changed.
 #include <optional>
 
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 #include "net/passes.h"
 #include "net/plan_cache.h"
 

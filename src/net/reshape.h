@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "crema/net/graph.h"
+#include "crema/dev/graph.h"
 
 namespace crema {
 

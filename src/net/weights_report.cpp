@@ -1,9 +1,9 @@
 // The table of what happened to the weights of a file.
-#include "crema/net/weights_report.h"
+#include "crema/weights_report.h"
 
 #include "base/counted.h"
 #include "base/printable.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

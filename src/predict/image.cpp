@@ -1,4 +1,4 @@
-#include "crema/predict/image.h"
+#include "crema/image.h"
 
 #include <cmath>
 #include <new>
@@ -7,7 +7,7 @@
 #include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/image_file.h"
 #include "data/transformer.h"
 #include "schema/binary_io.h"

@@ -1,8 +1,8 @@
-#include "crema/predict/predictor.h"
+#include "crema/predictor.h"
 
 #include <utility>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "predict/predictor_state.h"
 
 namespace crema {

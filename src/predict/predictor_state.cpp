@@ -10,7 +10,7 @@
 #include "base/ranges.h"
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "predict/read_net.h"
 
 namespace crema {

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "crema/base/error.h"
-#include "crema/net/net.h"
-#include "crema/predict/predictor.h"
+#include "crema/error.h"
+#include "crema/net.h"
+#include "crema/predictor.h"
 
 namespace crema {
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
+#include "crema/error.h"
 #include "net/passes.h"
 #include "schema/upgrade.h"
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "crema/predict/predictor.h"
+#include "crema/predictor.h"
 
 namespace crema {
 

@@ -20,7 +20,7 @@
 #include <system_error>
 
 #include "base/files.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/extensions.h"
 #include "schema/file_kind.h"
 #include "schema/message_size.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/printable.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -1,7 +1,7 @@
 #include "schema/fork_hints.h"
 
 #include "base/numbers.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "base/child_process.h"
 #include "base/files.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/binary_io.h"
 
 namespace crema {

@@ -9,7 +9,7 @@
 #include <set>
 #include <system_error>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/file_kind.h"
 
 namespace crema {

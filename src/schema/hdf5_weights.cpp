@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/binary_io.h"
 #include "schema/hdf5_io.h"
 

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "base/strings.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

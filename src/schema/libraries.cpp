@@ -4,7 +4,7 @@
 #include <google/protobuf/stubs/common.h>
 #include <hdf5.h>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/copy_fields.h"
 
 namespace crema {

@@ -1,6 +1,6 @@
 #include "schema/open_groups.h"
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/text_tokens.h"
 
 namespace crema {

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/open_groups.h"
 #include "schema/text_tokens.h"
 

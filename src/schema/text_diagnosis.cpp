@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/strings.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/extensions.h"
 #include "schema/fork_hints.h"
 #include "schema/open_groups.h"

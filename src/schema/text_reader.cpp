@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/binary_io.h"
 #include "schema/check_values.h"
 #include "schema/extensions.h"

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/copy_fields.h"
 #include "schema/fork_hints.h"
 #include "schema/old_formats.h"

@@ -14,9 +14,9 @@
 
 #include <cmath>
 
-#include "crema/math/for_each.h"
-#include "crema/tensor/param_block.h"
+#include "crema/dev/for_each.h"
 #include "solvers/update_rule.h"
+#include "tensor/param_block.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

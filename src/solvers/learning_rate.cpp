@@ -10,7 +10,7 @@
 #include "base/ranges.h"
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "solvers/solver_error.h"
 
 namespace crema {

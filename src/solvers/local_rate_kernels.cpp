@@ -1,8 +1,8 @@
 // The kernels of LARC and LARS; see local_rates.h.
 #include <cmath>
 
-#include "crema/math/for_each.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/reduce.h"
 #include "solvers/local_rates.h"
 
 namespace crema {

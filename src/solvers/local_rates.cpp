@@ -3,9 +3,9 @@
 #include <map>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/tensor/param_block.h"
+#include "crema/error.h"
 #include "solvers/solver_error.h"
+#include "tensor/param_block.h"
 
 namespace crema {
 namespace {

@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-#include "crema/tensor/tensor.h"
+#include "crema/tensor.h"
 #include "solvers/param_table.h"
 #include "solvers/update_rule.h"
 

@@ -1,7 +1,7 @@
 #include "solvers/param_table.h"
 
-#include "crema/base/error.h"
-#include "crema/tensor/param_block.h"
+#include "crema/error.h"
+#include "tensor/param_block.h"
 
 namespace crema {
 

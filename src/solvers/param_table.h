@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "crema/tensor/tensor.h"
+#include "crema/tensor.h"
 #include "solvers/update_rule.h"
 
 namespace crema {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/ranges.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "base/strings.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "solvers/solver_error.h"
 
 namespace crema {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "crema/device/context.h"
-#include "crema/tensor/tensor.h"
+#include "crema/context.h"
+#include "crema/tensor.h"
 #include "target/target.h"
 
 namespace crema {

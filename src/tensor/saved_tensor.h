@@ -2,7 +2,7 @@
 // solver's histories, averaged weights, what layers carry from batch to batch.
 #pragma once
 
-#include "crema/tensor/tensor.h"
+#include "crema/tensor.h"
 #include "schema/weights_io.h"
 
 namespace crema {

@@ -1,11 +1,11 @@
-#include "crema/tensor/shape.h"
+#include "crema/shape.h"
 
 #include <algorithm>
 #include <limits>
 
 #include "base/checked.h"
-#include "crema/base/error.h"
-#include "crema/tensor/layout.h"
+#include "crema/error.h"
+#include "crema/layout.h"
 
 namespace crema {
 

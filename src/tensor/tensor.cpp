@@ -1,4 +1,4 @@
-#include "crema/tensor/tensor.h"
+#include "crema/tensor.h"
 
 namespace crema {
 

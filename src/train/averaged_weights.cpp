@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/math/vector_ops.h"
+#include "crema/error.h"
+#include "math/vector_ops.h"
 #include "tensor/saved_tensor.h"
 
 namespace crema {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "crema/device/context.h"
+#include "crema/context.h"
 #include "train/flat_params.h"
 
 namespace crema {

@@ -1,7 +1,7 @@
 #include "train/carried_state.h"
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "tensor/saved_tensor.h"
 
 namespace crema {

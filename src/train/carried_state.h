@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "crema/net/net.h"
+#include "crema/net.h"
 
 namespace crema {
 

@@ -6,7 +6,7 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "solvers/learning_rate.h"
 #include "solvers/local_rates.h"
 #include "solvers/solver_error.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "solvers/solver_error.h"
 
 namespace crema {

@@ -9,8 +9,8 @@
 #include <filesystem>
 
 #include "base/strings.h"
-#include "crema/base/error.h"
-#include "crema/net/net.h"
+#include "crema/error.h"
+#include "crema/net.h"
 #include "events.pb.h"
 
 namespace crema {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/train/observer.h"
+#include "crema/train_observer.h"
 #include "train/append_file.h"
 
 namespace crema {

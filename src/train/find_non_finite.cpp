@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "net/passes.h"
 
 namespace crema {

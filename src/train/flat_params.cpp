@@ -1,6 +1,6 @@
 #include "train/flat_params.h"
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "crema/net/net.h"
-#include "crema/train/gradient_combiner.h"
+#include "crema/gradient_combiner.h"
+#include "crema/net.h"
 
 namespace crema {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "crema/net/net.h"
+#include "crema/net.h"
 
 namespace crema {
 

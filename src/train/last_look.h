@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "crema/train/observer.h"
+#include "crema/train_observer.h"
 
 namespace crema {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "crema.pb.h"
-#include "crema/math/vector_ops.h"
+#include "math/vector_ops.h"
 
 namespace crema {
 

@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "crema/device/context.h"
-#include "crema/tensor/tensor.h"
+#include "crema/context.h"
+#include "crema/tensor.h"
 
 namespace crema {
 

@@ -11,7 +11,7 @@
 #include "base/rounding.h"
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "net/memory_limit.h"
 #include "solvers/solver_error.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "solvers/solver_error.h"
 
 namespace crema {

@@ -6,7 +6,7 @@
 
 #include "base/numbers.h"
 #include "base/strings.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

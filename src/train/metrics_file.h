@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "crema/train/observer.h"
+#include "crema/train_observer.h"
 #include "train/append_file.h"
 
 namespace crema {

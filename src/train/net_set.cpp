@@ -8,7 +8,7 @@
 #include "base/in_source.h"
 #include "base/strings.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "net/describe.h"
 #include "solvers/solver_error.h"
 #include "train/carried_state.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/net/net.h"
+#include "crema/net.h"
 #include "train/solver_nets.h"
 
 namespace crema {

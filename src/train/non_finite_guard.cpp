@@ -5,8 +5,8 @@
 #include <cmath>
 #include <vector>
 
-#include "crema/base/error.h"
-#include "crema/math/vector_ops.h"
+#include "crema/error.h"
+#include "math/vector_ops.h"
 #include "train/find_non_finite.h"
 
 namespace crema {

@@ -6,8 +6,8 @@
 #include <functional>
 #include <string>
 
-#include "crema/device/context.h"
-#include "crema/net/net.h"
+#include "crema/context.h"
+#include "crema/net.h"
 
 namespace crema {
 

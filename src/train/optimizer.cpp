@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/math/vector_ops.h"
+#include "crema/error.h"
+#include "math/vector_ops.h"
 #include "solvers/learning_rate.h"
 #include "solvers/local_rates.h"
 #include "solvers/param_table.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/device/context.h"
+#include "crema/context.h"
 #include "solvers/update_rule.h"
 #include "train/flat_params.h"
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "crema/layer/carries_state.h"
-#include "crema/math/vector_ops.h"
+#include "crema/dev/carries_state.h"
+#include "math/vector_ops.h"
 
 namespace crema {
 

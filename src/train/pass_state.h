@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "crema/net/net.h"
+#include "crema/net.h"
 
 namespace crema {
 

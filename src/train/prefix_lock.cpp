@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "base/files.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "solvers/solver_error.h"
 
 namespace crema {

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "crema/net/net.h"
-#include "crema/train/observer.h"
+#include "crema/net.h"
+#include "crema/train_observer.h"
 
 namespace crema {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "solvers/learning_rate.h"
 #include "solvers/plateau.h"
 

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/strings.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

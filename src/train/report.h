@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "crema/net/net.h"
-#include "crema/train/observer.h"
+#include "crema/net.h"
+#include "crema/train_observer.h"
 
 namespace crema {
 

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <csignal>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

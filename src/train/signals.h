@@ -1,7 +1,7 @@
 // Turns SIGINT, SIGHUP and SIGTERM into actions of the trainer.
 #pragma once
 
-#include "crema/train/trainer.h"
+#include "crema/trainer.h"
 
 namespace crema {
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/binary_io.h"
 #include "schema/hdf5_weights.h"
 #include "solvers/solver_error.h"

@@ -8,7 +8,7 @@
 
 #include "base/counted.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/upgrade.h"
 #include "solvers/solver_error.h"
 

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/binary_io.h"
 #include "schema/file_kind.h"
 

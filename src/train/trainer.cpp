@@ -1,13 +1,13 @@
 // The training loop. What its steps do stands in the files of its parts, see training_parts.h.
-#include "crema/train/trainer.h"
+#include "crema/trainer.h"
 
 #include <glog/logging.h>
 
 #include <utility>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
+#include "crema/error.h"
 #include "solvers/update_rule.h"
 #include "train/check_solver.h"
 #include "train/last_look.h"

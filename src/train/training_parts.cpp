@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "device/memory_size.h"
 #include "solvers/update_rule.h"
 #include "train/memory_check.h"

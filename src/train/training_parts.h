@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "crema/train/trainer.h"
+#include "crema/trainer.h"
 #include "train/averaged_weights.h"
 #include "train/iteration_passes.h"
 #include "train/loss_window.h"

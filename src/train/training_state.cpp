@@ -7,7 +7,7 @@
 
 #include "base/printable.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/hdf5_weights.h"
 #include "schema/weights_io.h"
 #include "tensor/saved_tensor.h"

@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema::test {
 namespace {

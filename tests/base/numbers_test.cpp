@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "base/strings.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "util/comma_locale.h"
 
 namespace crema::test {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

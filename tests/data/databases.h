@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/record_source.h"
 #include "data/record_stream.h"
 #include "data/record_writer.h"

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <map>
 
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
 #include "data/databases.h"
 #include "data/mean.h"
 #include "schema/text_reader.h"

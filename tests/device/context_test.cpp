@@ -1,4 +1,4 @@
-#include "crema/device/context.h"
+#include "crema/context.h"
 
 #include <cstdint>
 

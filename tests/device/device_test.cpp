@@ -1,4 +1,4 @@
-#include "crema/device/device.h"
+#include "crema/device.h"
 
 #include <cstdint>
 #include <cstring>

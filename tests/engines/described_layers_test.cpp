@@ -2,7 +2,7 @@
 // same numbers as without.
 #include <gtest/gtest.h>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "engines/engine_test_util.h"
 #include "net/net_test_util.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {

@@ -1,6 +1,6 @@
 // A host as an engine has them, small enough to run on any device: compiled once a target, as a
 // layer file is.
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "engines/shared/fold.h"
 
 namespace crema::test {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/net/net.h"
+#include "crema/net.h"
 
 namespace crema::test {
 

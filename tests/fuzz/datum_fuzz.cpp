@@ -1,5 +1,5 @@
 // Records of databases: raw values, and compressed images.
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/datum.h"
 #include "fuzz/fuzz.h"
 

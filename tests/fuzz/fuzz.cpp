@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

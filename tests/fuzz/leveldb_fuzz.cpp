@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/leveldb_block.h"
 #include "data/snappy.h"
 #include "fuzz/fuzz.h"

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/lmdb_tree.h"
 #include "fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
 // Nets and solvers as text, with their upgrades from the old formats.
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "fuzz/fuzz.h"
 #include "schema/upgrade.h"
 

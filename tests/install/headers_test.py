@@ -11,7 +11,7 @@ from tree import COMPILER, PREFIX, TreeTest, run
 INCLUDE = PREFIX / "include"
 TARGET = INCLUDE / "crema" / "targets" / "cpu"
 # Who writes kernels compiles with OpenMP; nobody else has to.
-KERNELS = {"math/for_each.h", "math/reduce.h",
+KERNELS = {"dev/for_each.h", "dev/reduce.h",
            "targets/cpu/target/for_each.h", "targets/cpu/target/reduce.h"}
 STRANGERS = re.compile(r"/(google|glog|gflags|opencv4?|opencv2|hdf5|lmdb\.h|leveldb|oneapi)\b")
 

@@ -1,4 +1,4 @@
-#include "crema/layer/filler.h"
+#include "crema/dev/filler.h"
 
 #include <gtest/gtest.h>
 

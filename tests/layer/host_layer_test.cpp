@@ -1,9 +1,9 @@
 // Layers that work on the host see the same numbers wherever their blobs lie.
-#include "crema/layer/host_layer.h"
+#include "crema/dev/host_layer.h"
 
 #include <gtest/gtest.h>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {

@@ -5,8 +5,8 @@
 
 #include <cstring>
 
-#include "crema/layer/load_plugins.h"
-#include "crema/layer/plugin.h"
+#include "crema/dev/plugin.h"
+#include "crema/load_plugins.h"
 #include "schema/schema_test_util.h"
 
 namespace crema {

@@ -1,4 +1,4 @@
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 
 #include <gtest/gtest.h>
 

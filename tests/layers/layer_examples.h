@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/tensor/shape.h"
+#include "crema/shape.h"
 
 namespace crema::test {
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/strings.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 
 namespace crema::test {
 namespace {

@@ -8,8 +8,8 @@
 #include <random>
 #include <set>
 
-#include "crema/layer/registry.h"
-#include "crema/net/net.h"
+#include "crema/dev/registry.h"
+#include "crema/net.h"
 #include "data/databases.h"
 #include "layers/layer_examples.h"
 #include "util/many_cases.h"

@@ -3,7 +3,7 @@
 #include <memory>
 #include <thread>
 
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 #include "layers/layer_uses.h"
 
 namespace crema::test {

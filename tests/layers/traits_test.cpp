@@ -6,7 +6,7 @@
 #include <limits>
 #include <set>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/layer_uses.h"
 
 namespace crema::test {

@@ -3,7 +3,7 @@
 // fake GPU, where all memory does.
 #include <cmath>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "data/databases.h"
 #include "layers/layer_examples.h"
 #include "util/layer_runner.h"

@@ -5,8 +5,8 @@
 #include <thread>
 #include <vector>
 
-#include "crema/device/context.h"
-#include "crema/math/gemm.h"
+#include "crema/context.h"
+#include "crema/dev/gemm.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {

@@ -1,4 +1,4 @@
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 
 #include <gtest/gtest.h>
 

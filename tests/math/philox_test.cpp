@@ -1,4 +1,4 @@
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
 
 #include <array>
 #include <cmath>

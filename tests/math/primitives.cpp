@@ -3,12 +3,12 @@
 
 #include <vector>
 
-#include "crema/math/for_each.h"
-#include "crema/math/gemm.h"
-#include "crema/math/im2col.h"
-#include "crema/math/philox.h"
-#include "crema/math/reduce.h"
-#include "crema/math/transpose.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/gemm.h"
+#include "crema/dev/im2col.h"
+#include "crema/dev/philox.h"
+#include "crema/dev/reduce.h"
+#include "crema/dev/transpose.h"
 #include "target/target.h"
 
 namespace crema::test {

@@ -2,10 +2,10 @@
 // primitives.cpp is compiled once a target, as a layer file is.
 #pragma once
 
-#include "crema/device/context.h"
-#include "crema/math/conv_geometry.h"
-#include "crema/tensor/layout.h"
-#include "crema/tensor/tensor.h"
+#include "crema/context.h"
+#include "crema/dev/conv_geometry.h"
+#include "crema/layout.h"
+#include "crema/tensor.h"
 
 namespace crema::test {
 

@@ -1,6 +1,6 @@
 #include <map>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "math/primitives.h"
 
 namespace crema::test {

@@ -1,12 +1,12 @@
 // What reductions do with their elements, the same on all devices.
-#include "crema/math/reduce_ops.h"
+#include "crema/dev/reduce_ops.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <limits>
 
-#include "crema/math/pair.h"
+#include "crema/dev/pair.h"
 
 namespace crema {
 namespace {

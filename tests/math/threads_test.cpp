@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 #include "net/net_test_util.h"
 
 namespace crema::test {

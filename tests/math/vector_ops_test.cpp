@@ -1,4 +1,4 @@
-#include "crema/math/vector_ops.h"
+#include "math/vector_ops.h"
 
 #include "util/layer_runner.h"
 

@@ -1,10 +1,10 @@
-#include "crema/net/check_gradients.h"
+#include "crema/dev/check_gradients.h"
 
 #include <gtest/gtest.h>
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 #include "schema/schema_test_util.h"
 
 namespace crema::test {

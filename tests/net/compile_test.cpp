@@ -1,4 +1,4 @@
-#include "crema/net/compile.h"
+#include "crema/dev/compile.h"
 
 #include <gtest/gtest.h>
 

@@ -2,8 +2,8 @@
 #include <new>
 #include <stdexcept>
 
-#include "crema/layer/registry.h"
-#include "crema/math/vector_ops.h"
+#include "crema/dev/registry.h"
+#include "math/vector_ops.h"
 #include "net/net_test_util.h"
 
 namespace crema::test {

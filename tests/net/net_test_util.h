@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/net/net.h"
+#include "crema/net.h"
 #include "schema/upgrade.h"
 #include "util/layer_runner.h"
 

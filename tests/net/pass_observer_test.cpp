@@ -1,5 +1,5 @@
 // What a net tells those who observe its passes.
-#include "crema/net/pass_observer.h"
+#include "crema/pass_observer.h"
 
 #include <utility>
 #include <vector>

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "net/net_test_util.h"
 #include "net/passes.h"
 #include "net/run/sliced_net.h"

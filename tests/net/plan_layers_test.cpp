@@ -1,7 +1,7 @@
 // What layers are told when they plan, and what follows from it.
 #include <algorithm>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "net/net_test_util.h"
 #include "net/passes.h"
 

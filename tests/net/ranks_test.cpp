@@ -1,5 +1,5 @@
 // Nets that train together, each with a part of the batch.
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "net/net_test_util.h"
 
 namespace crema::test {

@@ -1,5 +1,5 @@
 // Sizes whose products and sums are too large. No memory is taken for these nets.
-#include "crema/net/compile.h"
+#include "crema/dev/compile.h"
 #include "net/net_test_util.h"
 
 namespace crema::test {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "engines/engine_test_util.h"
 #include "net/net_test_util.h"
 #include "net/passes.h"

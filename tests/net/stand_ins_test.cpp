@@ -5,7 +5,7 @@
 #include <set>
 #include <sstream>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "net/net_test_util.h"
 #include "schema/schema_test_util.h"
 #include "util/paths.h"

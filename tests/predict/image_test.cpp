@@ -1,5 +1,5 @@
 // Images come in Caffe's order, treated as the options say.
-#include "crema/predict/image.h"
+#include "crema/image.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

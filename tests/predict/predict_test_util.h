@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/predict/predictor.h"
+#include "crema/predictor.h"
 #include "net/net_test_util.h"
 #include "schema/hdf5_weights.h"
 #include "schema/schema_test_util.h"

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/hdf5_io.h"
 #include "schema/schema_test_util.h"
 #include "util/layer_runner.h"

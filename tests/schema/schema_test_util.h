@@ -8,7 +8,7 @@
 #include <iterator>
 #include <string>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "util/paths.h"
 
 namespace crema {

@@ -1,6 +1,6 @@
 #include "solvers/local_rates.h"
 
-#include "crema/tensor/param_block.h"
+#include "tensor/param_block.h"
 #include "train/train_test_util.h"
 #include "util/layer_runner.h"
 

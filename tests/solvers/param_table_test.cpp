@@ -1,6 +1,6 @@
 #include "solvers/param_table.h"
 
-#include "crema/tensor/param_block.h"
+#include "tensor/param_block.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {

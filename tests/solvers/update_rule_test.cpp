@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "crema/tensor/param_block.h"
 #include "solvers/param_table.h"
+#include "tensor/param_block.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {

@@ -1,8 +1,8 @@
-#include "crema/tensor/shape.h"
+#include "crema/shape.h"
 
 #include <limits>
 
-#include "crema/tensor/layout.h"
+#include "crema/layout.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {

@@ -1,9 +1,9 @@
-#include "crema/tensor/tensor.h"
+#include "crema/tensor.h"
 
 #include <cstdint>
 #include <limits>
 
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
 #include "util/layer_runner.h"
 
 namespace crema::test {

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "../../tools/commands/command.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -6,7 +6,7 @@
 #include <iostream>
 #include <random>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "tools/tool_process.h"
 #include "train/snapshot_files.h"
 #include "train/train_test_util.h"

@@ -1,5 +1,5 @@
 // The command-line tool: how it answers mistakes of usage and in files.
-#include "crema/device/device.h"
+#include "crema/device.h"
 #include "tools/tool_test.h"
 
 namespace crema {

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "crema.pb.h"
-#include "crema/net/compile.h"
+#include "crema/dev/compile.h"
 #include "schema/upgrade.h"
 #include "tools/tool_process.h"
 #include "util/paths.h"

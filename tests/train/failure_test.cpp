@@ -2,9 +2,9 @@
 // about snapshots that cannot be written.
 #include <limits>
 
-#include "crema/device/context.h"
-#include "crema/math/vector_ops.h"
+#include "crema/context.h"
 #include "device/fake.h"
+#include "math/vector_ops.h"
 #include "train/train_test_util.h"
 #include "util/file_size_limit.h"
 

@@ -1,5 +1,5 @@
 // One net trained by two trainers, each on a thread of its own with a half of each batch.
-#include "crema/train/gradient_combiner.h"
+#include "crema/gradient_combiner.h"
 
 #include <cmath>
 #include <condition_variable>
@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "train/train_test_util.h"
 #include "util/layer_runner.h"
 

@@ -1,8 +1,7 @@
 // What those who follow a training are told, and when.
-#include "crema/train/observer.h"
-
 #include <gmock/gmock.h>
 
+#include "crema/train_observer.h"
 #include "train/train_test_util.h"
 
 namespace crema {

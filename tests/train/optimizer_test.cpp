@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "crema/tensor/param_block.h"
+#include "tensor/param_block.h"
 #include "train/train_test_util.h"
 #include "util/layer_runner.h"
 
@@ -157,8 +157,8 @@ TEST_P(OptimizerTest, RefusesStatesOfOthers) {
 
 // Equally many histories of the same sizes, which mean something else.
 TEST_P(OptimizerTest, RefusesStatesOfOtherTypes) {
-  const std::vector<std::string> types = {"SGD",  "Nesterov", "AdaGrad", "RMSProp",
-                                          "SAG",  "Adam",     "AdamW",   "AdaDelta"};
+  const std::vector<std::string> types = {"SGD", "Nesterov", "AdaGrad", "RMSProp",
+                                          "SAG", "Adam",     "AdamW",   "AdaDelta"};
   for (const std::string& from : types) {
     SetUp();
     const auto solver = ParseSolver("type: '" + from + "'");

@@ -1,5 +1,5 @@
 // Snapshot files: what is written, that nothing is lost when writing fails, and what is read back.
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/weights_io.h"
 #include "train/snapshot_files.h"
 #include "train/train_test_util.h"

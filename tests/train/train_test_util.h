@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/train/trainer.h"
+#include "crema/trainer.h"
 #include "schema/schema_test_util.h"
 
 namespace crema {

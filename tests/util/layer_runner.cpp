@@ -4,7 +4,7 @@
 #include <random>
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "device/fake.h"
 #include "schema/text_reader.h"
 

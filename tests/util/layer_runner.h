@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 
 namespace crema::test {
 

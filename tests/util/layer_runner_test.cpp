@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 
 namespace crema::test {
 namespace {

@@ -8,8 +8,8 @@
 #include <memory>
 #include <string>
 
-#include "crema/base/error.h"
-#include "crema/device/device.h"
+#include "crema/device.h"
+#include "crema/error.h"
 
 namespace crema {
 

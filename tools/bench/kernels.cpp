@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/math/for_each.h"
-#include "crema/net/net.h"
+#include "crema/dev/for_each.h"
+#include "crema/net.h"
 #include "schema/upgrade.h"
 #include "solvers/update_rule.h"
 

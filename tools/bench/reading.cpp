@@ -23,7 +23,7 @@
 #include <system_error>
 #include <vector>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/record_source.h"
 #include "data/record_stream.h"
 #include "data/record_writer.h"

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "crema/device/device.h"
-#include "crema/net/graph.h"
+#include "crema/dev/graph.h"
+#include "crema/device.h"
 
 namespace crema {
 

@@ -9,7 +9,7 @@
 
 #include "base/strings.h"
 #include "commands/command.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "output.h"
 #include "progress.h"
 #include "train/signals.h"

@@ -5,7 +5,7 @@
 #include "base/strings.h"
 #include "commands/command.h"
 #include "commands/flags.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 

@@ -5,7 +5,7 @@
 
 #include "commands/command.h"
 #include "completion.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "layer_kinds.h"
 #include "man_pages.h"
 #include "manual.h"

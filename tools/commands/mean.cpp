@@ -9,7 +9,7 @@
 
 #include "base/same_file.h"
 #include "commands/command.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "progress.h"
 #include "schema/binary_io.h"
 

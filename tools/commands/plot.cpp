@@ -9,7 +9,7 @@
 #include "base/same_file.h"
 #include "base/strings.h"
 #include "commands/command.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "plot/chart.h"
 #include "plot/curves.h"
 #include "plot/series.h"

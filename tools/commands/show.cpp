@@ -8,8 +8,8 @@
 #include "commands/command.h"
 #include "commands/flags.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
-#include "crema/net/compile.h"
+#include "crema/dev/compile.h"
+#include "crema/error.h"
 #include "net/describe.h"
 #include "wrap.h"
 

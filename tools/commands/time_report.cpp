@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "base/strings.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "schema/binary_io.h"
 #include "train/metrics_file.h"
 

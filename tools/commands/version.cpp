@@ -5,7 +5,7 @@
 #include "base/libraries.h"
 #include "base/strings.h"
 #include "commands/command.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 

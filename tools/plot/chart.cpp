@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <limits>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -14,7 +14,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "plot/json.h"
 #include "plot/log_lines.h"
 #include "schema/binary_io.h"

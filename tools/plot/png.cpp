@@ -5,7 +5,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "base/printable.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "data/image_codecs.h"
 #include "plot/drawing.h"
 

@@ -1,7 +1,7 @@
 #include <cstdio>
 
 #include "base/printable.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "plot/drawing.h"
 
 namespace crema {

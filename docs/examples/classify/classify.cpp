@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "crema/base/error.h"
-#include "crema/predict/image.h"
-#include "crema/predict/predictor.h"
+#include "crema/error.h"
+#include "crema/image.h"
+#include "crema/predictor.h"
 
 int main(int argc, char** argv) try {
   if (argc != 5) {

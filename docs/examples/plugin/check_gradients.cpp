@@ -1,11 +1,11 @@
 // check_gradients PLUGIN.so: compares the gradients of the example's layers with differences.
-#include "crema/net/check_gradients.h"
+#include "crema/dev/check_gradients.h"
 
 #include <exception>
 #include <iostream>
 #include <string>
 
-#include "crema/layer/load_plugins.h"
+#include "crema/load_plugins.h"
 
 // Two layers one after the other, between an input and a loss.
 const char kNet[] = R"(

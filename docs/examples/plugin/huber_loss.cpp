@@ -1,9 +1,9 @@
 // Huber: a loss that is a square near 0 and a line farther out. A loss with two bottoms.
 #include <limits>
 
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/reduce.h"
+#include "crema/dev/registry.h"
 #include "example.pb.h"
 
 namespace example {

@@ -1,8 +1,8 @@
 // Rectifier: y = max(x, 0). It says what it computes, so that the layers that can do a ReLU on the
 // way (convolutions by oneDNN, BatchNorm, Eltwise) do its work, too.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 
 namespace example {
 namespace {

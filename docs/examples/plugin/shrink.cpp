@@ -1,7 +1,7 @@
 // Shrink: moves values towards 0 by lambda. A layer with options.
-#include "crema/layer/plugin.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/plugin.h"
+#include "crema/dev/registry.h"
 #include "example.pb.h"
 
 // Once in a plug-in.

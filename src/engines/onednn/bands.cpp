@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 
 namespace crema::onednn {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "crema/math/conv_geometry.h"
+#include "crema/dev/conv_geometry.h"
 #include "engines/onednn/call.h"
 #include "engines/onednn/primitives.h"
 

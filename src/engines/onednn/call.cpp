@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "engines/onednn/primitives.h"
 
 #if DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_OMP && DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_SEQ

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "crema/tensor/shape.h"
+#include "crema/shape.h"
 #include "engines/shared/epilogue.h"
 
 namespace crema::onednn {

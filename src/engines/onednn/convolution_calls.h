@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 #include "engines/onednn/bands.h"
 #include "engines/onednn/call.h"
 #include "engines/shared/epilogue.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 #include "layers/shared/vision/conv_setup.h"
 
 namespace crema::onednn {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "engines/onednn/convolution_calls.h"
 #include "engines/shared/gradient_target.h"
 

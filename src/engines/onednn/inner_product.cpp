@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "engines/onednn/call.h"
 #include "engines/onednn/primitives.h"
 #include "engines/shared/epilogue.h"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "engines/onednn/call.h"
 #include "engines/onednn/primitives.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "crema/layer/fusible.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/fusible.h"
+#include "crema/dev/registry.h"
 #include "engines/onednn/call.h"
 #include "engines/onednn/primitives.h"
 #include "layers/shared/elementwise/relu.h"

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "crema/layer/fusible.h"
+#include "crema/dev/fusible.h"
 #include "engines/shared/versioned_cache.h"
 
 namespace crema {

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "crema/base/error.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/error.h"
 #include "engines/shared/epilogue.h"
 
 namespace crema {

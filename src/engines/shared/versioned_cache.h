@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
 
 namespace crema {
 

@@ -5,8 +5,8 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/counts_records.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/counts_records.h"
+#include "crema/dev/registry.h"
 #include "data/record_batches.h"
 #include "layers/shared/data/prefetching_layer.h"
 

@@ -1,8 +1,8 @@
 // DummyData: tops of given shapes filled with constants, or with new random numbers every pass.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
-#include "crema/math/philox.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/philox.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/data/option_lists.h"
 
 namespace crema {

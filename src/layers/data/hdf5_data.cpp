@@ -6,9 +6,9 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/counts_records.h"
-#include "crema/layer/registry.h"
-#include "crema/math/philox.h"
+#include "crema/dev/counts_records.h"
+#include "crema/dev/philox.h"
+#include "crema/dev/registry.h"
 #include "data/hdf5_rows.h"
 #include "layers/shared/data/record_layer.h"
 #include "layers/shared/data/upload.h"

@@ -3,9 +3,9 @@
 #include <memory>
 
 #include "crema.pb.h"
-#include "crema/layer/host_layer.h"
-#include "crema/layer/registry.h"
-#include "crema/layer/writes_file.h"
+#include "crema/dev/host_layer.h"
+#include "crema/dev/registry.h"
+#include "crema/dev/writes_file.h"
 #include "schema/hdf5_output_file.h"
 
 namespace crema {

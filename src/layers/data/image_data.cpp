@@ -3,9 +3,9 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/counts_records.h"
-#include "crema/layer/registry.h"
-#include "crema/math/philox.h"
+#include "crema/dev/counts_records.h"
+#include "crema/dev/philox.h"
+#include "crema/dev/registry.h"
 #include "data/image_batches.h"
 #include "layers/shared/data/prefetching_layer.h"
 

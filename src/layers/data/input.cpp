@@ -1,7 +1,7 @@
 // Input: tops of given shapes whose values the program sets.
 #include "base/counted.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/data/option_lists.h"
 
 namespace crema {

@@ -4,8 +4,8 @@
 #include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/memory_source.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
+#include "crema/memory_source.h"
 #include "layers/shared/data/record_layer.h"
 #include "layers/shared/data/upload.h"
 

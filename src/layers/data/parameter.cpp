@@ -1,7 +1,7 @@
 // Parameter: a learned blob of the given shape as a top; it has no bottom.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/data/option_lists.h"
 
 namespace crema {

@@ -4,8 +4,8 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
+#include "crema/dev/registry.h"
 #include "data/held_bytes.h"
 #include "data/window_batches.h"
 #include "layers/shared/data/prefetching_layer.h"

@@ -1,8 +1,8 @@
 // InnerProduct: see layers/shared/dense/inner_product_base.h.
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
-#include "crema/math/gemm.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/gemm.h"
+#include "crema/dev/reduce.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/dense/inner_product_base.h"
 
 namespace crema {

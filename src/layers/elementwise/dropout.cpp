@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
-#include "crema/math/philox.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/philox.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

@@ -1,9 +1,9 @@
 // Eltwise: the product, the weighted sum or the maximum of its bottoms, element by element. A ReLU
 // behind a sum of two is done in the same pass.
 #include "crema.pb.h"
-#include "crema/layer/fusible.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/fusible.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/saved_for_backward.h"
 
 namespace crema {

@@ -1,8 +1,8 @@
 // PReLU (He, Zhang, Ren, Sun: "Delving deep into rectifiers", 2015): y = x for x > 0, slope * x
 // elsewhere, with a learned slope for each channel (axis 1), or one for all.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/reduce.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/channel_wise.h"
 
 namespace crema {

@@ -1,7 +1,7 @@
 // ReLU: y = max(x, 0) + negative_slope * min(x, 0).
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

@@ -1,7 +1,7 @@
 // Scale: y = x * s + b. s, and b of its shape, is a learned parameter or (s only) the second
 // bottom; it covers the axes of x from `axis` on and is repeated over the others.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/channel_wise.h"
 #include "layers/shared/elementwise/broadcast.h"
 

@@ -1,7 +1,7 @@
 // Threshold: y = 1 if x > threshold, else 0. It has no gradient.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

@@ -2,7 +2,7 @@
 // equal to the label's, or a NaN, counts against it.
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/loss/loss_labels.h"
 #include "layers/shared/normalization/softmax.h"
 #include "layers/shared/saved_for_backward.h"

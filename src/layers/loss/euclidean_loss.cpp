@@ -1,6 +1,6 @@
 // EuclideanLoss: half the sum of squared differences of its two bottoms, divided by the batch size.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/loss/loss_layer.h"
 
 namespace crema {

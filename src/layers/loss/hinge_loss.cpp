@@ -1,7 +1,7 @@
 // HingeLoss: for each score s, max(0, 1 - s) for the label's class and max(0, 1 + s) for the
 // others, summed as it is (L1) or squared (L2), divided by the batch size.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/loss/loss_layer.h"
 #include "layers/shared/saved_for_backward.h"
 

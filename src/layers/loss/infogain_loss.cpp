@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/loss/softmax_loss.h"
 #include "schema/weights_io.h"
 

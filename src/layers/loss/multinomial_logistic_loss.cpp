@@ -4,7 +4,7 @@
 
 #include "base/checked.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/loss/loss_layer.h"
 #include "layers/shared/saved_for_backward.h"
 

@@ -5,7 +5,7 @@
 #include <cfloat>
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

@@ -8,9 +8,9 @@
 #include <cmath>
 
 #include "crema.pb.h"
-#include "crema/layer/fusible.h"
-#include "crema/layer/registry.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/fusible.h"
+#include "crema/dev/reduce.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/channel_wise.h"
 #include "layers/shared/saved_for_backward.h"
 

@@ -6,8 +6,8 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/saved_for_backward.h"
 
 namespace crema {

@@ -5,8 +5,8 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/reduce.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/saved_for_backward.h"
 
 namespace crema {

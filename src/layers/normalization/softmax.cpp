@@ -3,7 +3,7 @@
 #include "layers/shared/normalization/softmax.h"
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

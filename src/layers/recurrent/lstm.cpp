@@ -1,7 +1,7 @@
 // LSTM: a layer of long short-term memory over sequences; see shared/recurrent.h for its bottoms,
 // tops and parameters, and shared/lstm_unit.h for a step. The states are h and c; the rows of the
 // weights are those of the gates input, forget, output and cell, in this order.
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/recurrent/lstm_unit.h"
 #include "layers/shared/recurrent/recurrent.h"
 #include "layers/shared/saved_for_backward.h"

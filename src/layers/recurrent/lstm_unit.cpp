@@ -6,7 +6,7 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

@@ -3,7 +3,7 @@
 //   h_t = tanh(W_x x_t + b + W_h (cont_t h_(t-1))),   o_t = tanh(W_o h_t + b_o).
 #include <cmath>
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/recurrent/recurrent.h"
 #include "layers/shared/saved_for_backward.h"
 

@@ -6,9 +6,9 @@
 #include "base/checked.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
-#include "crema/tensor/layout.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
+#include "crema/layout.h"
 
 namespace crema {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/reduce.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

@@ -1,7 +1,7 @@
 // The layers that a net puts in between two others if one wants channels-last and the other the
 // plain order. Their types cannot be meant by mistake, and no manual lists them.
-#include "crema/layer/registry.h"
-#include "crema/math/transpose.h"
+#include "crema/dev/registry.h"
+#include "crema/dev/transpose.h"
 
 namespace crema {
 namespace {

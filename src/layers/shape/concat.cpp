@@ -7,8 +7,8 @@
 #include "base/checked.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/fusible.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/fusible.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/shape/copy_block.h"
 
 namespace crema {

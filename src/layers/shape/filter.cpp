@@ -4,9 +4,9 @@
 #include "base/checked.h"
 #include "base/counted.h"
 #include "crema.pb.h"
-#include "crema/layer/host_layer.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/host_layer.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

@@ -1,6 +1,6 @@
 // Flatten: the bottom's values with the axes from `axis` to `end_axis` joined into one.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/same_values.h"
 
 namespace crema {

@@ -1,6 +1,6 @@
 // Silence: takes blobs that nobody else reads, so that they are not printed as results.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

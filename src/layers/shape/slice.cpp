@@ -3,7 +3,7 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/shape/copy_block.h"
 
 namespace crema {

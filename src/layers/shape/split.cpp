@@ -1,8 +1,8 @@
 // Split: gives the bottom to several tops; the bottom's gradient is the sum of the tops'. A net
 // puts one in wherever a blob has several readers.
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

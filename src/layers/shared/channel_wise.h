@@ -1,8 +1,8 @@
 // Element-wise work that depends on an element's channel, in either layout.
 #pragma once
 
-#include "crema/math/for_each.h"
-#include "crema/tensor/layout.h"
+#include "crema/dev/for_each.h"
+#include "crema/layout.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 #include "target/target.h"
 
 namespace crema {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 #include "target/target.h"
 
 namespace crema {

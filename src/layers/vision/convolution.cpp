@@ -3,7 +3,7 @@
 // Weights are (num_output, C / group, kernel...), the bias is (num_output).
 #include "layers/shared/vision/convolution.h"
 
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/vision/conv_setup.h"
 
 namespace crema {

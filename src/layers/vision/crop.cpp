@@ -1,8 +1,8 @@
 // Crop: cuts the first bottom to the size of the second from `axis` on, beginning at the offsets.
 #include "base/checked.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 namespace {

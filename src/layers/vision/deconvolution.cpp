@@ -2,7 +2,7 @@
 // networks", 2010), which is what a convolution's backward pass does with its gradient: each value
 // of the bottom adds its weights, times itself, to a window of the top. Weights are (C, num_output
 // / group, kernel...), the bias is (num_output).
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/vision/conv_setup.h"
 #include "layers/shared/vision/convolution.h"
 

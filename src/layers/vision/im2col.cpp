@@ -1,8 +1,8 @@
 // Im2col: the windows of a convolution written out: (N, C kernel_h kernel_w, H', W').
-#include "crema/math/im2col.h"
+#include "crema/dev/im2col.h"
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/vision/conv_setup.h"
 
 namespace crema {

@@ -1,7 +1,7 @@
 // Pooling: the largest value, the mean, or a value drawn at random, of each window of each
 // channel. STOCHASTIC: Zeiler and Fergus, "Stochastic pooling for regularization of deep
 // convolutional neural networks", 2013.
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/vision/pooling_base.h"
 
 namespace crema {

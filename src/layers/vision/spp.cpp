@@ -4,7 +4,7 @@
 #include "base/checked.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/registry.h"
 #include "layers/shared/shape/copy_block.h"
 #include "layers/shared/vision/pooling.h"
 

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 
 namespace crema {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

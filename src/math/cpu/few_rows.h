@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "crema/device/context.h"
-#include "crema/math/gemm.h"
+#include "crema/context.h"
+#include "crema/dev/gemm.h"
 #include "target/target.h"
 
 namespace crema {

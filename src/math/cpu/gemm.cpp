@@ -1,13 +1,13 @@
 // Gemm over any CBLAS. BLAS runs single-threaded, and we cut large products into tiles that
 // depend on the sizes alone: the result is then the same for any number of threads, and BLAS's
 // own threads never compete with ours.
-#include "crema/math/gemm.h"
+#include "crema/dev/gemm.h"
 
 #include <cblas.h>
 
 #include "base/checked.h"
 #include "blas_threads.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
 #include "few_rows.h"
 
 namespace crema {

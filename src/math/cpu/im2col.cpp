@@ -1,9 +1,9 @@
-#include "crema/math/im2col.h"
+#include "crema/dev/im2col.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

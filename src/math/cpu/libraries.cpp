@@ -3,7 +3,7 @@
 
 #include <cblas.h>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -2,12 +2,12 @@
 // numbers lies in another line of the cache. That is as fast as any way while few lines are in use
 // at a time; where they are many, or far apart, squares go through a buffer, so that each line is
 // read once, and whole.
-#include "crema/math/transpose.h"
+#include "crema/dev/transpose.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

@@ -3,9 +3,9 @@
 #include <cublas_v2.h>
 
 #include "base/checked.h"
-#include "crema/base/error.h"
-#include "crema/math/for_each.h"
-#include "crema/math/gemm.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/gemm.h"
+#include "crema/error.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

@@ -1,8 +1,8 @@
 // Im2col and Col2im on CUDA. Both gather: every element of the result is made by one thread, so
 // nothing is added from two sides.
 #include "base/checked.h"
-#include "crema/math/for_each.h"
-#include "crema/math/im2col.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/im2col.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

@@ -1,6 +1,6 @@
 // TransposeEach on CUDA: neighbouring threads write neighbouring numbers.
-#include "crema/math/for_each.h"
-#include "crema/math/transpose.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/transpose.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

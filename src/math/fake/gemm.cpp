@@ -1,5 +1,5 @@
 // Gemm on the fake GPU: the definition, in plain loops.
-#include "crema/math/gemm.h"
+#include "crema/dev/gemm.h"
 
 #include "device/fake.h"
 

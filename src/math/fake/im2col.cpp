@@ -1,5 +1,5 @@
 // Im2col and Col2im on the fake GPU: the definition, element by element.
-#include "crema/math/im2col.h"
+#include "crema/dev/im2col.h"
 
 #include <algorithm>
 

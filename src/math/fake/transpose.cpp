@@ -1,5 +1,5 @@
 // TransposeEach on the fake GPU: the definition, element by element.
-#include "crema/math/transpose.h"
+#include "crema/dev/transpose.h"
 
 #include "device/fake.h"
 

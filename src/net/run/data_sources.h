@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "crema/net/graph.h"
+#include "crema/dev/graph.h"
 
 namespace crema {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <string>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 #include "net/passes.h"
 
 namespace crema {

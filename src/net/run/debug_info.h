@@ -1,8 +1,8 @@
 // The log lines of `debug_info: true`, with Caffe's words.
 #pragma once
 
-#include "crema/net/graph.h"
-#include "crema/net/pass_observer.h"
+#include "crema/dev/graph.h"
+#include "crema/pass_observer.h"
 #include "net/run/net_blobs.h"
 #include "net/run/net_parameters.h"
 

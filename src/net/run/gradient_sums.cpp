@@ -4,7 +4,7 @@
 #include <limits>
 #include <set>
 
-#include "crema/math/vector_ops.h"
+#include "math/vector_ops.h"
 
 namespace crema {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "crema/device/context.h"
-#include "crema/net/graph.h"
-#include "crema/tensor/tensor.h"
+#include "crema/context.h"
+#include "crema/dev/graph.h"
+#include "crema/tensor.h"
 #include "net/run/net_parameters.h"
 
 namespace crema {

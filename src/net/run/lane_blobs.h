@@ -6,8 +6,8 @@
 #include <memory>
 #include <vector>
 
-#include "crema/net/graph.h"
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
+#include "crema/dev/graph.h"
 #include "net/run/planned_memory.h"
 
 namespace crema {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "crema/net/graph.h"
+#include "crema/dev/graph.h"
 #include "net/run/planned_memory.h"
 
 namespace crema {

@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "crema/net/graph.h"
-#include "crema/tensor/tensor.h"
+#include "crema/dev/graph.h"
+#include "crema/tensor.h"
 
 namespace crema {
 

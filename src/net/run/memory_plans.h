@@ -5,7 +5,7 @@
 #include <list>
 #include <vector>
 
-#include "crema/net/graph.h"
+#include "crema/dev/graph.h"
 #include "net/passes.h"
 
 namespace crema {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "crema/net/graph.h"
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
+#include "crema/dev/graph.h"
 #include "net/run/arena.h"
 #include "net/run/lane_blobs.h"
 #include "net/run/planned_memory.h"

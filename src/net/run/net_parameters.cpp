@@ -6,8 +6,8 @@
 
 #include "base/counted.h"
 #include "base/strings.h"
-#include "crema/layer/filler.h"
-#include "crema/math/vector_ops.h"
+#include "crema/dev/filler.h"
+#include "math/vector_ops.h"
 #include "net/passes.h"
 
 namespace crema {

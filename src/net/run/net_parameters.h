@@ -5,15 +5,15 @@
 #include <memory>
 #include <vector>
 
-#include "crema/device/context.h"
-#include "crema/net/graph.h"
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
+#include "crema/context.h"
+#include "crema/dev/graph.h"
 
 namespace crema {
 
 // Owns the memory of all parameters that the net does not borrow: one flat buffer for the values
 // and one for the gradients, in the net's order, each parameter at a multiple of kParamBlock
-// elements (crema/tensor/param_block.h). Parameters of one shared name are views of the same
+// elements (tensor/param_block.h). Parameters of one shared name are views of the same
 // memory. For one thread at a time.
 class NetParameters {
  public:

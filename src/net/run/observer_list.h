@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "crema/net/pass_observer.h"
+#include "crema/pass_observer.h"
 
 namespace crema {
 

@@ -6,8 +6,8 @@
 #include <memory>
 #include <utility>
 
-#include "crema/net/graph.h"
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
+#include "crema/dev/graph.h"
 #include "net/passes.h"
 #include "net/run/memory_plans.h"
 

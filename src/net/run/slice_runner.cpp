@@ -1,7 +1,7 @@
 // Slices run part by part, by one thread or by one for each lane.
 #include "net/run/slice_runner.h"
 
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 
 namespace crema {
 

@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "crema/device/context.h"
-#include "crema/net/graph.h"
-#include "crema/net/pass_observer.h"
+#include "crema/context.h"
+#include "crema/dev/graph.h"
+#include "crema/pass_observer.h"
 #include "net/run/layer_caller.h"
 #include "net/run/lifetime_check.h"
 #include "net/run/net_blobs.h"

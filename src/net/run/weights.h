@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "crema/net/graph.h"
-#include "crema/net/weights_report.h"
+#include "crema/dev/graph.h"
+#include "crema/weights_report.h"
 
 namespace crema {
 

@@ -1,4 +1,4 @@
 // A plug-in without layers.
-#include "crema/layer/plugin.h"
+#include "crema/dev/plugin.h"
 
 CREMA_PLUGIN(PLUGIN_NAME);

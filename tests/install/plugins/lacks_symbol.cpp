@@ -1,5 +1,5 @@
 // Calls a function that no library has.
-#include "crema/layer/plugin.h"
+#include "crema/dev/plugin.h"
 
 CREMA_PLUGIN("lacks_symbol");
 

@@ -1,6 +1,6 @@
 // Its layer has the type of one of crema's. Its first one is new, and must not appear either.
-#include "crema/layer/plugin.h"
-#include "crema/layer/registry.h"
+#include "crema/dev/plugin.h"
+#include "crema/dev/registry.h"
 
 CREMA_PLUGIN("type_exists");
 

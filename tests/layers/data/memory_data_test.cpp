@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "crema/layer/memory_source.h"
+#include "crema/memory_source.h"
 #include "net/net_test_util.h"
 #include "util/layer_runner.h"
 

@@ -1,8 +1,8 @@
 // Where parameters lie, whose they are, and what they begin with.
 #include "net/run/net_parameters.h"
 
-#include "crema/tensor/param_block.h"
 #include "net/run/sliced_net.h"
+#include "tensor/param_block.h"
 #include "util/limited_device.h"
 
 namespace crema::test {

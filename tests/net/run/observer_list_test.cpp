@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema::test {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "crema/net/compile.h"
+#include "crema/dev/compile.h"
 #include "net/net_test_util.h"
 
 namespace crema::test {

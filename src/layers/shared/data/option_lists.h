@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/tensor/shape.h"
+#include "crema/shape.h"
 #include "target/target.h"
 
 namespace crema {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 
-#include "crema/math/host_tasks.h"
+#include "crema/dev/host_tasks.h"
 #include "data/prefetcher.h"
 #include "layers/shared/data/record_layer.h"
 #include "layers/shared/data/upload.h"

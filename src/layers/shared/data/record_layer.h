@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 #include "target/target.h"
 
 namespace crema {

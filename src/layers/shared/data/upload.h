@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "crema/device/context.h"
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
+#include "crema/context.h"
 #include "target/target.h"
 
 namespace crema {

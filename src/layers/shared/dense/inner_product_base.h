@@ -7,7 +7,7 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 #include "target/target.h"
 
 namespace crema {

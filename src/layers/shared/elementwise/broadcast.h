@@ -5,10 +5,10 @@
 #include <string>
 
 #include "base/ranges.h"
-#include "crema/base/error.h"
-#include "crema/math/reduce.h"
-#include "crema/tensor/layout.h"
-#include "crema/tensor/shape.h"
+#include "crema/dev/reduce.h"
+#include "crema/error.h"
+#include "crema/layout.h"
+#include "crema/shape.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

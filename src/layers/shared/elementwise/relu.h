@@ -1,8 +1,8 @@
 // The backward half of a ReLU, if another layer does it.
 #pragma once
 
-#include "crema/math/for_each.h"
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
+#include "crema/dev/for_each.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/layer/registry.h"
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/registry.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

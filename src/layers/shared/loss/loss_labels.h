@@ -8,9 +8,9 @@
 
 #include "base/counted.h"
 #include "base/ranges.h"
-#include "crema/layer/layer.h"
-#include "crema/math/for_each.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/layer.h"
+#include "crema/dev/reduce.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

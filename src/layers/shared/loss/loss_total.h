@@ -6,8 +6,8 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/layer.h"
-#include "crema/math/reduce.h"
+#include "crema/dev/layer.h"
+#include "crema/dev/reduce.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "crema/math/for_each.h"
-#include "crema/math/reduce.h"
-#include "crema/tensor/layout.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/reduce.h"
+#include "crema/layout.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

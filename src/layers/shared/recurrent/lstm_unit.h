@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "crema/math/for_each.h"
+#include "crema/dev/for_each.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

@@ -15,10 +15,10 @@
 #include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/carries_state.h"
-#include "crema/layer/layer.h"
-#include "crema/math/for_each.h"
-#include "crema/math/gemm.h"
+#include "crema/dev/carries_state.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/gemm.h"
+#include "crema/dev/layer.h"
 #include "layers/shared/elementwise/broadcast.h"
 
 namespace crema {

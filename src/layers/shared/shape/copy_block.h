@@ -1,9 +1,9 @@
 // Copies of parts of tensors: what Concat, Slice, Crop and SPP are made of.
 #pragma once
 
-#include "crema/math/for_each.h"
-#include "crema/tensor/blob.h"
-#include "crema/tensor/layout.h"
+#include "crema/blob.h"
+#include "crema/dev/for_each.h"
+#include "crema/layout.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

@@ -7,7 +7,7 @@
 #include "base/checked.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/base/error.h"
+#include "crema/error.h"
 
 namespace crema {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "crema/layer/filler.h"
-#include "crema/math/conv_geometry.h"
-#include "crema/tensor/shape.h"
+#include "crema/dev/conv_geometry.h"
+#include "crema/dev/filler.h"
+#include "crema/shape.h"
 
 namespace crema {
 

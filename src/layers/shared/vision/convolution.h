@@ -10,12 +10,12 @@
 #include "base/counted.h"
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/layer.h"
-#include "crema/math/for_each.h"
-#include "crema/math/gemm.h"
-#include "crema/math/im2col.h"
-#include "crema/math/reduce.h"
-#include "crema/tensor/layout.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/gemm.h"
+#include "crema/dev/im2col.h"
+#include "crema/dev/layer.h"
+#include "crema/dev/reduce.h"
+#include "crema/layout.h"
 #include "layers/shared/vision/conv_setup.h"
 
 namespace crema {

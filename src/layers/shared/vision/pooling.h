@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "crema/math/for_each.h"
-#include "crema/math/philox.h"
+#include "crema/dev/for_each.h"
+#include "crema/dev/philox.h"
 
 namespace crema {
 inline namespace CREMA_TARGET {

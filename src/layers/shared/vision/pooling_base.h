@@ -5,7 +5,7 @@
 
 #include "base/ranges.h"
 #include "crema.pb.h"
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 #include "layers/shared/saved_for_backward.h"
 #include "layers/shared/vision/pooling.h"
 

@@ -1,5 +1,5 @@
 // ForEach and ParallelTasks on the CPU: OpenMP over rows, vectorised over columns.
-// What they promise is in crema/math/for_each.h.
+// What they promise is in crema/dev/for_each.h.
 #pragma once
 
 #include <omp.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "crema/device/context.h"
+#include "crema/context.h"
 #include "target/target.h"
 
 namespace crema {

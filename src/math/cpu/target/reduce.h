@@ -6,9 +6,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "crema/math/pair.h"
-#include "crema/math/reduce_ops.h"
-#include "crema/tensor/layout.h"
+#include "crema/dev/pair.h"
+#include "crema/dev/reduce_ops.h"
+#include "crema/layout.h"
 #include "target/for_each.h"
 
 namespace crema {

@@ -1,11 +1,11 @@
 // ForEach and ParallelTasks on CUDA: a thread an element, in strides where the grid is full.
-// What they promise is in crema/math/for_each.h.
+// What they promise is in crema/dev/for_each.h.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
-#include "crema/device/context.h"
+#include "crema/context.h"
 #include "device/cuda_device.h"
 #include "target/target.h"
 

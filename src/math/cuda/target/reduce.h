@@ -4,9 +4,9 @@
 // long, several blocks share a group, and a second launch combines what they found.
 #pragma once
 
-#include "crema/math/pair.h"
-#include "crema/math/reduce_ops.h"
-#include "crema/tensor/layout.h"
+#include "crema/dev/pair.h"
+#include "crema/dev/reduce_ops.h"
+#include "crema/layout.h"
 #include "target/for_each.h"
 
 namespace crema {

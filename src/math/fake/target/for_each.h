@@ -1,12 +1,12 @@
 // ForEach and ParallelTasks on the fake GPU: queued, and run in shuffled order.
-// What they promise is in crema/math/for_each.h.
+// What they promise is in crema/dev/for_each.h.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
 
-#include "crema/device/context.h"
+#include "crema/context.h"
 #include "device/fake.h"
 #include "target/target.h"
 

@@ -1,9 +1,9 @@
 // Reductions on the fake GPU: elements in shuffled order, results too.
 #pragma once
 
-#include "crema/math/pair.h"
-#include "crema/math/reduce_ops.h"
-#include "crema/tensor/layout.h"
+#include "crema/dev/pair.h"
+#include "crema/dev/reduce_ops.h"
+#include "crema/layout.h"
 #include "target/for_each.h"
 
 namespace crema {

@@ -2,7 +2,7 @@
 // include path, so a layer file contains no #if.
 #pragma once
 
-#include "crema/device/device.h"
+#include "crema/device.h"
 
 // Stands before the body of a kernel lambda: [=] HD (int64_t r, int c) {...}.
 #define HD

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "crema/device/device.h"
-#include "crema/layer/filler.h"
-#include "crema/tensor/tensor_type.h"
+#include "crema/dev/filler.h"
+#include "crema/dev/tensor_type.h"
+#include "crema/device.h"
 
 namespace crema {
 

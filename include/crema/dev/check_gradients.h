@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/device/device.h"
+#include "crema/device.h"
 
 namespace crema {
 

@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "crema/device/context.h"
-#include "crema/net/compile.h"
-#include "crema/net/pass_observer.h"
-#include "crema/net/weights_report.h"
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
+#include "crema/context.h"
+#include "crema/dev/compile.h"
+#include "crema/pass_observer.h"
+#include "crema/weights_report.h"
 
 namespace crema {
 

@@ -4,12 +4,12 @@
 
 #include <cstddef>
 
-#include "crema/device/context.h"
-#include "crema/tensor/tensor.h"
+#include "crema/context.h"
+#include "crema/tensor.h"
 
 namespace crema {
 
-// Each rank (Rank, in crema/device/context.h) has a Trainer with the same solver, the same
+// Each rank (Rank, in crema/context.h) has a Trainer with the same solver, the same
 // random_seed and a combiner, and trains with a batch of its own: the solver's batch size is that
 // of one rank. Between the backward pass and the update, the combiner exchanges each rank's
 // gradients for their mean over all ranks. All ranks then make the same update, so that their

@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "crema/layer/layer.h"
+#include "crema/dev/layer.h"
 
 namespace crema {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "crema/tensor/tensor.h"
+#include "crema/tensor.h"
 
 namespace crema {
 

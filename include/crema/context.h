@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <memory>
 
-#include "crema/device/device.h"
+#include "crema/device.h"
 
 namespace crema {
 
 // One of several trainings, in processes or threads of their own, that together train one net with
-// a part of each batch each; see crema/train/gradient_combiner.h.
+// a part of each batch each; see crema/gradient_combiner.h.
 struct Rank {
   int index = 0;  // from 0 to count - 1
   int count = 1;

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "crema/device/context.h"
+#include "crema/context.h"
 #include "target/target.h"
 
 namespace crema {

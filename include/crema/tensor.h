@@ -7,11 +7,11 @@
 #include <memory>
 #include <vector>
 
-#include "crema/base/error.h"
-#include "crema/device/device.h"
-#include "crema/tensor/dtype.h"
-#include "crema/tensor/layout.h"
-#include "crema/tensor/shape.h"
+#include "crema/device.h"
+#include "crema/dtype.h"
+#include "crema/error.h"
+#include "crema/layout.h"
+#include "crema/shape.h"
 
 namespace crema {
 

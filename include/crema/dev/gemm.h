@@ -1,7 +1,7 @@
 // General matrix product.
 #pragma once
 
-#include "crema/device/context.h"
+#include "crema/context.h"
 #include "target/target.h"
 
 namespace crema {

@@ -11,5 +11,5 @@
 // identity (0, or the lowest value). The rules for lambdas are those of ForEach.
 #pragma once
 
-#include "crema/math/pair.h"
+#include "crema/dev/pair.h"
 #include "target/reduce.h"

@@ -1,8 +1,8 @@
 // Whole-tensor operations for code that is not compiled once a target: the net and the trainer.
 #pragma once
 
-#include "crema/device/context.h"
-#include "crema/tensor/tensor.h"
+#include "crema/context.h"
+#include "crema/tensor.h"
 
 namespace crema {
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "crema/tensor/shape.h"
+#include "crema/shape.h"
 
 namespace crema {
 

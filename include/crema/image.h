@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "crema/tensor/shape.h"
+#include "crema/shape.h"
 
 namespace crema {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "crema/net/graph.h"
+#include "crema/dev/graph.h"
 
 namespace crema {
 

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "crema/device/context.h"
-#include "crema/layer/description.h"
-#include "crema/layer/plan.h"
-#include "crema/layer/traits.h"
-#include "crema/tensor/blob.h"
+#include "crema/blob.h"
+#include "crema/context.h"
+#include "crema/dev/description.h"
+#include "crema/dev/plan.h"
+#include "crema/dev/traits.h"
 
 namespace crema {
 

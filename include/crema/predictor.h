@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "crema/tensor/shape.h"
+#include "crema/shape.h"
 
 namespace crema {
 
@@ -182,7 +182,7 @@ class Predictor {
   // not again where they are shared.
   size_t memory_bytes() const;
 
-  // The net inside, for who needs to know more (see crema/net/net.h).
+  // The net inside, for who needs to know more (see crema/net.h).
   const Net& net() const;
 
  private:

@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "crema/tensor/dtype.h"
-#include "crema/tensor/layout.h"
-#include "crema/tensor/shape.h"
+#include "crema/dtype.h"
+#include "crema/layout.h"
+#include "crema/shape.h"
 
 namespace crema {
 

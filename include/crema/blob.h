@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "crema/tensor/tensor.h"
+#include "crema/tensor.h"
 
 namespace crema {
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "crema/net/net.h"
-#include "crema/train/gradient_combiner.h"
-#include "crema/train/observer.h"
+#include "crema/gradient_combiner.h"
+#include "crema/net.h"
+#include "crema/train_observer.h"
 
 namespace crema {
 

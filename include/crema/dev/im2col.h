@@ -3,8 +3,8 @@
 
 #include <array>
 
-#include "crema/device/context.h"
-#include "crema/math/conv_geometry.h"
+#include "crema/context.h"
+#include "crema/dev/conv_geometry.h"
 #include "target/target.h"
 
 namespace crema {
