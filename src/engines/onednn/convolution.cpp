@@ -92,7 +92,7 @@ class OnednnConvolutionLayer : public ConvolutionBase, public Fusible {
       layout_ = layout;
       learns_weights_ = weights;
       learns_bias_ = bias;
-      kept_.Forget();
+      packed_.Invalidate();
     };
     return {restore, onednn::kBytesOfPlan};
   }

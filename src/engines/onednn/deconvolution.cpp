@@ -60,7 +60,7 @@ class OnednnDeconvolutionLayer : public ConvolutionBase {
       sends_ = sends;
       learns_weights_ = weights;
       learns_bias_ = bias;
-      kept_.Forget();
+      packed_.Invalidate();
     };
     return {restore, onednn::kBytesOfPlan};
   }

@@ -85,7 +85,7 @@ class OnednnInnerProductLayer : public InnerProductBase, public Fusible {
       learns_ = learns;
       sends_ = sends;
       calls_ = calls;
-      kept_.Forget();
+      packed_.Invalidate();
     };
     return {restore, onednn::kBytesOfPlan};
   }
