@@ -16,7 +16,7 @@ void DataSources::CheckShared() const {
   for (const LayerNode& node : graph_.layers) {
     const Layer& layer = *node.layer;
     if (ranks_ == 1 || !layer.position().has_value() || layer.shares_source()) continue;
-    Fail("layer '", layer.name(), "' (", layer.type(), "): would give all ", ranks_,
+    Fail(InLayer(layer.name(), layer.type()), ": would give all ", ranks_,
          " ranks the same records; use a layer that can share its source, or train alone");
   }
 }
