@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/in_source.h"
 #include "base/printable.h"
 #include "base/strings.h"
 #include "commands/command.h"
@@ -139,7 +140,9 @@ std::vector<std::string> NamesFromFlag(const std::string& flag, const std::strin
 
 void LoadPluginsFromFlags() {
   const char* variable = std::getenv("CREMA_PLUGINS");
-  if (variable != nullptr) LoadPlugins(SplitList(variable));
+  if (variable != nullptr) {
+    InSource("the environment variable CREMA_PLUGINS", [&] { LoadPlugins(SplitList(variable)); });
+  }
   LoadPlugins(NamesFromFlag("plugins", FLAGS_plugins));
 }
 
