@@ -56,7 +56,8 @@ class MemoryDataLayer : public RecordLayer, public MemorySource {
     if (labels_.empty()) Fail("has no data; call SetData before the net runs");
     const auto items = static_cast<size_t>(batch_[0]);
     const auto size = static_cast<size_t>(batch_.CountFrom(1));
-    const size_t next = *position() % labels_.size();
+    const size_t of_rank = static_cast<size_t>(rank().index) * items;
+    const size_t next = (*position() + of_rank) % labels_.size();
     const auto from = [&](const std::vector<float>& all, size_t length) {
       const auto first = all.begin() + static_cast<int64_t>(next * length);
       return std::vector<float>(first, first + static_cast<int64_t>(items * length));

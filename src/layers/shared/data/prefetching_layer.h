@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "crema/dev/host_tasks.h"
 #include "data/prefetcher.h"
@@ -13,6 +15,26 @@
 
 namespace crema {
 inline namespace CREMA_TARGET {
+
+// Of the batches of all ranks those of one. It reads the records of the others, too, but makes
+// nothing of them.
+class BatchesOfRank : public BatchMaker {
+ public:
+  BatchesOfRank(std::unique_ptr<BatchMaker> of_all, Rank rank)
+      : of_all_(std::move(of_all)), rank_(rank) {}
+
+  void Read(std::vector<Record>* records) override {
+    for (int r = 0; r < rank_.count; ++r) of_all_->Read(r == rank_.index ? records : &others_);
+  }
+  void Make(const std::vector<Record>& records, int worker, Batch* batch) override {
+    of_all_->Make(records, worker, batch);
+  }
+
+ private:
+  std::unique_ptr<BatchMaker> of_all_;
+  Rank rank_;
+  std::vector<Record> others_;
+};
 
 class PrefetchingLayer : public RecordLayer {
  public:
@@ -32,12 +54,16 @@ class PrefetchingLayer : public RecordLayer {
     int workers = 1;  // threads that make them
   };
 
-  // What makes the batches after `position` records have been given out. No other one lives then.
+  // What makes the batches of all ranks after `position` records have been given out. No other one
+  // lives then.
   virtual Batches MakeBatches(uint64_t position) = 0;
 
   void GoTo(uint64_t position) override {
     prefetcher_.reset();  // its threads may hold what the next ones need
     Batches batches = MakeBatches(position);
+    if (rank().count > 1) {
+      batches.maker = std::make_unique<BatchesOfRank>(std::move(batches.maker), rank());
+    }
     prefetcher_ =
         std::make_unique<Prefetcher>(std::move(batches.maker), batches.depth, batches.workers);
   }
