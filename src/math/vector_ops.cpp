@@ -117,7 +117,7 @@ class TargetVectorOps : public VectorOps {
 };
 
 const TargetVectorOps target_ops;
-const VectorOpsRegistration registration(CREMA_TARGET_DEVICE, &target_ops);
+const VectorOpsRegistration registration_of_vector_ops(CREMA_TARGET_DEVICE, &target_ops);
 
 }  // namespace
 }  // namespace crema

@@ -73,7 +73,7 @@ void Dispatch(const Context& ctx, const LocalRates::Work& work, const UpdateStep
   CREMA_FLOAT_DISPATCH(step.weights.dtype(), T, ComputeLocalRates<T>(ctx, work, step));
 }
 
-const LocalRateRegistration registration(CREMA_TARGET_DEVICE, Dispatch);
+const LocalRateRegistration registration_of_local_rates(CREMA_TARGET_DEVICE, Dispatch);
 
 }  // namespace
 }  // namespace crema

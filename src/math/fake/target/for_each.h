@@ -15,9 +15,9 @@ inline namespace CREMA_TARGET {
 
 // 0 .. count-1 in an order that depends on count alone: steps of about 0.618 * count, made coprime
 // to it, so that neighbours are far apart.
-class ShuffledOrder {
+class LaunchOrder {
  public:
-  explicit ShuffledOrder(int64_t count)
+  explicit LaunchOrder(int64_t count)
       : count_(count),
         step_(
             std::max<int64_t>(1, static_cast<int64_t>(0.6180339887 * static_cast<double>(count)))),
@@ -38,7 +38,7 @@ void ForEach(const Context& ctx, int64_t rows, int cols, F f) {
   if (rows <= 0 || cols <= 0) return;
   CheckFakeCaptures(ctx.device(), f);
   LaunchOnFake(ctx.device(), [=] {
-    ShuffledOrder order(rows * cols);
+    LaunchOrder order(rows * cols);
     for (int64_t n = rows * cols; n > 0; --n) {
       const int64_t i = order.Next();
       f(i / cols, static_cast<int>(i % cols));
@@ -51,7 +51,7 @@ void ForEach(const Context& ctx, int64_t count, F f) {
   if (count <= 0) return;
   CheckFakeCaptures(ctx.device(), f);
   LaunchOnFake(ctx.device(), [=] {
-    ShuffledOrder order(count);
+    LaunchOrder order(count);
     for (int64_t n = count; n > 0; --n) f(order.Next());
   });
 }

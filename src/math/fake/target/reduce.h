@@ -12,11 +12,11 @@ inline namespace CREMA_TARGET {
 // For each of `groups` results: the reduction of get(group, 0) .. get(group, count - 1).
 template <class Op, class T, class Get, class Store>
 void ReduceShuffled(int64_t groups, int64_t count, const Get& get, const Store& store) {
-  ShuffledOrder group_order(groups);
-  const ShuffledOrder element_order(count);
+  LaunchOrder group_order(groups);
+  const LaunchOrder element_order(count);
   for (int64_t n = groups; n > 0; --n) {
     const int64_t group = group_order.Next();
-    ShuffledOrder order = element_order;
+    LaunchOrder order = element_order;
     T total = Op::template Identity<T>();
     for (int64_t m = count; m > 0; --m) {
       total = Op::Combine(total, static_cast<T>(get(group, order.Next())));
