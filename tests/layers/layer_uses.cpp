@@ -69,7 +69,7 @@ std::string LayerUse::ToString() const {
 std::vector<std::string> EnginesOf(const std::string& type, DeviceKind device) {
   std::vector<std::string> names;
   for (const EngineEntry& entry : EnginesFor(type, device)) {
-    if (entry.engine.find("OF_TESTS") == std::string::npos) names.push_back(entry.engine);
+    if (entry.engine.find("OF_TESTS") == std::string::npos) names.push_back(entry.Name());
   }
   return names;
 }
