@@ -187,8 +187,10 @@ TEST(PlanCacheTest, SlicedNetsGiveWhatFreshOnesGive) {
   const auto net_for = [](int batch) {
     std::string text = SlicedText();
     text.erase(0, text.find("layer"));  // any engine
-    auto net = std::make_unique<Net>(ParseNet(text, proto::TEST), OpenDevice(DeviceKind::kCpu),
-                                     NetOptions{SlicedOptions()});
+    NetOptions options;
+    static_cast<CompileOptions&>(options) = SlicedOptions();
+    auto net =
+        std::make_unique<Net>(ParseNet(text, proto::TEST), OpenDevice(DeviceKind::kCpu), options);
     if (batch != 8) net->Reshape({{"x", Shape{batch, 2, 16, 16}}});
     return net;
   };
