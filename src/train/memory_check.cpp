@@ -112,12 +112,13 @@ proto::NetParameter WithBatch(double factor, proto::NetParameter net) {
 
 // The largest batch below `batch` that fits; 0: none. `need` tells the bytes that the net would
 // take with so many times its batch.
-int64_t LargestBatch(int64_t batch, size_t room, const std::function<double(double factor)>& need) {
+int64_t LargestBatch(int64_t batch, size_t available,
+                     const std::function<double(double factor)>& need) {
   int64_t fits = 0, too_large = batch;
   while (too_large - fits > 1) {
     const int64_t middle = fits + (too_large - fits) / 2;
     const double bytes = need(static_cast<double>(middle) / static_cast<double>(batch));
-    (bytes <= static_cast<double>(room) ? fits : too_large) = middle;
+    (bytes <= static_cast<double>(available) ? fits : too_large) = middle;
   }
   return fits;
 }
@@ -129,10 +130,10 @@ std::string HostAdvice(double bytes) {
                 " in memory");
 }
 
-std::string Advice(const TrainingPlan& plan, size_t room) {
+std::string Advice(const TrainingPlan& plan, size_t available) {
   try {
     const int64_t batch = BatchOf(Compile(plan, *plan.train, true));
-    const int64_t largest = LargestBatch(batch, room, [&](double factor) {
+    const int64_t largest = LargestBatch(batch, available, [&](double factor) {
       TrainingPlan scaled = plan;
       const proto::NetParameter train = WithBatch(factor, *plan.train);
       scaled.train = &train;
@@ -153,10 +154,10 @@ double NeedToRun(const proto::NetParameter& net, DeviceKind device, const Compil
 }
 
 std::string AdviceToRun(const proto::NetParameter& net, DeviceKind device,
-                        const CompileOptions& options, size_t room) {
+                        const CompileOptions& options, size_t available) {
   try {
     const int64_t batch = BatchOf(CompileNet(net, device, options));
-    const int64_t largest = LargestBatch(batch, room, [&](double factor) {
+    const int64_t largest = LargestBatch(batch, available, [&](double factor) {
       return NeedToRun(WithBatch(factor, net), device, options);
     });
     if (largest > 0) return Concat("batch_size ", largest, " instead of ", batch, " would fit");
@@ -189,26 +190,26 @@ size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit) {
                " whatever is recomputed; raise it or use smaller test batches");
 }
 
-void CheckMemory(const TrainingPlan& plan, size_t room) {
+void CheckMemory(const TrainingPlan& plan, size_t available) {
   const Need need = NeedOf(plan);
   const std::string parts =
       Concat(Text(need.Total()), " (training net ", Text(need.train), ", test nets ",
              Text(need.tests), ", solver ", Text(need.solver), ")");
-  const std::string of = room == 0 ? "" : Concat(" of ", Text(static_cast<double>(room)));
+  const std::string of = available == 0 ? "" : Concat(" of ", Text(static_cast<double>(available)));
   LOG(INFO) << "Memory planned: " << parts << of;
-  if (room == 0 || need.Total() <= static_cast<double>(room)) return;
-  Fail("training needs ", parts, " of memory, but only ", Text(static_cast<double>(room)),
-       " is available; ", Advice(plan, room));
+  if (available == 0 || need.Total() <= static_cast<double>(available)) return;
+  Fail("training needs ", parts, " of memory, but only ", Text(static_cast<double>(available)),
+       " is available; ", Advice(plan, available));
 }
 
 std::unique_ptr<Net> MakeNetToRun(const proto::NetParameter& config, std::shared_ptr<Device> device,
-                                  NetOptions options, size_t room) {
-  options.memory_limit = room;
+                                  NetOptions options, size_t available) {
+  options.memory_limit = available;
   try {
     return std::make_unique<Net>(config, device, options);
   } catch (const MemoryLimitError& error) {
     options.memory_limit = 0;
-    Fail(error.what(), "; ", AdviceToRun(config, device->kind(), options, room));
+    Fail(error.what(), "; ", AdviceToRun(config, device->kind(), options, available));
   }
 }
 

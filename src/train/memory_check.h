@@ -36,13 +36,13 @@ struct TrainingPlan {
 // nothing is left for it.
 size_t LimitOfTrainNet(const TrainingPlan& plan, size_t limit);
 
-// Logs what the plan takes. Throws Error where that is more than `room` bytes (0: not known), and
-// says which batch size would fit.
-void CheckMemory(const TrainingPlan& plan, size_t room);
+// Logs what the plan takes. Throws Error where that is more than `available` bytes (0: not known),
+// and says which batch size would fit.
+void CheckMemory(const TrainingPlan& plan, size_t available);
 
-// A net that runs by itself, forward only. Throws Error where it would take more than `room` bytes
-// (0: not known), and says which batch size would fit; no memory is taken before.
+// A net that runs by itself, forward only. Throws Error where it would take more than `available`
+// bytes (0: not known), and says which batch size would fit; no memory is taken before.
 std::unique_ptr<Net> MakeNetToRun(const proto::NetParameter& config, std::shared_ptr<Device> device,
-                                  NetOptions options, size_t room);
+                                  NetOptions options, size_t available);
 
 }  // namespace crema

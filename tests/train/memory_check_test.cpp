@@ -21,9 +21,9 @@ class MemoryCheckTest : public testing::Test {
  protected:
   void SetUp() override { folder_ = TestFolder(); }
   // A batch of 64 and a layer of 1000 units: about 4 kB an item, twice, and 4 MB of parameters.
-  std::string Error(const std::string& net, size_t room, const std::string& more = "") const {
+  std::string Error(const std::string& net, size_t available, const std::string& more = "") const {
     TrainOptions options;
-    options.device_memory = room;
+    options.device_memory = available;
     return ErrorOf([&] {
       Trainer(ParseSolver(net + TinySolver(folder_).substr(TinyNet().size()), more), options);
     });
@@ -47,16 +47,16 @@ class MemoryCheckTest : public testing::Test {
 
 TEST_F(MemoryCheckTest, SaysWhichBatchWouldFit) {
   EXPECT_EQ(Error(Net(64), 20 << 20), "");
-  EXPECT_EQ(Error(Net(64), 0), "");  // that of the machine
-  const size_t room = 12500000;      // parameters, gradients and momentum are 12.01 MB
-  const std::string error = Error(Net(64), room);
+  EXPECT_EQ(Error(Net(64), 0), "");   // that of the machine
+  const size_t available = 12500000;  // parameters, gradients and momentum are 12.01 MB
+  const std::string error = Error(Net(64), available);
   EXPECT_TRUE(Contains(error, "training needs ")) << error;
   EXPECT_TRUE(Contains(error, "but only 12.5 MB is available")) << error;
   EXPECT_FALSE(Contains(error, "\n")) << error;
   const int largest = LargestIn(error);
   ASSERT_GT(largest, 5) << error;
-  EXPECT_EQ(Error(Net(largest), room), "");
-  EXPECT_NE(Error(Net(largest + 1), room), "");
+  EXPECT_EQ(Error(Net(largest), available), "");
+  EXPECT_NE(Error(Net(largest + 1), available), "");
 }
 
 TEST_F(MemoryCheckTest, CountsTheSolversMemory) {
@@ -280,9 +280,9 @@ TEST_F(MemoryCheckTest, ChecksANetThatOnlyRuns) {
   };
   NetOptions options;
   options.backward = false;
-  const auto error = [&](int batch, size_t room) {
+  const auto error = [&](int batch, size_t available) {
     const auto device = std::make_shared<LimitedDevice>();
-    const std::string text = ErrorOf([&] { MakeNetToRun(net(batch), device, options, room); });
+    const std::string text = ErrorOf([&] { MakeNetToRun(net(batch), device, options, available); });
     EXPECT_EQ(device->peak() == 0, !text.empty());
     return text;
   };
