@@ -170,6 +170,42 @@ TEST_P(RecordSourceTest, AFileThatIsNotARegularOneIsAnError) {
 constexpr size_t kPage = 4096;
 constexpr size_t kLeafPagesAt = 104, kEntriesAt = 120, kLastPageAt = 136, kTransactionAt = 144;
 
+// A database that the lmdb library changes.
+class LmdbLibrary {
+ public:
+  explicit LmdbLibrary(const std::string& folder, unsigned flags = 0) {
+    EXPECT_EQ(mdb_env_create(&env_), 0);
+    EXPECT_EQ(mdb_env_open(env_, folder.c_str(), flags, 0664), 0);
+  }
+  ~LmdbLibrary() { mdb_env_close(env_); }
+  LmdbLibrary(const LmdbLibrary&) = delete;
+  LmdbLibrary& operator=(const LmdbLibrary&) = delete;
+
+  // One transaction: values of so many bytes or, if 0, the keys themselves; given up again or not.
+  void Put(const std::vector<std::string>& keys, size_t bytes = 0, bool gives_up = false) {
+    MDB_txn* transaction = nullptr;
+    MDB_dbi dbi = 0;
+    EXPECT_EQ(mdb_txn_begin(env_, nullptr, 0, &transaction), 0);
+    EXPECT_EQ(mdb_dbi_open(transaction, nullptr, 0, &dbi), 0);
+    for (std::string name : keys) {
+      std::string text = bytes == 0 ? name : std::string(bytes, 'x');
+      MDB_val key = {name.size(), name.data()}, value = {text.size(), text.data()};
+      EXPECT_EQ(mdb_put(transaction, dbi, &key, &value, 0), 0);
+      EXPECT_EQ(gives_up ? mdb_del(transaction, dbi, &key, nullptr) : 0, 0);
+    }
+    EXPECT_EQ(mdb_txn_commit(transaction), 0);
+  }
+
+  size_t LastPage() const {
+    MDB_envinfo info;
+    EXPECT_EQ(mdb_env_info(env_, &info), 0);
+    return info.me_last_pgno;
+  }
+
+ private:
+  MDB_env* env_ = nullptr;
+};
+
 class LmdbTest : public testing::Test {
  protected:
   LmdbTest() {
@@ -209,27 +245,14 @@ TEST_F(LmdbTest, ATruncatedFileIsAnErrorAtEveryLength) {
 TEST_F(LmdbTest, AFileMayBeShorterThanItsLastPage) {
   const std::string path = temp_ / "short";
   fs::create_directories(path);
-  MDB_env* env = nullptr;
-  ASSERT_EQ(mdb_env_create(&env), 0);
-  ASSERT_EQ(mdb_env_open(env, path.c_str(), 0, 0664), 0);
-  std::string large(100000, 'x');
-  for (int round = 0; round < 7; ++round) {
-    MDB_txn* transaction = nullptr;
-    MDB_dbi dbi = 0;
-    ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &transaction), 0);
-    ASSERT_EQ(mdb_dbi_open(transaction, nullptr, 0, &dbi), 0);
-    std::string name = Concat("key", round);
-    MDB_val key = {name.size(), name.data()}, value = {large.size(), large.data()};
-    if (round < 6) value.mv_size = 10;
-    ASSERT_EQ(mdb_put(transaction, dbi, &key, &value, 0), 0);
-    const bool gives_up = round == 6;
-    ASSERT_EQ(gives_up ? mdb_del(transaction, dbi, &key, nullptr) : 0, 0);
-    ASSERT_EQ(mdb_txn_commit(transaction), 0);
+  size_t last_page = 0;
+  {
+    LmdbLibrary library(path);
+    for (int round = 0; round < 6; ++round) library.Put({Concat("key", round)}, 10);
+    library.Put({"key6"}, 100000, true);
+    last_page = library.LastPage();
   }
-  MDB_envinfo info;
-  ASSERT_EQ(mdb_env_info(env, &info), 0);
-  mdb_env_close(env);
-  ASSERT_LT(fs::file_size(path + "/data.mdb"), (info.me_last_pgno + 1) * kPage);
+  ASSERT_LT(fs::file_size(path + "/data.mdb"), (last_page + 1) * kPage);
   const auto source = OpenRecordSource(Backend::kLmdb, path);
   const auto cursor = source->NewCursor();
   int records = 0;
@@ -274,25 +297,14 @@ class TornLmdbTest : public LmdbTest {
  protected:
   TornLmdbTest() {
     fs::create_directories(temp_ / "torn");
-    MDB_env* env = nullptr;
-    EXPECT_EQ(mdb_env_create(&env), 0);
-    EXPECT_EQ(mdb_env_open(env, (temp_ / "torn").c_str(), 0, 0664), 0);
-    for (const std::vector<std::string>& keys : {Keys{"a", "b", "c"}, Keys{"d", "e"}}) {
-      MDB_txn* transaction = nullptr;
-      MDB_dbi dbi = 0;
-      EXPECT_EQ(mdb_txn_begin(env, nullptr, 0, &transaction), 0);
-      EXPECT_EQ(mdb_dbi_open(transaction, nullptr, 0, &dbi), 0);
-      for (std::string name : keys) {
-        MDB_val key = {name.size(), name.data()};
-        EXPECT_EQ(mdb_put(transaction, dbi, &key, &key, 0), 0);
-      }
-      EXPECT_EQ(mdb_txn_commit(transaction), 0);
+    {
+      LmdbLibrary library(temp_ / "torn");
+      library.Put({"a", "b", "c"});
+      library.Put({"d", "e"});
     }
-    mdb_env_close(env);
     bytes_ = ReadAll(temp_ / "torn/data.mdb");
     newest_ = Number(0) > Number(1) ? 0 : 1;
   }
-  using Keys = std::vector<std::string>;
 
   uint64_t Number(size_t page) const {
     uint64_t number;
@@ -376,17 +388,7 @@ TEST_F(LmdbTest, AFileThatAnotherChangesWhileItIsReadIsAnError) {
   const auto source = OpenRecordSource(Backend::kLmdb, path);
   const auto cursor = source->NewCursor();
   ASSERT_TRUE(cursor->First());
-  MDB_env* env = nullptr;
-  MDB_txn* transaction = nullptr;
-  MDB_dbi dbi = 0;
-  ASSERT_EQ(mdb_env_create(&env), 0);
-  ASSERT_EQ(mdb_env_open(env, path.c_str(), 0, 0664), 0);
-  ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &transaction), 0);
-  ASSERT_EQ(mdb_dbi_open(transaction, nullptr, 0, &dbi), 0);
-  MDB_val key = {1, const_cast<char*>("x")};
-  ASSERT_EQ(mdb_put(transaction, dbi, &key, &key, 0), 0);
-  ASSERT_EQ(mdb_txn_commit(transaction), 0);
-  mdb_env_close(env);
+  LmdbLibrary(path).Put({"x"});
   ExpectError(
       [&] {
         while (cursor->Next()) (void)cursor->value();
@@ -399,17 +401,7 @@ TEST_F(LmdbTest, AFileThatAnotherChangesWhileItIsShuffledIsAnError) {
   RecordStream stream(OpenRecordSource(Backend::kLmdb, path), true, 1);
   Record record;
   for (int i = 0; i < 10; ++i) stream.Next(&record);
-  MDB_env* env = nullptr;
-  MDB_txn* transaction = nullptr;
-  MDB_dbi dbi = 0;
-  ASSERT_EQ(mdb_env_create(&env), 0);
-  ASSERT_EQ(mdb_env_open(env, path.c_str(), MDB_NOLOCK, 0664), 0);
-  ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &transaction), 0);
-  ASSERT_EQ(mdb_dbi_open(transaction, nullptr, 0, &dbi), 0);
-  MDB_val key = {1, const_cast<char*>("x")};
-  ASSERT_EQ(mdb_put(transaction, dbi, &key, &key, 0), 0);
-  ASSERT_EQ(mdb_txn_commit(transaction), 0);
-  mdb_env_close(env);
+  LmdbLibrary(path, MDB_NOLOCK).Put({"x"});
   ExpectError([&] { stream.Next(&record); }, {path, "another process has changed it"});
 }
 
