@@ -512,6 +512,15 @@ TEST_F(ToolTest, AnUnknownEngineIsNamedWithItsOrigin) {
   EXPECT_THAT(result.err, HasSubstr("CAFFE"));
 }
 
+TEST_F(ToolTest, AMissingPluginIsNamedWithItsOrigin) {
+  ToolOptions options = Here();
+  options.environment = {"CREMA_PLUGINS=none.so"};
+  const ToolResult result = RunTool({"show", "--model=net.prototxt"}, options);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("the environment variable CREMA_PLUGINS: "));
+  EXPECT_THAT(result.err, HasSubstr("none.so"));
+}
+
 TEST_F(ToolTest, OutputsAreTriedBeforeTheWork) {
   UseImages();
   for (const std::string out : {"none/mean.binaryproto", "images"}) {
