@@ -98,6 +98,18 @@ std::string GroupsWith(const Descriptor* type, const std::string& word) {
   return text + more;
 }
 
+// The nearest field, or what else the name of a layer's options may mean.
+std::string NearestHint(const Descriptor* type, const std::string& word) {
+  const std::string nearest = Nearest(word, FieldNames(type));
+  const std::string end = "_param";
+  const bool may_be_of_plugin = type->extension_range_count() > 0 && word.size() > end.size() &&
+                                word.compare(word.size() - end.size(), end.size(), end) == 0;
+  if (may_be_of_plugin && nearest.empty()) return "; is a plug-in missing (--plugins)?";
+  if (nearest.empty()) return "";
+  const std::string other = may_be_of_plugin ? ", or is a plug-in missing (--plugins)" : "";
+  return "; did you mean " + Quoted(nearest) + other + "?";
+}
+
 // Nets and solvers are often given in each other's place: a hint if `word`, which the file's type
 // lacks, is a field of the other one.
 std::string OtherFileKind(const Descriptor* type, const std::string& word) {
@@ -424,8 +436,7 @@ class Walk : private TextCursor {
     if (!other.empty()) return "; " + other;
     const std::string options = GroupsWith(type, word);
     if (!options.empty()) return "; it belongs in " + options;
-    const std::string nearest = Nearest(word, FieldNames(type));
-    return nearest.empty() ? "" : "; did you mean " + Quoted(nearest) + "?";
+    return NearestHint(type, word);
   }
 
   bool names_extension_ = false;  // that was written without its package and brackets

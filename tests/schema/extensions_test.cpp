@@ -85,6 +85,17 @@ TEST(Extensions, MistakesAreToldWithTheirLines) {
       "n.prototxt:2: layer \"a\": expected a \"]\" after \"[of_tests.knob_of_tests\", found {");
 }
 
+TEST(Extensions, AMissingPluginIsThoughtOf) {
+  EXPECT_EQ(
+      NetError("layer { name: 'a' lnr_param { } }"),
+      "n.prototxt:1: layer \"a\" has no field \"lnr_param\"; did you mean \"lrn_param\", or is "
+      "a plug-in missing (--plugins)?");
+  EXPECT_EQ(
+      NetError("layer { name: 'a' zyzzyva_quixotic_param { } }"),
+      "n.prototxt:1: layer \"a\" has no field \"zyzzyva_quixotic_param\"; is a plug-in missing "
+      "(--plugins)?");
+}
+
 TEST(Extensions, StayInBinaryForm) {
   const proto::NetParameter net = Read("layer { knob_of_tests { turn_of_tests: 3 } }");
   proto::NetParameter read;
