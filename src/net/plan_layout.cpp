@@ -107,6 +107,7 @@ class LayoutPlanner {
     config.add_top(graph_->blobs[to].name);
     LayerNode node;
     node.layer = CreateLayer(config, graph_->phase, graph_->device);
+    node.traits = node.layer->traits();
     node.layout = layout;
     node.bottoms = {from};
     node.tops = {to};
