@@ -84,10 +84,10 @@ TEST(RegistryThreadsTest, OthersReadWhileSomethingIsAdded) {
   for (int t = 0; t < 2; ++t) {
     threads.emplace_back([&] {
       size_t most = 0;
-      while (!ends) {
+      do {
         most = std::max(most, EnginesFor("ReLU", DeviceKind::kFake).size() + engines.size());
         most = std::max(most, LayerTypes(DeviceKind::kFake).size());
-      }
+      } while (!ends);
       EXPECT_GT(most, 0u);
     });
   }

@@ -531,7 +531,7 @@ TEST_F(ToolTest, OutputsAreTriedBeforeTheWork) {
   }
   const ToolResult time = Run({"time", "--model=net.prototxt", "--json=none/time.json"});
   EXPECT_EQ(time.status, 1);
-  EXPECT_THAT(time.err, HasSubstr("--json: none/time.json: cannot be written"));
+  EXPECT_THAT(time.err, HasSubstr("--json=none/time.json: cannot be written"));
   EXPECT_THAT(time.err, Not(HasSubstr("Performing Forward")));
 }
 

@@ -364,10 +364,12 @@ void CheckReportFile(const Net& net) {
   if (FLAGS_json.empty()) return;
   std::vector<std::string> inputs = FilesReadBy(net);
   inputs.push_back(FLAGS_model);
-  InSource("--json", [&] {
-    CheckIsNoInput(FLAGS_json, inputs);
+  InSource("--json", [&] { CheckIsNoInput(FLAGS_json, inputs); });
+  try {
     CheckWritableOrStream(FLAGS_json);
-  });
+  } catch (const Error& error) {
+    Fail("--json=", error);
+  }
 }
 
 }  // namespace
