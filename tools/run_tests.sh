@@ -7,9 +7,9 @@
 #   cuda     the release build with the layers compiled for the GPU too; on a machine without a GPU
 #            its tests run on the CPU
 #   tsan     the tests in which threads meet (crema_thread_tests) with ThreadSanitizer, where clang
-#            and its OpenMP are found; not among the defaults, since it builds everything once more
-# usage: tools/run_tests.sh [release|asan|fuzz|cuda|tsan]...
-#        (default: cuda asan fuzz where nvcc is found, else release asan fuzz)
+#            and its OpenMP are found
+# usage: tools/run_tests.sh [release|asan|tsan|fuzz|cuda]...
+#        (default: cuda asan tsan fuzz where nvcc is found, else release asan tsan fuzz)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -25,7 +25,7 @@ wanted=("$@")
 if (($# == 0)); then
   first=cuda
   find_nvcc >/dev/null || { first=release && echo "No nvcc here: skipping the GPU layers."; }
-  wanted=("$first" asan fuzz)
+  wanted=("$first" asan tsan fuzz)
 fi
 
 if command -v ccache >/dev/null; then
@@ -138,7 +138,7 @@ for suite in "${wanted[@]}"; do
         failed+=(cuda)
       ;;
     *)
-      echo "usage: tools/run_tests.sh [release|asan|fuzz|cuda|tsan]..." >&2
+      echo "usage: tools/run_tests.sh [release|asan|tsan|fuzz|cuda]..." >&2
       exit 2
       ;;
   esac
