@@ -112,7 +112,7 @@ run_tsan() {
   # Of libraries that were built without the sanitizer only their callers are looked at. Two
   # processors or more, so that there are lanes to look at.
   OMP_NUM_THREADS=$((cores > 4 ? 4 : cores)) OPENBLAS_NUM_THREADS=1 \
-    TSAN_OPTIONS="ignore_noninstrumented_modules=1 die_after_fork=0 suppressions=$PWD/tests/tsan.supp" \
+    TSAN_OPTIONS="ignore_noninstrumented_modules=1 die_after_fork=0" \
     timeout 1200 build/tsan/bin/crema_thread_tests --gtest_brief=1
 }
 
