@@ -504,6 +504,7 @@ TEST_F(ToolTest, AFileWithoutItsFlag) {
 
 TEST_F(ToolTest, AnUnknownEngineIsNamedWithItsOrigin) {
   ExpectError({"show", "--model=net.prototxt", "--engine=FAST"}, {"--engine=FAST", "CAFFE"});
+  ExpectError({"show", "--model=net.prototxt", "--engine=caffe"}, {"did you mean CAFFE?"});
   ToolOptions options = Here();
   options.environment = {"CREMA_ENGINE=xx"};
   const ToolResult result = RunTool({"show", "--model=net.prototxt"}, options);

@@ -118,8 +118,9 @@ std::string CheckedEngine(const std::string& origin, const std::string& engine) 
   if (std::find(known.begin(), known.end(), engine) != known.end()) return engine;
   std::sort(known.begin(), known.end());
   known.erase(std::unique(known.begin(), known.end()), known.end());
-  Fail(origin, Printable(engine), ": this build of crema has no such engine; use one of ",
-       Join(known));
+  const std::string near = Nearest(engine, known);
+  Fail(origin, Printable(engine), ": this build of crema has no such engine; ",
+       near.empty() ? "" : "did you mean " + near + "? ", "use one of ", Join(known));
 }
 
 }  // namespace
