@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "crema.pb.h"
-#include "crema/math/philox.h"
+#include "crema/dev/philox.h"
 #include "data/record_writer.h"
 
 namespace {
