@@ -177,16 +177,19 @@ void Net::Forward(uint64_t step, PassObserver* observer) {
   }
 }
 
+// The debug info reads the gradients of a layer before the observer, and all of them after it: in
+// between, an observer that combines them with those of other ranks may be changing them.
 void Net::Backward(PassObserver* observer) {
   ObserverList observers;
-  observers.Add(observer);
   if (logs_debug_info_) observers.Add(debug_info_.get());
+  observers.Add(observer);
   for (int i = static_cast<int>(graph_.layers.size()) - 1; i >= 0; --i) {
     observers.BeforeBackward(i);
     BackwardLayer(i);
     observers.AfterBackward(i);
   }
-  observers.EndBackward();
+  if (observer != nullptr) observer->EndBackward();
+  if (logs_debug_info_) debug_info_->EndBackward();
 }
 
 // The threads that the net was planned for may not have been started by this one.
