@@ -23,9 +23,6 @@ void IterationPasses::Run(int64_t iteration, bool looks) {
   net.ClearGradients();
   passes_ = static_cast<uint64_t>(solver_.iter_size());
   first_step_ = static_cast<uint64_t>(iteration) * passes_;
-  const Interrupt never;
-  // Layer by layer, debug_info would not be logged.
-  const Interrupt& backward_interrupt = solver_.debug_info() ? never : interrupt_;
   for (uint64_t pass = 0; pass < passes_; ++pass) {
     RunForward(first_step_ + pass, interrupt_, &net);
     if (Looks(looks)) net.CheckAfterForward();
@@ -33,7 +30,7 @@ void IterationPasses::Run(int64_t iteration, bool looks) {
     if (combines_.has_value() && pass + 1 == passes_) {
       net.Backward(&*combines_);
     } else {
-      RunBackward(backward_interrupt, &net);
+      RunBackward(interrupt_, &net);
     }
   }
 }
