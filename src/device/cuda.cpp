@@ -150,6 +150,7 @@ CudaDevice::~CudaDevice() {
 
 void CudaDevice::Check(cudaError_t status, const std::string& doing) const {
   if (status == cudaSuccess) return;
+  cudaGetLastError();  // so that no later call reports this one
   Fail(name_, ": ", doing, " failed: ", Explain(status), AdviceFor(status));
 }
 
@@ -310,6 +311,7 @@ void CudaDevice::Synchronize(const Event& event) {
 }
 
 bool CudaDevice::IsDone(const Event& event) {
+  CheckNoCapture("asks for an event");
   const cudaError_t status = cudaEventQuery(CudaEvent::Of(event));
   if (status == cudaErrorNotReady) {
     cudaGetLastError();  // it is no error

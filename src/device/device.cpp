@@ -10,8 +10,8 @@ namespace crema {
 
 void* Device::AllocatePinned(size_t bytes) {
   constexpr size_t kLine = 64;
-  const size_t rounded = (bytes + kLine - 1) / kLine * kLine;
-  void* const memory = rounded < bytes ? nullptr : std::aligned_alloc(kLine, rounded + kLine);
+  const size_t rounded = (bytes / kLine + 1) * kLine;  // 0 where it does not fit
+  void* const memory = rounded < bytes ? nullptr : std::aligned_alloc(kLine, rounded);
   if (memory == nullptr) Fail("out of memory: cannot allocate ", bytes, " bytes");
   return memory;
 }

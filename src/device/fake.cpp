@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <iterator>
@@ -234,7 +235,8 @@ class FakeDevice : public Device {
     CheckNoCapture("records an event");
     const std::shared_ptr<EventState>& state = static_cast<FakeEvent*>(event)->state;
     const uint64_t number = ++state->recorded;
-    Push(queue, {[state, number] { state->reached = number; }, nullptr});
+    // Recorded in both queues, the later record may be reached first.
+    Push(queue, {[state, number] { state->reached = std::max(state->reached, number); }, nullptr});
   }
 
   void WaitFor(Queue queue, const Event& event) override {
@@ -250,6 +252,7 @@ class FakeDevice : public Device {
 
   // Nothing is done before somebody waits.
   bool IsDone(const Event& event) override {
+    CheckNoCapture("asks for an event");
     return StateOf(event).reached == StateOf(event).recorded;
   }
 

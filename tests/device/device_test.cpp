@@ -190,6 +190,7 @@ TEST_P(DeviceTest, CapturesNothingThatAReplayCouldNotRepeat) {
       [&] { opened().MakeEvent(); },
       [&] { opened().Record(Queue::kMain, event.get()); },
       [&] { opened().WaitFor(Queue::kMain, *event); },
+      [&] { opened().IsDone(*event); },
       [&] { opened().BeginCapture(); },
   };
   opened().BeginCapture();

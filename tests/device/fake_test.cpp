@@ -90,6 +90,16 @@ TEST_F(FakeDeviceTest, AnEventThatIsAwaitedMayBeUsedElsewhere) {
   device_->Free(memory);
 }
 
+// The side queue runs first, so that the later record is reached before the earlier one.
+TEST_F(FakeDeviceTest, AnEventStandsForItsLastRecord) {
+  const std::unique_ptr<Event> event = device_->MakeEvent();
+  device_->Record(Queue::kMain, event.get());
+  device_->Record(Queue::kSide, event.get());
+  device_->WaitFor(Queue::kMain, *event);
+  device_->Synchronize();
+  EXPECT_TRUE(device_->IsDone(*event));
+}
+
 TEST_F(FakeDeviceTest, KernelsRunInAnotherOrderThanTheirElements) {
   // ForEach may visit in any order; here it must not be the ascending one, or mistakes that need
   // it would pass.
