@@ -1,6 +1,7 @@
 // The layout of the states of layers in one block, and moving to a larger one.
 #include "net/run/layer_states.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "net/passes.h"
@@ -34,12 +35,16 @@ bool LayerStates::Fit() const {
   return true;
 }
 
-size_t LayerStates::LayOut() {
+// Shapes that come back shall find their memory again, so none becomes smaller.
+size_t LayerStates::LayOut(const LayerStates& before) {
   size_t bytes = 0;
   states_.resize(graph_->layers.size());
   for (size_t l = 0; l < states_.size(); ++l) {
     for (const TensorSpec& wanted : graph_->layers[l].plan.state) {
-      const size_t capacity = BytesOf(wanted, *graph_);
+      const size_t i = states_[l].size();
+      const bool was_there = l < before.states_.size() && i < before.states_[l].size();
+      const size_t capacity =
+          std::max(BytesOf(wanted, *graph_), was_there ? before.states_[l][i].capacity : 0);
       states_[l].push_back({{}, bytes, capacity});
       bytes += capacity;
     }
@@ -50,7 +55,7 @@ size_t LayerStates::LayOut() {
 // One block, which may get large pages.
 LayerStates LayerStates::Resized() const {
   LayerStates next(*graph_, device_);
-  const size_t bytes = next.LayOut();
+  const size_t bytes = next.LayOut(*this);
   const auto block = std::make_shared<Buffer>(device_, bytes);
   device_->Zero(block->memory(), bytes);
   for (size_t l = 0; l < next.states_.size(); ++l) {

@@ -19,8 +19,9 @@ class LayerStates {
 
   // Whether the memory is large enough for what the layers' plans ask for now.
   bool Fit() const;
-  // The same states in new memory that is: those whose shape stays keep their values, others are
-  // zeros. Throws Error if there is no memory for it.
+  // The same states in new memory that is, and that has at least as much for each as the old one:
+  // those whose shape stays keep their values, others are zeros. Throws Error if there is no memory
+  // for it.
   LayerStates Resized() const;
 
   // The tensors of one layer, in the order of its plan: as they were if their shapes are the same,
@@ -37,7 +38,7 @@ class LayerStates {
   };
 
   // Lays out new states, without memory. Returns the bytes of all.
-  size_t LayOut();
+  size_t LayOut(const LayerStates& before);
 
   const Graph* graph_;
   std::shared_ptr<Device> device_;

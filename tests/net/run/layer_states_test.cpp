@@ -71,6 +71,24 @@ TEST_F(LayerStatesTest, ASmallerShapeUsesTheMemoryThatIsThere) {
   EXPECT_EQ(ValuesOf(0), (Values{1, 2}));
 }
 
+// Of two shapes that take turns, each has one state that is larger than the other's.
+TEST_F(LayerStatesTest, ShapesThatComeBackFindTheirMemory) {
+  ShapeOf(0) = Shape{40};
+  Resize();
+  ShapeOf(0) = Shape{2};
+  ShapeOf(1) = Shape{50};
+  EXPECT_FALSE(states_.Fit());
+  Resize();
+  const size_t bytes = states_.bytes();
+  ShapeOf(0) = Shape{40};
+  ShapeOf(1) = Shape{3};
+  EXPECT_TRUE(states_.Fit());
+  EXPECT_EQ(ValuesOf(0), Values(40, 0));
+  states_.Of(1)[0].FromHost(Values(40, 1));
+  EXPECT_EQ(ValuesOf(1), (Values{0, 0, 0}));
+  EXPECT_EQ(states_.bytes(), bytes);
+}
+
 TEST_F(LayerStatesTest, AnotherTypeOrNumberNeedsOtherMemory) {
   Resize();
   graph_.layers[1].plan.state[0].dtype = DType::kInt32;
