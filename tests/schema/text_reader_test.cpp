@@ -277,8 +277,9 @@ TEST(TextReader, RefusesEndsOfLinesInTexts) {
                                testing::HasSubstr("with an end of line in it; remove that")))
         << text;
   }
-  EXPECT_EQ(NetError("layer { name: \"d\" engine: \"MKL2017\"\n top: 'a\\nb' }"),
-            "n.prototxt:2: layer \"d\": \"top\" is \"a\\x0ab\", with an end of line in it; remove that");
+  EXPECT_EQ(
+      NetError("layer { name: \"d\" engine: \"MKL2017\"\n top: 'a\\nb' }"),
+      "n.prototxt:2: layer \"d\": \"top\" is \"a\\x0ab\", with an end of line in it; remove that");
   for (const char* field : {"snapshot_prefix", "net", "test_state { stage: 'a\\nb' } train_net"}) {
     EXPECT_THAT(SolverError(Concat(field, ": 'a\\nb'")),
                 testing::HasSubstr("an end of line in it"));
