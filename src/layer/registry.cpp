@@ -19,7 +19,8 @@ using Registry = std::map<DeviceKind, std::map<std::string, LayerFactory>>;
 using EngineRegistry = std::map<DeviceKind, std::map<std::string, std::vector<EngineEntry>>>;
 
 // All that is registered. Readers take no lock and may keep what they have found: from the first of
-// them on, who adds something publishes a changed copy, and what was published stays.
+// them on, and for plug-ins always, who adds something publishes a changed copy, and what was
+// published stays.
 class Registrations {
  public:
   struct Tables {
@@ -38,10 +39,18 @@ class Registrations {
     return *current_.load();
   }
 
-  // All of them, or none where one throws.
-  void Add(const std::vector<Addition>& additions) {
+  // In place while nobody has read; then readers must not begin at the same time.
+  void Add(const Addition& addition) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!was_read_.load()) return addition(versions_.back().get());
+    }
+    Publish({addition});
+  }
+
+  // All of them, or none where one throws. Readers may begin at any time.
+  void Publish(const std::vector<Addition>& additions) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!was_read_.load() && additions.size() == 1) return additions[0](versions_.back().get());
     auto changed = std::make_unique<Tables>(*versions_.back());
     for (const Addition& add : additions) add(changed.get());
     versions_.push_back(std::move(changed));
@@ -69,7 +78,7 @@ thread_local std::vector<Registrations::Addition>* held = nullptr;
 
 void AddOrHold(Registrations::Addition addition) {
   if (held != nullptr) return held->push_back(std::move(addition));
-  All().Add({std::move(addition)});
+  All().Add(addition);
 }
 
 // What is registered for a device. It only looks: threads that build nets may do so at once.
@@ -101,7 +110,7 @@ HeldRegistrations::~HeldRegistrations() { held = nullptr; }
 
 bool HeldRegistrations::empty() const { return additions_->empty(); }
 
-void HeldRegistrations::Publish() { All().Add(*additions_); }
+void HeldRegistrations::Publish() { All().Publish(*additions_); }
 
 void RegisterLayer(const std::string& type, DeviceKind device, LayerFactory factory) {
   AddOrHold([=](Registrations::Tables* tables) {
