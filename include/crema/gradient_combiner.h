@@ -9,11 +9,12 @@
 
 namespace crema {
 
-// Each rank (Rank, in crema/context.h) has a Trainer with the same solver, the same
-// random_seed and a combiner, and trains with a batch of its own: the solver's batch size is that
-// of one rank. Between the backward pass and the update, the combiner exchanges each rank's
-// gradients for their mean over all ranks. All ranks then make the same update, so that their
-// weights stay equal. What layers keep themselves (the statistics of BatchNorm) is each rank's own.
+// Each rank (Rank, in crema/context.h) has a Trainer with the same solver (but for snapshots, see
+// TrainOptions::rank), the same random_seed and a combiner, and trains with a batch of its own: the
+// solver's batch size is that of one rank. Between the backward pass and the update, the combiner
+// exchanges each rank's gradients for their mean over all ranks. All ranks then make the same
+// update, so that their weights stay equal. What layers keep themselves (the statistics of
+// BatchNorm) is each rank's own.
 //
 // All functions are called by the thread that trains, in the same order on all ranks. What they
 // throw ends the training; the other ranks must then notice it themselves.

@@ -47,8 +47,9 @@ struct TrainOptions {
   std::function<bool()> interrupt;
   // For a training by several ranks, which one this is, and what combines their gradients. Tests
   // are made by each rank alone, with all of their data. An iteration is finished even if
-  // `interrupt` says true, and what `poll` says must be the same on all ranks. Only one of them
-  // should have a solver that saves snapshots; all can resume from them.
+  // `interrupt` says true; what `poll` and `interrupt` say must be the same on all ranks, or those
+  // that go on wait for the others. Only one of them should have a solver that saves snapshots; all
+  // can resume from them.
   Rank rank;
   std::shared_ptr<GradientCombiner> combiner;  // null for a training of its own
 };
