@@ -243,7 +243,7 @@ TEST(GradientCombinerTest, RefusesWhatWouldLetRanksBecomeDifferent) {
   options.combiner = std::make_shared<MeetingCombiner>(&meeting, 0);
   ExpectRefused(SolverFor(4, "random_seed: -1"), options, {"random_seed", "2 ranks"});
   ExpectRefused(SolverFor(4, "lr_policy: 'plateau' gamma: 0.1 plateau_winsize: 3"), options,
-                {"plateau", "plateau_metric"});
+                {"plateau", "another policy"});
   options.rank = {2, 2};
   ExpectRefused(SolverFor(4), options, {"no rank 2 of 2"});
 }
