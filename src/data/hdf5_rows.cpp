@@ -113,6 +113,7 @@ void Hdf5Rows::ReadValues(size_t f) {
 void Hdf5Rows::Load(size_t place) {
   const size_t f = file_order_[place];
   if (loaded_ != f) {
+    loaded_ = SIZE_MAX;  // if this fails, there are no values
     if (was_read_[f]) {
       ReadValues(f);
     } else {

@@ -69,6 +69,7 @@ class PrefetchingLayer : public RecordLayer {
   }
 
   void FillTops(Context& ctx, const BlobList& top) override {
+    if (prefetcher_ == nullptr) GoTo(*position());  // which has thrown before
     prefetcher_->Take([&](const Batch& batch) {
       Upload(ctx, batch.data, *top[0]);
       if (top.size() > 1) Upload(ctx, batch.labels, *top[1]);
