@@ -27,6 +27,7 @@ class VersionedCache {
   void Refresh(std::vector<VersionedSource> sources, const F& make) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (sources == sources_) return;
+    sources_.clear();  // if this fails, the thing is of neither
     make();
     sources_ = std::move(sources);
   }
