@@ -12,8 +12,7 @@ namespace crema {
 // - a text has an end of line, such as a name of a layer or of a file: in a log, it could pass for
 //   a line of its own;
 // - a number is not finite, or was too large for its 32 bits. A Clip layer's bounds may be
-// infinite,
-//   and values of blobs are not looked at.
+//   infinite, and values of blobs are not looked at.
 void CheckValues(const google::protobuf::Message& message,
                  const google::protobuf::TextFormat::ParseInfoTree& places,
                  const std::string& name);
