@@ -59,10 +59,15 @@ class Hdf5DataLayer : public RecordLayer, public CountsRecords {
   void FillTops(Context& ctx, const BlobList& top) override {
     std::vector<std::vector<float>> batch(top.size());
     const auto start = std::chrono::steady_clock::now();
-    for (int r = 0; r < rank().count; ++r) {
-      std::vector<std::vector<float>> read(top.size());
-      for (uint32_t i = 0; i < config().hdf5_data_param().batch_size(); ++i) rows_->Next(&read);
-      if (r == rank().index) batch = std::move(read);
+    try {
+      for (int r = 0; r < rank().count; ++r) {
+        std::vector<std::vector<float>> read(top.size());
+        for (uint32_t i = 0; i < config().hdf5_data_param().batch_size(); ++i) rows_->Next(&read);
+        if (r == rank().index) batch = std::move(read);
+      }
+    } catch (...) {
+      GoTo(*position());  // the batch's rows come again
+      throw;
     }
     waited_ += std::chrono::steady_clock::now() - start;
     for (size_t t = 0; t < top.size(); ++t) Upload(ctx, batch[t], *top[t]);
