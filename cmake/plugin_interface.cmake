@@ -1,7 +1,7 @@
 # cmake -DSOURCE=FOLDER -DVERSION=X -DPROTOBUF=Y -DOUTPUT=PATH -P plugin_interface.cmake
 # Writes PATH.cpp, for the library, and PATH.cmake, for the package: what plug-ins must be built for.
 file(GLOB_RECURSE files ${SOURCE}/include/crema/*.h ${SOURCE}/src/math/*/target/*.h)
-list(APPEND files ${SOURCE}/proto/crema.proto)
+list(APPEND files ${SOURCE}/src/device/cuda_device.h ${SOURCE}/proto/crema.proto)
 list(SORT files)
 set(digests "")
 foreach(file IN LISTS files)
