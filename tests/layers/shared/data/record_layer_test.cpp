@@ -125,8 +125,11 @@ class AheadLayer : public PrefetchingLayer {
   LayerPlan Plan(const PlanInput&) override { return {}; }
   using PrefetchingLayer::DecodingThreads;
 
+  bool fails = false;
+
  protected:
   Batches MakeBatches(uint64_t position) override {
+    if (fails) Fail("cannot be opened");
     return {std::make_unique<Numbers>(position), 3, 2};
   }
 };
@@ -147,6 +150,16 @@ TEST_F(RecordLayerTest, TakesBatchesThatWereMadeAhead) {
   EXPECT_GE(*layer.waited_seconds(), 0);
   layer.Seek(3);
   EXPECT_EQ(Next(layer), (std::vector<float>{3, 4, 5}));  // its labels are not asked for
+}
+
+TEST_F(RecordLayerTest, GoesLaterWhereItCouldNotGo) {
+  AheadLayer layer;
+  layer.Start(ctx_);
+  layer.fails = true;
+  EXPECT_THROW(layer.Seek(6), Error);
+  EXPECT_THROW(Next(layer), Error);
+  layer.fails = false;
+  EXPECT_EQ(Next(layer), (std::vector<float>{6, 7, 8}));
 }
 
 TEST_F(RecordLayerTest, LeavesTheProcessorsToANetOnTheCpu) {
