@@ -106,7 +106,6 @@ TEST_P(WithoutBackwardTest, KeepsNoCopyOfItsInput) {
     EXPECT_EQ(StateCount(in_place->plan()), 0);
     apart->Forward();
     in_place->Forward();
-    // Dropout draws by its top's name.
     EXPECT_EQ(in_place->Top(), apart->Top());
   });
 }
