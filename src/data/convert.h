@@ -36,7 +36,7 @@ void ConvertCifar10(const std::string& folder, const std::string& out_folder, Ba
                     int images_per_file = 10000, const StopRequest& stop = {});
 
 // How images become records.
-struct ImageOptions {
+struct ConvertImageOptions {
   int resize_height = 0, resize_width = 0;  // both above 0, or both 0: keep the size
   bool gray = false;                        // one channel instead of three
   bool rgb = false;                         // store red, green, blue; else blue, green, red
@@ -57,13 +57,13 @@ struct ImageOptions {
 // `list_file` is as ReadImageList takes it, with paths relative to `root`. Truncated JPEGs are
 // stored with a warning. Returns the number of records.
 uint64_t ConvertImageSet(const std::string& root, const std::string& list_file,
-                         const std::string& database, Backend backend, const ImageOptions& options,
-                         const StopRequest& stop = {});
+                         const std::string& database, Backend backend,
+                         const ConvertImageOptions& options, const StopRequest& stop = {});
 
 // `folder` holds a folder of images for each class. Classes are numbered from 0 in the order of
 // their names, which go into the file classes.txt in the database's folder. Returns the number of
 // records.
 uint64_t ConvertFolder(const std::string& folder, const std::string& database, Backend backend,
-                       const ImageOptions& options, const StopRequest& stop = {});
+                       const ConvertImageOptions& options, const StopRequest& stop = {});
 
 }  // namespace crema

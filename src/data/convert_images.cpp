@@ -42,7 +42,8 @@ struct Converted {
   std::string error;  // empty: none
 };
 
-Converted ConvertEntry(const std::string& root, const Entry& entry, const ImageOptions& options) {
+Converted ConvertEntry(const std::string& root, const Entry& entry,
+                       const ConvertImageOptions& options) {
   const std::string path = root + entry.path;
   Converted result;
   bool names_file = false;
@@ -86,7 +87,7 @@ void RunTasks(size_t count, const Task& task) {
 // Takes the converted images in order, and tells what is wrong with them.
 class Collector {
  public:
-  Collector(RecordWriter* writer, const ImageOptions& options)
+  Collector(RecordWriter* writer, const ConvertImageOptions& options)
       : writer_(*writer), options_(options) {}
 
   void Add(uint64_t index, const Entry& entry, Converted converted) {
@@ -160,7 +161,7 @@ class Collector {
   }
 
   RecordWriter& writer_;
-  const ImageOptions& options_;
+  const ConvertImageOptions& options_;
   ImageSize first_size_;
   bool sizes_differ_ = false;
   FlawLog flaws_;
@@ -169,7 +170,7 @@ class Collector {
   std::vector<std::string> reasons_;  // the first ones
 };
 
-void CheckOptions(const ImageOptions& options) {
+void CheckOptions(const ConvertImageOptions& options) {
   if (options.resize_height < 0 || options.resize_width < 0 ||
       (options.resize_height > 0) != (options.resize_width > 0)) {
     Fail("--resize_height=", options.resize_height, " and --resize_width=", options.resize_width,
@@ -185,7 +186,7 @@ void CheckOptions(const ImageOptions& options) {
   }
 }
 
-void LogChannelOrder(const ImageOptions& options) {
+void LogChannelOrder(const ConvertImageOptions& options) {
   if (options.gray || options.encodes()) return;
   LOG(INFO) << "Channels are stored in the order "
             << (options.rgb ? "red, green, blue."
@@ -201,7 +202,8 @@ void Shuffle(uint64_t seed, std::vector<Entry>* entries) {
 }
 
 uint64_t WriteImages(const std::string& root, std::vector<Entry> entries,
-                     const ImageOptions& options, const StopRequest& stop, RecordWriter* writer) {
+                     const ConvertImageOptions& options, const StopRequest& stop,
+                     RecordWriter* writer) {
   // Decoded images in memory; few enough that a request to stop is soon seen.
   const size_t at_once = std::clamp(8 * Cores(), size_t{16}, size_t{128});
   LOG(INFO) << Concat("A total of ", entries.size(), " images.");
@@ -275,8 +277,8 @@ std::vector<std::string> ListNames(const fs::path& folder, const Wanted& wanted)
 }  // namespace
 
 uint64_t ConvertImageSet(const std::string& root, const std::string& list_file,
-                         const std::string& database, Backend backend, const ImageOptions& options,
-                         const StopRequest& stop) {
+                         const std::string& database, Backend backend,
+                         const ConvertImageOptions& options, const StopRequest& stop) {
   CheckOptions(options);
   std::vector<Entry> entries = ReadEntries(list_file);
   CheckRoot(WithSlash(root), list_file, entries);
@@ -285,7 +287,7 @@ uint64_t ConvertImageSet(const std::string& root, const std::string& list_file,
 }
 
 uint64_t ConvertFolder(const std::string& folder, const std::string& database, Backend backend,
-                       const ImageOptions& options, const StopRequest& stop) {
+                       const ConvertImageOptions& options, const StopRequest& stop) {
   CheckOptions(options);
   const std::vector<std::string> classes = ListNames(folder, [](const fs::directory_entry& entry) {
     return entry.is_directory() && entry.path().filename().string()[0] != '.';

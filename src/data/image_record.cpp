@@ -21,7 +21,7 @@
 namespace crema {
 namespace {
 
-int WantedType(const ImageOptions& options) { return options.gray ? CV_8UC1 : CV_8UC3; }
+int WantedType(const ConvertImageOptions& options) { return options.gray ? CV_8UC1 : CV_8UC3; }
 
 // Channel by channel, as a Datum holds pixels.
 std::string Planes(const cv::Mat& image, bool rgb) {
@@ -62,7 +62,7 @@ bool AreEqual(const cv::Mat& a, const cv::Mat& b) {
 }
 
 // Training decodes stored files as they are: grey to one channel, and without turning them.
-Source ReadSource(const std::string& path, const ImageOptions& options) {
+Source ReadSource(const std::string& path, const ConvertImageOptions& options) {
   Source source;
   source.bytes = ReadFileBytes(path, Accept::kFile);
   if (source.bytes.empty()) Fail("is empty");
@@ -111,7 +111,7 @@ std::string EncodeAs(const std::string& type, const cv::Mat& image) {
 }
 
 // The bytes of a file of the wanted type: those of the source if it fits.
-std::string FileOf(const std::string& path, Source source, const ImageOptions& options) {
+std::string FileOf(const std::string& path, Source source, const ConvertImageOptions& options) {
   const std::string type = TypeOf(source.bytes, path);
   const std::string wanted =
       options.encode_type.empty() ? type : ImageType("x." + options.encode_type);
@@ -128,7 +128,8 @@ std::string ImageType(const std::string& path) {
   return type == "jpeg" ? "jpg" : type == "tiff" ? "tif" : type;
 }
 
-ImageRecord MakeImageRecord(const std::string& path, int label, const ImageOptions& options) {
+ImageRecord MakeImageRecord(const std::string& path, int label,
+                            const ConvertImageOptions& options) {
   Source source = ReadSource(path, options);
   if (options.resize_height > 0) {
     cv::Mat resized;

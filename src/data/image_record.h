@@ -15,7 +15,7 @@ struct ImageRecord {
 };
 
 // Throws Error if the file cannot be read or stored as the options ask.
-ImageRecord MakeImageRecord(const std::string& path, int label, const ImageOptions& options);
+ImageRecord MakeImageRecord(const std::string& path, int label, const ConvertImageOptions& options);
 
 // "jpg" of "a/b.JPEG"; of a kind with two names the short one.
 std::string ImageType(const std::string& path);

@@ -51,13 +51,13 @@ class ConvertImagesTest : public BothBackends {
     WriteAll(temp_ / "list", "a.png 5\r\n\nsub dir/b c.png 3\ng.png -1\n");
   }
 
-  std::vector<proto::Datum> Run(const ImageOptions& options = {}) {
+  std::vector<proto::Datum> Run(const ConvertImageOptions& options = {}) {
     fs::remove_all(temp_ / "db");
     ConvertImageSet(temp_ / "in", temp_ / "list", temp_ / "db", backend(), options);
     return ReadDatums(backend(), temp_ / "db");
   }
 
-  void Refuses(const ImageOptions& options, const std::vector<std::string>& parts) {
+  void Refuses(const ConvertImageOptions& options, const std::vector<std::string>& parts) {
     ExpectError([&] { Run(options); }, parts);
     EXPECT_FALSE(fs::exists(temp_ / "db"));
     EXPECT_FALSE(fs::exists(temp_ / "db.partial"));
@@ -89,7 +89,7 @@ TEST_P(ConvertImagesTest, StoresPixels) {
 
 TEST_P(ConvertImagesTest, GreyAndResized) {
   WriteSet();
-  ImageOptions options;
+  ConvertImageOptions options;
   options.gray = true;
   EXPECT_EQ(Run(options)[2].data(), Planar(Picture(3, 6, 8, CV_8UC1)));
   options.resize_height = 3;
@@ -105,7 +105,7 @@ TEST_P(ConvertImagesTest, GreyAndResized) {
 
 TEST_P(ConvertImagesTest, Encoded) {
   WriteSet();
-  ImageOptions options;
+  ConvertImageOptions options;
   options.encoded = true;
   auto datums = Run(options);
   EXPECT_TRUE(datums[0].encoded());
@@ -131,7 +131,7 @@ TEST_P(ConvertImagesTest, ShufflesTheSameWayEachTime) {
   }
   WriteAll(temp_ / "list", list);
   const auto labels = [&](uint64_t seed) {
-    ImageOptions options;
+    ConvertImageOptions options;
     options.shuffle = true;
     options.seed = seed;
     std::vector<int> found;
@@ -178,7 +178,7 @@ TEST_P(ConvertImagesTest, EncodedFilesHaveTheChannelsAskedFor) {
     for (bool gray : {false, true}) {
       for (const char* type : {"", "png", "bmp", "jpg"}) {
         for (int side : {0, 5}) {
-          ImageOptions options;
+          ConvertImageOptions options;
           options.encoded = true;
           options.gray = gray;
           options.encode_type = type;
@@ -211,7 +211,7 @@ TEST_P(ConvertImagesTest, EncodedFilesHaveTheChannelsAskedFor) {
 
 TEST_P(ConvertImagesTest, TypesThatCannotHoldTheChannelsAreRefused) {
   WriteSet();
-  ImageOptions options;
+  ConvertImageOptions options;
   options.gray = true;
   options.encode_type = "webp";
   Refuses(options, {"a.png", "cannot be stored as 'webp' with 1 channel;", "--encode_type"});
@@ -219,7 +219,7 @@ TEST_P(ConvertImagesTest, TypesThatCannotHoldTheChannelsAreRefused) {
 
 TEST_P(ConvertImagesTest, RedGreenBlue) {
   WriteSet();
-  ImageOptions options;
+  ConvertImageOptions options;
   options.rgb = true;
   const cv::Mat image = Picture(1);
   cv::Mat turned;
@@ -251,7 +251,7 @@ TEST_P(ConvertImagesTest, LeavesOutBadImagesIfAsked) {
   WriteAll(temp_ / "in/empty.png", "");
   std::string list = "a.png 1\nnone.png 2\ncut.png 3\ng.png 4\nempty.png 5\nlarge.png 6\n";
   WriteAll(temp_ / "list", list);
-  ImageOptions options;
+  ConvertImageOptions options;
   options.skip_bad = options.check_size = true;
   LogCapture log;
   const auto datums = Run(options);
@@ -275,7 +275,7 @@ TEST_P(ConvertImagesTest, LeavesOutBadImagesIfAsked) {
 // Some missing images are bad ones; if all are, the folder is wrong.
 TEST_P(ConvertImagesTest, AWrongRootIsTold) {
   WriteSet();
-  ImageOptions options;
+  ConvertImageOptions options;
   options.skip_bad = true;
   const auto error = [&](const std::string& root) {
     fs::remove_all(temp_ / "db");
@@ -310,7 +310,7 @@ TEST_P(ConvertImagesTest, TruncatedJpegsAreStoredWithAWarning) {
   EXPECT_EQ(log.With("list:2: 'no_end.jpg' is truncated; only its end mark is missing").size(), 1u);
   EXPECT_EQ(log.With("list:3: 'half.jpg' is truncated in row").size(), 1u);
   EXPECT_EQ(log.With("2 of the stored images are truncated or damaged").size(), 1u);
-  ImageOptions options;
+  ConvertImageOptions options;
   options.encoded = true;
   datums = Run(options);
   ASSERT_EQ(datums.size(), 3u);
@@ -350,7 +350,7 @@ TEST_P(ConvertImagesTest, BadListsAreErrors) {
   with("\n\n", {"list is empty"});
   ExpectError([&] { ConvertImageSet("", temp_ / "nolist", temp_ / "db", backend(), {}); },
               {"nolist"});
-  ImageOptions options;
+  ConvertImageOptions options;
   options.resize_height = 5;
   Refuses(options, {"--resize_height=5", "--resize_width=0"});
 }
@@ -360,7 +360,7 @@ TEST_P(ConvertImagesTest, CheckSizeStopsAtAnotherSize) {
   WritePicture("in/large.png", Picture(4, 9, 9));
   WriteAll(temp_ / "list", "a.png 5\nlarge.png 3\n");
   EXPECT_EQ(Run().size(), 2u);
-  ImageOptions options;
+  ConvertImageOptions options;
   options.check_size = true;
   fs::remove_all(temp_ / "db");
   Refuses(options, {"list:2: ", "large.png", "3 x 9 x 9", "3 x 6 x 8"});

@@ -53,8 +53,8 @@ constexpr char kAboutImages[] =
     "images are compressed again. A truncated JPEG is stored with a warning, and with grey for the "
     "missing part.";
 
-ImageOptions OptionsFromFlags() {
-  ImageOptions options;
+ConvertImageOptions OptionsFromFlags() {
+  ConvertImageOptions options;
   options.resize_height = FLAGS_resize_height;
   options.resize_width = FLAGS_resize_width;
   options.gray = FLAGS_gray;
@@ -76,7 +76,7 @@ void RunImageSet(const std::vector<std::string>& arguments, Backend backend,
 // Without a shuffle all of class 0 would come first, and no net learns from that.
 void RunFolder(const std::vector<std::string>& arguments, Backend backend,
                const StopRequest& stop) {
-  ImageOptions options = OptionsFromFlags();
+  ConvertImageOptions options = OptionsFromFlags();
   if (gflags::GetCommandLineFlagInfoOrDie("shuffle").is_default) options.shuffle = true;
   ConvertFolder(arguments[0], arguments[1], backend, options, stop);
 }
