@@ -289,6 +289,7 @@ Reader ReaderOf(const ByteReader& in) {
 }  // namespace
 
 std::string UnreadKind(std::string_view file) {
+  if (file.empty()) return "it is empty; put an image in its place";
   const ByteReader in(file);
   const bool is_read = ReaderOf(in) != nullptr;
   for (const Unread& kind : kUnread) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <climits>
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
@@ -101,6 +102,11 @@ std::vector<ListedImage> ReadImageList(const std::string& path, const std::strin
     ListedImage image = {"", 0, line.number};
     const char* const end = text.data() + text.size();
     const auto parsed = std::from_chars(SkipPlus(text.data() + label_at, end), end, image.label);
+    if (blank != std::string::npos && parsed.ec == std::errc::result_out_of_range &&
+        parsed.ptr == end) {
+      Fail(Before(owner), InFile(path, line.number), ": \"", Printable(text),
+           "\" has a label that is out of range; it must be from ", INT_MIN, " to ", INT_MAX);
+    }
     if (blank == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end) {
       Fail(
           Before(owner), InFile(path, line.number), ": \"", Printable(text),

@@ -41,7 +41,9 @@ TEST_F(ListFileTest, NamesTheLine) {
   const std::string at = "layer 'x' (ImageData): " + path_;
   Fails("a.png 1\n\na.png\n", {at + ":3: \"a.png\" does not end with a label", "an integer"});
   Fails("a.png 1.5\n", {at + ":1: ", "label"});
-  Fails("a.png 99999999999\n", {at + ":1: ", "label"});
+  Fails("a.png 99999999999\n",
+        {at + ":1: \"a.png 99999999999\" has a label that is out of range", "to 2147483647"});
+  Fails("a.png 99999999999x\n", {at + ":1: ", "does not end with a label"});
   Fails("a.png +-1\n", {at + ":1: ", "label"});
   Fails("17\n", {at + ":1: \"17\" does not end"});
   Fails("  17\n", {at + ":1: ", "a label without a path"});
