@@ -31,7 +31,9 @@ std::unique_ptr<UpdateRule> CreateUpdateRule(const std::string& type, DeviceKind
   if (it != rules.end()) return it->second();
   std::vector<std::string> types;
   for (const auto& entry : rules) types.push_back(entry.first);
-  FailInSolver("unknown type '", type, "'; the types are ", Join(types));
+  const std::string near = Nearest(type, types);
+  FailInSolver("unknown type '", type, "'; ",
+               near.empty() ? "the types are " + Join(types) : "did you mean '" + near + "'?");
 }
 
 }  // namespace crema

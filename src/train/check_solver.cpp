@@ -76,7 +76,12 @@ void CheckSolver(const proto::SolverParameter& s) {
   CheckSolverRange("snapshot", s.snapshot(), 0, kMost);
   CheckSolverRange("snapshot_keep", s.snapshot_keep(), 0, kMost);
   const bool decays = s.weight_decay() != 0 || s.weight_decay_policy() != "fixed";
-  if (decays && s.regularization_type() != "L2" && s.regularization_type() != "L1") {
+  if (s.regularization_type() != "L2" && s.regularization_type() != "L1") {
+    if (!decays) {  // which Caffe takes, too
+      LOG(WARNING) << Concat("regularization_type is '", s.regularization_type(),
+                             "', which has no effect without weight_decay; use \"L2\" or \"L1\"");
+      return;
+    }
     FailInSolver("regularization_type is '", s.regularization_type(), "'; use \"L2\" or \"L1\"");
   }
 }

@@ -338,6 +338,12 @@ TEST_F(TrainerTest, TakesWhatMakesNoDifference) {
   }
 }
 
+TEST_F(TrainerTest, WarnsOfARegularizationThatHasNoEffect) {
+  LogCapture log;
+  MakeTrainer(Solver("regularization_type: 'L3'"));
+  EXPECT_EQ(log.With("regularization_type is 'L3', which has no effect").size(), 1u);
+}
+
 // The others keep their numbers, their states and their test_iter.
 TEST_F(TrainerTest, ATestIterOfZeroLeavesOutThatNet) {
   proto::SolverParameter solver = Solver(
@@ -368,7 +374,9 @@ TEST_F(TrainerTest, ExplainsBadSolvers) {
       {"momentum: -0.1", "momentum is -0.1, but must be at least 0"},
       {"momentum: 1.9", "momentum is 1.9, but must be at least 0 and less than 1"},
       {"lr_policy: 'stpe'", "did you mean 'step'?"},
-      {"type: 'Adamm'", "'Adamm'"},
+      {"type: 'Adm'", "unknown type 'Adm'; did you mean 'Adam'?"},
+      {"type: 'sgd'", "unknown type 'sgd'; did you mean 'SGD'?"},
+      {"type: 'Conjugate'", "the types are AdaDelta, "},
       {"test_iter: 1", "set test_interval"},
       {"test_iter: 1 test_interval: -5", "test_interval is -5"},
       {"test_iter: 1 test_interval: 1 test_state {} test_state {}", "2 test_state for 1"},
