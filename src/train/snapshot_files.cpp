@@ -231,11 +231,15 @@ uint32_t StateChecksum(const proto::SolverState& state) {
   return sum;
 }
 
-std::string FindNewestSnapshot(const std::string& prefix) {
+namespace {
+
+// As FindNewestSnapshot; `skips` is told what is wrong with each that is not whole.
+std::string FindNewest(const std::string& prefix,
+                       const std::function<void(const std::string&)>& skips) {
   for (const auto& [iteration, states] : Snapshots(prefix)) {
     if (states.empty()) {
-      LOG(WARNING) << Concat("Skipping the snapshot of iteration ", iteration, " of ", prefix,
-                             ": it has weights but no state");
+      skips(Concat("Skipping the snapshot of iteration ", iteration, " of ", prefix,
+                   ": it has weights but no state"));
     }
     for (const std::string& path : states) {
       CheckCanBeRead(path);
@@ -244,12 +248,26 @@ std::string FindNewestSnapshot(const std::string& prefix) {
         CheckSnapshot(path, iteration);
         return path;
       } catch (const Error& error) {
-        LOG(WARNING) << "Skipping the snapshot " << path << ": "
-                     << Printable(error.what(), kWholeText);
+        skips(Concat("Skipping the snapshot ", path, ": ", Printable(error.what(), kWholeText)));
       }
     }
   }
   return "";
+}
+
+// Whether a run could go on from one of the prefix's snapshots, as far as that can be known.
+bool HasWholeSnapshot(const std::string& prefix) {
+  try {
+    return !FindNewest(prefix, [](const std::string&) {}).empty();
+  } catch (const Error&) {
+    return true;
+  }
+}
+
+}  // namespace
+
+std::string FindNewestSnapshot(const std::string& prefix) {
+  return FindNewest(prefix, [](const std::string& warning) { LOG(WARNING) << warning; });
 }
 
 void WarnOfOldSnapshots(const std::string& prefix) {
@@ -265,8 +283,11 @@ void WarnOfOldSnapshots(const std::string& prefix) {
       first == last ? Concat("iteration ", first) : Concat("iterations ", first, " to ", last);
   LOG(WARNING) << Concat(prefix, " has ", found.size(), " snapshot", found.size() == 1 ? "" : "s",
                          " of an earlier run (", iterations, "). This run starts anew, and its ",
-                         "snapshots will replace or join them; to continue from the newest, use ",
-                         "--resume=auto; to keep the runs apart, change ", "snapshot_prefix");
+                         "snapshots will replace or join them; ",
+                         HasWholeSnapshot(prefix)
+                             ? "to continue from the newest, use --resume=auto"
+                             : "none of them is whole, so that none can be resumed",
+                         "; to keep the runs apart, change snapshot_prefix");
 }
 
 FileIdentity IdentityOf(const std::string& path) {

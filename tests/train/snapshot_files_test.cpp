@@ -61,6 +61,20 @@ TEST_F(SnapshotFilesTest, ARunThatBeginsAnewWarnsOfOldSnapshots) {
   }
 }
 
+// Who asked for --resume=auto is not advised to use it.
+TEST_F(SnapshotFilesTest, NoRunIsAdvisedToResumeFromWhatIsDamaged) {
+  Train();
+  for (const char* iteration : {"4", "8", "10"}) {
+    WriteTestFile(Path(std::string("tiny_iter_") + iteration + ".solverstate"), "damaged");
+  }
+  EXPECT_EQ(Newest(), "");
+  LogCapture log;
+  MakeTrainer(Solver());
+  ASSERT_EQ(log.warnings().size(), 1u);
+  EXPECT_TRUE(Contains(log.warnings()[0], "none of them is whole")) << log.warnings()[0];
+  EXPECT_FALSE(Contains(log.warnings()[0], "--resume=auto")) << log.warnings()[0];
+}
+
 TEST_F(SnapshotFilesTest, OtherNamesAreNotTaken) {
   Train();
   for (const char* name : {"tiny_iter_99.solverstate.old", "tiny_iter_.solverstate",
