@@ -4,9 +4,8 @@
 Usage: check_type_names.py [REPOSITORY]
 
 Two such types in two files compile, and the linker then takes the functions of either for both.
-Types in anonymous namespaces and within others do not count, nor do those of a namespace that is
-compiled for several targets (CREMA_TARGET), each in a file of its own. Prints one line for each
-name; exits with status 1 if there is any.
+Types in anonymous namespaces and within other types do not count. Prints one line for each name;
+exits with status 1 if there is any.
 """
 import collections
 import re
