@@ -242,6 +242,8 @@ int RunAndReport(int argc, char** argv) {
     PrintError("out of memory; use a smaller batch size");
   } catch (const std::exception& error) {
     PrintError(error.what());
+  } catch (...) {
+    PrintError("something that is no std::exception was thrown, so that nothing is known of it");
   }
   return 1;
 }

@@ -1,4 +1,6 @@
 // Which engine runs a layer: the one that is named, or the fastest that can.
+#include <cxxabi.h>
+
 #include <exception>
 
 #include "base/strings.h"
@@ -47,9 +49,13 @@ std::string WhyNotBy(const EngineEntry& entry, const EngineQuery& query) {
   try {
     return entry.why_not(query);
   } catch (const Error&) {
-    RethrowFor(TitleOf(query.config));
+    RethrowFor(TitleOf(query.config), entry.Title());
   } catch (const std::exception& error) {
     return Concat("it failed: ", error.what());
+  } catch (const abi::__forced_unwind&) {  // see RethrowFor
+    throw;
+  } catch (...) {
+    return "it threw something that is no std::exception";
   }
 }
 
@@ -57,7 +63,7 @@ EngineChoice OwnCode(const EngineQuery& query, DeviceKind device, const std::str
   try {
     return {CreateLayer(query.config, query.input.phase, device), "CAFFE", note};
   } catch (...) {
-    RethrowFor(TitleOf(query.config));
+    RethrowFor(TitleOf(query.config), "CAFFE");
   }
 }
 
@@ -65,7 +71,7 @@ EngineChoice CodeOf(const EngineEntry& entry, const EngineQuery& query, const st
   try {
     return {entry.factory(query.config, query.input.phase), entry.Title(), note};
   } catch (...) {
-    RethrowFor(TitleOf(query.config));
+    RethrowFor(TitleOf(query.config), entry.Title());
   }
 }
 

@@ -185,7 +185,7 @@ class Fusion {
       return fusible->TryAbsorb(
           {next().layer.get(), bottom_, next().runs_backward, is_kept, next().layout});
     } catch (...) {
-      RethrowFor(*host().layer);
+      RethrowFor(host());
     }
   }
 

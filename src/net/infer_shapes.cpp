@@ -1,3 +1,5 @@
+#include <cxxabi.h>
+
 #include <exception>
 #include <new>
 #include <set>
@@ -12,7 +14,7 @@ namespace crema {
 
 InLayer LayerTitle(const Layer& layer) { return {layer.name(), layer.type()}; }
 
-void RethrowFor(const InLayer& layer) {
+void RethrowFor(const InLayer& layer, const std::string& engine) {
   try {
     throw;
   } catch (const Error& error) {
@@ -21,11 +23,18 @@ void RethrowFor(const InLayer& layer) {
   } catch (const std::bad_alloc&) {
     Fail(layer, ": out of memory; use a smaller batch size");
   } catch (const std::exception& error) {
+    if (engine == "CAFFE") Fail(layer, ": it failed: ", error.what());
     Fail(layer, ": the library that runs it failed: ", error.what(), "; try engine: CAFFE");
+  } catch (const abi::__forced_unwind&) {  // the thread is cancelled; glibc ends who stops that
+    throw;
+  } catch (...) {
+    Fail(layer,
+         ": it threw something that is no std::exception; its code shall throw crema::Error, with "
+         "a sentence that says why");
   }
 }
 
-void RethrowFor(const Layer& layer) { RethrowFor(LayerTitle(layer)); }
+void RethrowFor(const LayerNode& node) { RethrowFor(LayerTitle(*node.layer), node.engine); }
 
 namespace {
 
@@ -169,7 +178,11 @@ class GraphBuilder {
     }
     PlanInput input = InputBeforeLayer(node, phase);
     CreateLayerOf(config, input, &node);
-    node.traits = node.layer->traits();
+    try {
+      node.traits = node.layer->traits();
+    } catch (...) {
+      RethrowFor(node);
+    }
     CheckCounts(config, node);
     node.runs_backward = backward_ && node.traits.has_backward;
     node.propagate_down.assign(node.bottoms.size(), node.runs_backward);

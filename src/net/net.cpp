@@ -65,7 +65,12 @@ Net::Net(const proto::NetParameter& config, std::shared_ptr<Device> device,
   MakeParts(options);
   AdoptShapes();
   for (const LayerNode& node : graph_.layers) {
-    if (node.absorbed_by < 0) node.layer->Start(*context_);
+    if (node.absorbed_by >= 0) continue;
+    try {
+      node.layer->Start(*context_);
+    } catch (...) {
+      RethrowFor(node);
+    }
   }
 }
 
@@ -237,11 +242,11 @@ void Net::BackwardLayer(int i) {
 // places, which are large enough for all of the data.
 void Net::AdaptToData(int layer) {
   std::vector<Shape> shapes;
-  Layer& its = *graph_.layers[layer].layer;
+  const LayerNode& node = graph_.layers[layer];
   try {
-    shapes = its.ShapesOfTops(*context_, blobs_->bottoms(layer));
+    shapes = node.layer->ShapesOfTops(*context_, blobs_->bottoms(layer));
   } catch (...) {
-    RethrowFor(its);
+    RethrowFor(node);
   }
   if (!SetTopShapes(layer, shapes, &graph_)) return;
   blobs_->UpdateShapes();
@@ -291,11 +296,19 @@ std::string WithNamesInText(const Graph& graph, const LayerNode& node, std::stri
   return text;
 }
 
+std::string WhatIsWrongAfterForward(const LayerNode& node, Context& ctx) {
+  try {
+    return node.layer->CheckAfterForward(ctx);
+  } catch (...) {
+    RethrowFor(node);
+  }
+}
+
 }  // namespace
 
 void Net::CheckAfterForward() {
   for (LayerNode& node : graph_.layers) {
-    const std::string problem = node.layer->CheckAfterForward(*context_);
+    const std::string problem = WhatIsWrongAfterForward(node, *context_);
     if (!problem.empty()) throw Error(WithNamesInText(graph_, node, problem));
   }
 }

@@ -49,12 +49,12 @@ void PlanLayer(const PlanInput& input, LayerNode* node) {
   node->planned_threads = 0;  // until the layer has agreed
   try {
     node->plan = node->layer->Plan(input);
+    node->traits = node->layer->traits();
   } catch (...) {
-    RethrowFor(*node->layer);
+    RethrowFor(*node);
   }
   node->planned = input;
   node->planned_threads = HostThreads();
-  node->traits = node->layer->traits();
 }
 
 bool IsPlannedFor(const PlanInput& input, const LayerNode& node) {

@@ -3,6 +3,7 @@
 
 #include "net/net_test_util.h"
 #include "net/passes.h"
+#include "schema/schema_test_util.h"
 
 namespace crema::test {
 namespace {
@@ -17,6 +18,36 @@ void ExpectBuildError(const std::string& text, const std::vector<std::string>& p
 }
 
 const std::string kInput = Input("x", {2, 3});
+
+// Throws where its name says: a number, or what is a std::exception where the name ends with "!".
+class ThrowerOfTests : public crema::Layer {
+ public:
+  ThrowerOfTests(const proto::LayerParameter& config, Phase phase) : crema::Layer(config, phase) {
+    MayThrow("constructor");
+  }
+  LayerTraits traits() const override {
+    MayThrow("traits");
+    return LayerTraits::Elementwise();
+  }
+  LayerPlan Plan(const PlanInput& input) override {
+    MayThrow("plan");
+    LayerPlan plan;
+    plan.tops = {input.shape(0)};
+    return plan;
+  }
+  void Forward(Context&, const BlobList&, const BlobList&) override { MayThrow("forward"); }
+  void Backward(Context&, const BlobList&, const std::vector<bool>&, const BlobList&) override {
+    MayThrow("backward");
+  }
+
+ private:
+  void MayThrow(const std::string& where) const {
+    if (name() == where) throw 42;
+    if (name() == where + "!") throw std::logic_error("of tests");
+  }
+};
+
+CREMA_REGISTER_LAYER("ThrowerOfTests", ThrowerOfTests);
 
 // Two products that share their weights; `first` and `second` are their param entries.
 std::string Sharing(const std::string& first, const std::string& second) {
@@ -74,6 +105,25 @@ TEST(InferShapesTest, NetWhoseLayersAreAllLeftOutIsAnError) {
 TEST(InferShapesTest, UnknownLayerTypeSuggestsTheNearest) {
   ExpectBuildError(kInput + Layer("p", "InerProduct", {"x"}, {"y"}),
                    {"layer 'p'", "'InerProduct'", "did you mean 'InnerProduct'?"});
+}
+
+// Whatever a layer throws is told as an Error that names it. Our own code is no library that
+// another engine could stand in for.
+TEST(InferShapesTest, WhateverALayerThrowsIsAnErrorThatNamesIt) {
+  for (const std::string where : {"constructor", "traits", "plan", "forward", "backward"}) {
+    const auto run = [&](const std::string& name) {
+      return ErrorOf([&] {
+        const auto net = MakeNet(kInput + Product("p", "x", "y", 4) +
+                                 Layer(name, "ThrowerOfTests", {"y"}, {"z"}, "loss_weight: 1"));
+        net->Forward(0);
+        net->Backward();
+      });
+    };
+    EXPECT_EQ(run(where), "layer '" + where +
+                              "' (ThrowerOfTests): it threw something that is no std::exception; "
+                              "its code shall throw crema::Error, with a sentence that says why");
+    EXPECT_EQ(run(where + "!"), "layer '" + where + "!' (ThrowerOfTests): it failed: of tests");
+  }
 }
 
 TEST(InferShapesTest, TwoLayersThatMakeOneBlob) {

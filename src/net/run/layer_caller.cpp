@@ -27,11 +27,11 @@ void LayerCaller::WithScratch(int layer, const Place& scratch, int64_t base, Con
                               const Call& call) const {
   const ScratchLoan loan(memory_.AddressInArena(scratch, base), static_cast<size_t>(scratch.bytes),
                          ctx);
-  Layer& called = *graph_.layers[layer].layer;
+  const LayerNode& node = graph_.layers[layer];
   try {
-    call(called);
+    call(*node.layer);
   } catch (...) {
-    RethrowFor(called);
+    RethrowFor(node);
   }
 }
 
