@@ -185,7 +185,9 @@ std::unique_ptr<Layer> CreateLayer(const proto::LayerParameter& config, Phase ph
     advice = "crema has no layer of this type; write it in C++ (see docs/adding_a_layer.md)";
   }
   if (advice.empty()) {
-    advice = near.empty() ? "`crema help` lists the types" : "did you mean '" + near + "'?";
+    advice = near.empty() ? "is a plug-in missing (--plugins, CREMA_PLUGINS)? `crema help` lists "
+                            "the types that there are"
+                          : "did you mean '" + near + "'?";
   }
   Fail(layer, " has the unknown type '", config.type(), "'",
        fork.empty() ? "" : " (from " + fork + ")", "; ", advice);

@@ -130,7 +130,9 @@ TEST(RegistryErrorTest, UnknownTypes) {
   };
   ExpectError(create("Relu"), {"layer 'here'", "'Relu'", "did you mean 'ReLU'"});
   ExpectError(create(""), {"layer 'here'", "no type"});
-  ExpectError(create("Xyzzyplugh"), {"'Xyzzyplugh'", "unknown type"});
+  EXPECT_EQ(ErrorOf(create("Xyzzyplugh")),
+            "layer 'here' has the unknown type 'Xyzzyplugh'; is a plug-in missing (--plugins, "
+            "CREMA_PLUGINS)? `crema help` lists the types that there are");
   ExpectError(create("PriorBox"), {"PriorBox", "SSD"});
   ExpectError(create("ImageLabelmapData"), {"ImageLabelmapData", "HED"});
   EXPECT_EQ(ErrorOf(create("ROIPooling")),
