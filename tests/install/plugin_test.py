@@ -131,6 +131,26 @@ class PluginTest(unittest.TestCase):
                       self.refusal(self.folder / "refused" / "lacks_symbol.so"))
         self.assertIn("has no layers", self.refusal(self.folder / "refused" / "empty.so"))
 
+    def test_what_is_built_in_a_wrong_way_is_told(self):
+        source = self.folder / "misplaced"
+        source.mkdir()
+        (source / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.22)\nproject(misplaced CXX)\n"
+            "find_package(crema REQUIRED)\ncrema_add_plugin(mine mine.cpp mine.proto)\n")
+        result = subprocess.run(
+            [CMAKE, "-G", GENERATOR, "-S", source, "-B", source / "built",
+             f"-DCMAKE_PREFIX_PATH={PREFIX}", f"-DCMAKE_CXX_COMPILER={COMPILER}"],
+            text=True, env=CLEAN, capture_output=True)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("crema_add_plugin(mine): mine.proto is among the sources; put it behind "
+                      "PROTOS", " ".join(result.stderr.split()))
+        by_hand = subprocess.run(
+            [COMPILER, "-std=c++17", "-fsyntax-only", "-I", PREFIX / "include",
+             '-DPLUGIN_NAME="by_hand"', REFUSED / "empty.cpp"],
+            text=True, env=CLEAN, capture_output=True)
+        self.assertNotEqual(by_hand.returncode, 0)
+        self.assertIn("build this file with crema_add_plugin", by_hand.stderr)
+
     def test_another_version_is_refused(self):
         package = PREFIX / LIBDIR / "cmake" / "crema" / "cremaPluginInterface.cmake"
         interface = re.search(r"crema_PLUGIN_INTERFACE (\S+)\)", package.read_text())[1].encode()

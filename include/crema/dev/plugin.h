@@ -21,9 +21,16 @@ inline constexpr char kPluginMagic[] = "crema plug-in";
 
 }  // namespace crema
 
+// The text of a macro's value, with its quotes; the macro's name where it is not defined.
+#define CREMA_TEXT_OF_VALUE(value) #value
+#define CREMA_TEXT_OF_MACRO(macro) CREMA_TEXT_OF_VALUE(macro)
+
 // CREMA_PLUGIN_INTERFACE comes from crema_add_plugin. A name of 128 letters or more is an error of
 // the compiler.
 #define CREMA_PLUGIN(name)                                                                         \
+  static_assert(CREMA_TEXT_OF_MACRO(CREMA_PLUGIN_INTERFACE)[0] == '"',                             \
+                "build this file with crema_add_plugin of crema's CMake package, which says for "  \
+                "which crema it is");                                                              \
   __attribute__((used,                                                                             \
                  section(".crema_plugin"))) static const ::crema::PluginMark crema_plugin_mark = { \
       "crema plug-in", CREMA_PLUGIN_INTERFACE, name}
