@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <set>
 
+#include "base/counted.h"
 #include "base/strings.h"
 #include "crema.pb.h"
 #include "crema/dev/compile.h"
@@ -148,6 +149,126 @@ proto::LayerParameter RandomLayer(const proto::LayerParameter& layer,
   return random;
 }
 
+using TopShapes = std::vector<std::vector<int64_t>>;
+
+// The entry for a top in a list of options; null if there are not one for all or one for each,
+// which the net itself refuses.
+template <class List>
+const typename List::value_type* EntryFor(const List& list, int top, int tops) {
+  if (list.size() != 1 && list.size() != tops) return nullptr;
+  return &list.Get(list.size() == 1 ? 0 : top);
+}
+
+std::vector<int64_t> OldShape(const proto::DummyDataParameter& dummy, int top, int tops) {
+  std::vector<int64_t> shape;
+  for (const auto* list : {&dummy.num(), &dummy.channels(), &dummy.height(), &dummy.width()}) {
+    const uint32_t* const extent = EntryFor(*list, top, tops);
+    if (extent == nullptr) return {};
+    shape.push_back(*extent);
+  }
+  return shape;
+}
+
+// What a layer that makes blobs of any shape states of each of its tops; empty for other layers.
+TopShapes ShapesMade(const proto::LayerParameter& layer) {
+  const bool is_dummy = layer.type() == "DummyData";
+  if (!is_dummy && layer.type() != "Input") return {};
+  const auto& shapes = is_dummy ? layer.dummy_data_param().shape() : layer.input_param().shape();
+  TopShapes made;
+  for (int t = 0; t < layer.top_size(); ++t) {
+    if (const proto::BlobShape* shape = EntryFor(shapes, t, layer.top_size())) {
+      made.emplace_back(shape->dim().begin(), shape->dim().end());
+    } else {
+      made.push_back(OldShape(layer.dummy_data_param(), t, layer.top_size()));
+      if (made.back().empty()) return {};
+    }
+  }
+  return made;
+}
+
+void SetShapes(const TopShapes& shapes, proto::LayerParameter* layer) {
+  proto::InputParameter texts;  // only for its field
+  for (const std::vector<int64_t>& shape : shapes) {
+    proto::BlobShape* const text = texts.add_shape();
+    for (int64_t dim : shape) text->add_dim(dim);
+  }
+  if (layer->type() == "Input") {
+    *layer->mutable_input_param()->mutable_shape() = texts.shape();
+    return;
+  }
+  proto::DummyDataParameter* const dummy = layer->mutable_dummy_data_param();
+  *dummy->mutable_shape() = texts.shape();
+  dummy->clear_num();
+  dummy->clear_channels();
+  dummy->clear_height();
+  dummy->clear_width();
+}
+
+// Not the labels of old nets, N x 1 x 1 x 1.
+bool IsImages(const std::vector<int64_t>& shape) {
+  return shape.size() == 4 && std::max({shape[1], shape[2], shape[3]}) > 1;
+}
+
+// The channels last, or of other images.
+[[noreturn]] void FailChannels(const proto::LayerParameter& layer, const std::vector<int64_t>& own,
+                               const std::vector<int64_t>& asked) {
+  const bool is_last = asked[3] == own[1];
+  const std::vector<int64_t> instead = {asked[0], own[1], asked[is_last ? 1 : 2],
+                                        asked[is_last ? 2 : 3]};
+  const auto text = [](const std::vector<int64_t>& shape) {
+    return Concat(shape[0], "x", shape[1], "x", shape[2], "x", shape[3]);
+  };
+  Fail(InLayer(layer.name(), layer.type()), ": --dummy-data=", text(asked), " (N x C x H x W) has ",
+       Counted(asked[1], "channel"), ", but the net's images, ", text(own), ", have ", own[1],
+       "; use --dummy-data=", text(instead));
+}
+
+bool IsInState(const proto::LayerParameter& layer, const proto::NetState& state) {
+  proto::NetParameter alone;
+  *alone.mutable_state() = state;
+  *alone.add_layer() = layer;
+  return FilterLayers(alone).layer_size() > 0;
+}
+
+// Gives the images of a net without data sets, which Input or DummyData layers make, the shape
+// `asked`, and what else they make for each image the same batch size.
+std::vector<std::string> ReshapeImages(const std::vector<int64_t>& asked,
+                                       proto::NetParameter* net) {
+  std::vector<proto::LayerParameter*> sources;
+  std::vector<int64_t> own;  // the images' shape
+  for (proto::LayerParameter& layer : *net->mutable_layer()) {
+    if (!IsInState(layer, net->state())) continue;
+    sources.push_back(&layer);
+    for (const std::vector<int64_t>& shape : ShapesMade(layer)) {
+      if (!IsImages(shape)) continue;
+      if (own.empty()) own = shape;
+      if (shape == own) continue;
+      Fail(InLayer(layer.name(), layer.type()), ": --dummy-data cannot tell which are the images, ",
+           "because the net has inputs of ", ShapeText(own), " and of ", ShapeText(shape),
+           "; leave it out and change the shapes in the net's file");
+    }
+  }
+  std::vector<std::string> changes;
+  if (own.empty()) return changes;
+  std::vector<int64_t> images = asked;
+  for (size_t a = 0; a < images.size(); ++a) images[a] = asked[a] == 0 ? own[a] : asked[a];
+  for (proto::LayerParameter* layer : sources) {
+    TopShapes shapes = ShapesMade(*layer);
+    for (std::vector<int64_t>& shape : shapes) {
+      if (shape == own) {
+        if (images[1] != own[1]) FailChannels(*layer, own, asked);
+        shape = images;
+        changes.push_back(Concat("layer '", layer->name(), "' (", layer->type(), "): images of ",
+                                 ShapeText(images), "; the net itself states ", ShapeText(own)));
+      } else if (!shape.empty() && shape[0] == own[0]) {
+        shape[0] = images[0];
+      }
+    }
+    if (!shapes.empty()) SetShapes(shapes, layer);
+  }
+  return changes;
+}
+
 }  // namespace
 
 std::vector<int64_t> ParseDummyShape(const std::string& text) {
@@ -168,6 +289,7 @@ std::vector<std::string> ReplaceDataLayers(const std::vector<int64_t>& shape,
   for (const proto::LayerParameter& layer : of_phase.layer()) {
     if (ReadsData(layer)) changes.push_back(Describe(layer, shape));
   }
+  if (changes.empty()) return ReshapeImages(shape, net);
   std::vector<proto::LayerParameter*> replaced;
   for (proto::LayerParameter& layer : *net->mutable_layer()) {
     if (!ReadsData(layer)) continue;

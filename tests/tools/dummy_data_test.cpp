@@ -26,7 +26,18 @@ class DummyDataToolTest : public testing::Test {
     log_ = result.err;
     return result.out;
   }
+  // Of a net of these layers and of one that reads their blob "data".
+  std::string ShowSources(const std::string& layers, const std::string& shape) {
+    const std::filesystem::path file = TestFolder() / "net.prototxt";
+    WriteTestFile(file, layers + "layer { name: 'r' type: 'ReLU' bottom: 'data' top: 'r' }");
+    const ToolResult result =
+        RunTool({"show", "--model=" + file.string(), "--dummy-data=" + shape, "--verbose"}, {});
+    log_ = result.err;
+    status_ = result.status;
+    return result.out;
+  }
   std::string log_;  // of the last Show
+  int status_ = 0;   // of the last ShowSources
 };
 
 TEST_F(DummyDataToolTest, TakesTheShapeThatIsAskedFor) {
@@ -101,6 +112,52 @@ TEST_F(DummyDataToolTest, LabelsFollowTheShapes) {
   EXPECT_EQ(result.status, 0) << result.err;
 }
 
+// A net for use has no data sets, and one for measuring makes its data itself.
+TEST_F(DummyDataToolTest, GivesTheInputOfANetThisShape) {
+  const std::string input =
+      "layer { name: 'in' type: 'Input' top: 'data' input_param { shape { dim: 64 dim: 1 dim: 28 "
+      "dim: 28 } } }";
+  EXPECT_THAT(ShowSources(input, "2x1x20x30"), ContainsRegex("-> data +2x1x20x30"));
+  EXPECT_THAT(log_, HasSubstr("layer 'in' (Input): images of 2x1x20x30; the net itself states "
+                              "64x1x28x28\n"));
+  EXPECT_THAT(ShowSources(input, "0x0x20x0"), ContainsRegex("-> data +64x1x20x28"));
+  const std::string old =
+      "layer { name: 'd' type: 'DummyData' top: 'data' top: 'label' "
+      "dummy_data_param { num: 8 channels: 3 channels: 1 height: 9 height: 1 "
+      "width: 9 width: 1 } }";
+  EXPECT_THAT(ShowSources(old, "2x3x5x6"), ContainsRegex("-> data, label +2x3x5x6, 2x1x1x1"));
+  // Those of the other phase stay, and so does what has no batch.
+  const std::string more =
+      "layer { name: 'd' type: 'DummyData' top: 'data' top: 'label' top: 'size' include { phase: "
+      "TRAIN } dummy_data_param { shape { dim: 8 dim: 3 dim: 9 dim: 9 } shape { dim: 8 } shape { "
+      "dim: 1 dim: 2 } } }"
+      "layer { name: 't' type: 'Input' top: 'data' include { phase: TEST } input_param { shape { "
+      "dim: 1 dim: 1 dim: 5 dim: 5 } } }";
+  EXPECT_THAT(ShowSources(more, "2x3x5x6"), ContainsRegex("data, label, size +2x3x5x6, 2, 1x2"));
+}
+
+// Nobody may take the time of one shape for that of another.
+TEST_F(DummyDataToolTest, RefusesInputsThatItCannotReshape) {
+  const auto input = [](const std::string& name, const std::string& shape) {
+    return "layer { name: '" + name + "' type: 'Input' top: '" + name + "' input_param { shape { " +
+           shape + " } } }";
+  };
+  const std::string images = input("data", "dim: 64 dim: 1 dim: 28 dim: 28");
+  ShowSources(images, "1x28x28x1");  // the channels last
+  EXPECT_EQ(status_, 1);
+  EXPECT_THAT(log_, HasSubstr("layer 'data' (Input): --dummy-data=1x28x28x1 (N x C x H x W) has 28 "
+                              "channels, but the net's images, 64x1x28x28, have 1; use "
+                              "--dummy-data=1x1x28x28"));
+  ShowSources(images, "4x3x32x32");
+  EXPECT_THAT(log_, HasSubstr("use --dummy-data=4x1x32x32"));
+  ShowSources(images + input("b", "dim: 64 dim: 1 dim: 9 dim: 9"), "1x1x28x28");
+  EXPECT_EQ(status_, 1);
+  EXPECT_THAT(log_, HasSubstr("the net has inputs of 64x1x28x28 and of 64x1x9x9; leave it out"));
+  ShowSources(input("data", "dim: 64 dim: 100"), "1x1x28x28");
+  EXPECT_EQ(status_, 1);
+  EXPECT_THAT(log_, HasSubstr("no layer of the net in phase TRAIN reads a data set or makes "));
+}
+
 // 10^12 values could not be had, but they need not be for looking.
 TEST_F(DummyDataToolTest, ShowTakesNoMemory) {
   EXPECT_THAT(Show("type: 'Data' data_param { source: 'none' }", "1000000x100x100x100"),
@@ -120,14 +177,14 @@ TEST(DummyDataTest, PublishedNetsHaveCaffesShapes) {
        "100x64x28x28"},
       {"BVLC+caffe/examples/siamese/mnist_siamese_train_test", "0x2x28x28", "pool2_p", "64x50x4x4"},
       {"BVLC+caffe/examples/mnist/mnist_autoencoder", "0x1x28x28", "encode4", "100x30"},
-      {"BVLC+caffe@v0.9/models/imagenet", "4x3x224x224", "pool5", "10x256x6x6"},
+      {"BVLC+caffe@v0.9/models/imagenet", "0x3x0x0", "pool5", "10x256x6x6"},
       {"everpeace+caffe/examples/cifar10/cifar10_quick_train_test", "0x3x224x224", "pool3",
        "100x64x28x28"},
       {"forresti+SqueezeNet/SqueezeNet_v1.1/train_val", "0x3x0x0", "pool10", "32x1000x1x1"},
-      {"KaimingHe+deep-residual-networks/prototxt/ResNet-50-deploy", "4x3x224x224", "pool5",
+      {"KaimingHe+deep-residual-networks/prototxt/ResNet-50-deploy", "0x3x0x0", "pool5",
        "1x2048x1x1"},
-      {"shelhamer+fcn.berkeleyvision.org/voc-fcn8s/deploy", "4x3x224x224", "score", "1x21x500x500"},
-      {"shicai+MobileNet-Caffe/mobilenet_v2_deploy", "4x3x224x224", "conv6_4/bn", "1x1280x7x7"}};
+      {"shelhamer+fcn.berkeleyvision.org/voc-fcn8s/deploy", "0x3x0x0", "score", "1x21x500x500"},
+      {"shicai+MobileNet-Caffe/mobilenet_v2_deploy", "0x3x0x0", "conv6_4/bn", "1x1280x7x7"}};
   for (const auto& c : cases) {
     const ToolResult result =
         RunTool({"show", "--model=" + (nets / c.file).string() + ".prototxt",

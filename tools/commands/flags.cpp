@@ -33,7 +33,8 @@ DEFINE_string(engine, "",
 DEFINE_string(
     dummy_data, "",
     "Use random images of this shape (N x C x H x W, such as 4x3x224x224) instead of data "
-    "sets, whatever batch and crop size the net has; 0 keeps the net's own number");
+    "sets, whatever batch and crop size the net has; in a net without data sets, its Input or "
+    "DummyData layer gets this shape; 0 keeps the net's own number");
 DEFINE_bool(verbose, false, "Print everything that is known about each layer, in long lines");
 DEFINE_bool(no_fuse, false, "Do not fuse layers");
 DEFINE_bool(no_slices, false, "Run every layer for the whole batch at once");
@@ -188,9 +189,14 @@ proto::NetParameter NetFromFlags(Phase phase) {
   WarnOfUnknownStages(net);
   if (!EngineFromFlags().empty()) net.set_engine(EngineFromFlags());
   if (!FLAGS_dummy_data.empty()) {
-    for (const std::string& change : ReplaceDataLayers(ParseDummyShape(FLAGS_dummy_data), &net)) {
-      LOG(INFO) << change;
+    const std::vector<std::string> changes =
+        ReplaceDataLayers(ParseDummyShape(FLAGS_dummy_data), &net);
+    if (changes.empty()) {
+      Fail(InFile(FLAGS_model), ": --dummy-data gives images, but no layer of the net in phase ",
+           phase == Phase::kTrain ? "TRAIN" : "TEST",
+           " reads a data set or makes images (N x C x H x W); leave --dummy-data out");
     }
+    for (const std::string& change : changes) LOG(INFO) << change;
   }
   return net;
 }
