@@ -151,6 +151,16 @@ class PluginTest(unittest.TestCase):
         self.assertNotEqual(by_hand.returncode, 0)
         self.assertIn("build this file with crema_add_plugin", by_hand.stderr)
 
+    def test_a_damaged_one_is_refused(self):
+        bytes_ = self.example.read_bytes()
+        damaged = self.folder / "damaged.so"
+        damaged.write_bytes(bytes_[:64] + bytes(56) + bytes_[120:])  # without its first segment
+        self.assertIn("is damaged or incomplete (", self.refusal(damaged))
+        damaged.write_bytes(bytes_[:len(bytes_) * 3 // 4])
+        self.assertIn("is damaged or incomplete (", self.refusal(damaged))
+        damaged.write_bytes(bytes_[:18] + b"\xf3\0" + bytes_[20:])
+        self.assertIn("is for another kind of processor (RISC-V)", self.refusal(damaged))
+
     def test_another_version_is_refused(self):
         package = PREFIX / LIBDIR / "cmake" / "crema" / "cremaPluginInterface.cmake"
         interface = re.search(r"crema_PLUGIN_INTERFACE (\S+)\)", package.read_text())[1].encode()
