@@ -112,7 +112,10 @@ std::vector<Plugin> PluginList::Loaded() {
 }  // namespace
 
 void LoadPlugins(const std::vector<std::string>& paths) {
-  for (const std::string& path : paths) ThePlugins().Load(path);
+  for (const std::string& path : paths) {
+    if (path.empty()) Fail("LoadPlugins was given an empty path; name the file of a plug-in (.so)");
+    ThePlugins().Load(path);
+  }
 }
 
 std::vector<Plugin> LoadedPlugins() { return ThePlugins().Loaded(); }

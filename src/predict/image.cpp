@@ -27,6 +27,10 @@ void CheckOptions(const ImageOptions& options) {
   if (!std::isfinite(options.scale) || options.scale == 0) {
     Fail("ImageOptions::scale is ", options.scale, ", but must be a number other than 0");
   }
+  for (float value : options.mean_values) {
+    if (std::isfinite(value)) continue;
+    Fail("ImageOptions::mean_values has ", value, ", but each must be a finite number");
+  }
   if (!options.mean_values.empty() && !options.mean_file.empty()) {
     Fail("ImageOptions has both mean_values and a mean_file; set only one of them");
   }

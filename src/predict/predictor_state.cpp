@@ -10,14 +10,19 @@
 #include "base/ranges.h"
 #include "base/strings.h"
 #include "crema.pb.h"
+#include "crema/dev/compile.h"
 #include "crema/error.h"
+#include "device/memory_size.h"
+#include "net/memory_limit.h"
 #include "predict/read_net.h"
 
 namespace crema {
 namespace {
 
+constexpr int64_t kLargestBatch = int64_t{1} << 31;
+
 void CheckOptions(const PredictorOptions& options) {
-  constexpr int64_t kMostGpus = 1 << 16, kMostThreads = 1024, kLargestBatch = int64_t{1} << 31;
+  constexpr int64_t kMostGpus = 1 << 16, kMostThreads = 1024;
   CheckRange("PredictorOptions::gpu", options.gpu, -1, kMostGpus);
   CheckRange("PredictorOptions::threads", options.threads, 0, kMostThreads);
   CheckRange("PredictorOptions::batch", options.batch, 0, kLargestBatch);
@@ -42,15 +47,20 @@ std::string JoinFirst(std::vector<std::string> names) {
   return Concat(Join(names), " and ", more, " more");
 }
 
-// What is wrong with `name` where `names` has one of the `what` that is meant.
+// What is wrong with `name` where `names` has one of the `what` that is meant. `others` may be
+// meant, too.
 [[noreturn]] void FailToFind(const std::string& file, const std::string& name, const char* what,
-                             const std::vector<std::string>& names) {
+                             const std::vector<std::string>& names,
+                             const std::vector<std::string>& others = {}) {
   const std::string all = names.empty() ? "it has none" : Concat("it has ", Join(names));
   if (name.empty()) Fail(InFile(file), ": say which ", what, " of the net is meant; ", all);
-  const std::string near = Nearest(name, names);
+  std::string near = Nearest(name, names);
+  if (near.empty()) near = Nearest(name, others);
   Fail(InFile(file), ": the net has no ", what, " '", name, "'; ",
        near.empty() ? all : Concat("did you mean '", near, "'?"));
 }
+
+constexpr char kSmaller[] = "; use a smaller batch or smaller images";
 
 // Whether a program's numbers are all that the blob holds: layers in place may write to it, too.
 bool IsOnlyInput(const Graph& graph, int blob) {
@@ -62,6 +72,19 @@ bool IsOnlyInput(const Graph& graph, int blob) {
       });
 }
 
+// Where the layer is an Input layer.
+void SetInputShapes(const std::map<std::string, Shape>& shapes, proto::LayerParameter* layer) {
+  if (layer->type() != "Input") return;
+  proto::InputParameter changed;
+  for (const std::string& top : layer->top()) {
+    proto::BlobShape* const text = changed.add_shape();
+    const auto found = shapes.find(top);
+    if (found == shapes.end()) return;  // of a layer that the net's state leaves out
+    for (int64_t extent : found->second.dims()) text->add_dim(extent);
+  }
+  *layer->mutable_input_param() = changed;
+}
+
 }  // namespace
 
 PredictorState::PredictorState(const std::string& net_file, const std::string& weights_file,
@@ -71,6 +94,7 @@ PredictorState::PredictorState(const std::string& net_file, const std::string& w
   if (net_file.empty()) Fail("a Predictor needs the name of a net's file, but got an empty one");
   config_ = ReadNetToRun(net_file, options_);
   device_ = DeviceFor(options_);
+  memory_ = MemoryOfDevice(*device_);
   Build(nullptr);
   LoadWeights(weights_file);
 }
@@ -80,6 +104,7 @@ PredictorState::PredictorState(const PredictorState& lender, ToShare)
       options_(lender.options_),
       config_(lender.config_),
       device_(lender.device_),
+      memory_(lender.memory_),
       turns_(lender.turns_),
       lenders_(lender.lenders_) {
   lenders_.push_back(lender.net_);
@@ -104,15 +129,28 @@ std::unique_ptr<PredictorState> PredictorState::Share() const {
 
 void PredictorState::Build(const Net* lender) {
   NetOptions options;
+  static_cast<CompileOptions&>(options) = HowToCompile();
+  options.share_params_with = lender;
+  if (lender != nullptr) options.memory_limit = 0;  // its weights would be counted again
+  const auto build = [&] {
+    try {
+      return std::make_shared<Net>(*config_, device_, options);
+    } catch (const MemoryLimitError& error) {
+      Fail(error.what(), kSmaller);
+    }
+  };
+  net_ = InSource(file_, build, InFile(file_).place());
+  FindInputsAndOutputs();
+}
+
+CompileOptions PredictorState::HowToCompile() const {
+  CompileOptions options;
   options.backward = false;
   options.threads = options_.threads;
   options.keep_blobs = options_.keep_blobs;
   options.fuse = !options_.keep_blobs;
-  options.share_params_with = lender;
-  net_ = InSource(
-      file_, [&] { return std::make_shared<Net>(*config_, device_, options); },
-      InFile(file_).place());
-  FindInputsAndOutputs();
+  options.memory_limit = memory_;
+  return options;
 }
 
 void PredictorState::FindInputsAndOutputs() {
@@ -167,7 +205,7 @@ std::vector<float> PredictorState::Zeros(const std::string& input, const Shape& 
     Fail(InFile(file_), ": the input '", input, "' cannot be given this shape: ", error);
   } catch (const std::bad_alloc&) {
     Fail(InFile(file_), ": out of memory for the input '", input, "' of shape ", shape.ToString(),
-         "; use a smaller batch or smaller images");
+         kSmaller);
   }
 }
 
@@ -205,6 +243,7 @@ void PredictorState::Set(size_t input, const float* values, const Shape& shape) 
 }
 
 void PredictorState::Reshape(const std::map<std::string, Shape>& shapes) {
+  CheckMemory(shapes);
   std::map<std::string, Shape> changes;
   std::vector<std::pair<size_t, Input>> fresh;
   for (const auto& [name, shape] : shapes) {
@@ -227,6 +266,32 @@ void PredictorState::Reshape(const std::map<std::string, Shape>& shapes) {
   read_.clear();
 }
 
+// A compile takes as long as a Reshape, so it is only for what may be too much: layers take memory
+// in proportion to their inputs, or to the square of them.
+void PredictorState::CheckMemory(const std::map<std::string, Shape>& shapes) const {
+  double growth = 1;
+  std::map<std::string, Shape> all = shapes;
+  for (const Input& input : inputs_) {
+    const auto found = shapes.find(input.name);
+    all.emplace(input.name, input.shape);
+    if (found == shapes.end()) continue;
+    double count = 1;  // Shape::at checks nothing
+    for (int64_t extent : found->second.dims()) count *= static_cast<double>(extent);
+    const auto before = static_cast<double>(std::max<int64_t>(1, input.shape.count()));
+    growth = std::max(growth, count / before);
+  }
+  const auto now = static_cast<double>(net_->memory().Total());
+  if (memory_ == 0 || growth * growth * now < static_cast<double>(memory_)) return;
+  proto::NetParameter changed = *config_;
+  for (proto::LayerParameter& layer : *changed.mutable_layer()) SetInputShapes(all, &layer);
+  try {
+    CompileNet(changed, device_->kind(), HowToCompile());
+  } catch (const MemoryLimitError& error) {
+    Fail(InFile(file_), ": ", error.what(), kSmaller);
+  } catch (const Error&) {  // which the net explains
+  }
+}
+
 void PredictorState::ExplainRefusal(const std::map<std::string, Shape>& changes,
                                     const Error& error) const {
   for (const auto& [name, given] : changes) {
@@ -245,6 +310,10 @@ void PredictorState::ExplainRefusal(const std::map<std::string, Shape>& changes,
 }
 
 void PredictorState::SetBatch(int64_t batch) {
+  if (batch < 0 || batch > kLargestBatch) {
+    Fail(InFile(file_), ": Predictor::SetBatch was given ", batch,
+         ", but a batch must be from 0 to ", kLargestBatch);
+  }
   std::map<std::string, Shape> shapes;
   for (const Input& input : inputs_) {
     if (input.shape.rank() == 0) continue;
@@ -281,13 +350,15 @@ const Blob& PredictorState::FindOutput(const std::string& name) const {
     const Blob* blob = net_->FindBlob(name);
     if (blob != nullptr) return *blob;
   }
+  std::vector<std::string> kept;
   for (const BlobNode& blob : net_->graph().blobs) {
+    if (options_.keep_blobs) kept.push_back(blob.name);
     if (blob.name != name || options_.keep_blobs) continue;
     Fail(InFile(file_), ": '", name,
          "' is not an output of the net, so its values are not kept; to read ",
          "it, set PredictorOptions::keep_blobs, or use an output: ", Join(output_names()));
   }
-  FailToFind(file_, name, "output", output_names());
+  FailToFind(file_, name, "output", output_names(), kept);
 }
 
 const std::pair<const std::string, PredictorState::Output>& PredictorState::ReadOutput(

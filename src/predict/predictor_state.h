@@ -62,11 +62,14 @@ class PredictorState {
   PredictorState(const PredictorState& lender, ToShare);
 
   void Build(const Net* lender);
+  CompileOptions HowToCompile() const;
   void FindInputsAndOutputs();
   void LoadWeights(const std::string& path);
   // Throws Error in the caller's words if the order of the axes, or the number of channels, is why
   // the net refused the shapes.
   void ExplainRefusal(const std::map<std::string, Shape>& changes, const Error& error) const;
+  // Throws Error if the net would take more memory than the device has with these shapes.
+  void CheckMemory(const std::map<std::string, Shape>& shapes) const;
   std::unique_lock<std::mutex> TakeTurn() const;
   std::vector<float> Zeros(const std::string& input, const Shape& shape) const;
   std::string OutputName(const std::string& name) const;
@@ -76,6 +79,7 @@ class PredictorState {
   PredictorOptions options_;
   std::shared_ptr<const proto::NetParameter> config_;
   std::shared_ptr<Device> device_;
+  size_t memory_ = 0;  // of the device, in bytes; 0: not known
   // Those who share weights share the device too, and a GPU's queue takes one of them at a time.
   std::shared_ptr<std::mutex> turns_;
   // The net shares the weights of these, which must live as long.

@@ -99,6 +99,7 @@ TEST(PluginFile, RefusesWhatIsNone) {
   EXPECT_TRUE(Contains(ErrorFor("#!/bin/sh\n"), "is not a shared library"));
   EXPECT_TRUE(Contains(ErrorFor(""), "is not a shared library"));
   EXPECT_TRUE(Contains(ErrorFor(SharedLibrary("", "")), "but not a plug-in of crema"));
+  EXPECT_TRUE(Contains(ErrorOf([] { LoadPlugins({""}); }), "LoadPlugins was given an empty path"));
   EXPECT_TRUE(Contains(ErrorOf([] { LoadPlugins({"absent_of_tests.so"}); }),
                        "absent_of_tests.so: cannot be opened"));
 }

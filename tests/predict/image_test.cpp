@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <cmath>
 #include <fstream>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
@@ -156,6 +157,10 @@ TEST_F(LoadImageTest, OptionsThatAreWrong) {
   ExpectError([&] { with([](ImageOptions* o) { o->crop = -1; }); }, {"crop is -1"});
   ExpectError([&] { with([](ImageOptions* o) { o->scale = 0; }); }, {"scale is 0"});
   ExpectError([&] { with([](ImageOptions* o) { o->width = 1 << 20; }); }, {"width is 1048576"});
+  ExpectError([&] { with([](ImageOptions* o) {
+                      o->mean_values = {1, NAN, 1};
+                    }); },
+              {"mean_values has nan, but each must be a finite number"});
   ExpectError(
       [&] {
         with([](ImageOptions* o) {

@@ -207,7 +207,8 @@ TEST_P(PredictorFilesTest, ShapesThatAreImpossible) {
     ExpectError([&] { predictor.Reshape({{"data", shape}}); }, {"the shape ", Concat(extent)});
     ExpectError([&] { predictor.Input().Reshape(shape); }, {"'data'", Concat(extent)});
     ExpectError([&] { predictor.Input().Set(std::vector<float>(9), shape); }, {Concat(extent)});
-    ExpectError([&] { predictor.SetBatch(extent); }, {Concat(extent)});
+    ExpectError([&] { predictor.SetBatch(extent); },
+                {Concat("deploy.prototxt: Predictor::SetBatch was given ", extent)});
   }
 }
 
@@ -259,7 +260,8 @@ TEST_P(PredictorFilesTest, AllBlobsCanBeKept) {
   for (const char* blob : {"c1", "c1_pool", "fc", "prob", "data"}) {
     EXPECT_EQ(ToVector(predictor.Output(blob)), RunNet(*net, values, blob)) << blob;
   }
-  ExpectError([&] { predictor.Output("c2"); }, {"no output 'c2'"});
+  ExpectError([&] { predictor.Output("c1_pol"); }, {"no output", "did you mean 'c1_pool'?"});
+  ExpectError([&] { predictor.Output("nowhere"); }, {"no output 'nowhere'; it has prob"});
 }
 
 TEST_P(PredictorFilesTest, Hdf5WeightsAreRead) {
@@ -459,6 +461,21 @@ TEST_P(PredictorFilesTest, MemoryMayRunOut) {
   EXPECT_EQ(predictor.Input().shape(), (Shape{2, 3, 8, 8}));
   predictor.Run();
   EXPECT_EQ(ToVector(predictor.Output()), before);
+}
+
+// Zeros for 13 TB would keep the machine busy for long before it refuses more.
+TEST_P(PredictorFilesTest, MemoryIsCheckedBeforeItIsTaken) {
+  const std::string text = FullyConvolutional(kImages);
+  Predictor predictor = MakePredictor(text);
+  const Shape large{1 << 20, 3, 1024, 1024};
+  ExpectError([&] { predictor.Input().Reshape(large); },
+              {"deploy.prototxt: the net ", " of memory, but only ", "use a smaller batch"});
+  predictor.Input().Reshape(Shape{1, 3, 1024, 1024});
+  ExpectError([&] { predictor.SetBatch(1 << 20); }, {" of memory, but only "});
+  EXPECT_EQ(predictor.Input().shape()[0], 1);
+  const std::string file = WriteNet(FullyConvolutional(Input("data", {1 << 20, 3, 1024, 1024})));
+  ExpectError([&] { Predictor(file, WeightsPath()); },
+              {"deploy.prototxt", " of memory, but only ", "use a smaller batch"});
 }
 
 }  // namespace
