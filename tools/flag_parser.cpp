@@ -138,6 +138,12 @@ void FlagParser::Set(const std::string& name, const std::string& value, int dept
     }
     return;
   }
+  // Elsewhere the last value counts, as in Caffe; people add to this list as if each were kept.
+  if (name == "plugins" && !plugins_.empty() && plugins_ != value) {
+    throw UsageError(Concat("--plugins is given twice, as ", plugins_, " and as ", value,
+                            "; give it once, with commas: --plugins=", plugins_, ",", value));
+  }
+  if (name == "plugins") plugins_ = value;
   if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) {
     throw UsageError(text + ": the value must be " +
                      ValuesOf(gflags::GetCommandLineFlagInfoOrDie(name.c_str()).type));

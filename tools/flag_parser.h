@@ -41,6 +41,7 @@ class FlagParser {
   std::vector<std::string> arguments_, unused_;
   std::vector<std::pair<std::string, std::string>> unknown_;  // names and what to say
   std::set<std::string> may_be_unknown_;                      // --undefok
+  std::string plugins_;                                       // --plugins, if it was given
 };
 
 }  // namespace crema

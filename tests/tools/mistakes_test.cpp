@@ -56,6 +56,8 @@ TEST_F(ToolTest, WrongUsageIsStatus2) {
   ExpectUsageError({"train", "--solvr=x"}, {"--solvr", "did you mean --solver?"});
   ExpectUsageError({"train", "--dummy_data=x"}, {"crema train has no option --dummy_data"});
   ExpectUsageError({"show", "--nofuze"}, {"crema show has no option --nofuze", "--no_fuse"});
+  ExpectUsageError({"show", "--plugins=a.so", "--plugins=b.so"},
+                   {"--plugins is given twice, as a.so and as b.so", "--plugins=a.so,b.so"});
   ExpectUsageError({"train", "--", "--solver=x"}, {"unexpected argument '--solver=x'"});
   ExpectUsageError({"train"}, {"--solver=FILE is missing", "(see crema train --help)"});
   ExpectUsageError({"convert", "mnist", "a"}, {"IMAGES LABELS OUT_DB, but got 1 argument (see"});

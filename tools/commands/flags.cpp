@@ -41,9 +41,10 @@ DEFINE_bool(no_slices, false, "Run every layer for the whole batch at once");
 DEFINE_int32(threads, 0,
              "The number of threads that compute on the CPU; 0: one per processor that the process "
              "may use (by its affinity and cgroup quota), or fewer if OMP_NUM_THREADS is lower");
-DEFINE_string(plugins, "",
-              "Plug-ins to load (.so), which bring layers; separate several with commas; those of "
-              "the environment variable CREMA_PLUGINS are loaded before them");
+DEFINE_string(
+    plugins, "",
+    "Plug-ins to load (.so), which bring layers; give the flag once and separate several "
+    "with commas; those of the environment variable CREMA_PLUGINS are loaded before them");
 DEFINE_int32(iterations, 50,
              "The number of batches to run (default: 50; for test, one pass over the data)");
 
