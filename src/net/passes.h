@@ -225,8 +225,8 @@ inline int64_t BytesOf(const TensorSpec& spec, DType dtype) {
 bool KeepsParamGradients(const Graph& graph);
 
 // For catch (...) around the code of a layer: throws the exception that is being handled as an
-// Error that names the layer. Such code may throw what is no Error, as oneDNN's does, and a plug-in's
-// anything. Where another `engine` than CAFFE runs the layer, CAFFE is proposed.
+// Error that names the layer. Such code may throw what is no Error, as oneDNN's does, and a
+// plug-in's anything. Where another `engine` than CAFFE runs the layer, CAFFE is proposed.
 [[noreturn]] void RethrowFor(const InLayer& layer, const std::string& engine);
 [[noreturn]] void RethrowFor(const LayerNode& node);
 
