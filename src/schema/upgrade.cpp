@@ -35,6 +35,17 @@ void NoteRecurrentDebugInfo(const NetParameter& net, Notes* notes) {
   }
 }
 
+// Caffe takes it.
+void NoteZeroScales(const NetParameter& net, Notes* notes) {
+  for (const LayerParameter& layer : net.layer()) {
+    if (!layer.has_transform_param() || layer.transform_param().scale() != 0) continue;
+    notes->push_back(
+        Layer(layer.name()) +
+        "\"scale: 0\" in transform_param makes all pixels 0; remove it, or use another "
+        "number");
+  }
+}
+
 // Caffe passes over a transformation in its old place in silence where the format is the present.
 void NoteUselessTransformations(const NetParameter& net, Notes* notes) {
   for (const LayerParameter& layer : net.layer()) {
@@ -192,6 +203,7 @@ std::vector<std::string> UpgradeNet(const std::string& name_for_errors, NetParam
   UpgradeTransformations(net, &notes);
   UpgradeV1(name_for_errors, net, &notes);
   NoteUselessTransformations(*net, &notes);
+  NoteZeroScales(*net, &notes);
   NoteRecurrentDebugInfo(*net, &notes);
   UpgradeInputs(name_for_errors, net, &notes);
   UpgradeBatchNorm(net, &notes);

@@ -186,6 +186,18 @@ TEST(UpgradeNet, NotesTransformationsThatHaveNoEffect) {
   EXPECT_EQ(net.layer(0).transform_param().scale(), 2);
 }
 
+TEST(UpgradeNet, NotesScalesThatLeaveNothing) {
+  proto::NetParameter net;
+  const std::vector<std::string> notes = ReadNetText(
+      "layer { name: \"d\" type: \"Data\" transform_param { scale: 0 } }"
+      "layer { name: \"e\" type: \"Data\" transform_param { mirror: true } }",
+      "n", &net);
+  EXPECT_EQ(notes,
+            std::vector<std::string>{
+                "layer \"d\": \"scale: 0\" in transform_param makes all pixels 0; remove it, "
+                "or use another number"});
+}
+
 TEST(UpgradeNet, NotesThatRecurrentStepsAreNotLogged) {
   proto::NetParameter net;
   const std::vector<std::string> notes = ReadNetText(
