@@ -58,10 +58,10 @@ class SharedLibrary {
   SharedLibrary(const std::string& path, const std::string& file) : path_(path), file_(file) {
     if (file.compare(0, SELFMAG, ELFMAG) != 0) FailNoLibrary();
     if (!ReadAt(file, 0, &header_)) FailDamaged("its header");
-    const bool is_like_us = header_.e_ident[EI_CLASS] == ELFCLASS64 &&
-                            header_.e_ident[EI_DATA] == ELFDATA2LSB &&
-                            (kMachine == EM_NONE || header_.e_machine == kMachine);
-    if (!is_like_us) FailMachine();
+    if (kMachine != EM_NONE && header_.e_machine != kMachine) FailMachine();
+    const bool is_like_us =
+        header_.e_ident[EI_CLASS] == ELFCLASS64 && header_.e_ident[EI_DATA] == ELFDATA2LSB;
+    if (!is_like_us) FailDamaged("its header");
     if (header_.e_type != ET_DYN) FailNoLibrary();
     ReadTable("the table of its sections", header_.e_shoff, header_.e_shnum, header_.e_shentsize,
               &sections_);
@@ -101,11 +101,11 @@ class SharedLibrary {
     }
     if (!has_dynamic) FailDamaged("its dynamic segment");
     for (const Elf64_Shdr& section : sections_) {
-      const bool has_bytes = section.sh_type != SHT_NOBITS && section.sh_size > 0;
-      if ((section.sh_flags & SHF_ALLOC) == 0 || !has_bytes) continue;
-      if (!IsLoaded(section.sh_offset, section.sh_addr, section.sh_size)) {
-        FailDamaged("the table of its segments");
-      }
+      if ((section.sh_flags & SHF_ALLOC) == 0 || section.sh_size == 0) continue;
+      const bool is_there = section.sh_type == SHT_NOBITS
+                                ? HasRoom(section)
+                                : IsLoaded(section.sh_offset, section.sh_addr, section.sh_size);
+      if (!is_there) FailDamaged("the table of its segments");
     }
   }
 
@@ -152,6 +152,16 @@ class SharedLibrary {
           address - segment.p_vaddr == offset - segment.p_offset) {
         return true;
       }
+    }
+    return false;
+  }
+
+  // Whether there is memory for what is zeros at first. Each thread has its own for SHF_TLS.
+  bool HasRoom(const Elf64_Shdr& section) const {
+    if ((section.sh_flags & SHF_TLS) != 0) return true;
+    for (const Elf64_Phdr& segment : segments_) {
+      if (segment.p_type != PT_LOAD) continue;
+      if (IsWithin(section.sh_addr, section.sh_size, segment.p_vaddr, segment.p_memsz)) return true;
     }
     return false;
   }
