@@ -121,8 +121,7 @@ std::unique_ptr<Net> ThrowingNet(const std::string& name) {
 
 TEST(ForeignExceptionTest, NamesTheLayer) {
   const std::string what = "could not create a primitive";
-  ExpectError([] { ThrowingNet("plan"); },
-              {"layer 'plan' (ThrowingOfTests)", what, "engine: CAFFE"});
+  ExpectError([] { ThrowingNet("plan"); }, {"layer 'plan' (ThrowingOfTests): it failed: " + what});
   const auto forward = ThrowingNet("forward");
   ExpectError([&] { forward->Forward(0); }, {"layer 'forward' (ThrowingOfTests)", what});
   const auto backward = ThrowingNet("backward");
@@ -179,6 +178,29 @@ const EngineRegistration kFaulty(
       return std::make_unique<ThrowingLayer>(config, phase);
     },
     [](const EngineQuery&) -> std::string { throw std::runtime_error("no such kernel"); });
+
+// One that can be asked, and then throws.
+const LayerRegistration kOwnCode("ThrowingInEngineOfTests", DeviceKind::kCpu,
+                                 [](const proto::LayerParameter& config,
+                                    Phase phase) -> std::unique_ptr<crema::Layer> {
+                                   return std::make_unique<ThrowingLayer>(config, phase);
+                                 });
+const EngineRegistration kThrowing(
+    "FAULTY_OF_TESTS", "ThrowingInEngineOfTests", DeviceKind::kCpu,
+    [](const proto::LayerParameter& config, Phase phase) -> std::unique_ptr<crema::Layer> {
+      return std::make_unique<ThrowingLayer>(config, phase);
+    },
+    [](const EngineQuery&) -> std::string { return ""; });
+
+// Only who is run by an engine is told to try our own code.
+TEST(ForeignExceptionTest, ProposesOurOwnCodeForAnEngineThatThrows) {
+  ExpectError(
+      [] {
+        MakeNet(Input("x", {2, 3}) + Layer("plan", "ThrowingInEngineOfTests", {"x"}, {"y"}));
+      },
+      {"layer 'plan' (ThrowingInEngineOfTests): the library that runs it failed: could not create "
+       "a primitive; try engine: CAFFE"});
+}
 
 TEST(ForeignExceptionTest, AnEngineThatThrowsIsPassedOver) {
   const auto net = ThrowingNet("fine");
