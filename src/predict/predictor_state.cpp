@@ -72,19 +72,6 @@ bool IsOnlyInput(const Graph& graph, int blob) {
       });
 }
 
-// Where the layer is an Input layer.
-void SetInputShapes(const std::map<std::string, Shape>& shapes, proto::LayerParameter* layer) {
-  if (layer->type() != "Input") return;
-  proto::InputParameter changed;
-  for (const std::string& top : layer->top()) {
-    proto::BlobShape* const text = changed.add_shape();
-    const auto found = shapes.find(top);
-    if (found == shapes.end()) return;  // of a layer that the net's state leaves out
-    for (int64_t extent : found->second.dims()) text->add_dim(extent);
-  }
-  *layer->mutable_input_param() = changed;
-}
-
 }  // namespace
 
 PredictorState::PredictorState(const std::string& net_file, const std::string& weights_file,
@@ -283,7 +270,7 @@ void PredictorState::CheckMemory(const std::map<std::string, Shape>& shapes) con
   const auto now = static_cast<double>(net_->memory().Total());
   if (memory_ == 0 || growth * growth * now < static_cast<double>(memory_)) return;
   proto::NetParameter changed = *config_;
-  for (proto::LayerParameter& layer : *changed.mutable_layer()) SetInputShapes(all, &layer);
+  SetInputShapes(all, &changed);
   try {
     CompileNet(changed, device_->kind(), HowToCompile());
   } catch (const MemoryLimitError& error) {

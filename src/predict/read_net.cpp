@@ -63,4 +63,18 @@ std::shared_ptr<const proto::NetParameter> ReadNetToRun(const std::string& path,
   return net;
 }
 
+void SetInputShapes(const std::map<std::string, Shape>& shapes, proto::NetParameter* net) {
+  for (proto::LayerParameter& layer : *net->mutable_layer()) {
+    if (layer.type() != kInputType) continue;
+    proto::InputParameter changed;
+    for (const std::string& top : layer.top()) {
+      const auto found = shapes.find(top);
+      if (found == shapes.end()) break;
+      proto::BlobShape* const shape = changed.add_shape();
+      for (int64_t extent : found->second.dims()) shape->add_dim(extent);
+    }
+    if (changed.shape_size() == layer.top_size()) *layer.mutable_input_param() = changed;
+  }
+}
+
 }  // namespace crema

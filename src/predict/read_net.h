@@ -1,10 +1,12 @@
 // The net that a predictor is to run, as text files and options describe it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
 #include "crema/predictor.h"
+#include "crema/shape.h"
 
 namespace crema {
 
@@ -17,5 +19,9 @@ class NetParameter;
 // net has no inputs.
 std::shared_ptr<const proto::NetParameter> ReadNetToRun(const std::string& path,
                                                         const PredictorOptions& options);
+
+// Gives the tops of the Input layers these shapes, by name. A layer that makes others too stays as
+// it is: the net's state leaves it out.
+void SetInputShapes(const std::map<std::string, Shape>& shapes, proto::NetParameter* net);
 
 }  // namespace crema
