@@ -65,6 +65,12 @@ class LinksTest(unittest.TestCase):
         missing = [page.name for page in (SOURCE / "docs").glob("*.md") if page not in linked]
         self.assertEqual(missing, [])
 
+    def test_the_readme_names_each_solver(self):
+        rules = re.findall(r"^\| `(\w+)` \| [^|]*w = w", (SOURCE / "docs/solvers.md").read_text(), re.M)
+        self.assertGreater(len(rules), 6)
+        line = re.search(r"\*\*Solvers\*\*.*", (SOURCE / "README.md").read_text()).group()
+        self.assertEqual([rule for rule in rules if rule not in re.findall(r"\w+", line)], [])
+
 
 # --- commands ------------------------------------------------------------------------------------
 
