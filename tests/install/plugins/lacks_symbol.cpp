@@ -5,4 +5,5 @@ CREMA_PLUGIN("lacks_symbol");
 
 extern "C" int function_that_nobody_has();
 
-int CallsIt() { return function_that_nobody_has(); }
+// Used: the compiler must keep it.
+__attribute__((used)) static int CallsIt() { return function_that_nobody_has(); }

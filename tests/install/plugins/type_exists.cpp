@@ -1,6 +1,7 @@
 // Its layer has the type of one of crema's. Its first one is new, and must not appear either.
 #include "crema/dev/plugin.h"
 #include "crema/dev/registry.h"
+#include "target/target.h"
 
 CREMA_PLUGIN("type_exists");
 
@@ -10,7 +11,7 @@ std::unique_ptr<crema::Layer> MakeNone(const crema::proto::LayerParameter&, crem
   return nullptr;
 }
 
-const crema::LayerRegistration first("Novelty", crema::DeviceKind::kCpu, MakeNone);
-const crema::LayerRegistration second("ReLU", crema::DeviceKind::kCpu, MakeNone);
+const crema::LayerRegistration first("Novelty", CREMA_TARGET_DEVICE, MakeNone);
+const crema::LayerRegistration second("ReLU", CREMA_TARGET_DEVICE, MakeNone);
 
 }  // namespace
