@@ -234,7 +234,7 @@ def share(a, b, scale):
 
 def outputs(log):
     """[(name, value)] of the train net's outputs, in the order of the log."""
-    found = re.findall(r'Train net output #\d+: (\S+) = (\S+)', log)
+    found = re.findall(r'Train net output #\d+: (\S+) = (\S+).*\n', log)  # a long log is cut
     return [(name, float(value)) for name, value in found]
 
 
